@@ -1,0 +1,2 @@
+//! Usher: access management in front of AWS IAM Identity Center.
+pub mod simulator;
