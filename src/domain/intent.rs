@@ -1,0 +1,124 @@
+//! What a caller's write records: pure changes, made inside one transaction of the store.
+
+use jiff::Timestamp;
+
+use super::assignment::{AssignmentRecord, Removal, Standing};
+use super::event::{Actor, Event, EventKind};
+use super::grant::{Grant, Transition, TransitionError};
+use super::plan::Changes;
+use super::text::{CallerName, Justification};
+
+/// Who ends something, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndRequest {
+    /// The authenticated caller.
+    pub caller: CallerName,
+    /// For whom.
+    pub subject: CallerName,
+    /// The reason given.
+    pub reason: Justification,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl EndRequest {
+    fn event(&self, kind: EventKind, record: &AssignmentRecord, grant: Option<&Grant>) -> Event {
+        Event {
+            kind,
+            at: self.now,
+            actor: Actor::Caller {
+                caller: self.caller.clone(),
+                subject: self.subject.clone(),
+            },
+            key: record.key.clone(),
+            grant_id: grant.map(|grant| grant.id.clone()),
+            error_kind: None,
+        }
+    }
+}
+
+/// Records a new grant on its assignment and makes it due.
+#[must_use]
+pub fn request_grant(mut record: AssignmentRecord, grant: Grant) -> Changes {
+    record.next_attempt_at = Some(grant.created_at);
+    let event = Event {
+        kind: EventKind::Requested,
+        at: grant.created_at,
+        actor: Actor::Caller {
+            caller: grant.requested_by.clone(),
+            subject: grant.subject.clone(),
+        },
+        key: record.key.clone(),
+        grant_id: Some(grant.id.clone()),
+        error_kind: None,
+    };
+    Changes {
+        record,
+        grants: vec![grant],
+        events: vec![event],
+    }
+}
+
+/// Ends one grant. The assignment goes with it unless another grant holds it or it is standing.
+///
+/// # Errors
+/// `TransitionError` when the grant is over or already ending: there is nothing to record.
+pub fn revoke_grant(
+    mut record: AssignmentRecord,
+    grant: &Grant,
+    request: &EndRequest,
+) -> Result<Changes, TransitionError> {
+    let next = grant.apply(
+        Transition::Revoke {
+            by: request.subject.clone(),
+            reason: request.reason.clone(),
+        },
+        request.now,
+    )?;
+    record.next_attempt_at = Some(request.now);
+    let event = request.event(EventKind::RevokeRequested, &record, Some(grant));
+    Ok(Changes {
+        record,
+        grants: vec![next],
+        events: vec![event],
+    })
+}
+
+/// Removes an assignment, whoever made it, and ends every grant on it.
+#[must_use]
+pub fn remove_assignment(
+    mut record: AssignmentRecord,
+    grants: &[Grant],
+    request: &EndRequest,
+) -> Changes {
+    let mut changed = Vec::new();
+    let mut events = vec![request.event(EventKind::RemovalRequested, &record, None)];
+    for grant in grants.iter().filter(|grant| grant.state.is_live()) {
+        let revoke = Transition::Revoke {
+            by: request.subject.clone(),
+            reason: request.reason.clone(),
+        };
+        // INVARIANT: a live grant can always be revoked, so none is left out.
+        if let Ok(next) = grant.apply(revoke, request.now) {
+            events.push(request.event(EventKind::RevokeRequested, &record, Some(grant)));
+            changed.push(next);
+        }
+    }
+    record.removal = Some(Removal {
+        by: request.subject.clone(),
+        reason: request.reason.clone(),
+        at: request.now,
+    });
+    record.next_attempt_at = Some(request.now);
+    Changes {
+        record,
+        grants: changed,
+        events,
+    }
+}
+
+/// Whether the end of this grant alone would leave the assignment where it is.
+#[must_use]
+pub fn ending_keeps_assignment(record: &AssignmentRecord, other_live_grants: usize) -> bool {
+    other_live_grants > 0 || record.standing == Standing::Yes
+}

@@ -1,0 +1,181 @@
+//! The way to an assignment that is gone, and the second look after it.
+
+use super::{Changes, Situation, Step, Write};
+use crate::domain::Operation;
+use crate::domain::assignment::Standing;
+use crate::domain::event::EventKind;
+use crate::domain::grant::{Grant, GrantState, Transition};
+
+fn is_revoking(grant: &Grant) -> bool {
+    grant.state == GrantState::Revoking
+}
+
+impl Situation<'_> {
+    pub(super) fn step_to_absent(&self) -> Step {
+        if self.record.removal.is_none() && self.record.standing != Standing::No {
+            // Nothing of Usher's own is there: what stands, stood before.
+            return self.end_grants_and_keep();
+        }
+        match (self.run.presence, self.run.outcome_of(Write::Delete)) {
+            (None, _) if self.run.read_failure.is_some() => {
+                self.rest_after_read_failure_in_ending()
+            }
+            // A Create that was acknowledged and not seen yet is looked for first: once seen, its
+            // absence after the Delete is certain.
+            (None, None) if self.create_may_be_unseen() && self.record.create_acknowledged => {
+                Step::Read
+            }
+            (None, None) | (Some(true), None) => self.delete(),
+            (None, Some(Err(failure))) if failure.kind.did_nothing() => {
+                self.rest_after(failure.clone())
+            }
+            (None, Some(_)) => Step::Read,
+            (Some(true), Some(Ok(()))) => self.not_visible(Operation::DeleteApplicationAssignment),
+            (Some(true), Some(Err(failure))) => self.rest_after(failure.clone()),
+            (Some(false), None) if self.create_may_be_unseen() => self.delete(),
+            (Some(false), Some(_)) if self.create_may_be_unseen() => {
+                self.not_visible(Operation::DeleteApplicationAssignment)
+            }
+            (Some(false), _) => self.end_grants_as_gone(),
+        }
+    }
+
+    /// Nobody wants the assignment any more. When the window is over, it is read once more.
+    pub(super) fn step_of_recheck(&self) -> Step {
+        let Some(recheck_at) = self.record.recheck_at else {
+            return self.rest(self.changes());
+        };
+        if recheck_at > self.now {
+            return self.rest(self.changes());
+        }
+        match (self.run.presence, self.run.outcome_of(Write::Delete)) {
+            (None, _) if self.run.read_failure.is_some() => {
+                self.rest_after_read_failure_in_ending()
+            }
+            (None, Some(Err(failure))) if failure.kind.did_nothing() => {
+                self.rest_after(failure.clone())
+            }
+            (None, _) => Step::Read,
+            (Some(true), None) if self.presence_is_a_late_effect(recheck_at) => {
+                let Step::Write(write, mut changes) = self.delete() else {
+                    return Step::Read;
+                };
+                changes
+                    .events
+                    .insert(0, changes.event(EventKind::LateEffectFound, None, self.now));
+                Step::Write(write, changes)
+            }
+            (Some(true), None) => self.close_recheck(Some(EventKind::FoundOutOfBand)),
+            (Some(true), Some(Ok(()))) => self.not_visible(Operation::DeleteApplicationAssignment),
+            (Some(true), Some(Err(failure))) => self.rest_after(failure.clone()),
+            // A late effect was just undone: look once more.
+            (Some(false), Some(_)) => {
+                let mut changes = self.changes();
+                changes.clear_failures();
+                changes.record.recheck_at = self.after_window(self.now);
+                self.rest(changes)
+            }
+            (Some(false), None) => self.close_recheck(None),
+        }
+    }
+
+    fn close_recheck(&self, event: Option<EventKind>) -> Step {
+        let mut changes = self.changes();
+        changes.clear_failures();
+        changes.record.recheck_at = None;
+        // From here on the assignment is nobody's: the next grant reads before it writes.
+        changes.record.standing = Standing::Unknown;
+        if let Some(kind) = event {
+            changes.events.push(changes.event(kind, None, self.now));
+        }
+        self.rest(changes)
+    }
+
+    fn delete(&self) -> Step {
+        let mut changes = self.changes();
+        changes.record.last_delete_at = Some(self.now);
+        if changes.record.failed_attempts == 0 {
+            for grant in self.grants.iter().filter(|grant| is_revoking(grant)) {
+                changes.events.push(changes.event(
+                    EventKind::DeleteIntended,
+                    Some(grant),
+                    self.now,
+                ));
+            }
+            if changes.events.is_empty() {
+                changes
+                    .events
+                    .push(changes.event(EventKind::DeleteIntended, None, self.now));
+            }
+        }
+        Step::Write(Write::Delete, changes)
+    }
+
+    fn end_grants_and_keep(&self) -> Step {
+        let mut changes = self.changes();
+        changes.clear_failures();
+        changes.move_grants(
+            self.grants,
+            is_revoking,
+            &Transition::Finish,
+            EventKind::EndedAssignmentKept,
+            self.now,
+        );
+        Step::Commit(changes)
+    }
+
+    fn end_grants_as_gone(&self) -> Step {
+        let mut changes = self.changes();
+        changes.clear_failures();
+        changes.move_grants(
+            self.grants,
+            is_revoking,
+            &Transition::Finish,
+            EventKind::EndedAssignmentGone,
+            self.now,
+        );
+        self.close_removal(&mut changes);
+        changes.record.removed_at = Some(self.now);
+        changes.record.recheck_at = self.after_window(self.now);
+        Step::Commit(changes)
+    }
+
+    fn close_removal(&self, changes: &mut Changes) {
+        if changes.record.removal.take().is_some() {
+            // An explicit removal clears a standing mark; what Usher itself made stays its own
+            // until the second look.
+            if changes.record.standing != Standing::No {
+                changes.record.standing = Standing::Unknown;
+            }
+            changes.record.standing_seen_at = None;
+            changes
+                .events
+                .push(changes.event(EventKind::AssignmentRemoved, None, self.now));
+        }
+    }
+
+    fn rest_after_read_failure_in_ending(&self) -> Step {
+        match self.run.read_failure.clone() {
+            Some(failure) => self.rest_after(failure),
+            None => Step::Read,
+        }
+    }
+
+    /// A Create of Usher's own was never seen and may still appear.
+    pub(super) fn create_may_be_unseen(&self) -> bool {
+        self.record.standing == Standing::No
+            && !self.record.create_seen
+            && self.is_within_window(self.record.last_create_at)
+    }
+
+    /// Whether a Create of Usher's own could have landed after the absence was confirmed, which
+    /// was one window before `recheck_at`. Otherwise somebody else made the assignment.
+    fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
+        let window = self.bounds.settle_window();
+        self.record.standing == Standing::No
+            && self
+                .record
+                .last_create_at
+                .is_some_and(|created_at| recheck_at.duration_since(created_at) < window + window)
+    }
+}
