@@ -1,0 +1,219 @@
+//! The AWS port: what Usher asks of IAM Identity Center, in Usher's words.
+//!
+//! One method is one AWS operation (or, where it says so, all pages of one). Every attempt takes a
+//! permit of the budget, has a timeout, and retries only as each method says. Nothing here caches,
+//! and nothing here decides whether a change is wanted: the reconciler alone calls the two writes.
+
+mod page;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+pub use page::{Page, PageToken, collect_pages};
+
+use crate::domain::{
+    AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Failure, Group,
+    GroupId, Instance, InstanceArn, Membership, PrincipalRef, User, UserId,
+};
+
+/// How one call to the port is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// When its answer is of no use any more. Waiting for the budget, attempts and retries all end
+    /// by then; an attempt that could not finish in time is not started.
+    pub deadline: Instant,
+}
+
+/// Who Usher is in AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerIdentity {
+    /// The account.
+    pub account_id: AccountId,
+    /// The ARN of the role or user.
+    pub arn: String,
+}
+
+/// An instance as AWS lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstance {
+    /// The instance; without alias.
+    pub instance: Instance,
+    /// Whether it is ACTIVE; in other states most calls on it fail.
+    pub is_active: bool,
+}
+
+/// The operations. Reads retry what waiting can help (throttles, 5xx, lost connections) until the
+/// deadline or the configured number of attempts; writes make exactly one attempt, because only
+/// the reconciler, after a read, knows whether to try again.
+///
+/// # Errors
+/// A `Failure` whose kind says what to do; for writes `ErrorKind::outcome_is_unknown` says whether
+/// the change may have happened.
+///
+/// # Cancellation
+/// Dropping a read is harmless. A dropped write has an unknown outcome.
+#[async_trait]
+pub trait IdentityCenter: Send + Sync + 'static {
+    /// `sts:GetCallerIdentity`.
+    async fn caller_identity(&self, call: Call) -> Result<CallerIdentity, Failure>;
+
+    /// `sso:ListInstances`, all pages.
+    async fn instances(&self, call: Call) -> Result<Vec<ListedInstance>, Failure>;
+
+    /// `sso:ListApplications`, one page of at most 50.
+    async fn applications(
+        &self,
+        instance: &Instance,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<Application>, Failure>;
+
+    /// `sso:DescribeApplication`; `NotFound` when there is none.
+    async fn application(&self, arn: &ApplicationArn, call: Call) -> Result<Application, Failure>;
+
+    /// `sso:GetApplicationAssignmentConfiguration`. `Unknown` when AWS says that the application
+    /// does not support the question (aws-api.md §5.2), or when the answer lacks the member that
+    /// the SDK would read as "no".
+    async fn assignment_required(
+        &self,
+        arn: &ApplicationArn,
+        call: Call,
+    ) -> Result<AssignmentRequired, Failure>;
+
+    /// `sso:ListApplicationAssignments`, one page of at most 100.
+    async fn application_assignments(
+        &self,
+        arn: &ApplicationArn,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<DirectAssignment>, Failure>;
+
+    /// `sso:ListApplicationAssignmentsForPrincipal`, one page of at most 100. Rows are as AWS gives
+    /// them: for a user some may name a group (aws-api.md §3b, UNVERIFIED).
+    async fn assignments_for_principal(
+        &self,
+        instance: &InstanceArn,
+        principal: &PrincipalRef,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<DirectAssignment>, Failure>;
+
+    /// `sso:DescribeApplicationAssignment`: whether the direct assignment is there. AWS's
+    /// ResourceNotFoundException is the answer `false`.
+    async fn assignment_is_present(
+        &self,
+        assignment: &DirectAssignment,
+        call: Call,
+    ) -> Result<bool, Failure>;
+
+    /// `sso:CreateApplicationAssignment`. One attempt.
+    async fn create_assignment(
+        &self,
+        assignment: &DirectAssignment,
+        call: Call,
+    ) -> Result<(), Failure>;
+
+    /// `sso:DeleteApplicationAssignment`. One attempt. AWS's ResourceNotFoundException is `Ok`:
+    /// whether it is gone, the read that follows says.
+    async fn delete_assignment(
+        &self,
+        assignment: &DirectAssignment,
+        call: Call,
+    ) -> Result<(), Failure>;
+
+    /// `identitystore:ListUsers`, one page of at most 100.
+    async fn users(
+        &self,
+        instance: &Instance,
+        page: Option<&PageToken>,
+        page_size: usize,
+        call: Call,
+    ) -> Result<Page<User>, Failure>;
+
+    /// `identitystore:ListGroups`, one page of at most 100.
+    async fn groups(
+        &self,
+        instance: &Instance,
+        page: Option<&PageToken>,
+        page_size: usize,
+        call: Call,
+    ) -> Result<Page<Group>, Failure>;
+
+    /// `identitystore:DescribeUser`; none when there is no user of this id.
+    async fn user(
+        &self,
+        instance: &Instance,
+        id: &UserId,
+        call: Call,
+    ) -> Result<Option<User>, Failure>;
+
+    /// `identitystore:DescribeGroup`; none when there is no group of this id.
+    async fn group(
+        &self,
+        instance: &Instance,
+        id: &GroupId,
+        call: Call,
+    ) -> Result<Option<Group>, Failure>;
+
+    /// `identitystore:GetUserId` by user name; none when nobody has it.
+    async fn user_id_by_name(
+        &self,
+        instance: &Instance,
+        user_name: &str,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure>;
+
+    /// `identitystore:GetUserId` by email address; none when nobody has it.
+    async fn user_id_by_email(
+        &self,
+        instance: &Instance,
+        email: &str,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure>;
+
+    /// `identitystore:GetGroupId` by display name; none when no group has it.
+    async fn group_id_by_name(
+        &self,
+        instance: &Instance,
+        display_name: &str,
+        call: Call,
+    ) -> Result<Option<GroupId>, Failure>;
+
+    /// `identitystore:ListGroupMemberships`, one page of at most 100.
+    async fn group_members(
+        &self,
+        instance: &Instance,
+        group: &GroupId,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<Membership>, Failure>;
+
+    /// `identitystore:ListGroupMembershipsForMember`, one page of at most 100.
+    async fn groups_of_user(
+        &self,
+        instance: &Instance,
+        user: &UserId,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<Membership>, Failure>;
+
+    /// Whether writes would be sent: the configuration allows them, and no request so far has gone
+    /// to an endpoint that is not loopback unless writes are allowed there too.
+    fn may_write(&self) -> bool;
+
+    /// How many operations have been sent since the start, by operation, attempts included.
+    fn operations_sent(&self) -> Vec<(crate::domain::Operation, u64)>;
+
+    /// How long so many further operations of each kind would take within the budget as it is now.
+    fn estimate(&self, operations: &[(crate::domain::Operation, u64)]) -> std::time::Duration;
+}
+
+/// A value with the time at which it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated<T> {
+    /// The value.
+    pub value: T,
+    /// When the oldest fact in it was read from AWS.
+    pub observed_at: Timestamp,
+}

@@ -1,0 +1,49 @@
+//! Pages of AWS lists. A page may be short, empty or without its list while a token is set: only
+//! the token says whether there is more (aws-api.md §3).
+
+use std::future::Future;
+
+use crate::domain::{ErrorKind, Failure, Operation};
+
+/// AWS's opaque token for the next page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageToken(pub String);
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows; possibly none although there is a next page.
+    pub items: Vec<T>,
+    /// The next page's token; none on the last page.
+    pub next: Option<PageToken>,
+}
+
+/// More pages than any list can have within AWS's quotas: 200,000 users (aws-api.md §4) in pages
+/// of 100 are 2,000; the rest is room for short and empty pages.
+const PAGES_MAX: usize = 20_000;
+
+/// Reads every page of a list.
+///
+/// # Errors
+/// What a page fails with; `Unexpected` when AWS gives the same token twice in a row or more pages
+/// than `PAGES_MAX`, since the list would be cut or endless without anybody noticing.
+pub async fn collect_pages<T, F>(
+    operation: Operation,
+    mut read: impl FnMut(Option<PageToken>) -> F,
+) -> Result<Vec<T>, Failure>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut items = Vec::new();
+    let mut token: Option<PageToken> = None;
+    for _ in 0..PAGES_MAX {
+        let page = read(token.clone()).await?;
+        items.extend(page.items);
+        match page.next {
+            None => return Ok(items),
+            next if next == token => break,
+            next => token = next,
+        }
+    }
+    Err(Failure::new(ErrorKind::Unexpected, operation))
+}

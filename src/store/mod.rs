@@ -1,0 +1,157 @@
+//! The store: the truth about grants, requests, standing marks and events.
+//!
+//! One trait with one method per transaction. Every method is atomic: it happens wholly or not at
+//! all, also when its caller's future is dropped in the middle. What has been answered with `Ok`
+//! survives kill -9 and power loss. Races are decided by constraints and conditional updates.
+//! The store never calls AWS and decides nothing that `domain` can decide.
+
+mod error;
+mod signals;
+mod types;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use error::StoreError;
+pub use signals::Signals;
+pub use types::{
+    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
+    RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
+};
+
+use crate::domain::intent::EndRequest;
+use crate::domain::plan::Changes;
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+
+/// The transactions of the store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Records a grant with its event, and makes its assignment due.
+    ///
+    /// The request key, when there is one, is taken by a unique constraint in the same
+    /// transaction: of any number of equal calls exactly one records, the others get its grant.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing was recorded, or (power loss while committing) the caller cannot
+    /// know; a repeat with the same request id finds out.
+    async fn record_grant(
+        &self,
+        request: GrantRequest,
+    ) -> Result<RequestOutcome<Grant>, StoreError>;
+
+    /// What an earlier write with this key did, with its grants in their present state.
+    async fn find_request(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError>;
+
+    /// Ends one grant by `domain::intent::revoke_grant`; a grant that is over or ending is answered
+    /// as it is.
+    ///
+    /// # Errors
+    /// `Unavailable` as for `record_grant`.
+    async fn revoke_grant(
+        &self,
+        id: &GrantId,
+        request: Option<&RequestUse>,
+        end: &EndRequest,
+    ) -> Result<RevokeOutcome, StoreError>;
+
+    /// Removes an assignment with all grants on it by `domain::intent::remove_assignment`.
+    ///
+    /// # Errors
+    /// `Unavailable` as for `record_grant`.
+    async fn remove_assignment(
+        &self,
+        key: &AssignmentKey,
+        request: Option<&RequestUse>,
+        end: &EndRequest,
+    ) -> Result<RevokeOutcome, StoreError>;
+
+    /// One grant; none when there is no such id.
+    async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
+
+    /// Grants that fit, newest first, after the given one; at most `limit`.
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<&GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError>;
+
+    /// Every grant in the scope that is not over, sorted by assignment and id.
+    async fn open_grants(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<Grant>, StoreError>;
+
+    /// Every assignment record in the scope, sorted by assignment.
+    async fn assignment_records(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<AssignmentRecord>, StoreError>;
+
+    /// The events of one grant, oldest first, with those of its assignment that name no grant
+    /// left out; at most `limit`, the newest kept.
+    async fn grant_events(
+        &self,
+        id: &GrantId,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Claims due assignments for the holder until `lease_until`: each once, and of one target
+    /// never two at a time (writes to one application go one at a time). Oldest due first.
+    async fn claim_due(
+        &self,
+        holder: &Holder,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StoreError>;
+
+    /// Reads a claimed assignment again with its open grants and prolongs the lease.
+    ///
+    /// # Errors
+    /// `LeaseLost`: somebody else has it; the holder stops without a further step.
+    async fn renew_claim(&self, claim: &Claim, lease_until: Timestamp)
+    -> Result<Claim, StoreError>;
+
+    /// Writes a step's changes down and keeps the lease. Answers the claim as it is now.
+    ///
+    /// # Errors
+    /// `Stale`: a caller's write came between; nothing was written, the holder renews and plans
+    /// again. `LeaseLost`: as for `renew_claim`.
+    async fn commit_step(&self, claim: &Claim, changes: Changes) -> Result<Claim, StoreError>;
+
+    /// Like `commit_step`, and lets the lease go.
+    ///
+    /// # Errors
+    /// As for `commit_step`.
+    async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError>;
+
+    /// When the next assignment is due that nobody has claimed until after `now`; none without any.
+    async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many ends are overdue: grants in REVOKING, or active past their end, since before `since`.
+    async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// A secret of 32 random bytes under this name, made at the first call and the same for ever.
+    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
+
+    /// Remembers names beside ids. Names are not part of events and may be erased.
+    async fn remember_names(&self, names: &[NameEntry]) -> Result<(), StoreError>;
+
+    /// The remembered name of an id; none when there is none.
+    async fn name(&self, kind: NameKind, id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Forgets request keys that were used before `before`. Answers how many.
+    async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// What wakes the reconciler and those who wait for a grant.
+    fn signals(&self) -> &Signals;
+
+    /// Waits for running transactions and closes. Later calls answer `Unavailable`.
+    async fn close(&self);
+}

@@ -1,0 +1,50 @@
+//! Wake-ups: there is work, and a grant changed. Hints only: nothing is lost when one is missed,
+//! because those who wait also look at the clock and read the store.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::domain::GrantId;
+
+/// Changes that a slow waiter may be behind; one that is further behind reads the store instead.
+const CHANGES_MAX: usize = 1024;
+
+/// The wake-ups of one store.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    work: Arc<Notify>,
+    changes: broadcast::Sender<GrantId>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            work: Arc::new(Notify::new()),
+            changes: broadcast::channel(CHANGES_MAX).0,
+        }
+    }
+}
+
+impl Signals {
+    /// Tells the reconciler that something is due.
+    pub fn announce_work(&self) {
+        self.work.notify_one();
+    }
+
+    /// Tells that this grant changed; nobody needs to listen.
+    pub fn announce_change(&self, id: &GrantId) {
+        drop(self.changes.send(id.clone()));
+    }
+
+    /// Waits until work was announced since the last wait.
+    pub async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Listens to changes from now on. A lagging listener hears `Lagged` and reads the store.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<GrantId> {
+        self.changes.subscribe()
+    }
+}

@@ -1,0 +1,178 @@
+//! What goes into the store's transactions and comes out of them.
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    ApplicationArn, AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn,
+    PrincipalRef, RequestId, Target,
+};
+
+/// Whose request id it is: an id counts per caller and subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RequestKey {
+    /// The authenticated caller.
+    pub caller: CallerName,
+    /// For whom it acts.
+    pub subject: CallerName,
+    /// The id.
+    pub request_id: RequestId,
+}
+
+/// One use of a request id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RequestUse {
+    /// Whose id.
+    pub key: RequestKey,
+    /// A hash, in hex, of the method and of everything that was asked.
+    pub content_hash: String,
+    /// When it was used.
+    pub at: Timestamp,
+}
+
+/// What became of a write with a request id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestOutcome<T> {
+    /// It was recorded now.
+    Recorded(T),
+    /// An equal call had recorded it; this is its present state.
+    Repeated(T),
+    /// The id was used with other content. Nothing was recorded.
+    Reused,
+}
+
+/// A grant to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRequest {
+    /// The grant in its first state.
+    pub grant: Grant,
+    /// The request id, if the caller sent one.
+    pub request: Option<RequestUse>,
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokeOutcome {
+    /// Recorded, or already so: the grants concerned in their present state, and the assignment's
+    /// record.
+    Ended {
+        /// The grants that this call ended, or for one grant, that grant.
+        grants: Vec<Grant>,
+        /// The assignment's record.
+        record: AssignmentRecord,
+    },
+    /// An equal call had recorded it; the grants it ended in their present state.
+    Repeated {
+        /// The grants that the earlier call ended.
+        grants: Vec<Grant>,
+        /// The assignment's record; none when it ended nothing.
+        record: Option<AssignmentRecord>,
+    },
+    /// The request id was used with other content. Nothing was recorded.
+    Reused,
+    /// There is no such grant.
+    NotFound,
+}
+
+/// Which grants to list; every field that is set must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantFilter {
+    /// Of this instance.
+    pub instance: Option<InstanceArn>,
+    /// For this principal.
+    pub principal: Option<PrincipalRef>,
+    /// On this target.
+    pub target: Option<Target>,
+    /// In one of these states; empty means all.
+    pub states: Vec<GrantState>,
+    /// With this ticket.
+    pub ticket: Option<String>,
+    /// Asked for by this caller.
+    pub requested_by: Option<String>,
+}
+
+/// The part of an instance to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantScope {
+    /// All of it.
+    All,
+    /// One application.
+    Application(ApplicationArn),
+    /// One principal.
+    Principal(PrincipalRef),
+    /// One principal on one application.
+    Assignment(PrincipalRef, ApplicationArn),
+}
+
+/// Who holds claims: one worker of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Holder(pub String);
+
+/// A claimed assignment with the grants on it that are not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who has it.
+    pub holder: Holder,
+    /// Until when.
+    pub lease_until: Timestamp,
+    /// The record; its version is the fence.
+    pub record: AssignmentRecord,
+    /// The grants that are not over, sorted by id.
+    pub grants: Vec<Grant>,
+}
+
+/// An event with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place; later events have higher numbers.
+    pub sequence: i64,
+    /// The event.
+    pub event: Event,
+}
+
+/// What kind of thing a name belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameKind {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// An application.
+    Application,
+}
+
+/// A name beside an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameEntry {
+    /// What it belongs to.
+    pub kind: NameKind,
+    /// The id or ARN.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// When it was read.
+    pub seen_at: Timestamp,
+}
+
+impl GrantScope {
+    /// Whether an assignment is in the scope.
+    #[must_use]
+    pub fn holds(&self, principal: &PrincipalRef, target: &Target) -> bool {
+        let Target::Application(application) = target;
+        match self {
+            Self::All => true,
+            Self::Application(wanted) => wanted == application,
+            Self::Principal(wanted) => wanted == principal,
+            Self::Assignment(wanted, wanted_application) => {
+                wanted == principal && wanted_application == application
+            }
+        }
+    }
+}
+
+impl Claim {
+    /// The claim's grant of this id.
+    #[must_use]
+    pub fn grant(&self, id: &GrantId) -> Option<&Grant> {
+        self.grants.iter().find(|grant| &grant.id == id)
+    }
+}
