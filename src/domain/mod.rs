@@ -14,6 +14,7 @@ pub mod ids;
 pub mod intent;
 pub mod plan;
 pub mod text;
+pub mod waiting;
 
 pub use assignment::{AssignmentKey, AssignmentRecord, Removal, Standing};
 pub use aws::{ErrorKind, FailedAttempt, Failure, Operation, QuotaBucket};

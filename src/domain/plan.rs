@@ -137,6 +137,16 @@ impl Run {
         self.write = Some((write, outcome));
     }
 
+    /// Carries what this run has seen over to the record as it was read again.
+    pub fn carry_over(&self, record: &mut AssignmentRecord) {
+        if let Some(outcome) = self.outcome_of(Write::Create) {
+            record.create_acknowledged = outcome.is_ok();
+        }
+        if self.presence == Some(true) && record.standing == Standing::No {
+            record.create_seen = true;
+        }
+    }
+
     fn outcome_of(&self, wanted: Write) -> Option<&Result<(), Failure>> {
         self.write
             .as_ref()

@@ -1,0 +1,73 @@
+//! What a grant waits for, told from what is recorded: pure.
+
+use jiff::Timestamp;
+
+use super::assignment::AssignmentRecord;
+use super::aws::ErrorKind;
+use super::grant::{Grant, GrantState};
+
+/// The kind of thing a grant waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitingKind {
+    /// Its turn within the budget of AWS operations.
+    Budget,
+    /// AWS showing what it accepted.
+    AwsPropagation,
+    /// AWS no longer refusing or failing.
+    AwsRefusal,
+}
+
+/// What a grant waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The kind.
+    pub kind: WaitingKind,
+    /// The same in a sentence.
+    pub description: String,
+    /// When Usher tries next.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Failures in a row.
+    pub failed_attempts: u32,
+}
+
+/// What a grant waits for; none when it is where it should be.
+#[must_use]
+pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> {
+    let doing = match grant.state {
+        GrantState::Provisioning => "make the assignment",
+        GrantState::Revoking => "remove the assignment",
+        GrantState::Active | GrantState::Revoked | GrantState::Expired | GrantState::Failed => {
+            return None;
+        }
+    };
+    let (kind, description) = match &record.last_failure {
+        None => (WaitingKind::Budget, format!("Usher is about to {doing}")),
+        Some(failed) => match failed.failure.kind {
+            ErrorKind::BudgetExhausted => (
+                WaitingKind::Budget,
+                format!(
+                    "Usher is about to {doing}; {}",
+                    failed.failure.kind.explanation()
+                ),
+            ),
+            ErrorKind::NotVisible | ErrorKind::Conflict => (
+                WaitingKind::AwsPropagation,
+                failed.failure.kind.explanation().to_owned(),
+            ),
+            kind => (
+                WaitingKind::AwsRefusal,
+                format!(
+                    "{} did not succeed: {}",
+                    failed.failure.operation,
+                    kind.explanation()
+                ),
+            ),
+        },
+    };
+    Some(Waiting {
+        kind,
+        description,
+        next_attempt_at: record.next_attempt_at,
+        failed_attempts: record.failed_attempts,
+    })
+}

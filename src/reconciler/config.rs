@@ -1,0 +1,127 @@
+//! The reconciler's numbers, each with its reason.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::domain::plan::Bounds;
+
+/// How the reconciler works.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReconcilerConfig {
+    /// Assignments worked on at once. AWS allows about 20 calls a second and answers in about
+    /// 0.2 s, so that four calls in flight use it up; the rest is room for slow answers.
+    pub workers_max: usize,
+    /// How long a claim lasts. Longer than an attempt with its wait for the budget, short enough
+    /// that another replica takes over within a minute (DESIGN.md §4.6).
+    pub lease_seconds: f64,
+    /// How long AWS's reads may lag behind its writes. Not documented by AWS; five minutes is far
+    /// beyond what is reported.
+    pub visibility_horizon_seconds: f64,
+    /// How long AWS may refuse a grant until it has failed.
+    pub give_up_after_seconds: f64,
+    /// The pause after a first failure; it doubles from there.
+    pub backoff_first_seconds: f64,
+    /// The longest pause: an end is acted on within 60 s (DESIGN.md §4.6), so pauses stay below.
+    pub backoff_max_seconds: f64,
+    /// The longest sleep without a look at the store, in case a wake-up was missed.
+    pub poll_interval_seconds: f64,
+}
+
+impl Default for ReconcilerConfig {
+    fn default() -> Self {
+        Self {
+            workers_max: 8,
+            lease_seconds: 30.0,
+            visibility_horizon_seconds: 300.0,
+            give_up_after_seconds: 3600.0,
+            backoff_first_seconds: 0.5,
+            backoff_max_seconds: 45.0,
+            poll_interval_seconds: 2.0,
+        }
+    }
+}
+
+impl ReconcilerConfig {
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// A sentence that names the field and what it must be.
+    pub fn check(&self, attempt_timeout: Duration) -> Result<(), String> {
+        if self.workers_max == 0 || self.workers_max > 256 {
+            return Err("reconciler.workers_max must be 1 to 256".to_owned());
+        }
+        let fields = [
+            ("lease_seconds", self.lease_seconds),
+            ("give_up_after_seconds", self.give_up_after_seconds),
+            ("backoff_first_seconds", self.backoff_first_seconds),
+            ("backoff_max_seconds", self.backoff_max_seconds),
+            ("poll_interval_seconds", self.poll_interval_seconds),
+        ];
+        for (name, seconds) in fields {
+            if !(seconds > 0.0 && seconds <= 86_400.0) {
+                return Err(format!(
+                    "reconciler.{name} must be more than 0 and at most 86400"
+                ));
+            }
+        }
+        if !(0.0..=86_400.0).contains(&self.visibility_horizon_seconds) {
+            return Err("reconciler.visibility_horizon_seconds must be 0 to 86400".to_owned());
+        }
+        if self.lease_seconds <= attempt_timeout.as_secs_f64() {
+            return Err(
+                "reconciler.lease_seconds must be longer than aws.attempt_timeout_seconds"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn bounds(&self, attempt_timeout: Duration) -> Bounds {
+        Bounds {
+            visibility_horizon: seconds(self.visibility_horizon_seconds),
+            lease: seconds(self.lease_seconds),
+            attempt_timeout: SignedDuration::try_from(attempt_timeout)
+                .unwrap_or(SignedDuration::MAX),
+            give_up_after: seconds(self.give_up_after_seconds),
+            backoff_first: seconds(self.backoff_first_seconds),
+            backoff_max: seconds(self.backoff_max_seconds),
+        }
+    }
+
+    pub(super) fn poll_interval(&self) -> Duration {
+        Duration::try_from_secs_f64(self.poll_interval_seconds).unwrap_or(Duration::from_secs(2))
+    }
+
+    /// The shortest sleep between two looks.
+    #[expect(clippy::unused_self, reason = "stands beside poll_interval")]
+    pub(super) fn poll_floor(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+}
+
+fn seconds(seconds: f64) -> SignedDuration {
+    SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_and_a_short_lease_does_not() {
+        let config = ReconcilerConfig::default();
+        assert_eq!(config.check(Duration::from_secs(10)), Ok(()));
+        let short = ReconcilerConfig {
+            lease_seconds: 5.0,
+            ..config
+        };
+        assert!(short.check(Duration::from_secs(10)).is_err());
+        let never = ReconcilerConfig {
+            backoff_max_seconds: f64::NAN,
+            ..config
+        };
+        assert!(never.check(Duration::from_secs(10)).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! The only code that changes AWS.
+//!
+//! It takes no input: woken by a signal and by the clock, it reads due work from the store, claims
+//! it with a lease, and asks `domain::plan` what to do next, step by step. Every write to AWS is
+//! written down before it is sent, and its outcome is unknown until a read has settled it. No
+//! store, no AWS writes.
+//!
+//! ```text
+//!   wake -> claim_due -> next_step -> commit | read | commit + write | commit + release
+//! ```
+
+mod config;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use config::ReconcilerConfig;
+
+use crate::clock::Clock;
+use crate::domain::plan::Bounds;
+use crate::identity_center::IdentityCenter;
+use crate::store::{Holder, Store, StoreError};
+
+/// The reconciler of one process.
+#[derive(Clone)]
+pub struct Reconciler {
+    store: Arc<dyn Store>,
+    port: Arc<dyn IdentityCenter>,
+    clock: Clock,
+    bounds: Bounds,
+    config: ReconcilerConfig,
+    holder: Holder,
+}
+
+impl Reconciler {
+    /// Makes a reconciler with a holder name of its own. `attempt_timeout` is the port's.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        port: Arc<dyn IdentityCenter>,
+        clock: Clock,
+        config: ReconcilerConfig,
+        attempt_timeout: Duration,
+    ) -> Self {
+        let bounds = config.bounds(attempt_timeout);
+        let holder = Holder(uuid::Uuid::new_v4().to_string());
+        Self {
+            store,
+            port,
+            clock,
+            bounds,
+            config,
+            holder,
+        }
+    }
+
+    /// Works until the token is cancelled, then lets running steps come to a commit and returns.
+    ///
+    /// # Cancellation
+    /// Cancel by the token. Dropping the future leaves claims to run out; nothing is lost.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut workers: JoinSet<()> = JoinSet::new();
+        while !stop.is_cancelled() {
+            let pause = match self.start_due(&mut workers, &stop).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(error = %error, "reconciler cannot read due work; it tries again");
+                    self.config.poll_interval()
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.store.signals().work() => {}
+                () = tokio::time::sleep(pause) => {}
+                Some(done) = workers.join_next(), if !workers.is_empty() => report_panic(done),
+            }
+        }
+        while let Some(done) = workers.join_next().await {
+            report_panic(done);
+        }
+    }
+
+    /// Claims what is due, as far as workers are free, and says how long to sleep at most.
+    async fn start_due(
+        &self,
+        workers: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) -> Result<Duration, StoreError> {
+        while let Some(done) = workers.try_join_next() {
+            report_panic(done);
+        }
+        let free = self.config.workers_max.saturating_sub(workers.len());
+        if free == 0 {
+            return Ok(self.config.poll_interval());
+        }
+        let now = self.clock.now();
+        let claims = self
+            .store
+            .claim_due(&self.holder, now, self.lease_until(now), free)
+            .await?;
+        for claim in claims {
+            let (this, stop) = (self.clone(), stop.clone());
+            workers.spawn(async move { this.work(claim, &stop).await });
+        }
+        let due_in = self
+            .store
+            .next_due_at(now)
+            .await?
+            .map_or(Duration::MAX, |due_at| {
+                Duration::try_from(due_at.duration_since(self.clock.now()))
+                    .unwrap_or(Duration::ZERO)
+            });
+        // Work that is due and could not be claimed waits for a worker of the same target: its end
+        // wakes this loop. The floor keeps a mistake there from spinning.
+        Ok(due_in.clamp(self.config.poll_floor(), self.config.poll_interval()))
+    }
+
+    fn lease_until(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(self.bounds.lease).unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn report_panic(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done {
+        tracing::error!(error = %error, "a reconciler worker ended abnormally; its claim runs out and is taken again");
+    }
+}

@@ -1,0 +1,208 @@
+//! One claimed assignment, taken as far as it can go now.
+//!
+//! Before each send the lease is checked: what remains of it must hold a whole attempt, and the
+//! port refuses to start one that could not end in time. A paused worker so never sends late.
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Reconciler;
+use crate::domain::plan::{Changes, Run, Step, Write, next_step};
+use crate::domain::{DirectAssignment, Failure, Target};
+use crate::identity_center::Call;
+use crate::store::{Claim, StoreError};
+
+/// Steps that one claim may take. The longest sensible way has about ten; a plan that exceeds this
+/// has gone astray and comes back after a pause.
+const STEPS_MAX: usize = 32;
+
+/// How a pass over a claim goes on.
+enum Progress {
+    /// Plan again with this claim.
+    Again(Claim),
+    /// The claim has been let go.
+    Released,
+}
+
+impl Reconciler {
+    /// Works on a claim until it rests. Errors are logged: the claim runs out and is taken again.
+    pub(super) async fn work(&self, claim: Claim, stop: &CancellationToken) {
+        let key = claim.record.key.clone();
+        match self.work_steps(claim, stop).await {
+            Ok(()) => {}
+            Err(StoreError::LeaseLost) => {
+                tracing::warn!(target.key = key.target.key(), principal.id = %key.principal.id, "claim was taken by another holder");
+            }
+            Err(error) => {
+                tracing::error!(error = %error, target.key = key.target.key(), "work stopped; it is taken up again when the claim runs out");
+            }
+        }
+    }
+
+    async fn work_steps(
+        &self,
+        mut claim: Claim,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let mut run = Run::default();
+        for _ in 0..STEPS_MAX {
+            if stop.is_cancelled() {
+                return self.hand_back(claim, SignedDuration::ZERO).await;
+            }
+            let now = self.clock.now();
+            let step = next_step(&claim.record, &claim.grants, &run, now, &self.bounds);
+            claim = match self.take_step(claim, &mut run, step).await? {
+                Progress::Again(claim) => claim,
+                Progress::Released => return Ok(()),
+            };
+        }
+        tracing::error!(
+            target.key = claim.record.key.target.key(),
+            "an assignment took too many steps; it rests for a while"
+        );
+        self.hand_back(claim, self.bounds.backoff_max).await
+    }
+
+    async fn take_step(
+        &self,
+        claim: Claim,
+        run: &mut Run,
+        step: Step,
+    ) -> Result<Progress, StoreError> {
+        match step {
+            Step::Commit(changes) => match self.store.commit_step(&claim, changes).await {
+                Ok(claim) => Ok(Progress::Again(claim)),
+                Err(StoreError::Stale) => self.read_again(&claim, run).await,
+                Err(error) => Err(error),
+            },
+            Step::Rest(changes) => match self.store.commit_and_release(&claim, changes).await {
+                Ok(()) => Ok(Progress::Released),
+                Err(StoreError::Stale) => self.read_again(&claim, run).await,
+                Err(error) => Err(error),
+            },
+            Step::Read => {
+                let mut claim = self.with_lease(claim, run).await?;
+                let read = self
+                    .port
+                    .assignment_is_present(&assignment_of(&claim), self.call_within(&claim))
+                    .await;
+                log_failure(&claim, read.as_ref().err());
+                run.observe(&mut claim.record, read, self.clock.now());
+                Ok(Progress::Again(claim))
+            }
+            Step::Write(write, changes) => self.write(claim, run, write, changes).await,
+        }
+    }
+
+    /// Writes the intent down, then sends it.
+    async fn write(
+        &self,
+        claim: Claim,
+        run: &mut Run,
+        write: Write,
+        changes: Changes,
+    ) -> Result<Progress, StoreError> {
+        let claim = match self.store.commit_step(&claim, changes).await {
+            Ok(claim) => claim,
+            Err(StoreError::Stale) => return self.read_again(&claim, run).await,
+            Err(error) => return Err(error),
+        };
+        let intended = claim.record.version;
+        let mut claim = self.with_lease(claim, run).await?;
+        if claim.record.version != intended {
+            // Somebody's wish came in while the lease was prolonged: plan again before sending.
+            return Ok(Progress::Again(claim));
+        }
+        let assignment = assignment_of(&claim);
+        let call = self.call_within(&claim);
+        let outcome = match write {
+            Write::Create => self.port.create_assignment(&assignment, call).await,
+            Write::Delete => self.port.delete_assignment(&assignment, call).await,
+        };
+        log_failure(&claim, outcome.as_ref().err());
+        run.observe_write(&mut claim.record, write, outcome);
+        Ok(Progress::Again(claim))
+    }
+
+    async fn read_again(&self, claim: &Claim, run: &Run) -> Result<Progress, StoreError> {
+        let mut claim = self
+            .store
+            .renew_claim(claim, self.lease_until(self.clock.now()))
+            .await?;
+        run.carry_over(&mut claim.record);
+        Ok(Progress::Again(claim))
+    }
+
+    /// The claim with a lease that holds a whole attempt; prolonged where it does not.
+    async fn with_lease(&self, claim: Claim, run: &Run) -> Result<Claim, StoreError> {
+        let now = self.clock.now();
+        let enough =
+            self.bounds.attempt_timeout + (self.bounds.lease - self.bounds.attempt_timeout) / 2;
+        if claim.lease_until.duration_since(now) >= enough {
+            return Ok(claim);
+        }
+        let before = claim.record.version;
+        let mut renewed = self
+            .store
+            .renew_claim(&claim, self.lease_until(now))
+            .await?;
+        if renewed.record.version == before {
+            // Nothing came between: what this run noted on its record and not yet committed stays.
+            renewed.record = claim.record;
+        } else {
+            run.carry_over(&mut renewed.record);
+        }
+        Ok(renewed)
+    }
+
+    /// A call that ends before the lease does.
+    fn call_within(&self, claim: &Claim) -> Call {
+        let remaining = claim.lease_until.duration_since(self.clock.now());
+        Call {
+            deadline: Instant::now() + std::time::Duration::try_from(remaining).unwrap_or_default(),
+        }
+    }
+
+    /// Lets a claim go as it is stored, due after a pause.
+    async fn hand_back(&self, claim: Claim, pause: SignedDuration) -> Result<(), StoreError> {
+        let mut record = claim.record.clone();
+        let due_at = self
+            .clock
+            .now()
+            .checked_add(pause)
+            .unwrap_or(Timestamp::MAX);
+        record.next_attempt_at = Some(due_at);
+        let changes = Changes {
+            record,
+            grants: Vec::new(),
+            events: Vec::new(),
+        };
+        match self.store.commit_and_release(&claim, changes).await {
+            // Whoever wrote between has made it due; the lease runs out by itself.
+            Err(StoreError::Stale) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+fn assignment_of(claim: &Claim) -> DirectAssignment {
+    let Target::Application(application) = &claim.record.key.target;
+    DirectAssignment {
+        application: application.clone(),
+        principal: claim.record.key.principal.clone(),
+    }
+}
+
+fn log_failure(claim: &Claim, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        tracing::info!(
+            operation = failure.operation,
+            error.kind = failure.kind.as_str(),
+            aws.request_id = failure.aws_request_id,
+            target.key = claim.record.key.target.key(),
+            principal.id = %claim.record.key.principal.id,
+            "an operation did not succeed"
+        );
+    }
+}
