@@ -1,6 +1,9 @@
 //! Usher: access management in front of AWS IAM Identity Center.
+pub mod app;
 pub mod clock;
+pub mod directory;
 pub mod domain;
+pub mod grpc;
 pub mod identity_center;
 pub mod policy;
 pub mod reconciler;

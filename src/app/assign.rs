@@ -1,0 +1,476 @@
+//! Assign: a grant is recorded, and the caller waits while the reconciler makes it true.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::view::GrantView;
+use super::{App, AppError, CallContext};
+use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::domain::{
+    Application, ApplicationStatus, AssignmentRequired, DirectAssignment, Grant, GrantId,
+    GrantState, Instance, Justification, Operation, Principal, PrincipalRef, PrincipalStatus,
+    RequestId, Target, Ticket,
+};
+use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
+
+/// What a caller asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assign {
+    /// Instance ARN or alias; empty for the only one.
+    pub instance: String,
+    /// Who gets the access.
+    pub principal: PrincipalQuery,
+    /// What it gives access to.
+    pub target: ApplicationQuery,
+    /// How long; none means no end.
+    pub duration: Option<SignedDuration>,
+    /// Why.
+    pub justification: Justification,
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What makes the call safe to repeat.
+    pub request_id: Option<RequestId>,
+    /// A hash, in hex, of the method and of everything asked but the request id.
+    pub content_hash: String,
+    /// Only tell what would happen.
+    pub validate_only: bool,
+}
+
+/// What a caller hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssignOutcome {
+    /// The grant in its present state.
+    Granted {
+        /// The grant.
+        grant: Box<GrantView>,
+        /// What the caller may not expect.
+        warnings: Vec<Warning>,
+    },
+    /// What would happen.
+    Previewed {
+        /// The preview.
+        preview: Preview,
+        /// What the caller may not expect.
+        warnings: Vec<Warning>,
+    },
+}
+
+/// What a write would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// People affected, after group expansion.
+    pub people_count: u64,
+    /// Operations it costs at most, in order.
+    pub operations: Vec<(Operation, u64)>,
+    /// How long these take within the budget as it is now.
+    pub estimated_duration: Duration,
+    /// The policies that allow it.
+    pub policies: Vec<String>,
+    /// Whether Usher may change AWS here.
+    pub may_write: bool,
+}
+
+/// The kind of a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WarningKind {
+    /// The application is switched off.
+    ApplicationDisabled,
+    /// The application is open to every user.
+    ApplicationOpen,
+    /// The user already has access through a group.
+    AccessViaGroup,
+    /// The principal already has this assignment.
+    AlreadyAssigned,
+    /// The group has no members.
+    GroupEmpty,
+    /// Whether the user may sign in is not known.
+    UserStatusUnknown,
+}
+
+/// Something true that the caller may not expect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The kind.
+    pub kind: WarningKind,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// What a grant is about, found in the directory.
+struct Found<'a> {
+    instance: &'a Instance,
+    principal: Principal,
+    application: Application,
+    people_count: u64,
+}
+
+impl App {
+    /// Gives access, or tells what giving it would mean.
+    ///
+    /// # Errors
+    /// Before the commit only: lookups, `PrincipalDisabled`, `ReadOnly`, `RequestIdReused`,
+    /// `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
+    /// answer is the grant.
+    ///
+    /// # Cancellation
+    /// A caller that hangs up after the commit loses nothing: the reconciler goes on.
+    pub async fn assign(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+    ) -> Result<AssignOutcome, AppError> {
+        if request.validate_only {
+            return self.preview_assign(context, request).await;
+        }
+        let usage = request
+            .request_id
+            .as_ref()
+            .map(|id| self.request_use(context, id, &request.content_hash));
+        if let Some(usage) = &usage
+            && let Some(repeated) = self.repeated_grant(context, usage).await?
+        {
+            return Ok(repeated);
+        }
+        if !self.may_write() {
+            return Err(AppError::ReadOnly);
+        }
+        let found = self.find_for_assign(context, request).await?;
+        self.refuse_if_late(context)?;
+        let grant = self.new_grant(context, request, &found);
+        let mut waiter = self.waiter(context);
+        let outcome = self
+            .parts
+            .store
+            .record_grant(GrantRequest {
+                grant,
+                request: usage,
+            })
+            .await?;
+        let grant = match outcome {
+            RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant) => grant,
+            RequestOutcome::Reused => return Err(AppError::RequestIdReused),
+        };
+        self.await_grant(&mut waiter, grant).await
+    }
+
+    pub(super) fn request_use(
+        &self,
+        context: &CallContext,
+        id: &RequestId,
+        content_hash: &str,
+    ) -> RequestUse {
+        RequestUse {
+            key: RequestKey {
+                caller: context.caller.clone(),
+                subject: context.subject.clone(),
+                request_id: id.clone(),
+            },
+            content_hash: content_hash.to_owned(),
+            at: self.parts.clock.now(),
+        }
+    }
+
+    /// The answer to a request id that was used before, also while the first call is in flight.
+    async fn repeated_grant(
+        &self,
+        context: &CallContext,
+        usage: &RequestUse,
+    ) -> Result<Option<AssignOutcome>, AppError> {
+        let mut waiter = self.waiter(context);
+        match self.parts.store.find_request(usage).await? {
+            None => Ok(None),
+            Some(RequestOutcome::Reused) => Err(AppError::RequestIdReused),
+            Some(RequestOutcome::Recorded(grants) | RequestOutcome::Repeated(grants)) => {
+                let grant = grants.into_iter().next();
+                let grant = grant.ok_or_else(|| {
+                    AppError::Internal("a remembered Assign has no grant".to_owned())
+                })?;
+                self.await_grant(&mut waiter, grant).await.map(Some)
+            }
+        }
+    }
+
+    /// Waits until the grant is no longer being made, or the time is up, and answers it.
+    async fn await_grant(
+        &self,
+        waiter: &mut super::wait::Waiter,
+        recorded: Grant,
+    ) -> Result<AssignOutcome, AppError> {
+        let id = recorded.id.clone();
+        let settled = waiter
+            .until_some(std::slice::from_ref(&id), || async {
+                // After the commit no error reaches the caller: a store that does not answer now
+                // only means that the state is not known better than before.
+                let grant = self.parts.store.grant(&id).await.ok().flatten();
+                Ok(grant.filter(|grant| grant.state != GrantState::Provisioning))
+            })
+            .await?;
+        let grant = match settled {
+            Some(grant) => grant,
+            None => self
+                .parts
+                .store
+                .grant(&id)
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or(recorded),
+        };
+        self.forget_cached(&grant);
+        let warnings = self.known_warnings(&grant);
+        let view = self.grant_view_after_commit(grant).await;
+        Ok(AssignOutcome::Granted {
+            grant: Box::new(view),
+            warnings,
+        })
+    }
+
+    /// What Usher itself changed is not answered from a cache.
+    pub(super) fn forget_cached(&self, grant: &Grant) {
+        let Target::Application(application) = &grant.target;
+        self.parts.directory.forget_assignments(&DirectAssignment {
+            application: application.clone(),
+            principal: grant.principal.clone(),
+        });
+    }
+
+    async fn find_for_assign<'a>(
+        &'a self,
+        context: &CallContext,
+        request: &Assign,
+    ) -> Result<Found<'a>, AppError> {
+        let instance = self.instance(&request.instance)?;
+        let (call, max_age) = (self.call(context), self.default_max_age());
+        let directory = &self.parts.directory;
+        let (principal, application) = futures_util::try_join!(
+            async {
+                directory
+                    .find_principal(instance, &request.principal, max_age, call)
+                    .await
+                    .map_err(AppError::from)
+            },
+            async {
+                directory
+                    .find_application(instance, &request.target, max_age, call)
+                    .await
+                    .map_err(AppError::from)
+            },
+        )?;
+        let principal = principal.value;
+        let people_count = match &principal {
+            Principal::User(user) if user.status == PrincipalStatus::Disabled => {
+                return Err(AppError::PrincipalDisabled {
+                    user_id: user.id.to_string(),
+                });
+            }
+            Principal::User(_) => 1,
+            Principal::Group(group) => {
+                let members = directory
+                    .members_of_group(instance, &group.id, max_age, call)
+                    .await?;
+                members.value.len() as u64
+            }
+        };
+        Ok(Found {
+            instance,
+            principal,
+            application: application.value,
+            people_count,
+        })
+    }
+
+    /// Refuses before the commit what the budget cannot serve in time, with the true wait.
+    fn refuse_if_late(&self, context: &CallContext) -> Result<(), AppError> {
+        let remaining = context
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now());
+        if remaining.is_zero() {
+            return Err(AppError::DeadlineExceeded);
+        }
+        let wait = self.parts.port.estimate(&provisioning_operations());
+        let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
+            .unwrap_or_default();
+        if wait > remaining.min(bound) {
+            return Err(AppError::BudgetExhausted {
+                retry_after: wait - remaining.min(bound),
+            });
+        }
+        Ok(())
+    }
+
+    fn new_grant(&self, context: &CallContext, request: &Assign, found: &Found<'_>) -> Grant {
+        let decision = self.parts.policy.decide_assign();
+        Grant {
+            id: GrantId::from_uuid(uuid::Uuid::now_v7()),
+            instance_arn: found.instance.arn.clone(),
+            principal: found.principal.reference(),
+            target: Target::Application(found.application.arn.clone()),
+            state: GrantState::Provisioning,
+            people_count: found.people_count,
+            requested_by: context.caller.clone(),
+            subject: context.subject.clone(),
+            justification: request.justification.clone(),
+            ticket: request.ticket.clone(),
+            policies: decision.policies,
+            policy_version: decision.policy_version,
+            duration: request.duration,
+            created_at: self.parts.clock.now(),
+            started_at: None,
+            end_at: None,
+            ended_at: None,
+            ending: None,
+            failure: None,
+            version: 1,
+        }
+    }
+
+    async fn preview_assign(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+    ) -> Result<AssignOutcome, AppError> {
+        let found = self.find_for_assign(context, request).await?;
+        let operations = provisioning_operations();
+        let preview = Preview {
+            people_count: found.people_count,
+            estimated_duration: self.parts.port.estimate(&operations),
+            operations,
+            policies: self.parts.policy.decide_assign().policies,
+            may_write: self.may_write(),
+        };
+        let warnings = self.all_warnings(context, &found).await?;
+        Ok(AssignOutcome::Previewed { preview, warnings })
+    }
+
+    /// Warnings that what is cached can tell: no operation is spent on them.
+    fn known_warnings(&self, grant: &Grant) -> Vec<Warning> {
+        let Target::Application(arn) = &grant.target;
+        let application = self.parts.directory.known_application(arn);
+        let principal = self.parts.directory.known_principal(&grant.principal);
+        application
+            .iter()
+            .filter_map(disabled_application_warning)
+            .chain(
+                principal
+                    .iter()
+                    .filter_map(|principal| principal_warning(principal, grant.people_count)),
+            )
+            .collect()
+    }
+
+    /// Every warning, read from AWS where it is not known.
+    async fn all_warnings(
+        &self,
+        context: &CallContext,
+        found: &Found<'_>,
+    ) -> Result<Vec<Warning>, AppError> {
+        let (call, max_age) = (self.call(context), self.default_max_age());
+        let directory = &self.parts.directory;
+        let mut warnings: Vec<Warning> = disabled_application_warning(&found.application)
+            .into_iter()
+            .chain(principal_warning(&found.principal, found.people_count))
+            .collect();
+        let required = directory
+            .assignment_required(&found.application.arn, max_age, call)
+            .await?;
+        if required.value == AssignmentRequired::No {
+            warnings.push(Warning {
+                kind: WarningKind::ApplicationOpen,
+                message: "the application is open to every user of the identity store: the assignment changes nothing today".to_owned(),
+            });
+        }
+        let assigned = directory
+            .assignments_of_application(&found.application.arn, max_age, call)
+            .await?
+            .value;
+        let reference = found.principal.reference();
+        if assigned.iter().any(|row| row.principal == reference) {
+            warnings.push(Warning {
+                kind: WarningKind::AlreadyAssigned,
+                message: "the principal already has this assignment; if it was there before Usher, it outlives the grant".to_owned(),
+            });
+        }
+        if let Principal::User(user) = &found.principal {
+            let groups = self
+                .groups_with_access(
+                    found.instance,
+                    &user.id,
+                    &found.application.arn,
+                    max_age,
+                    call,
+                )
+                .await?;
+            for group in groups {
+                let name = self.named_principal(&group).await.name;
+                warnings.push(Warning {
+                    kind: WarningKind::AccessViaGroup,
+                    message: format!(
+                        "the user already has access through group `{name}` ({})",
+                        group.id
+                    ),
+                });
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// A view that never fails: after the commit the caller gets the grant, with less beside it if
+    /// the store does not answer now.
+    pub(super) async fn grant_view_after_commit(&self, grant: Grant) -> GrantView {
+        let bare = GrantView {
+            principal: self.named_principal(&grant.principal).await,
+            target: self.named_target(&grant.target).await,
+            standing: crate::domain::Standing::Unknown,
+            waiting: None,
+            last_error: grant.failure.clone(),
+            timeline: Vec::new(),
+            grant: grant.clone(),
+        };
+        match self.grant_view(grant).await {
+            Ok(view) => view,
+            Err(error) => {
+                tracing::error!(error = %error, "a recorded grant is answered without its details");
+                bare
+            }
+        }
+    }
+}
+
+/// The operations that making an assignment costs at most: read, create, read.
+fn provisioning_operations() -> Vec<(Operation, u64)> {
+    vec![
+        (Operation::DescribeApplicationAssignment, 2),
+        (Operation::CreateApplicationAssignment, 1),
+    ]
+}
+
+fn disabled_application_warning(application: &Application) -> Option<Warning> {
+    (application.status == ApplicationStatus::Disabled).then(|| Warning {
+        kind: WarningKind::ApplicationDisabled,
+        message: "the application is switched off: nobody can enter it until it is on".to_owned(),
+    })
+}
+
+fn principal_warning(principal: &Principal, people_count: u64) -> Option<Warning> {
+    match principal {
+        Principal::User(user) if user.status == PrincipalStatus::Unknown => Some(Warning {
+            kind: WarningKind::UserStatusUnknown,
+            message: "the identity store does not say whether the user may sign in".to_owned(),
+        }),
+        Principal::Group(_) if people_count == 0 => Some(Warning {
+            kind: WarningKind::GroupEmpty,
+            message: "the group has no members: nobody gets access until it has".to_owned(),
+        }),
+        Principal::User(_) | Principal::Group(_) => None,
+    }
+}
+
+/// A principal as a list row names it.
+#[must_use]
+pub(super) fn group_reference(id: &crate::domain::GroupId) -> PrincipalRef {
+    PrincipalRef {
+        kind: crate::domain::PrincipalKind::Group,
+        id: id.clone(),
+    }
+}

@@ -1,0 +1,191 @@
+//! Why a call was refused before anything was recorded. grpc/status.rs gives each its code, reason
+//! and details. Nothing here carries text of AWS or of the store to a caller.
+
+use std::time::Duration;
+
+use crate::directory::{Candidate, LookupError, NotFoundKind};
+use crate::domain::{ErrorKind, Failure};
+use crate::store::StoreError;
+
+/// A field at fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field, with dots, for example `principal.user`.
+    pub field: String,
+    /// What is wrong and what helps; reads on from the field's name.
+    pub problem: String,
+}
+
+/// A refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Fields of the request are wrong: all of them at once.
+    #[error("fields of the request are wrong")]
+    FieldsInvalid(Vec<Violation>),
+    /// The page token is not one of this call.
+    #[error("the page token does not belong to this call")]
+    PageTokenInvalid,
+    /// The request id was used with other content.
+    #[error("the request id was used with other content")]
+    RequestIdReused,
+    /// The instance is not configured.
+    #[error("no such instance is configured")]
+    InstanceNotFound {
+        /// As asked.
+        query: String,
+    },
+    /// No such application.
+    #[error("no such application")]
+    ApplicationNotFound {
+        /// As asked.
+        query: String,
+    },
+    /// No such user or group.
+    #[error("no such principal")]
+    PrincipalNotFound {
+        /// As asked.
+        query: String,
+    },
+    /// No such grant.
+    #[error("no such grant")]
+    GrantNotFound {
+        /// As asked.
+        id: String,
+    },
+    /// The assignment is not there, and Usher has not removed it.
+    #[error("no such assignment")]
+    AssignmentNotFound {
+        /// The principal's id.
+        principal_id: String,
+        /// The target's key.
+        target: String,
+    },
+    /// The name means more than one thing.
+    #[error("the name means more than one thing")]
+    NameAmbiguous {
+        /// As asked.
+        query: String,
+        /// What it may mean.
+        candidates: Vec<Candidate>,
+    },
+    /// The user cannot sign in.
+    #[error("the user is disabled")]
+    PrincipalDisabled {
+        /// The user's id.
+        user_id: String,
+    },
+    /// The user has access only through groups.
+    #[error("the access comes from groups")]
+    AccessViaGroup {
+        /// The groups: id and name.
+        groups: Vec<(String, String)>,
+    },
+    /// Usher may not change AWS here.
+    #[error("usher is read-only here")]
+    ReadOnly,
+    /// AWS refuses Usher's role.
+    #[error("usher's role lacks a permission")]
+    RoleLacksPermission {
+        /// The IAM action.
+        action: String,
+    },
+    /// Usher's own credentials do not work.
+    #[error("usher's AWS credentials do not work")]
+    CredentialsInvalid,
+    /// The budget cannot serve this in time.
+    #[error("the budget cannot serve this in time")]
+    BudgetExhausted {
+        /// When it could.
+        retry_after: Duration,
+    },
+    /// AWS does not answer.
+    #[error("AWS does not answer")]
+    AwsUnavailable,
+    /// The store does not answer.
+    #[error("the store does not answer")]
+    StoreUnavailable,
+    /// The caller's deadline passed before anything was recorded.
+    #[error("the deadline passed before anything was recorded")]
+    DeadlineExceeded,
+    /// A fault of Usher. The text is for the log.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl AppError {
+    /// One field at fault.
+    #[must_use]
+    pub fn field(field: &str, problem: &str) -> Self {
+        Self::FieldsInvalid(vec![Violation {
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        }])
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(_) => Self::Internal(error.to_string()),
+            StoreError::Stale
+            | StoreError::LeaseLost
+            | StoreError::Unavailable(_)
+            | StoreError::Unusable(_) => {
+                tracing::error!(error = %error, "the store failed a call");
+                Self::StoreUnavailable
+            }
+        }
+    }
+}
+
+impl From<Failure> for AppError {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            ErrorKind::AccessDenied => Self::RoleLacksPermission {
+                action: failure.missing_iam_action,
+            },
+            ErrorKind::CredentialsInvalid => Self::CredentialsInvalid,
+            ErrorKind::BudgetExhausted => Self::BudgetExhausted {
+                retry_after: Duration::from_millis(
+                    failure.retry_after_milliseconds.unwrap_or(1000),
+                ),
+            },
+            // AWS's throttle is never shown as such: reads have waited and tried again already.
+            ErrorKind::Throttled => Self::BudgetExhausted {
+                retry_after: Duration::from_millis(
+                    failure.retry_after_milliseconds.unwrap_or(2000),
+                ),
+            },
+            ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::ConnectionLost
+            | ErrorKind::NotReached => Self::AwsUnavailable,
+            ErrorKind::ReadOnly => Self::ReadOnly,
+            ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Validation
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::NotVisible
+            | ErrorKind::Unexpected => Self::Internal(failure.to_string()),
+        }
+    }
+}
+
+impl From<LookupError> for AppError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::NotFound {
+                what: NotFoundKind::Principal,
+                query,
+            } => Self::PrincipalNotFound { query },
+            LookupError::NotFound {
+                what: NotFoundKind::Application,
+                query,
+            } => Self::ApplicationNotFound { query },
+            LookupError::Ambiguous { query, candidates } => {
+                Self::NameAmbiguous { query, candidates }
+            }
+            LookupError::Aws(failure) => failure.into(),
+        }
+    }
+}

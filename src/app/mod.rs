@@ -1,0 +1,142 @@
+//! The use cases, one file each: what a call means, apart from how it travels.
+//!
+//! A write validates, decides, commits the intent, wakes the reconciler and waits. Nothing here
+//! changes AWS, and nothing here knows gRPC. Errors are for before the commit; once a grant is
+//! stored, the answer is the grant in its true state.
+
+mod assign;
+mod browse;
+mod config;
+mod error;
+mod grants;
+mod list_assignments;
+mod page_token;
+mod paths;
+mod revoke;
+mod view;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use assign::{Assign, AssignOutcome, Preview, Warning, WarningKind};
+pub use browse::{ListPrincipals, ListedPrincipals};
+pub use config::AppConfig;
+pub use error::{AppError, Violation};
+pub use grants::{GrantPage, ListGrants};
+pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, Provenance};
+pub use page_token::{PageRequest, PageTokens};
+pub use paths::RemainingPath;
+pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
+pub use view::{GrantView, NamedPrincipal, NamedTarget};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::domain::{CallerName, Instance, InstanceArn};
+use crate::identity_center::{Call, IdentityCenter};
+use crate::policy::PolicySet;
+use crate::store::Store;
+
+/// What the use cases work with.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// AWS.
+    pub port: Arc<dyn IdentityCenter>,
+    /// Names, members, assignments.
+    pub directory: Directory,
+    /// The policy set in force.
+    pub policy: PolicySet,
+    /// The instances served; never empty.
+    pub instances: Vec<Instance>,
+    /// The numbers.
+    pub config: AppConfig,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// The use cases.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+    page_tokens: PageTokens,
+}
+
+/// Who calls, for whom, and until when an answer is of use.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The authenticated caller.
+    pub caller: CallerName,
+    /// For whom it acts.
+    pub subject: CallerName,
+    /// The caller's deadline.
+    pub deadline: Instant,
+}
+
+impl App {
+    /// Puts the use cases together. The key of page tokens is read from the store, so that tokens
+    /// outlive a restart.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`.
+    pub async fn new(parts: Parts) -> Result<Self, AppError> {
+        let page_tokens = PageTokens::new(&parts.store.secret("page_token_key").await?)?;
+        Ok(Self {
+            parts: Arc::new(parts),
+            page_tokens,
+        })
+    }
+
+    /// The instances served.
+    #[must_use]
+    pub fn instances(&self) -> &[Instance] {
+        &self.parts.instances
+    }
+
+    /// Whether Usher may change AWS where it runs.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.parts.port.may_write()
+    }
+
+    /// The instance that a request means: by ARN or alias, or the only one.
+    fn instance(&self, wanted: &str) -> Result<&Instance, AppError> {
+        let instances = &self.parts.instances;
+        if wanted.is_empty() {
+            return match instances.as_slice() {
+                [only] => Ok(only),
+                _ => Err(AppError::field(
+                    "instance",
+                    "is required, because several instances are configured",
+                )),
+            };
+        }
+        let is_arn = wanted
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
+        if is_arn {
+            InstanceArn::parse(wanted).map_err(|error| AppError::field("instance", &error.0))?;
+        }
+        instances
+            .iter()
+            .find(|instance| {
+                instance.arn.as_str() == wanted || instance.alias.as_deref() == Some(wanted)
+            })
+            .ok_or_else(|| AppError::InstanceNotFound {
+                query: wanted.to_owned(),
+            })
+    }
+
+    /// How a read of AWS on behalf of this call is to be made.
+    fn call(&self, context: &CallContext) -> Call {
+        Call {
+            deadline: context.deadline,
+        }
+    }
+
+    fn default_max_age(&self) -> Duration {
+        Duration::from_secs(self.parts.config.facts_max_age_seconds)
+    }
+}

@@ -1,0 +1,100 @@
+//! Ways into an application that do not depend on one assignment: groups and openness.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::assign::group_reference;
+use super::view::NamedPrincipal;
+use super::{App, AppError, CallContext};
+use crate::domain::{
+    ApplicationArn, AssignmentRequired, Failure, GrantId, Instance, PrincipalKind, PrincipalRef,
+    UserId,
+};
+use crate::identity_center::Call;
+
+/// A way in that is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemainingPath {
+    /// The assignment itself stays; the live grants behind it, if any.
+    Direct(Vec<GrantId>),
+    /// A group of the user is assigned.
+    Group(NamedPrincipal),
+    /// The application is open to every user.
+    OpenApplication,
+}
+
+impl App {
+    /// The groups of a user that are assigned to an application.
+    pub(super) async fn groups_with_access(
+        &self,
+        instance: &Instance,
+        user: &UserId,
+        application: &ApplicationArn,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Vec<PrincipalRef>, Failure> {
+        let directory = &self.parts.directory;
+        let (assigned, memberships) = futures_util::try_join!(
+            directory.assignments_of_application(application, max_age, call),
+            directory.groups_of_user(instance, user, max_age, call),
+        )?;
+        let groups: BTreeSet<PrincipalRef> = memberships
+            .value
+            .iter()
+            .map(|membership| group_reference(&membership.group_id))
+            .collect();
+        Ok(assigned
+            .value
+            .iter()
+            .filter(|row| {
+                row.principal.kind == PrincipalKind::Group && groups.contains(&row.principal)
+            })
+            .map(|row| row.principal.clone())
+            .collect())
+    }
+
+    /// The ways in that are left to a principal beside its own assignment. Answers what could be
+    /// read and whether that is all.
+    pub(super) async fn indirect_paths(
+        &self,
+        instance: &Instance,
+        principal: &PrincipalRef,
+        application: &ApplicationArn,
+        context: &CallContext,
+    ) -> (Vec<RemainingPath>, bool) {
+        let (call, max_age) = (self.call(context), self.default_max_age());
+        let mut paths = Vec::new();
+        let mut complete = true;
+        if principal.kind == PrincipalKind::User {
+            match self
+                .groups_with_access(instance, &principal.id, application, max_age, call)
+                .await
+            {
+                Ok(groups) => {
+                    for group in groups {
+                        paths.push(RemainingPath::Group(self.named_principal(&group).await));
+                    }
+                }
+                Err(failure) => complete &= note_unread(&failure.into()),
+            }
+        }
+        match self
+            .parts
+            .directory
+            .assignment_required(application, max_age, call)
+            .await
+        {
+            Ok(required) if required.value == AssignmentRequired::No => {
+                paths.push(RemainingPath::OpenApplication)
+            }
+            Ok(required) => complete &= required.value != AssignmentRequired::Unknown,
+            Err(failure) => complete &= note_unread(&failure.into()),
+        }
+        (paths, complete)
+    }
+}
+
+fn note_unread(error: &AppError) -> bool {
+    tracing::info!(error = %error, "remaining paths could not be read in time");
+    false
+}

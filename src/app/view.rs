@@ -1,0 +1,138 @@
+//! Grants, principals and targets as answers show them: ids, with the names that are known beside.
+//! Names never cost an AWS operation here.
+
+use crate::domain::waiting::{Waiting, waiting_for};
+use crate::domain::{
+    AssignmentRecord, FailedAttempt, Grant, PrincipalKind, PrincipalRef, PrincipalStatus, Standing,
+    Target,
+};
+use crate::store::{GrantScope, NameKind, StoredEvent};
+
+use super::{App, AppError};
+
+/// A principal with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPrincipal {
+    /// Type and id.
+    pub reference: PrincipalRef,
+    /// The name; empty when unknown.
+    pub name: String,
+    /// The status; unknown when it has not been read lately.
+    pub status: PrincipalStatus,
+}
+
+/// A target with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTarget {
+    /// The target.
+    pub target: Target,
+    /// The name; empty when unknown.
+    pub name: String,
+}
+
+/// A grant with everything an answer shows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantView {
+    /// The grant.
+    pub grant: Grant,
+    /// Who gets the access.
+    pub principal: NamedPrincipal,
+    /// What it gives access to.
+    pub target: NamedTarget,
+    /// Whose the assignment is.
+    pub standing: Standing,
+    /// What the grant waits for.
+    pub waiting: Option<Waiting>,
+    /// Why the last attempt failed.
+    pub last_error: Option<FailedAttempt>,
+    /// What happened, oldest first; empty in lists.
+    pub timeline: Vec<StoredEvent>,
+}
+
+impl App {
+    /// A grant as an answer shows it, with its timeline.
+    pub(super) async fn grant_view(&self, grant: Grant) -> Result<GrantView, AppError> {
+        let limit = self.parts.config.timeline_events_max;
+        let timeline = self.parts.store.grant_events(&grant.id, limit).await?;
+        let mut view = self.grant_view_without_timeline(grant).await?;
+        view.timeline = timeline;
+        Ok(view)
+    }
+
+    /// A grant as a list shows it.
+    pub(super) async fn grant_view_without_timeline(
+        &self,
+        grant: Grant,
+    ) -> Result<GrantView, AppError> {
+        let record = self.record_of(&grant).await?;
+        let over = grant.state.is_over();
+        Ok(GrantView {
+            principal: self.named_principal(&grant.principal).await,
+            target: self.named_target(&grant.target).await,
+            standing: record.standing,
+            waiting: waiting_for(&grant, &record),
+            last_error: if over {
+                grant.failure.clone()
+            } else {
+                record.last_failure.clone()
+            },
+            timeline: Vec::new(),
+            grant,
+        })
+    }
+
+    async fn record_of(&self, grant: &Grant) -> Result<AssignmentRecord, AppError> {
+        let key = grant.assignment_key();
+        let Target::Application(application) = &key.target;
+        let scope = GrantScope::Assignment(key.principal.clone(), application.clone());
+        let records = self
+            .parts
+            .store
+            .assignment_records(&key.instance_arn, &scope)
+            .await?;
+        Ok(records
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| AssignmentRecord::new(key)))
+    }
+
+    /// A principal with the name and status that are known without asking AWS.
+    pub(super) async fn named_principal(&self, reference: &PrincipalRef) -> NamedPrincipal {
+        if let Some(principal) = self.parts.directory.known_principal(reference) {
+            return NamedPrincipal {
+                reference: reference.clone(),
+                name: principal.name().to_owned(),
+                status: principal.status(),
+            };
+        }
+        let kind = match reference.kind {
+            PrincipalKind::User => NameKind::User,
+            PrincipalKind::Group => NameKind::Group,
+        };
+        let name = self
+            .parts
+            .directory
+            .name_of(kind, reference.id.as_str())
+            .await
+            .unwrap_or_default();
+        NamedPrincipal {
+            reference: reference.clone(),
+            name,
+            status: PrincipalStatus::Unknown,
+        }
+    }
+
+    /// A target with the name that is known without asking AWS.
+    pub(super) async fn named_target(&self, target: &Target) -> NamedTarget {
+        let name = self
+            .parts
+            .directory
+            .name_of(NameKind::Application, target.key())
+            .await
+            .unwrap_or_default();
+        NamedTarget {
+            target: target.clone(),
+            name,
+        }
+    }
+}

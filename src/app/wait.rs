@@ -1,0 +1,81 @@
+//! Waiting for what a write has set in motion, until shortly before the caller's deadline.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+use super::{App, AppError, CallContext};
+use crate::domain::GrantId;
+use crate::store::Signals;
+
+/// How often a waiter looks by itself, in case a hint was missed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Listens from before the commit on, so that no change in between is missed.
+pub(super) struct Waiter {
+    changes: tokio::sync::broadcast::Receiver<GrantId>,
+    until: Instant,
+}
+
+impl App {
+    /// A waiter for this call: it gives up at the configured cap or shortly before the deadline.
+    pub(super) fn waiter(&self, context: &CallContext) -> Waiter {
+        let config = &self.parts.config;
+        let cap = Instant::now() + seconds(config.wait_max_seconds);
+        let deadline = context
+            .deadline
+            .checked_sub(seconds(config.wait_margin_seconds))
+            .unwrap_or(context.deadline);
+        Waiter::new(self.parts.store.signals(), cap.min(deadline))
+    }
+}
+
+impl Waiter {
+    fn new(signals: &Signals, until: Instant) -> Self {
+        Self {
+            changes: signals.changes(),
+            until,
+        }
+    }
+
+    /// Asks `look` now and after every change of one of these grants, until it answers something
+    /// or the time is up. `None` means the time is up.
+    ///
+    /// # Errors
+    /// What `look` fails with.
+    pub(super) async fn until_some<T, F>(
+        &mut self,
+        grants: &[GrantId],
+        mut look: impl FnMut() -> F,
+    ) -> Result<Option<T>, AppError>
+    where
+        F: Future<Output = Result<Option<T>, AppError>>,
+    {
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(Some(found));
+            }
+            let look_again = Instant::now() + LOOK_EVERY;
+            loop {
+                let hint =
+                    tokio::time::timeout_at(look_again.min(self.until), self.changes.recv()).await;
+                match hint {
+                    Ok(Ok(id)) if !grants.is_empty() && !grants.contains(&id) => {}
+                    Ok(Err(RecvError::Closed)) => {
+                        tokio::time::sleep_until(look_again.min(self.until)).await;
+                        break;
+                    }
+                    Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => break,
+                }
+            }
+            if Instant::now() >= self.until {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

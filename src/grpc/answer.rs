@@ -1,0 +1,62 @@
+//! What every method does around its use case: the call's scope in, the status table out.
+
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use super::pb::ErrorReason;
+use super::status::{status, status_of};
+use crate::app::{AppError, CallContext};
+use crate::domain::CallerName;
+
+/// What the gate found out about a call; every method finds it among the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct CallScope {
+    /// The id that answers and logs carry.
+    pub(super) call_id: String,
+    /// Who calls, if the method needs to know.
+    pub(super) caller: Option<CallerName>,
+    /// When the call ends.
+    pub(super) deadline: Instant,
+}
+
+/// A request taken apart: who asks, and what.
+pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String, T), Status> {
+    let (_, extensions, message) = request.into_parts();
+    let scope = extensions.get::<CallScope>().cloned();
+    let Some(CallScope {
+        call_id,
+        caller: Some(caller),
+        deadline,
+    }) = scope
+    else {
+        // INVARIANT: the gate stands before every service; without it nobody is let in.
+        return Err(status(
+            ErrorReason::CredentialMissing,
+            "",
+            "no caller is known for this call",
+            &[],
+            |_| {},
+        ));
+    };
+    let context = CallContext {
+        subject: caller.clone(),
+        caller,
+        deadline,
+    };
+    Ok((context, call_id, message))
+}
+
+/// Runs a unary use case and maps its refusal through the table.
+pub(super) async fn answer<T, R, F>(
+    request: Request<T>,
+    use_case: impl FnOnce(CallContext, T) -> F,
+) -> Result<Response<R>, Status>
+where
+    F: Future<Output = Result<R, AppError>>,
+{
+    let (context, call_id, message) = take_apart(request)?;
+    use_case(context, message)
+        .await
+        .map(Response::new)
+        .map_err(|error| status_of(&error, &call_id))
+}

@@ -1,0 +1,409 @@
+//! Answers of the use cases as messages of the wire.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::app::{
+    AssignOutcome, AssignmentPage, AssignmentRow, AssignmentState, GrantView, NamedPrincipal,
+    NamedTarget, Preview, Provenance, RemainingPath, RevokeOutcome, Warning, WarningKind,
+};
+use crate::domain::waiting::{Waiting, WaitingKind};
+use crate::domain::{
+    Actor, Application, ApplicationStatus, EventKind, FailedAttempt, GrantState, Instance,
+    Principal, PrincipalKind, PrincipalRef, PrincipalStatus, Standing, Target,
+};
+use crate::grpc::pb;
+use crate::store::StoredEvent;
+
+/// An instant on the wire.
+pub(in crate::grpc) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
+    }
+}
+
+fn duration(duration: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: duration.as_secs(),
+        nanos: duration.subsec_nanos(),
+    }
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn principal_type(kind: PrincipalKind) -> pb::PrincipalType {
+    match kind {
+        PrincipalKind::User => pb::PrincipalType::User,
+        PrincipalKind::Group => pb::PrincipalType::Group,
+    }
+}
+
+fn principal_status(status: PrincipalStatus) -> pb::PrincipalStatus {
+    match status {
+        PrincipalStatus::Unknown => pb::PrincipalStatus::Unspecified,
+        PrincipalStatus::Enabled => pb::PrincipalStatus::Enabled,
+        PrincipalStatus::Disabled => pb::PrincipalStatus::Disabled,
+        PrincipalStatus::Deleted => pb::PrincipalStatus::Deleted,
+    }
+}
+
+fn resolved_principal(
+    reference: &PrincipalRef,
+    name: String,
+    status: PrincipalStatus,
+) -> pb::ResolvedPrincipal {
+    pb::ResolvedPrincipal {
+        r#type: principal_type(reference.kind).into(),
+        id: reference.id.to_string(),
+        name,
+        status: principal_status(status).into(),
+    }
+}
+
+fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
+    resolved_principal(&principal.reference, principal.name, principal.status)
+}
+
+fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
+    let Target::Application(arn) = target.target;
+    pb::ResolvedTarget {
+        kind: pb::TargetKind::Application.into(),
+        application_arn: arn.to_string(),
+        application_name: target.name,
+    }
+}
+
+/// A grant.
+pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
+    let grant = view.grant;
+    let ending = grant.ending.filter(|ending| ending.by.is_some());
+    pb::Grant {
+        etag: format!(
+            "{}-{}",
+            grant.version,
+            view.waiting
+                .as_ref()
+                .map_or(0, |waiting| waiting.failed_attempts)
+        ),
+        id: grant.id.to_string(),
+        state: grant_state(grant.state).into(),
+        principal: Some(named_principal(view.principal)),
+        target: Some(named_target(view.target)),
+        instance_arn: grant.instance_arn.to_string(),
+        people_count: count(grant.people_count),
+        requested_by: grant.requested_by.to_string(),
+        subject: grant.subject.to_string(),
+        justification: grant.justification.to_string(),
+        ticket: grant.ticket.to_string(),
+        policies: grant.policies,
+        policy_version: grant.policy_version,
+        standing: standing(view.standing).into(),
+        waiting_for: view.waiting.map(waiting_for),
+        timeline: view
+            .timeline
+            .into_iter()
+            .filter_map(|event| grant_event(&event))
+            .collect(),
+        last_error: view.last_error.map(attempt_error),
+        create_time: Some(timestamp(grant.created_at)),
+        start_time: grant.started_at.map(timestamp),
+        end_time: grant.ended_at.or(grant.end_at).map(timestamp),
+        duration: grant.duration.map(duration),
+        revoked_by: ending
+            .as_ref()
+            .and_then(|ending| ending.by.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        revoke_reason: ending
+            .map(|ending| ending.reason.to_string())
+            .unwrap_or_default(),
+    }
+}
+
+fn grant_state(state: GrantState) -> pb::GrantState {
+    match state {
+        GrantState::Provisioning => pb::GrantState::Provisioning,
+        GrantState::Active => pb::GrantState::Active,
+        GrantState::Revoking => pb::GrantState::Revoking,
+        GrantState::Revoked => pb::GrantState::Revoked,
+        GrantState::Expired => pb::GrantState::Expired,
+        GrantState::Failed => pb::GrantState::Failed,
+    }
+}
+
+fn standing(standing: Standing) -> pb::Standing {
+    match standing {
+        Standing::Unknown => pb::Standing::Unspecified,
+        Standing::No => pb::Standing::No,
+        Standing::Yes => pb::Standing::Yes,
+    }
+}
+
+fn waiting_for(waiting: Waiting) -> pb::WaitingFor {
+    let kind = match waiting.kind {
+        WaitingKind::Budget => pb::WaitingKind::Budget,
+        WaitingKind::AwsPropagation => pb::WaitingKind::AwsPropagation,
+        WaitingKind::AwsRefusal => pb::WaitingKind::AwsRefusal,
+    };
+    pb::WaitingFor {
+        kind: kind.into(),
+        description: waiting.description,
+        next_attempt_time: waiting.next_attempt_at.map(timestamp),
+        failed_attempts: i32::try_from(waiting.failed_attempts).unwrap_or(i32::MAX),
+    }
+}
+
+fn attempt_error(attempt: FailedAttempt) -> pb::AttemptError {
+    pb::AttemptError {
+        operation: attempt.failure.operation,
+        error_kind: attempt.failure.kind.as_str().to_owned(),
+        message: attempt.failure.kind.explanation().to_owned(),
+        missing_iam_action: attempt.failure.missing_iam_action,
+        aws_request_id: attempt.failure.aws_request_id,
+        time: Some(timestamp(attempt.at)),
+    }
+}
+
+/// A line of a timeline; events that concern only the assignment have none.
+fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
+    use pb::GrantEventType as Wire;
+    let (wire, text) = match stored.event.kind {
+        EventKind::Requested => (Wire::Requested, "asked for and recorded"),
+        EventKind::CreateIntended => (Wire::CreateIntended, "about to create the assignment"),
+        EventKind::StandingFound => (
+            Wire::StandingFound,
+            "the assignment was there before: it outlives this grant",
+        ),
+        EventKind::Activated => (
+            Wire::Activated,
+            "the assignment was read back: access stands",
+        ),
+        EventKind::AttemptFailed => (Wire::AttemptFailed, "an attempt did not succeed"),
+        EventKind::Failed => (
+            Wire::Failed,
+            "AWS refused, and the assignment was read to be absent",
+        ),
+        EventKind::RevokeRequested => (Wire::RevokeRequested, "its end was asked for"),
+        EventKind::TimeOver => (Wire::TimeOver, "its time is up"),
+        EventKind::DeleteIntended => (Wire::DeleteIntended, "about to delete the assignment"),
+        EventKind::EndedAssignmentKept => (
+            Wire::EndedAssignmentKept,
+            "over; the assignment stays, because another grant holds it or it was there before",
+        ),
+        EventKind::EndedAssignmentGone => (
+            Wire::EndedAssignmentGone,
+            "over; the assignment was read to be gone",
+        ),
+        EventKind::LateEffectFound => (
+            Wire::LateEffectFound,
+            "a late effect of an earlier attempt was found and is being undone",
+        ),
+        EventKind::StandingGone
+        | EventKind::RemovalRequested
+        | EventKind::RemovalSuperseded
+        | EventKind::AssignmentRemoved
+        | EventKind::FoundOutOfBand
+        | EventKind::FoundMissing => return None,
+    };
+    let description = match stored.event.error_kind {
+        Some(kind) => format!("{text}: {}", kind.explanation()),
+        None => text.to_owned(),
+    };
+    let actor = match &stored.event.actor {
+        Actor::Caller { subject, .. } => subject.to_string(),
+        Actor::Usher => "usher".to_owned(),
+    };
+    Some(pb::GrantEvent {
+        time: Some(timestamp(stored.event.at)),
+        r#type: wire.into(),
+        actor,
+        description,
+    })
+}
+
+/// What Assign answers.
+pub(in crate::grpc) fn assign_response(outcome: AssignOutcome) -> pb::AssignResponse {
+    let (grant_view, preview_value, warnings) = match outcome {
+        AssignOutcome::Granted { grant, warnings } => (Some(*grant), None, warnings),
+        AssignOutcome::Previewed { preview, warnings } => (None, Some(preview), warnings),
+    };
+    pb::AssignResponse {
+        grant: grant_view.map(grant),
+        preview: preview_value.map(preview),
+        warnings: warnings.into_iter().map(warning).collect(),
+    }
+}
+
+fn preview(preview: Preview) -> pb::Preview {
+    let write_mode = if preview.may_write {
+        pb::WriteMode::ReadWrite
+    } else {
+        pb::WriteMode::ReadOnly
+    };
+    pb::Preview {
+        people_count: count(preview.people_count),
+        operations: preview
+            .operations
+            .into_iter()
+            .map(|(operation, times)| pb::OperationCount {
+                operation: operation.name().to_owned(),
+                count: count(times),
+            })
+            .collect(),
+        estimated_duration: SignedDuration::try_from(preview.estimated_duration)
+            .ok()
+            .map(duration),
+        policies: preview.policies,
+        write_mode: write_mode.into(),
+    }
+}
+
+fn warning(warning: Warning) -> pb::Warning {
+    let kind = match warning.kind {
+        WarningKind::ApplicationDisabled => pb::WarningType::ApplicationDisabled,
+        WarningKind::ApplicationOpen => pb::WarningType::ApplicationOpen,
+        WarningKind::AccessViaGroup => pb::WarningType::AccessViaGroup,
+        WarningKind::AlreadyAssigned => pb::WarningType::AlreadyAssigned,
+        WarningKind::GroupEmpty => pb::WarningType::GroupEmpty,
+        WarningKind::UserStatusUnknown => pb::WarningType::UserStatusUnknown,
+    };
+    pb::Warning {
+        r#type: kind.into(),
+        message: warning.message,
+    }
+}
+
+/// What Revoke answers.
+pub(in crate::grpc) fn revoke_response(outcome: RevokeOutcome) -> pb::RevokeResponse {
+    let state = match outcome.assignment_state {
+        AssignmentState::Unknown => pb::AssignmentState::Unspecified,
+        AssignmentState::Present => pb::AssignmentState::Present,
+        AssignmentState::Removing => pb::AssignmentState::Removing,
+        AssignmentState::Absent => pb::AssignmentState::Absent,
+    };
+    let completeness = if outcome.remaining_paths_complete {
+        pb::Completeness::Complete
+    } else {
+        pb::Completeness::Partial
+    };
+    pb::RevokeResponse {
+        grants: outcome.grants.into_iter().map(grant).collect(),
+        assignment_state: state.into(),
+        remaining_paths: outcome
+            .remaining_paths
+            .into_iter()
+            .map(remaining_path)
+            .collect(),
+        remaining_paths_completeness: completeness.into(),
+        sessions_may_last_until: outcome.sessions_may_last_until.map(timestamp),
+        application_note: outcome.application_note,
+        preview: outcome.preview.map(preview),
+    }
+}
+
+fn remaining_path(path: RemainingPath) -> pb::RemainingPath {
+    let (kind, group, grants) = match path {
+        RemainingPath::Direct(grants) => (pb::AccessPath::Direct, None, grants),
+        RemainingPath::Group(group) => (
+            pb::AccessPath::Group,
+            Some(named_principal(group)),
+            Vec::new(),
+        ),
+        RemainingPath::OpenApplication => (pb::AccessPath::OpenApplication, None, Vec::new()),
+    };
+    pb::RemainingPath {
+        path: kind.into(),
+        group,
+        grant_ids: grants.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What ListAssignments answers.
+pub(in crate::grpc) fn list_assignments_response(
+    page: AssignmentPage,
+) -> pb::ListAssignmentsResponse {
+    pb::ListAssignmentsResponse {
+        assignments: page.rows.into_iter().map(assignment).collect(),
+        next_page_token: page.next_page_token,
+        as_of: Some(timestamp(page.as_of)),
+    }
+}
+
+fn assignment(row: AssignmentRow) -> pb::Assignment {
+    let provenance = match row.provenance {
+        Provenance::Grant => pb::Provenance::Grant,
+        Provenance::Standing => pb::Provenance::Standing,
+        Provenance::Unrecorded => pb::Provenance::Unrecorded,
+    };
+    let path = if row.via_group.is_some() {
+        pb::AccessPath::Group
+    } else {
+        pb::AccessPath::Direct
+    };
+    pb::Assignment {
+        instance_arn: row.instance_arn,
+        principal: Some(named_principal(row.principal)),
+        target: Some(named_target(row.target)),
+        path: path.into(),
+        via_group: row.via_group.map(named_principal),
+        provenance: provenance.into(),
+        grant_ids: row.grant_ids.iter().map(ToString::to_string).collect(),
+        end_time: row.end_at.map(timestamp),
+    }
+}
+
+/// An instance.
+pub(in crate::grpc) fn instance(instance: &Instance) -> pb::Instance {
+    pb::Instance {
+        instance_arn: instance.arn.to_string(),
+        alias: instance.alias.clone().unwrap_or_default(),
+        identity_store_id: instance.identity_store_id.to_string(),
+        owner_account_id: instance
+            .owner_account_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        name: instance.name.clone(),
+        region: instance.region.clone(),
+    }
+}
+
+/// An application.
+pub(in crate::grpc) fn application(application: Application) -> pb::Application {
+    let status = match application.status {
+        ApplicationStatus::Enabled => pb::ApplicationStatus::Enabled,
+        ApplicationStatus::Disabled => pb::ApplicationStatus::Disabled,
+        ApplicationStatus::Unknown => pb::ApplicationStatus::Unspecified,
+    };
+    pb::Application {
+        application_arn: application.arn.to_string(),
+        name: application.name,
+        status: status.into(),
+        account_id: application
+            .account_id
+            .map(|account| account.to_string())
+            .unwrap_or_default(),
+        provider_arn: application.provider_arn,
+        description: application.description,
+    }
+}
+
+/// A user or a group.
+pub(in crate::grpc) fn principal_entry(principal: Principal) -> pb::PrincipalEntry {
+    let resolved = resolved_principal(
+        &principal.reference(),
+        principal.name().to_owned(),
+        principal.status(),
+    );
+    let (display_name, email) = match principal {
+        Principal::User(user) => (user.display_name, user.email),
+        Principal::Group(group) => (group.description, String::new()),
+    };
+    pb::PrincipalEntry {
+        principal: Some(resolved),
+        display_name,
+        email,
+    }
+}

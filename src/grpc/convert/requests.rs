@@ -1,0 +1,268 @@
+//! Requests of the wire as requests of the use cases.
+
+use crate::app::{
+    AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Provenance,
+    Revocation, Revoke,
+};
+use crate::domain::{
+    CallerName, GrantId, GrantState, Justification, PrincipalKind, RequestId, Ticket,
+};
+use crate::grpc::pb;
+
+use super::fields::{Fields, hash_of};
+
+/// Rows a page at most.
+const PAGE_SIZE_MAX: usize = 1000;
+/// Principals a page at most: one AWS operation answers 100 (aws-api.md §3).
+const PRINCIPALS_PAGE_SIZE_MAX: usize = 100;
+
+pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppError> {
+    let mut fields = Fields::default();
+    let content = pb::AssignRequest {
+        request_id: String::new(),
+        ..message.clone()
+    };
+    let principal = fields.principal("principal", message.principal);
+    let target = fields.target("target", message.target);
+    let duration = fields.grant_duration("duration", message.duration);
+    let justification = fields.take(
+        "justification",
+        Justification::parse(&message.justification),
+    );
+    let ticket = fields.take("ticket", Ticket::parse(&message.ticket));
+    let request_id = request_id(&mut fields, &message.request_id);
+    let assign = (|| {
+        Some(Assign {
+            instance: message.instance,
+            principal: principal?,
+            target: target?,
+            duration,
+            justification: justification?,
+            ticket: ticket?,
+            request_id,
+            content_hash: hash_of("Assign", &content),
+            validate_only: message.validate_only,
+        })
+    })();
+    fields.finish(assign)
+}
+
+pub(in crate::grpc) fn revoke(message: pb::RevokeRequest) -> Result<Revoke, AppError> {
+    use pb::revoke_request::Revocation as Wire;
+    let mut fields = Fields::default();
+    let content = pb::RevokeRequest {
+        request_id: String::new(),
+        ..message.clone()
+    };
+    let revocation = match message.revocation {
+        Some(Wire::GrantId(id)) => fields
+            .take("grant_id", GrantId::parse(&id))
+            .map(Revocation::Grant),
+        Some(Wire::Assignment(reference)) => {
+            let principal = fields.principal("assignment.principal", reference.principal);
+            let target = fields.target("assignment.target", reference.target);
+            principal
+                .zip(target)
+                .map(|(principal, target)| Revocation::Assignment { principal, target })
+        }
+        None => {
+            fields.refuse("revocation", "is required: set `grant_id` or `assignment`");
+            None
+        }
+    };
+    let reason = fields.take("reason", Justification::parse(&message.reason));
+    let request_id = request_id(&mut fields, &message.request_id);
+    let revoke = revocation.zip(reason).map(|(revocation, reason)| Revoke {
+        instance: message.instance,
+        revocation,
+        reason,
+        request_id,
+        content_hash: hash_of("Revoke", &content),
+        validate_only: message.validate_only,
+    });
+    fields.finish(revoke)
+}
+
+fn request_id(fields: &mut Fields, text: &str) -> Option<RequestId> {
+    if text.is_empty() {
+        None
+    } else {
+        fields.take("request_id", RequestId::parse(text))
+    }
+}
+
+pub(in crate::grpc) fn list_assignments(
+    message: pb::ListAssignmentsRequest,
+) -> Result<ListAssignments, AppError> {
+    let mut fields = Fields::default();
+    let filters = pb::ListAssignmentsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    let page = fields.page(
+        "ListAssignments",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PAGE_SIZE_MAX,
+    );
+    if message.principal.is_none() && message.target.is_none() {
+        fields.refuse("principal", "or `target` is required: this version reads AWS for each question and has no stored facts to answer broad ones");
+    }
+    let principal = fields.optional_principal("principal", message.principal);
+    let target = fields.optional_target("target", message.target);
+    let max_age = fields.max_age("max_age", message.max_age);
+    let mut provenance = Vec::new();
+    for value in &message.provenance {
+        match pb::Provenance::try_from(*value) {
+            Ok(pb::Provenance::Grant) => provenance.push(Provenance::Grant),
+            Ok(pb::Provenance::Standing) => provenance.push(Provenance::Standing),
+            Ok(pb::Provenance::Unrecorded) => provenance.push(Provenance::Unrecorded),
+            Ok(pb::Provenance::Unspecified) | Err(_) => {
+                fields.refuse(
+                    "provenance",
+                    "must be PROVENANCE_GRANT, PROVENANCE_STANDING or PROVENANCE_UNRECORDED",
+                );
+            }
+        }
+    }
+    fields.finish(Some(ListAssignments {
+        instance: message.instance,
+        principal,
+        target,
+        include_group_paths: message.include_group_paths,
+        provenance,
+        max_age,
+        page,
+    }))
+}
+
+pub(in crate::grpc) fn grant_id(text: &str) -> Result<GrantId, AppError> {
+    let mut fields = Fields::default();
+    let id = fields.take("grant_id", GrantId::parse(text));
+    fields.finish(id)
+}
+
+pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<ListGrants, AppError> {
+    let mut fields = Fields::default();
+    let filters = pb::ListGrantsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    let page = fields.page(
+        "ListGrants",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PAGE_SIZE_MAX,
+    );
+    let principal = fields.optional_principal("principal", message.principal);
+    let target = fields.optional_target("target", message.target);
+    let mut states = Vec::new();
+    for value in &message.states {
+        match pb::GrantState::try_from(*value).ok().and_then(grant_state) {
+            Some(state) => states.push(state),
+            None => fields.refuse(
+                "states",
+                "must be states of a grant, such as GRANT_STATE_ACTIVE",
+            ),
+        }
+    }
+    let ticket = fields.take("ticket", Ticket::parse(&message.ticket));
+    let requested_by = match message.requested_by.as_str() {
+        "" => None,
+        name => fields.take("requested_by", CallerName::parse(name)),
+    };
+    fields.finish(Some(ListGrants {
+        instance: message.instance,
+        principal,
+        target,
+        states,
+        ticket: ticket
+            .filter(|ticket| !ticket.as_str().is_empty())
+            .map(|ticket| ticket.to_string()),
+        requested_by: requested_by.map(|name| name.to_string()),
+        page,
+    }))
+}
+
+fn grant_state(state: pb::GrantState) -> Option<GrantState> {
+    match state {
+        pb::GrantState::Unspecified => None,
+        pb::GrantState::Provisioning => Some(GrantState::Provisioning),
+        pb::GrantState::Active => Some(GrantState::Active),
+        pb::GrantState::Revoking => Some(GrantState::Revoking),
+        pb::GrantState::Revoked => Some(GrantState::Revoked),
+        pb::GrantState::Expired => Some(GrantState::Expired),
+        pb::GrantState::Failed => Some(GrantState::Failed),
+    }
+}
+
+pub(in crate::grpc) fn applications_page(
+    message: &pb::ListApplicationsRequest,
+) -> Result<PageRequest, AppError> {
+    let mut fields = Fields::default();
+    let filters = pb::ListApplicationsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    if !message.name.is_empty() {
+        fields.take(
+            "name",
+            crate::domain::text::check_lookup_name(&message.name),
+        );
+    }
+    let page = fields.page(
+        "ListApplications",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PAGE_SIZE_MAX,
+    );
+    fields.finish(Some(page))
+}
+
+pub(in crate::grpc) fn list_principals(
+    message: pb::ListPrincipalsRequest,
+) -> Result<ListPrincipals, AppError> {
+    let mut fields = Fields::default();
+    let filters = pb::ListPrincipalsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    let page = fields.page(
+        "ListPrincipals",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PRINCIPALS_PAGE_SIZE_MAX,
+    );
+    let principal = fields.optional_principal("principal", message.principal);
+    let kind = match pb::PrincipalType::try_from(message.r#type) {
+        Ok(pb::PrincipalType::User) => Some(PrincipalKind::User),
+        Ok(pb::PrincipalType::Group) => Some(PrincipalKind::Group),
+        Ok(pb::PrincipalType::Unspecified) => {
+            if principal.is_none() {
+                fields.refuse("type", "is required unless `principal` is set: PRINCIPAL_TYPE_USER or PRINCIPAL_TYPE_GROUP");
+            }
+            None
+        }
+        Err(_) => {
+            fields.refuse(
+                "type",
+                "must be PRINCIPAL_TYPE_USER or PRINCIPAL_TYPE_GROUP",
+            );
+            None
+        }
+    };
+    fields.finish(Some(ListPrincipals {
+        instance: message.instance,
+        kind,
+        principal,
+        page,
+    }))
+}

@@ -1,0 +1,66 @@
+//! DirectoryService: a few lines a method.
+
+use tonic::{Request, Response, Status};
+
+use super::answer::answer;
+use super::{convert, pb};
+use crate::app::App;
+
+/// The service over the use cases.
+pub(super) struct DirectoryService(pub(super) App);
+
+#[tonic::async_trait]
+impl pb::directory_service_server::DirectoryService for DirectoryService {
+    async fn list_instances(
+        &self,
+        request: Request<pb::ListInstancesRequest>,
+    ) -> Result<Response<pb::ListInstancesResponse>, Status> {
+        answer(request, |_, _| async move {
+            let instances = self.0.instances().iter().map(convert::instance).collect();
+            Ok(pb::ListInstancesResponse { instances })
+        })
+        .await
+    }
+
+    async fn list_applications(
+        &self,
+        request: Request<pb::ListApplicationsRequest>,
+    ) -> Result<Response<pb::ListApplicationsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let page = convert::applications_page(&message)?;
+            let listed = self
+                .0
+                .list_applications(&context, &message.instance, &message.name, &page)
+                .await?;
+            let (applications, next_page_token, as_of) = listed;
+            Ok(pb::ListApplicationsResponse {
+                applications: applications.into_iter().map(convert::application).collect(),
+                next_page_token,
+                as_of: Some(convert::timestamp(as_of)),
+            })
+        })
+        .await
+    }
+
+    async fn list_principals(
+        &self,
+        request: Request<pb::ListPrincipalsRequest>,
+    ) -> Result<Response<pb::ListPrincipalsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let listed = self
+                .0
+                .list_principals(&context, &convert::list_principals(message)?)
+                .await?;
+            Ok(pb::ListPrincipalsResponse {
+                principals: listed
+                    .principals
+                    .into_iter()
+                    .map(convert::principal_entry)
+                    .collect(),
+                next_page_token: listed.next_page_token,
+                as_of: Some(convert::timestamp(listed.as_of)),
+            })
+        })
+        .await
+    }
+}

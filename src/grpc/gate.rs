@@ -1,0 +1,356 @@
+//! What every call passes, whatever its service: a call id, strict headers, a deadline, an
+//! identity, a place among the caller's open calls. On the way out, answers that tonic gave by
+//! itself get the code, reason and details that Usher promises.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service;
+
+use super::answer::CallScope;
+use super::identity::DevelopmentTokens;
+use super::limits::{LimitsConfig, OpenCalls};
+use super::pb::ErrorReason;
+use super::status::status;
+
+/// The header that carries the call id.
+const CALL_ID_HEADER: &str = "usher-call-id";
+/// Metadata by which a caller acts for somebody else. Nobody may yet.
+const ON_BEHALF_OF_HEADERS: [&str; 2] = ["usher-on-behalf-of", "usher-subject-token"];
+/// The one method whose answer is a long stream.
+const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
+/// How much before the caller's deadline the gate answers, so that the answer is Usher's own and
+/// not the transport's.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
+
+/// What the gate decides with.
+pub(super) struct GateRules {
+    pub(super) tokens: DevelopmentTokens,
+    pub(super) limits: LimitsConfig,
+    pub(super) open_calls: OpenCalls,
+    /// Set when the server is shutting down.
+    pub(super) draining: CancellationToken,
+}
+
+/// The gate before the services.
+#[derive(Clone)]
+pub(super) struct Gate {
+    rules: Arc<GateRules>,
+    routes: Routes,
+}
+
+impl Gate {
+    pub(super) fn new(rules: GateRules, routes: Routes) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            routes,
+        }
+    }
+}
+
+impl Service<Request<Body>> for Gate {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The routes are always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (rules, routes) = (self.rules.clone(), self.routes.clone());
+        Box::pin(async move {
+            let call_id = uuid::Uuid::new_v4().to_string();
+            let method = request.uri().path().to_owned();
+            let started = Instant::now();
+            let mut response = if is_grpc(&request) {
+                pass(&rules, routes, request, &call_id).await
+            } else {
+                refuse_as_http()
+            };
+            if let Ok(value) = HeaderValue::from_str(&call_id) {
+                response.headers_mut().insert(CALL_ID_HEADER, value);
+            }
+            let code = response
+                .headers()
+                .get("grpc-status")
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("0");
+            tracing::info!(
+                call.id = call_id,
+                grpc.method = method,
+                grpc.code = code,
+                duration_milliseconds =
+                    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                "call"
+            );
+            Ok(response)
+        })
+    }
+}
+
+async fn pass(
+    rules: &GateRules,
+    routes: Routes,
+    request: Request<Body>,
+    call_id: &str,
+) -> Response<Body> {
+    match admit(rules, routes, request, call_id).await {
+        Ok(response) => dress(response, call_id),
+        Err(status) => status.into_http(),
+    }
+}
+
+/// Checks a call and lets it through.
+async fn admit(
+    rules: &GateRules,
+    mut routes: Routes,
+    mut request: Request<Body>,
+    call_id: &str,
+) -> Result<Response<Body>, Status> {
+    let path = request.uri().path().to_owned();
+    let is_report = path == REPORT_METHOD;
+    let time_max = if is_report {
+        rules.limits.report_time_max()
+    } else {
+        rules.limits.call_time_max()
+    };
+    let asked = grpc_timeout(request.headers()).map_err(|()| {
+        status(
+            ErrorReason::MessageMalformed,
+            call_id,
+            "the grpc-timeout header is not up to 8 digits and a unit",
+            &[],
+            |_| {},
+        )
+    })?;
+    let time = asked.map_or(time_max, |asked| asked.min(time_max));
+    let deadline = Instant::now() + time;
+    let caller = if is_open(&path) {
+        None
+    } else {
+        let caller = rules
+            .tokens
+            .caller(request.headers())
+            .map_err(|problem| status(problem.reason, call_id, problem.message, &[], |_| {}))?;
+        refuse_on_behalf_of(request.headers(), call_id)?;
+        Some(caller)
+    };
+    if rules.draining.is_cancelled() {
+        return Err(status(
+            ErrorReason::ShuttingDown,
+            call_id,
+            "this server is shutting down",
+            &[],
+            |details| {
+                details.set_retry_info(Some(Duration::from_secs(1)));
+            },
+        ));
+    }
+    let _open_call = match &caller {
+        None => None,
+        Some(caller) => Some(
+            rules
+                .open_calls
+                .try_open(caller)
+                .ok_or_else(|| too_many_calls(call_id))?,
+        ),
+    };
+    request.extensions_mut().insert(CallScope {
+        call_id: call_id.to_owned(),
+        caller,
+        deadline,
+    });
+    let answer_by = deadline
+        .checked_sub(DEADLINE_MARGIN.min(time / 10))
+        .unwrap_or(deadline);
+    let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
+    match tokio::time::timeout_at(answer_by, served).await {
+        Ok(Ok(Ok(response))) => Ok(response),
+        Ok(Ok(Err(error))) => {
+            tracing::error!(call.id = call_id, error = %error, "routing failed");
+            Err(internal(call_id))
+        }
+        Ok(Err(_)) => {
+            tracing::error!(call.id = call_id, "a call panicked");
+            Err(internal(call_id))
+        }
+        Err(_) => Err(status(
+            ErrorReason::DeadlineExceeded,
+            call_id,
+            "the deadline passed; a write that was recorded goes on, and a repeat with its request_id tells",
+            &[],
+            |_| {},
+        )),
+    }
+}
+
+/// Whether a call may be made without an identity: health, and reflection in development.
+fn is_open(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.v1")
+}
+
+fn refuse_on_behalf_of(headers: &HeaderMap, call_id: &str) -> Result<(), Status> {
+    match ON_BEHALF_OF_HEADERS
+        .iter()
+        .find(|name| headers.contains_key(**name))
+    {
+        None => Ok(()),
+        Some(name) => Err(status(
+            ErrorReason::PolicyDenied,
+            call_id,
+            "development tokens do not act for others; leave the header out",
+            &[("header", name)],
+            |_| {},
+        )),
+    }
+}
+
+pub(super) fn too_many_calls(call_id: &str) -> Status {
+    status(
+        ErrorReason::CallerConcurrencyLimited,
+        call_id,
+        "too many of your calls are open",
+        &[],
+        |details| {
+            details.set_retry_info(Some(Duration::from_millis(200)));
+            details.add_quota_failure_violation(
+                "caller",
+                "the number of calls that one caller may have open",
+            );
+        },
+    )
+}
+
+fn internal(call_id: &str) -> Status {
+    status(
+        ErrorReason::Internal,
+        call_id,
+        "an internal fault; the call id finds it in the log",
+        &[],
+        |_| {},
+    )
+}
+
+/// Gives an answer that tonic made by itself the code and details that Usher promises.
+fn dress(response: Response<Body>, call_id: &str) -> Response<Body> {
+    let headers = response.headers();
+    let is_bare =
+        headers.contains_key("grpc-status") && !headers.contains_key("grpc-status-details-bin");
+    let code = headers
+        .get("grpc-status")
+        .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
+    if !is_bare || code == Code::Ok {
+        return response;
+    }
+    let dressed = match code {
+        Code::OutOfRange | Code::ResourceExhausted => status(
+            ErrorReason::MessageTooLarge,
+            call_id,
+            "the message is larger than allowed",
+            &[],
+            |_| {},
+        ),
+        Code::Unimplemented => status(
+            ErrorReason::NotImplemented,
+            call_id,
+            "there is no such service, method or message encoding",
+            &[],
+            |_| {},
+        ),
+        Code::Internal | Code::InvalidArgument | Code::Unknown => status(
+            ErrorReason::MessageMalformed,
+            call_id,
+            "the message cannot be read as this method's request",
+            &[],
+            |_| {},
+        ),
+        Code::Cancelled | Code::DeadlineExceeded => status(
+            ErrorReason::DeadlineExceeded,
+            call_id,
+            "the deadline passed",
+            &[],
+            |_| {},
+        ),
+        // Health answers NOT_FOUND for a service that it does not know, as its protocol says.
+        _ => return response,
+    };
+    dressed.into_http()
+}
+
+/// Whether this is a gRPC request at all: POST, and a content type of gRPC with protobuf.
+fn is_grpc(request: &Request<Body>) -> bool {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    request.method() == http::Method::POST
+        && matches!(
+            content_type,
+            Some("application/grpc" | "application/grpc+proto")
+        )
+}
+
+fn refuse_as_http() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+/// The caller's time, by the gRPC protocol: at most eight digits and a unit.
+fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, ()> {
+    let Some(value) = headers.get("grpc-timeout") else {
+        return Ok(None);
+    };
+    let text = value.to_str().map_err(|_| ())?;
+    let (digits, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or(())?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(());
+    }
+    let number: u64 = digits.parse().map_err(|_| ())?;
+    match unit {
+        "H" => Ok(Some(Duration::from_secs(number * 3600))),
+        "M" => Ok(Some(Duration::from_secs(number * 60))),
+        "S" => Ok(Some(Duration::from_secs(number))),
+        "m" => Ok(Some(Duration::from_millis(number))),
+        "u" => Ok(Some(Duration::from_micros(number))),
+        "n" => Ok(Some(Duration::from_nanos(number))),
+        _ => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_follow_the_protocol_or_are_refused() {
+        let parse = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            grpc_timeout(&headers)
+        };
+        assert_eq!(parse("10S"), Ok(Some(Duration::from_secs(10))));
+        assert_eq!(
+            parse("99999999H"),
+            Ok(Some(Duration::from_secs(99_999_999 * 3600)))
+        );
+        for wrong in ["", "S", "10", "10s", "-1S", "1.5S", "123456789S", "10 S"] {
+            assert_eq!(parse(wrong), Err(()), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! GrantService: a few lines a method.
+
+use tonic::{Request, Response, Status};
+
+use super::answer::answer;
+use super::{convert, pb};
+use crate::app::App;
+
+/// The service over the use cases.
+pub(super) struct GrantService(pub(super) App);
+
+#[tonic::async_trait]
+impl pb::grant_service_server::GrantService for GrantService {
+    async fn get_grant(
+        &self,
+        request: Request<pb::GetGrantRequest>,
+    ) -> Result<Response<pb::GetGrantResponse>, Status> {
+        answer(request, |_, message| async move {
+            let id = convert::grant_id(&message.grant_id)?;
+            let grant = self.0.get_grant(&id).await?;
+            Ok(pb::GetGrantResponse {
+                grant: Some(convert::grant(grant)),
+            })
+        })
+        .await
+    }
+
+    async fn list_grants(
+        &self,
+        request: Request<pb::ListGrantsRequest>,
+    ) -> Result<Response<pb::ListGrantsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let page = self
+                .0
+                .list_grants(&context, &convert::list_grants(message)?)
+                .await?;
+            Ok(pb::ListGrantsResponse {
+                grants: page.grants.into_iter().map(convert::grant).collect(),
+                next_page_token: page.next_page_token,
+            })
+        })
+        .await
+    }
+}

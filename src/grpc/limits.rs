@@ -1,0 +1,183 @@
+//! What one caller, one connection and all together may occupy, each number with its reason.
+//! tonic by itself bounds almost nothing of this.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::domain::CallerName;
+
+/// The bounds of the surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Bytes of a request message: the largest sensible one, an Assign with a full justification,
+    /// is under 16 KiB.
+    pub message_bytes_max: usize,
+    /// Bytes of a request's metadata: a token of 8 KiB and room beside it.
+    pub metadata_bytes_max: u32,
+    /// Calls open on one connection.
+    pub streams_per_connection_max: u32,
+    /// Connections open at once: each costs memory and a file.
+    pub connections_max: usize,
+    /// Unary calls of one caller at once (DESIGN.md §5).
+    pub calls_per_caller_max: usize,
+    /// Reports of one caller at once: each holds a collection in memory.
+    pub reports_per_caller_max: usize,
+    /// How long a unary call may take where the caller sets no deadline, and at most.
+    pub call_seconds_max: u64,
+    /// How long a report may take: a large organization's takes 20 minutes (aws-api.md §9).
+    pub report_seconds_max: u64,
+    /// How long a new connection may stay silent.
+    pub first_byte_seconds_max: u64,
+    /// How often a silent peer is asked whether it is there.
+    pub keepalive_interval_seconds: u64,
+    /// How long it may take to answer.
+    pub keepalive_timeout_seconds: u64,
+    /// How old a connection may get, so that clients spread over new replicas.
+    pub connection_age_seconds_max: u64,
+    /// How long calls on such an old connection may go on.
+    pub connection_grace_seconds: u64,
+    /// How long shutdown waits for open calls: below the 30 s that Kubernetes waits.
+    pub drain_seconds_max: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 256 * 1024,
+            metadata_bytes_max: 16 * 1024,
+            streams_per_connection_max: 128,
+            connections_max: 1000,
+            calls_per_caller_max: 64,
+            reports_per_caller_max: 4,
+            call_seconds_max: 30,
+            report_seconds_max: 7200,
+            first_byte_seconds_max: 10,
+            keepalive_interval_seconds: 20,
+            keepalive_timeout_seconds: 10,
+            connection_age_seconds_max: 1800,
+            connection_grace_seconds: 7200,
+            drain_seconds_max: 15,
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Checks that nothing is bounded to nothing.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        let numbers = [
+            ("message_bytes_max", self.message_bytes_max as u64),
+            ("metadata_bytes_max", self.metadata_bytes_max.into()),
+            (
+                "streams_per_connection_max",
+                self.streams_per_connection_max.into(),
+            ),
+            ("connections_max", self.connections_max as u64),
+            ("calls_per_caller_max", self.calls_per_caller_max as u64),
+            ("reports_per_caller_max", self.reports_per_caller_max as u64),
+            ("call_seconds_max", self.call_seconds_max),
+            ("report_seconds_max", self.report_seconds_max),
+            ("first_byte_seconds_max", self.first_byte_seconds_max),
+            (
+                "keepalive_interval_seconds",
+                self.keepalive_interval_seconds,
+            ),
+            ("keepalive_timeout_seconds", self.keepalive_timeout_seconds),
+            (
+                "connection_age_seconds_max",
+                self.connection_age_seconds_max,
+            ),
+            ("connection_grace_seconds", self.connection_grace_seconds),
+            ("drain_seconds_max", self.drain_seconds_max),
+        ];
+        match numbers.iter().find(|(_, number)| *number == 0) {
+            Some((name, _)) => Err(format!("limits.{name} must be more than 0")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn call_time_max(&self) -> Duration {
+        Duration::from_secs(self.call_seconds_max)
+    }
+
+    pub(super) fn report_time_max(&self) -> Duration {
+        Duration::from_secs(self.report_seconds_max)
+    }
+}
+
+/// Counts what each caller has open. Callers with nothing open take no memory.
+#[derive(Debug, Clone)]
+pub(super) struct OpenCalls {
+    open: Arc<Mutex<HashMap<CallerName, usize>>>,
+    per_caller_max: usize,
+}
+
+/// One open call; it is counted until dropped.
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    calls: OpenCalls,
+    caller: CallerName,
+}
+
+impl OpenCalls {
+    pub(super) fn new(per_caller_max: usize) -> Self {
+        Self {
+            open: Arc::default(),
+            per_caller_max,
+        }
+    }
+
+    /// Counts one more call; none when the caller has as many as it may.
+    pub(super) fn try_open(&self, caller: &CallerName) -> Option<OpenCall> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(caller.clone()).or_insert(0);
+        if *count >= self.per_caller_max {
+            return None;
+        }
+        *count += 1;
+        Some(OpenCall {
+            calls: self.clone(),
+            caller: caller.clone(),
+        })
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let mut open = self
+            .calls
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.caller) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_bounded_by_itself_and_leaves_nothing_behind() {
+        let calls = OpenCalls::new(2);
+        let alice = CallerName::parse("alice").unwrap();
+        let bob = CallerName::parse("bob").unwrap();
+        let first = calls.try_open(&alice).unwrap();
+        let second = calls.try_open(&alice).unwrap();
+        assert!(calls.try_open(&alice).is_none());
+        assert!(calls.try_open(&bob).is_some());
+        drop(first);
+        assert!(calls.try_open(&alice).is_some());
+        drop(second);
+        assert!(calls.open.lock().unwrap().is_empty());
+    }
+}

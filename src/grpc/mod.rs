@@ -1,0 +1,25 @@
+//! The wire: services of a few lines each, and everything between a connection and a use case.
+//!
+//! ```text
+//!   connection -> gate (call id, deadline, identity, limits) -> service -> convert -> app
+//!   app error  -> status table -> gate (dresses what tonic answers by itself) -> caller
+//! ```
+//! Nothing here decides who may have what, and no cause of an error is formatted into an answer.
+
+mod access;
+mod answer;
+pub mod call;
+mod connections;
+mod convert;
+mod directory;
+mod gate;
+mod grants;
+pub mod identity;
+mod limits;
+pub mod pb;
+mod server;
+mod status;
+
+pub use limits::LimitsConfig;
+pub use server::{ServeError, Server};
+pub use status::{TABLE, TableRow};

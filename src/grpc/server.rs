@@ -1,0 +1,176 @@
+//! The server: its services, its bounds, and how it stops.
+//!
+//! Stopping: NOT_SERVING first, then no new calls, then open calls may end for a bounded time.
+//! tonic's own graceful shutdown can wait for ever for one silent peer; ours does not.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use super::access::AccessService;
+use super::connections::accept;
+use super::directory::DirectoryService;
+use super::gate::{Gate, GateRules};
+use super::grants::GrantService;
+use super::identity::DevelopmentTokens;
+use super::limits::{LimitsConfig, OpenCalls};
+use super::pb;
+use crate::app::App;
+
+/// The services whose health is told by name; the empty name is the whole server.
+const HEALTH_NAMES: [&str; 4] = [
+    "",
+    "usher.v1.AccessService",
+    "usher.v1.GrantService",
+    "usher.v1.DirectoryService",
+];
+
+/// Why a server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The descriptors do not fit together.
+    #[error("the reflection service cannot be built: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("the transport failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// A bound server that is ready to serve.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: App,
+    tokens: DevelopmentTokens,
+    limits: LimitsConfig,
+}
+
+impl Server {
+    /// Takes the address. Connections wait in the backlog until `serve`.
+    ///
+    /// # Errors
+    /// `Listen`.
+    pub async fn bind(
+        address: SocketAddr,
+        app: App,
+        tokens: DevelopmentTokens,
+        limits: LimitsConfig,
+    ) -> Result<Self, ServeError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen { address, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| ServeError::Listen { address, source })?;
+        Ok(Self {
+            listener,
+            address,
+            app,
+            tokens,
+            limits,
+        })
+    }
+
+    /// The address it listens on, with the port that was chosen for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then drains for at most the configured time.
+    ///
+    /// # Errors
+    /// `Reflection`, `Transport`.
+    pub async fn serve(self, stop: CancellationToken) -> Result<(), ServeError> {
+        let limits = self.limits;
+        let draining = CancellationToken::new();
+        let (health, health_service) = tonic_health::server::health_reporter();
+        for name in HEALTH_NAMES {
+            health
+                .set_service_status(name, tonic_health::ServingStatus::Serving)
+                .await;
+        }
+        let rules = GateRules {
+            tokens: self.tokens,
+            limits,
+            open_calls: OpenCalls::new(limits.calls_per_caller_max),
+            draining: draining.clone(),
+        };
+        let routes = services(self.app, &limits)?.add_service(health_service);
+        let closing = CancellationToken::new();
+        let connections = accept(
+            self.listener,
+            limits.connections_max,
+            Duration::from_secs(limits.first_byte_seconds_max),
+            closing.clone(),
+        );
+        let serving = transport(&limits).serve_with_incoming_shutdown(
+            Gate::new(rules, routes.prepare()),
+            connections,
+            closing.clone().cancelled_owned(),
+        );
+        let stopping = async {
+            stop.cancelled().await;
+            for name in HEALTH_NAMES {
+                health
+                    .set_service_status(name, tonic_health::ServingStatus::NotServing)
+                    .await;
+            }
+            draining.cancel();
+            closing.cancel();
+            tokio::time::sleep(Duration::from_secs(limits.drain_seconds_max)).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(ServeError::from),
+            () = stopping => {
+                tracing::warn!("some calls did not end in time and are cut");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn transport(limits: &LimitsConfig) -> tonic::transport::Server {
+    tonic::transport::Server::builder()
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        .http2_max_header_list_size(limits.metadata_bytes_max)
+        .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_seconds)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_seconds)))
+        .max_connection_age(Duration::from_secs(limits.connection_age_seconds_max))
+        .max_connection_age_grace(Duration::from_secs(limits.connection_grace_seconds))
+}
+
+fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
+    let size = limits.message_bytes_max;
+    let access = AccessService::new(app.clone(), OpenCalls::new(limits.reports_per_caller_max));
+    let access =
+        pb::access_service_server::AccessServiceServer::new(access).max_decoding_message_size(size);
+    let grants = pb::grant_service_server::GrantServiceServer::new(GrantService(app.clone()))
+        .max_decoding_message_size(size);
+    let directory =
+        pb::directory_service_server::DirectoryServiceServer::new(DirectoryService(app));
+    let directory = directory.max_decoding_message_size(size);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // With google.rpc registered, grpcurl prints error details in clear.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Routes::new(access)
+        .add_service(grants)
+        .add_service(directory)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?))
+}
