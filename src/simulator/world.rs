@@ -89,6 +89,18 @@ pub struct Instance {
     /// The Region in which the instance was enabled. The simulator is one Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_region: Option<String>,
+    /// Whether ids made in its store begin with the store's ten digits, as in older stores
+    /// (aws-api.md §2).
+    #[serde(default)]
+    pub prefixed_ids: bool,
+}
+
+impl Instance {
+    /// The store's ARN, which names the owner's account.
+    pub fn identity_store_arn(&self) -> String {
+        let (account, store) = (&self.owner_account_id, &self.identity_store_id);
+        format!("arn:aws:identitystore::{account}:identitystore/{store}")
+    }
 }
 
 /// Instance states of the model (aws-api.md §3a).
