@@ -217,6 +217,21 @@ fn read_paging(input: &mut Input<'_>, service: Service) -> Option<usize> {
     input.integer("MaxResults", 1, 100).and_then(|number| usize::try_from(number).ok())
 }
 
+/// The only revision of every row: the simulator has no update operations.
+const REVISION: &str = "1";
+
+fn user_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::user/{id}")
+}
+
+fn group_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::group/{id}")
+}
+
+fn membership_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::membership/{id}")
+}
+
 /// Puts a member into a reply if it has a value: AWS leaves absent members out (§1).
 fn put(reply: &mut Map<String, Value>, member: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
