@@ -105,6 +105,11 @@ impl Failure {
         Failure::not_found(message).with("ResourceType", kind).with("ResourceId", id)
     }
 
+    /// identitystore's form for a lookup by something else than an id.
+    pub(super) fn nothing_named(kind: &str) -> Failure {
+        Failure::not_found(format!("{kind} not found.")).with("ResourceType", kind)
+    }
+
     pub(super) fn conflict(message: impl Into<String>) -> Failure {
         Failure::new("ConflictException", message)
     }

@@ -74,10 +74,10 @@ pub(super) fn get_group_id(
     let alternate = read_alternate(input)?;
     let store = context.identity_store(&store)?;
     let ignore_case = context.switches.names_ignore_case;
-    let (asked, found) = match &alternate {
+    let found = match &alternate {
         Alternate::Attribute(path, value) if path.eq_ignore_ascii_case("displayName") => {
             let id = context.store.id_named(NameKind::GroupName, &store, value, ignore_case);
-            (value, id.map(str::to_owned))
+            id.map(str::to_owned)
         }
         Alternate::Attribute(path, _) => {
             return Err(Failure::validation(format!("AttributePath {path} is not supported.")));
@@ -85,10 +85,10 @@ pub(super) fn get_group_id(
         Alternate::ExternalId(wanted) => {
             let mut rows = context.store.groups_after(&store, None);
             let found = rows.find(|row| row.external_ids.contains(wanted));
-            (&wanted.id, found.map(|row| row.group_id.clone()))
+            found.map(|row| row.group_id.clone())
         }
     };
-    let id = found.ok_or_else(|| Failure::resource_not_found("GROUP", asked))?;
+    let id = found.ok_or_else(|| Failure::nothing_named("GROUP"))?;
     Ok(json!({"GroupId": id, "GroupArn": group_arn(&id), "IdentityStoreId": store}))
 }
 

@@ -135,7 +135,7 @@ pub(super) fn get_group_membership_id(
     let user_id = &find_user(context, &store, &user_id)?.user_id;
     match context.store.membership_between(&store, group_id, user_id) {
         Some(row) => Ok(ids_reply(&row.membership_id, &store)),
-        None => Err(Failure::resource_not_found("GROUP_MEMBERSHIP", user_id)),
+        None => Err(Failure::nothing_named("GROUP_MEMBERSHIP")),
     }
 }
 

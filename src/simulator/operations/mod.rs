@@ -3,6 +3,7 @@
 
 mod applications;
 mod assignments;
+mod caller;
 mod groups;
 mod instances;
 mod memberships;
@@ -52,6 +53,7 @@ macro_rules! operations {
 }
 
 operations! {
+    Sts "GetCallerIdentity" => caller::get_caller_identity;
     SsoAdmin "ListInstances" => instances::list_instances;
     SsoAdmin "DescribeInstance" => instances::describe_instance;
     SsoAdmin "ListApplicationProviders" => instances::list_application_providers;

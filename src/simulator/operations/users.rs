@@ -145,7 +145,7 @@ pub(super) fn get_user_id(
     let alternate = read_alternate(input)?;
     let store = context.identity_store(&store)?;
     let ignore_case = context.switches.names_ignore_case;
-    let (asked, found) = match &alternate {
+    let found = match &alternate {
         Alternate::Attribute(path, value) => {
             let kind = match path.to_ascii_lowercase().as_str() {
                 "username" => NameKind::UserName,
@@ -155,15 +155,15 @@ pub(super) fn get_user_id(
                     return Err(Failure::validation(message));
                 }
             };
-            (value, context.store.id_named(kind, &store, value, ignore_case).map(str::to_owned))
+            context.store.id_named(kind, &store, value, ignore_case).map(str::to_owned)
         }
         Alternate::ExternalId(wanted) => {
             let mut rows = context.store.users_after(&store, None);
             let found = rows.find(|row| row.external_ids.contains(wanted));
-            (&wanted.id, found.map(|row| row.user_id.clone()))
+            found.map(|row| row.user_id.clone())
         }
     };
-    let id = found.ok_or_else(|| Failure::resource_not_found("USER", asked))?;
+    let id = found.ok_or_else(|| Failure::nothing_named("USER"))?;
     Ok(json!({"UserId": id, "UserArn": user_arn(&id), "IdentityStoreId": store}))
 }
 
