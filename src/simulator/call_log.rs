@@ -90,7 +90,10 @@ impl CallLog {
     /// Changes a record, if it is still there.
     pub(super) fn update(&mut self, sequence: u64, change: impl FnOnce(&mut CallRecord)) {
         // Numbers run without gaps up to the newest, so the place follows from the number.
-        let from_end = self.newest.checked_sub(sequence).and_then(|age| usize::try_from(age).ok());
+        let from_end = self
+            .newest
+            .checked_sub(sequence)
+            .and_then(|age| usize::try_from(age).ok());
         let place = from_end.and_then(|age| self.records.len().checked_sub(age + 1));
         if let Some(record) = place.and_then(|place| self.records.get_mut(place)) {
             change(record);
@@ -99,7 +102,9 @@ impl CallLog {
 
     /// Records with a number above `since`.
     pub(super) fn since(&self, since: u64) -> impl Iterator<Item = &CallRecord> {
-        let first = self.records.partition_point(|record| record.sequence <= since);
+        let first = self
+            .records
+            .partition_point(|record| record.sequence <= since);
         self.records.range(first..)
     }
 
@@ -148,7 +153,10 @@ mod tests {
         assert_eq!(kept, [3, 4, 5]);
         log.update(2, |_| panic!("it is gone"));
         log.update(4, |record| record.outcome = CallOutcome::Ok);
-        assert_eq!(log.since(3).next().map(|record| record.outcome), Some(CallOutcome::Ok));
+        assert_eq!(
+            log.since(3).next().map(|record| record.outcome),
+            Some(CallOutcome::Ok)
+        );
         log.clear();
         assert_eq!(log.add(record("next"), 3), 6);
         log.update(5, |_| panic!("it is gone"));

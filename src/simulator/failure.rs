@@ -43,8 +43,17 @@ pub(super) struct Failure {
 impl Failure {
     /// Any error; 400 as for every client error, 500 for InternalServerException.
     pub(super) fn new(code: &str, message: impl Into<String>) -> Failure {
-        let http_status = if code == "InternalServerException" { 500 } else { 400 };
-        Failure { code: code.to_owned(), message: message.into(), http_status, members: Map::new() }
+        let http_status = if code == "InternalServerException" {
+            500
+        } else {
+            400
+        };
+        Failure {
+            code: code.to_owned(),
+            message: message.into(),
+            http_status,
+            members: Map::new(),
+        }
     }
 
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Failure {
@@ -102,7 +111,9 @@ impl Failure {
             "IDENTITY_STORE" => format!("IdentityStore not present for IdentityStoreId: {id}"),
             _ => format!("{kind} not found."),
         };
-        Failure::not_found(message).with("ResourceType", kind).with("ResourceId", id)
+        Failure::not_found(message)
+            .with("ResourceType", kind)
+            .with("ResourceId", id)
     }
 
     /// identitystore's form for a lookup by something else than an id.
@@ -151,11 +162,18 @@ impl Failure {
         for (name, value) in &self.members {
             body.insert(name.clone(), value.clone());
         }
-        (Value::Object(body).to_string().into_bytes(), super::JSON_CONTENT_TYPE)
+        (
+            Value::Object(body).to_string().into_bytes(),
+            super::JSON_CONTENT_TYPE,
+        )
     }
 
     fn query_body(&self, request_id: &str) -> String {
-        let fault = if self.http_status >= 500 { "Receiver" } else { "Sender" };
+        let fault = if self.http_status >= 500 {
+            "Receiver"
+        } else {
+            "Sender"
+        };
         // The Query protocol names the same errors without the suffix.
         let code = self.code.strip_suffix("Exception").unwrap_or(&self.code);
         format!(
@@ -170,5 +188,8 @@ impl Failure {
 
 /// Text as XML content.
 pub(super) fn escape_xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

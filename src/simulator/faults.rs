@@ -169,7 +169,10 @@ impl Fault {
 
     fn fits(&self, operation: &str, input: &Map<String, Value>) -> bool {
         (self.operation == "*" || self.operation == operation)
-            && self.input.iter().all(|(member, value)| input.get(member) == Some(value))
+            && self
+                .input
+                .iter()
+                .all(|(member, value)| input.get(member) == Some(value))
     }
 }
 
@@ -180,7 +183,10 @@ pub(super) enum Ending {
     #[default]
     Natural,
     /// With an error, the effect done or not.
-    Error { failure: Failure, after_effect: bool },
+    Error {
+        failure: Failure,
+        after_effect: bool,
+    },
     /// Without a reply.
     Drop { after_effect: bool },
     /// Without a reply, and the effect after this time.
@@ -237,9 +243,16 @@ impl Faults {
         if self.standing.len() >= FAULTS_AT_MOST {
             self.standing.remove(0);
         }
-        let seed = seed.wrapping_mul(1_000_003).wrapping_add(self.standing.len() as u64);
+        let seed = seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(self.standing.len() as u64);
         let random = fastrand::Rng::with_seed(seed);
-        self.standing.push(FaultState { fault, fitted: 0, hit: 0, random });
+        self.standing.push(FaultState {
+            fault,
+            fitted: 0,
+            hit: 0,
+            random,
+        });
     }
 
     pub(super) fn clear(&mut self) {
@@ -301,14 +314,21 @@ impl Plan {
 }
 
 fn ending_of(action: &FaultAction, target: &Target<'_>) -> Option<Ending> {
-    let error = |failure| Some(Ending::Error { failure, after_effect: false });
+    let error = |failure| {
+        Some(Ending::Error {
+            failure,
+            after_effect: false,
+        })
+    };
     match action {
-        FaultAction::Throttle => {
-            error(Failure::throttled(target.service, target.retry_after_seconds))
-        }
-        FaultAction::InternalError { after_effect } => {
-            Some(Ending::Error { failure: Failure::internal(), after_effect: *after_effect })
-        }
+        FaultAction::Throttle => error(Failure::throttled(
+            target.service,
+            target.retry_after_seconds,
+        )),
+        FaultAction::InternalError { after_effect } => Some(Ending::Error {
+            failure: Failure::internal(),
+            after_effect: *after_effect,
+        }),
         FaultAction::Conflict if target.service == Service::IdentityStore => error(
             Failure::conflict("The resource is being changed by another request.")
                 .with("Reason", "CONCURRENT_MODIFICATION"),
@@ -323,17 +343,28 @@ fn ending_of(action: &FaultAction, target: &Target<'_>) -> Option<Ending> {
             target.resource,
         )),
         FaultAction::ExpiredCredentials => error(Failure::expired_credentials()),
-        FaultAction::Error { code, message, http_status, members, after_effect } => {
+        FaultAction::Error {
+            code,
+            message,
+            http_status,
+            members,
+            after_effect,
+        } => {
             let mut failure = Failure::new(code, message.clone());
             failure.http_status = http_status.unwrap_or(failure.http_status);
             failure.members = members.clone();
-            Some(Ending::Error { failure, after_effect: *after_effect })
+            Some(Ending::Error {
+                failure,
+                after_effect: *after_effect,
+            })
         }
-        FaultAction::DropBeforeEffect => Some(Ending::Drop { after_effect: false }),
+        FaultAction::DropBeforeEffect => Some(Ending::Drop {
+            after_effect: false,
+        }),
         FaultAction::DropAfterEffect => Some(Ending::Drop { after_effect: true }),
-        FaultAction::EffectLater { milliseconds } => {
-            Some(Ending::Later { milliseconds: *milliseconds })
-        }
+        FaultAction::EffectLater { milliseconds } => Some(Ending::Later {
+            milliseconds: *milliseconds,
+        }),
         _ => None,
     }
 }

@@ -20,9 +20,15 @@ fn plan(faults: &mut Faults, operation: &str, input: &Value) -> Plan {
 #[test]
 fn a_fault_skips_hits_and_is_spent() {
     let mut faults = Faults::default();
-    faults.add(Fault::new("ListUsers", FaultAction::Throttle).skip(1).times(2), 1);
-    let hits: Vec<bool> =
-        (0..5).map(|_| !plan(&mut faults, "ListUsers", &json!({})).kinds.is_empty()).collect();
+    faults.add(
+        Fault::new("ListUsers", FaultAction::Throttle)
+            .skip(1)
+            .times(2),
+        1,
+    );
+    let hits: Vec<bool> = (0..5)
+        .map(|_| !plan(&mut faults, "ListUsers", &json!({})).kinds.is_empty())
+        .collect();
     assert_eq!(hits, [false, true, true, false, false]);
     assert!(plan(&mut faults, "ListGroups", &json!({})).kinds.is_empty());
     assert_eq!((faults.list()[0].fitted, faults.list()[0].hit), (5, 2));
@@ -31,18 +37,33 @@ fn a_fault_skips_hits_and_is_spent() {
 #[test]
 fn a_fault_can_ask_for_members_of_the_input() {
     let mut faults = Faults::default();
-    faults.add(Fault::new("*", FaultAction::Conflict).only_if("PrincipalId", "p-1"), 1);
-    assert!(plan(&mut faults, "A", &json!({"PrincipalId": "p-2"})).kinds.is_empty());
+    faults.add(
+        Fault::new("*", FaultAction::Conflict).only_if("PrincipalId", "p-1"),
+        1,
+    );
+    assert!(
+        plan(&mut faults, "A", &json!({"PrincipalId": "p-2"}))
+            .kinds
+            .is_empty()
+    );
     assert!(plan(&mut faults, "A", &json!({})).kinds.is_empty());
-    assert_eq!(plan(&mut faults, "B", &json!({"PrincipalId": "p-1"})).kinds, ["conflict"]);
+    assert_eq!(
+        plan(&mut faults, "B", &json!({"PrincipalId": "p-1"})).kinds,
+        ["conflict"]
+    );
 }
 
 #[test]
 fn probability_follows_the_seed() {
     let draw = |seed| -> Vec<bool> {
         let mut faults = Faults::default();
-        faults.add(Fault::new("*", FaultAction::Throttle).probability(0.5), seed);
-        (0..64).map(|_| !plan(&mut faults, "A", &json!({})).kinds.is_empty()).collect()
+        faults.add(
+            Fault::new("*", FaultAction::Throttle).probability(0.5),
+            seed,
+        );
+        (0..64)
+            .map(|_| !plan(&mut faults, "A", &json!({})).kinds.is_empty())
+            .collect()
     };
     assert_eq!(draw(7), draw(7));
     assert_ne!(draw(7), draw(8));
@@ -53,15 +74,25 @@ fn probability_follows_the_seed() {
 #[test]
 fn the_first_ending_wins_and_delays_add_up() {
     let mut faults = Faults::default();
-    faults.add(Fault::new("*", FaultAction::DelayBeforeEffect { milliseconds: 5 }), 1);
+    faults.add(
+        Fault::new("*", FaultAction::DelayBeforeEffect { milliseconds: 5 }),
+        1,
+    );
     faults.add(Fault::new("*", FaultAction::DropAfterEffect).times(1), 1);
     faults.add(Fault::new("*", FaultAction::AccessDenied).times(1), 1);
-    faults.add(Fault::new("*", FaultAction::DelayBeforeEffect { milliseconds: 7 }), 1);
+    faults.add(
+        Fault::new("*", FaultAction::DelayBeforeEffect { milliseconds: 7 }),
+        1,
+    );
     let first = plan(&mut faults, "ListApplications", &json!({}));
     assert_eq!(first.ending, Ending::Drop { after_effect: true });
     assert_eq!(first.delay_before_milliseconds, 12);
     let second = plan(&mut faults, "ListApplications", &json!({}));
-    let Ending::Error { failure, after_effect: false } = second.ending else {
+    let Ending::Error {
+        failure,
+        after_effect: false,
+    } = second.ending
+    else {
         panic!("{:?}", second.ending)
     };
     assert_eq!(
@@ -69,7 +100,10 @@ fn the_first_ending_wins_and_delays_add_up() {
         "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: \
          sso:ListApplications on resource: arn:aws:sso:::instance/x"
     );
-    assert_eq!(plan(&mut faults, "ListApplications", &json!({})).ending, Ending::Natural);
+    assert_eq!(
+        plan(&mut faults, "ListApplications", &json!({})).ending,
+        Ending::Natural
+    );
 }
 
 #[test]
@@ -87,13 +121,19 @@ fn faults_are_written_as_documented() {
         json!({"operation": "A", "action": {"kind": "effect_later"}}),
         json!({"operation": "A", "action": {"kind": "conflict"}, "time": 1}),
     ] {
-        assert!(serde_json::from_value::<Fault>(bad.clone()).is_err(), "{bad}");
+        assert!(
+            serde_json::from_value::<Fault>(bad.clone()).is_err(),
+            "{bad}"
+        );
     }
 }
 
 #[test]
 fn members_are_omitted_inside_rows() {
     let mut reply = json!({"Applications": [{"Name": "a", "Status": "ENABLED"}], "NextToken": "t"});
-    omit_members(&mut reply, &["Applications.Status".to_owned(), "NextToken".to_owned()]);
+    omit_members(
+        &mut reply,
+        &["Applications.Status".to_owned(), "NextToken".to_owned()],
+    );
     assert_eq!(reply, json!({"Applications": [{"Name": "a"}]}));
 }

@@ -22,7 +22,12 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(members: &'a Map<String, Value>) -> Input<'a> {
-        Input { members, prefix: String::new(), violations: Vec::new(), serialization: None }
+        Input {
+            members,
+            prefix: String::new(),
+            violations: Vec::new(),
+            serialization: None,
+        }
     }
 
     /// The input as it came.
@@ -41,7 +46,9 @@ impl<'a> Input<'a> {
         }
         let noun = if count == 1 { "error" } else { "errors" };
         let text = std::mem::take(&mut self.violations).join("; ");
-        Err(Failure::validation(format!("{count} validation {noun} detected: {text}")))
+        Err(Failure::validation(format!(
+            "{count} validation {noun} detected: {text}"
+        )))
     }
 
     /// A string that must be there. Empty after a violation, which `finish` reports.
@@ -169,7 +176,9 @@ impl<'a> Input<'a> {
     }
 
     fn list(&mut self, member: &str, least: usize, most: usize) -> &'a [Value] {
-        let Some(value) = self.present(member) else { return &[] };
+        let Some(value) = self.present(member) else {
+            return &[];
+        };
         let Some(rows) = value.as_array() else {
             self.wrong_type(member, "a list");
             return &[];
@@ -189,7 +198,12 @@ impl<'a> Input<'a> {
         prefix: String,
         read: impl FnOnce(&mut Input<'a>) -> T,
     ) -> T {
-        let mut inner = Input { members, prefix, violations: Vec::new(), serialization: None };
+        let mut inner = Input {
+            members,
+            prefix,
+            violations: Vec::new(),
+            serialization: None,
+        };
         let result = read(&mut inner);
         self.violations.append(&mut inner.violations);
         self.serialization = self.serialization.take().or(inner.serialization);
@@ -204,12 +218,19 @@ impl<'a> Input<'a> {
     fn path(&self, member: &str) -> String {
         let mut letters = member.chars();
         let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-        format!("{}{}{}", self.prefix, first.map(String::from).unwrap_or_default(), letters.as_str())
+        format!(
+            "{}{}{}",
+            self.prefix,
+            first.map(String::from).unwrap_or_default(),
+            letters.as_str()
+        )
     }
 
     fn violated(&mut self, what: &str, member: &str, constraint: &str) {
         let path = self.path(member);
-        self.violations.push(format!("{what} '{path}' failed to satisfy constraint: {constraint}"));
+        self.violations.push(format!(
+            "{what} '{path}' failed to satisfy constraint: {constraint}"
+        ));
     }
 
     fn wrong_type(&mut self, member: &str, wanted: &str) {
@@ -245,9 +266,17 @@ mod tests {
         })
         .expect("three violations");
         assert_eq!(failure.code, "ValidationException");
-        assert!(failure.message.starts_with("3 validation errors detected: "));
+        assert!(
+            failure
+                .message
+                .starts_with("3 validation errors detected: ")
+        );
         for member in ["'instanceArn'", "'principalId'", "'maxResults'"] {
-            assert!(failure.message.contains(member), "{member}: {}", failure.message);
+            assert!(
+                failure.message.contains(member),
+                "{member}: {}",
+                failure.message
+            );
         }
     }
 

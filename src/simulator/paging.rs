@@ -51,8 +51,12 @@ impl PageRequest {
                 (name, value.to_string()).hash(hasher);
             }
         });
-        let mut request =
-            PageRequest { operation, parameters, size, position: Position::default() };
+        let mut request = PageRequest {
+            operation,
+            parameters,
+            size,
+            position: Position::default(),
+        };
         if let Some(token) = input.get("NextToken").and_then(Value::as_str)
             && !token.is_empty()
         {
@@ -75,8 +79,10 @@ impl PageRequest {
         rows: impl Iterator<Item = (String, T)>,
     ) -> Page<T> {
         let mut rows = rows.peekable();
-        let mut position =
-            Position { pages: self.position.pages.saturating_add(1), ..self.position.clone() };
+        let mut position = Position {
+            pages: self.position.pages.saturating_add(1),
+            ..self.position.clone()
+        };
         let size = match self.oddity(settings) {
             Some(Oddity::Empty) if rows.peek().is_some() => 0,
             Some(Oddity::Short) => self.size.div_ceil(2),
@@ -90,13 +96,25 @@ impl PageRequest {
             position.after = Some(key);
             page.push(row);
         }
-        let next_token = rows.peek().is_some().then(|| self.seal(&position, settings.seed));
-        Page { rows: page, next_token }
+        let next_token = rows
+            .peek()
+            .is_some()
+            .then(|| self.seal(&position, settings.seed));
+        Page {
+            rows: page,
+            next_token,
+        }
     }
 
     fn oddity(&self, settings: &Settings) -> Option<Oddity> {
         let draw = hash_of(|hasher| {
-            (settings.seed, self.operation, self.parameters, &self.position.after).hash(hasher);
+            (
+                settings.seed,
+                self.operation,
+                self.parameters,
+                &self.position.after,
+            )
+                .hash(hasher);
             self.position.pages.hash(hasher);
         });
         let mut random = fastrand::Rng::with_seed(draw);
@@ -171,11 +189,20 @@ mod tests {
 
     fn request(input: &Value, size: usize) -> Result<PageRequest, Failure> {
         let empty = Map::new();
-        PageRequest::new("ListThings", input.as_object().unwrap_or(&empty), size, SEED)
+        PageRequest::new(
+            "ListThings",
+            input.as_object().unwrap_or(&empty),
+            size,
+            SEED,
+        )
     }
 
     fn page(request: &PageRequest, odd_page_rate: f64, count: u32) -> Page<u32> {
-        let settings = Settings { seed: SEED, odd_page_rate, ..Settings::default() };
+        let settings = Settings {
+            seed: SEED,
+            odd_page_rate,
+            ..Settings::default()
+        };
         let after = request.after().map(str::to_owned);
         let rows = (0..count)
             .map(|at| (format!("{at:04}"), at))
@@ -187,7 +214,11 @@ mod tests {
         let (mut token, mut seen, mut sizes) = (None::<String>, Vec::new(), Vec::new());
         loop {
             let input = json!({"Store": "a", "NextToken": token});
-            let page = page(&request(&input, 10).expect("a lawful token"), odd_page_rate, count);
+            let page = page(
+                &request(&input, 10).expect("a lawful token"),
+                odd_page_rate,
+                count,
+            );
             sizes.push(page.rows.len());
             seen.extend(page.rows);
             assert!(page.next_token.is_none() || page.next_token != token);

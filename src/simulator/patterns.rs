@@ -17,7 +17,9 @@ enum Form {
     Pattern(&'static LazyLock<Regex>),
     OneOf(&'static [&'static str]),
     /// `[\p{L}\p{M}\p{S}\p{N}\p{P}]+`, the characters given beside them allowed too.
-    Visible { also: &'static [char] },
+    Visible {
+        also: &'static [char],
+    },
 }
 
 /// What the text classes of names allow beside visible characters.
@@ -25,7 +27,11 @@ const BLANKS_IN_TEXT: &[char] = &['\t', '\n', '\r', ' ', '\u{a0}', '\u{3000}'];
 
 impl Shape {
     const fn new(minimum_length: usize, maximum_length: usize, form: Form) -> Shape {
-        Shape { minimum_length, maximum_length, form }
+        Shape {
+            minimum_length,
+            maximum_length,
+            form,
+        }
     }
 
     /// The constraint that `value` breaks, in AWS's words; `None` when it breaks none. Lengths
@@ -34,20 +40,34 @@ impl Shape {
         let length = value.chars().count();
         if length < self.minimum_length {
             let least = self.minimum_length;
-            return Some(format!("Member must have length greater than or equal to {least}"));
+            return Some(format!(
+                "Member must have length greater than or equal to {least}"
+            ));
         }
         if length > self.maximum_length {
             let most = self.maximum_length;
-            return Some(format!("Member must have length less than or equal to {most}"));
+            return Some(format!(
+                "Member must have length less than or equal to {most}"
+            ));
         }
         match &self.form {
             Form::Any => None,
             Form::Pattern(pattern) => (!pattern.is_match(value)).then(|| pattern_broken(pattern)),
-            Form::OneOf(values) => (!values.contains(&value))
-                .then(|| format!("Member must satisfy enum value set: [{}]", values.join(", "))),
+            Form::OneOf(values) => (!values.contains(&value)).then(|| {
+                format!(
+                    "Member must satisfy enum value set: [{}]",
+                    values.join(", ")
+                )
+            }),
             Form::Visible { also } => {
-                let fits = value.chars().all(|each| is_visible(each) || also.contains(&each));
-                let blanks = if also.is_empty() { "" } else { "\\t\\n\\r \\u00a0\\u3000" };
+                let fits = value
+                    .chars()
+                    .all(|each| is_visible(each) || also.contains(&each));
+                let blanks = if also.is_empty() {
+                    ""
+                } else {
+                    "\\t\\n\\r \\u00a0\\u3000"
+                };
                 (!fits || value.is_empty()).then(|| {
                     format!(
                         "Member must satisfy regular expression pattern: \
@@ -61,8 +81,13 @@ impl Shape {
 
 fn pattern_broken(pattern: &Regex) -> String {
     let text = pattern.as_str();
-    let inner = text.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
-    format!("Member must satisfy regular expression pattern: {}", inner.unwrap_or(text))
+    let inner = text
+        .strip_prefix("^(?:")
+        .and_then(|rest| rest.strip_suffix(")$"));
+    format!(
+        "Member must satisfy regular expression pattern: {}",
+        inner.unwrap_or(text)
+    )
 }
 
 /// Whether a character is a letter, mark, symbol, number or punctuation: that is, neither control
@@ -80,7 +105,10 @@ fn is_visible(character: char) -> bool {
     !(format_or_private || character.is_control() || character.is_whitespace())
 }
 
-#[expect(clippy::expect_used, reason = "constants of this file, each compiled by a test below")]
+#[expect(
+    clippy::expect_used,
+    reason = "constants of this file, each compiled by a test below"
+)]
 fn compile(pattern: &str) -> Regex {
     Regex::new(&format!("^(?:{pattern})$")).expect("a pattern of this file compiles")
 }
@@ -130,10 +158,20 @@ pub(super) static USER_NAME: Shape = Shape::new(1, 128, Form::Visible { also: &[
 /// Issuer and Id of an ExternalId.
 pub(super) static EXTERNAL_ID: Shape = Shape::new(1, 256, Form::Visible { also: &[] });
 /// A group's DisplayName and every other string of a user.
-pub(super) static TEXT: Shape = Shape::new(1, 1024, Form::Visible { also: BLANKS_IN_TEXT });
-pub(super) static PRINCIPAL_TYPE: Shape = Shape::new(0, usize::MAX, Form::OneOf(&["USER", "GROUP"]));
-pub(super) static REGION_SCOPE: Shape =
-    Shape::new(0, usize::MAX, Form::OneOf(&["CURRENT_REGION", "ALL_REGIONS"]));
+pub(super) static TEXT: Shape = Shape::new(
+    1,
+    1024,
+    Form::Visible {
+        also: BLANKS_IN_TEXT,
+    },
+);
+pub(super) static PRINCIPAL_TYPE: Shape =
+    Shape::new(0, usize::MAX, Form::OneOf(&["USER", "GROUP"]));
+pub(super) static REGION_SCOPE: Shape = Shape::new(
+    0,
+    usize::MAX,
+    Form::OneOf(&["CURRENT_REGION", "ALL_REGIONS"]),
+);
 /// A string without constraint.
 pub(super) static ANY: Shape = Shape::new(0, usize::MAX, Form::Any);
 
@@ -158,7 +196,10 @@ mod tests {
     fn arns_fit_only_whole_and_in_their_case() {
         let instance = "arn:aws:sso:::instance/ssoins-0123456789abcdef";
         assert!(fits(&INSTANCE_ARN, instance));
-        assert!(fits(&INSTANCE_ARN, &instance.replace("arn:aws", "arn:aws-us-gov")));
+        assert!(fits(
+            &INSTANCE_ARN,
+            &instance.replace("arn:aws", "arn:aws-us-gov")
+        ));
         for bad in [
             format!("{instance}\n"),
             format!(" {instance}"),
@@ -169,10 +210,17 @@ mod tests {
         ] {
             assert!(!fits(&INSTANCE_ARN, &bad), "{bad:?}");
         }
-        let application = "arn:aws:sso::123456789012:application/ssoins-0123456789abcdef/apl-0123456789abcdef";
+        let application =
+            "arn:aws:sso::123456789012:application/ssoins-0123456789abcdef/apl-0123456789abcdef";
         assert!(fits(&APPLICATION_ARN, application));
-        assert!(!fits(&APPLICATION_ARN, &application.replace("::123456789012", ":::")));
-        assert!(!fits(&APPLICATION_ARN, &format!("{application}{}", "0".repeat(1224))));
+        assert!(!fits(
+            &APPLICATION_ARN,
+            &application.replace("::123456789012", ":::")
+        ));
+        assert!(!fits(
+            &APPLICATION_ARN,
+            &format!("{application}{}", "0".repeat(1224))
+        ));
     }
 
     #[test]
@@ -189,10 +237,27 @@ mod tests {
 
     #[test]
     fn names_take_every_script_and_no_blanks() {
-        for good in ["alice", "Ольга", "山田太郎", "عمر", "a\u{301}", "🦀", "=1+1", "o'neil"] {
+        for good in [
+            "alice",
+            "Ольга",
+            "山田太郎",
+            "عمر",
+            "a\u{301}",
+            "🦀",
+            "=1+1",
+            "o'neil",
+        ] {
             assert!(fits(&USER_NAME, good), "{good:?}");
         }
-        for bad in ["", "two words", "tab\there", "nul\u{0}", "rtl\u{202e}", "zero\u{200b}", "\u{e000}"] {
+        for bad in [
+            "",
+            "two words",
+            "tab\there",
+            "nul\u{0}",
+            "rtl\u{202e}",
+            "zero\u{200b}",
+            "\u{e000}",
+        ] {
             assert!(!fits(&USER_NAME, bad), "{bad:?}");
         }
         assert!(fits(&TEXT, "two\n words,\t\"quoted\""));

@@ -18,7 +18,10 @@ struct TokenBucket {
 
 impl TokenBucket {
     fn full(capacity: f64, now_seconds: f64) -> TokenBucket {
-        TokenBucket { tokens: capacity, refilled_at_seconds: now_seconds }
+        TokenBucket {
+            tokens: capacity,
+            refilled_at_seconds: now_seconds,
+        }
     }
 
     fn take(&mut self, rate_per_second: f64, capacity: f64, now_seconds: f64) -> bool {
@@ -61,18 +64,26 @@ impl Quotas {
                 (
                     settings.identity_store_rate_per_second,
                     settings.identity_store_burst,
-                    (service.name(), operation.to_owned(), store.unwrap_or_default().to_owned()),
+                    (
+                        service.name(),
+                        operation.to_owned(),
+                        store.unwrap_or_default().to_owned(),
+                    ),
                 )
             }
             // 600/s per account: out of reach of anything that the simulator is used for.
             Service::Sts => return true,
         };
-        let Some(rate) = rate.filter(|rate| *rate > 0.0) else { return true };
+        let Some(rate) = rate.filter(|rate| *rate > 0.0) else {
+            return true;
+        };
         if self.buckets.len() >= BUCKETS_AT_MOST && !self.buckets.contains_key(&key) {
             self.buckets.clear();
         }
-        let bucket =
-            self.buckets.entry(key).or_insert_with(|| TokenBucket::full(capacity, now_seconds));
+        let bucket = self
+            .buckets
+            .entry(key)
+            .or_insert_with(|| TokenBucket::full(capacity, now_seconds));
         bucket.take(rate, capacity, now_seconds)
     }
 
@@ -94,7 +105,9 @@ mod tests {
         tries: usize,
     ) -> usize {
         let settings = Settings::default();
-        (0..tries).filter(|_| quotas.admit(&settings, switches, call, now_seconds)).count()
+        (0..tries)
+            .filter(|_| quotas.admit(&settings, switches, call, now_seconds))
+            .count()
     }
 
     #[test]
@@ -127,7 +140,10 @@ mod tests {
 
     #[test]
     fn identitystore_can_be_collective_per_store() {
-        let switches = Switches { identity_store_collective_quota: true, ..Switches::default() };
+        let switches = Switches {
+            identity_store_collective_quota: true,
+            ..Switches::default()
+        };
         let mut quotas = Quotas::default();
         let users = (Service::IdentityStore, "ListUsers", Some("d-1"));
         let groups = (Service::IdentityStore, "ListGroups", Some("d-1"));
@@ -139,7 +155,10 @@ mod tests {
 
     #[test]
     fn no_rate_is_no_limit() {
-        let settings = Settings { sso_admin_rate_per_second: Some(0.0), ..Settings::unlimited() };
+        let settings = Settings {
+            sso_admin_rate_per_second: Some(0.0),
+            ..Settings::unlimited()
+        };
         let (mut quotas, switches) = (Quotas::default(), Switches::default());
         for service in [Service::SsoAdmin, Service::IdentityStore, Service::Sts] {
             for _ in 0..1_000 {

@@ -170,15 +170,20 @@ impl Settings {
 
     /// Names the first value that makes no sense.
     pub fn check(&self) -> Result<(), String> {
-        for (name, share) in
-            [("odd_page_rate", self.odd_page_rate), ("omitted_list_rate", self.omitted_list_rate)]
-        {
+        for (name, share) in [
+            ("odd_page_rate", self.odd_page_rate),
+            ("omitted_list_rate", self.omitted_list_rate),
+        ] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(format!("{name} must be between 0 and 1, not {share}"));
             }
         }
         for (name, number, least) in [
-            ("sso_admin_rate_per_second", self.sso_admin_rate_per_second.unwrap_or(0.0), 0.0),
+            (
+                "sso_admin_rate_per_second",
+                self.sso_admin_rate_per_second.unwrap_or(0.0),
+                0.0,
+            ),
             (
                 "identity_store_rate_per_second",
                 self.identity_store_rate_per_second.unwrap_or(0.0),
@@ -188,7 +193,9 @@ impl Settings {
             ("identity_store_burst", self.identity_store_burst, 1.0),
         ] {
             if !number.is_finite() || number < least {
-                return Err(format!("{name} must be a number of at least {least}, not {number}"));
+                return Err(format!(
+                    "{name} must be a number of at least {least}, not {number}"
+                ));
             }
         }
         Ok(())

@@ -45,19 +45,30 @@ pub(super) struct Store {
 impl From<World> for Store {
     /// Of rows with the same id the last one stays; `World::check` refuses such worlds earlier.
     fn from(world: World) -> Store {
-        let mut store = Store { caller: world.caller, ..Store::default() };
+        let mut store = Store {
+            caller: world.caller,
+            ..Store::default()
+        };
         for row in world.instances {
             store.instances.insert(row.instance_arn.clone(), row);
         }
         for row in world.application_providers {
-            store.providers.insert(row.application_provider_arn.clone(), row);
+            store
+                .providers
+                .insert(row.application_provider_arn.clone(), row);
         }
         for row in world.applications {
             store.applications.insert(row.application_arn.clone(), row);
         }
         world.users.into_iter().for_each(|row| store.add_user(row));
-        world.groups.into_iter().for_each(|row| store.add_group(row));
-        world.memberships.into_iter().for_each(|row| store.add_membership(row));
+        world
+            .groups
+            .into_iter()
+            .for_each(|row| store.add_group(row));
+        world
+            .memberships
+            .into_iter()
+            .for_each(|row| store.add_membership(row));
         for row in world.assignments {
             store.add_assignment(row);
         }
@@ -82,7 +93,9 @@ impl Store {
 
     /// The instance that an identity store belongs to.
     pub(super) fn instance_of_store(&self, identity_store_id: &str) -> Option<&Instance> {
-        self.instances.values().find(|row| row.identity_store_id == identity_store_id)
+        self.instances
+            .values()
+            .find(|row| row.identity_store_id == identity_store_id)
     }
 
     pub(super) fn user(&self, store: &str, id: &str) -> Option<&User> {
@@ -142,7 +155,9 @@ impl Store {
     ) -> Option<&Membership> {
         let first = (group_id.to_owned(), user_id.to_owned(), String::new());
         let (group, user, id) = self.by_group.range(first..).next()?;
-        (group == group_id && user == user_id).then(|| self.membership(store, id)).flatten()
+        (group == group_id && user == user_id)
+            .then(|| self.membership(store, id))
+            .flatten()
     }
 
     /// The id that a name names: in exactly this case, else in any case if that counts as equal.
@@ -153,9 +168,15 @@ impl Store {
         name: &str,
         ignore_case: bool,
     ) -> Option<&str> {
-        let ids = self.names.get(&(kind, store.to_owned(), name.to_lowercase()))?;
-        let exact = ids.iter().find(|id| self.name_of(kind, store, id) == Some(name));
-        exact.or_else(|| ids.first().filter(|_| ignore_case)).map(String::as_str)
+        let ids = self
+            .names
+            .get(&(kind, store.to_owned(), name.to_lowercase()))?;
+        let exact = ids
+            .iter()
+            .find(|id| self.name_of(kind, store, id) == Some(name));
+        exact
+            .or_else(|| ids.first().filter(|_| ignore_case))
+            .map(String::as_str)
     }
 
     fn name_of(&self, kind: NameKind, store: &str, id: &str) -> Option<&str> {
@@ -168,7 +189,13 @@ impl Store {
 
     pub(super) fn add_user(&mut self, row: User) {
         let (store, id) = (&row.identity_store_id, &row.user_id);
-        add_name(&mut self.names, NameKind::UserName, store, &row.user_name, id);
+        add_name(
+            &mut self.names,
+            NameKind::UserName,
+            store,
+            &row.user_name,
+            id,
+        );
         if let Some(email) = &row.email {
             add_name(&mut self.names, NameKind::Email, store, email, id);
         }
@@ -177,26 +204,43 @@ impl Store {
 
     pub(super) fn add_group(&mut self, row: Group) {
         let (store, id) = (&row.identity_store_id, &row.group_id);
-        add_name(&mut self.names, NameKind::GroupName, store, &row.display_name, id);
+        add_name(
+            &mut self.names,
+            NameKind::GroupName,
+            store,
+            &row.display_name,
+            id,
+        );
         self.groups.insert(key(store, id), row);
     }
 
     pub(super) fn add_membership(&mut self, row: Membership) {
         let (group, user, id) = (&row.group_id, &row.user_id, &row.membership_id);
-        self.by_group.insert((group.clone(), user.clone(), id.clone()));
-        self.by_member.insert((user.clone(), group.clone(), id.clone()));
-        self.memberships.insert(key(&row.identity_store_id, id), row);
+        self.by_group
+            .insert((group.clone(), user.clone(), id.clone()));
+        self.by_member
+            .insert((user.clone(), group.clone(), id.clone()));
+        self.memberships
+            .insert(key(&row.identity_store_id, id), row);
     }
 
     /// Takes a user and its memberships away; its assignments stay as orphans (aws-api.md §5.6).
     pub(super) fn remove_user(&mut self, store: &str, id: &str) {
-        let memberships: Vec<String> =
-            self.groups_of_after(store, id, None).map(|row| row.membership_id.clone()).collect();
+        let memberships: Vec<String> = self
+            .groups_of_after(store, id, None)
+            .map(|row| row.membership_id.clone())
+            .collect();
         for membership in memberships {
             self.remove_membership(store, &membership);
         }
         if let Some(row) = self.users.remove(&key(store, id)) {
-            remove_name(&mut self.names, NameKind::UserName, store, &row.user_name, id);
+            remove_name(
+                &mut self.names,
+                NameKind::UserName,
+                store,
+                &row.user_name,
+                id,
+            );
             if let Some(email) = &row.email {
                 remove_name(&mut self.names, NameKind::Email, store, email, id);
             }
@@ -205,20 +249,29 @@ impl Store {
 
     /// Takes a group and its memberships away; its assignments stay as orphans (aws-api.md §5.6).
     pub(super) fn remove_group(&mut self, store: &str, id: &str) {
-        let memberships: Vec<String> =
-            self.members_after(store, id, None).map(|row| row.membership_id.clone()).collect();
+        let memberships: Vec<String> = self
+            .members_after(store, id, None)
+            .map(|row| row.membership_id.clone())
+            .collect();
         for membership in memberships {
             self.remove_membership(store, &membership);
         }
         if let Some(row) = self.groups.remove(&key(store, id)) {
-            remove_name(&mut self.names, NameKind::GroupName, store, &row.display_name, id);
+            remove_name(
+                &mut self.names,
+                NameKind::GroupName,
+                store,
+                &row.display_name,
+                id,
+            );
         }
     }
 
     pub(super) fn remove_membership(&mut self, store: &str, id: &str) {
         if let Some(row) = self.memberships.remove(&key(store, id)) {
             let (group, user, id) = (row.group_id, row.user_id, row.membership_id);
-            self.by_group.remove(&(group.clone(), user.clone(), id.clone()));
+            self.by_group
+                .remove(&(group.clone(), user.clone(), id.clone()));
             self.by_member.remove(&(user, group, id));
         }
     }
@@ -228,20 +281,33 @@ impl Store {
     }
 
     pub(super) fn add_assignment(&mut self, row: Assignment) {
-        let Assignment { application_arn, principal_type, principal_id } = row.clone();
-        self.by_principal.insert((principal_id, principal_type, application_arn));
+        let Assignment {
+            application_arn,
+            principal_type,
+            principal_id,
+        } = row.clone();
+        self.by_principal
+            .insert((principal_id, principal_type, application_arn));
         self.assignments.insert(row);
     }
 
     pub(super) fn remove_assignment(&mut self, row: &Assignment) {
-        let Assignment { application_arn, principal_type, principal_id } = row.clone();
-        self.by_principal.remove(&(principal_id, principal_type, application_arn));
+        let Assignment {
+            application_arn,
+            principal_type,
+            principal_id,
+        } = row.clone();
+        self.by_principal
+            .remove(&(principal_id, principal_type, application_arn));
         self.assignments.remove(row);
     }
 
     /// Takes an application and its assignments away; `false` when there is none.
     pub(super) fn remove_application(&mut self, application_arn: &str) -> bool {
-        let rows: Vec<Assignment> = self.assignments_after(application_arn, None).cloned().collect();
+        let rows: Vec<Assignment> = self
+            .assignments_after(application_arn, None)
+            .cloned()
+            .collect();
         for row in &rows {
             self.remove_assignment(row);
         }
@@ -277,11 +343,13 @@ impl Store {
         self.by_principal
             .range(first..)
             .take_while(move |(id, kind, _)| *id == principal && *kind == principal_type)
-            .map(|(principal_id, principal_type, application_arn)| Assignment {
-                application_arn: application_arn.clone(),
-                principal_type: *principal_type,
-                principal_id: principal_id.clone(),
-            })
+            .map(
+                |(principal_id, principal_type, application_arn)| Assignment {
+                    application_arn: application_arn.clone(),
+                    principal_type: *principal_type,
+                    principal_id: principal_id.clone(),
+                },
+            )
     }
 
     /// Changes a user's status; `false` when there is no such user in any store.
@@ -302,7 +370,9 @@ fn add_name(
     name: &str,
     id: &str,
 ) {
-    let ids = names.entry((kind, store.to_owned(), name.to_lowercase())).or_default();
+    let ids = names
+        .entry((kind, store.to_owned(), name.to_lowercase()))
+        .or_default();
     ids.insert(id.to_owned());
 }
 
@@ -343,7 +413,11 @@ fn links_after<'a>(
     of: &str,
     after: Option<&str>,
 ) -> impl Iterator<Item = &'a (String, String, String)> + use<'a> {
-    let first = (of.to_owned(), after.unwrap_or_default().to_owned(), String::new());
+    let first = (
+        of.to_owned(),
+        after.unwrap_or_default().to_owned(),
+        String::new(),
+    );
     let (of, after) = (of.to_owned(), after.map(str::to_owned));
     links
         .range(first..)

@@ -27,12 +27,17 @@ impl Visibility {
             self.hidden.pop_front();
         }
         let visible_at_seconds = until_seconds;
-        self.hidden.push_back(HiddenWrite { assignment, was_present, visible_at_seconds });
+        self.hidden.push_back(HiddenWrite {
+            assignment,
+            was_present,
+            visible_at_seconds,
+        });
     }
 
     /// Forgets the writes that have become visible.
     pub(super) fn settle(&mut self, now_seconds: f64) {
-        self.hidden.retain(|write| write.visible_at_seconds > now_seconds);
+        self.hidden
+            .retain(|write| write.visible_at_seconds > now_seconds);
     }
 
     /// Whether every read shows the truth.
@@ -42,7 +47,10 @@ impl Visibility {
 
     /// Whether a read shows the assignment, whose true presence is given.
     pub(super) fn shows(&self, assignment: &Assignment, present: bool) -> bool {
-        let oldest = self.hidden.iter().find(|write| write.assignment == *assignment);
+        let oldest = self
+            .hidden
+            .iter()
+            .find(|write| write.assignment == *assignment);
         oldest.map_or(present, |write| write.was_present)
     }
 
@@ -52,7 +60,11 @@ impl Visibility {
         rows: &mut BTreeSet<Assignment>,
         concerns: impl Fn(&Assignment) -> bool,
     ) {
-        for write in self.hidden.iter().filter(|write| concerns(&write.assignment)) {
+        for write in self
+            .hidden
+            .iter()
+            .filter(|write| concerns(&write.assignment))
+        {
             if self.shows(&write.assignment, false) {
                 rows.insert(write.assignment.clone());
             } else {

@@ -333,17 +333,29 @@ impl World {
             let place = format!("instances[{at}].instance_arn");
             unique(place, &row.instance_arn, &patterns::INSTANCE_ARN)?;
             let place = format!("instances[{at}].identity_store_id");
-            unique(place, &row.identity_store_id, &patterns::BARE_IDENTITY_STORE_ID)?;
+            unique(
+                place,
+                &row.identity_store_id,
+                &patterns::BARE_IDENTITY_STORE_ID,
+            )?;
         }
         for (at, row) in self.applications.iter().enumerate() {
             let place = format!("applications[{at}].application_arn");
             unique(place, &row.application_arn, &patterns::APPLICATION_ARN)?;
         }
         for (at, row) in self.users.iter().enumerate() {
-            unique(format!("users[{at}].user_id"), &row.user_id, &patterns::PRINCIPAL_ID)?;
+            unique(
+                format!("users[{at}].user_id"),
+                &row.user_id,
+                &patterns::PRINCIPAL_ID,
+            )?;
         }
         for (at, row) in self.groups.iter().enumerate() {
-            unique(format!("groups[{at}].group_id"), &row.group_id, &patterns::PRINCIPAL_ID)?;
+            unique(
+                format!("groups[{at}].group_id"),
+                &row.group_id,
+                &patterns::PRINCIPAL_ID,
+            )?;
         }
         for (at, row) in self.memberships.iter().enumerate() {
             let place = format!("memberships[{at}].membership_id");
@@ -353,12 +365,21 @@ impl World {
     }
 
     fn check_references(&self) -> Result<(), WorldError> {
-        let instances: BTreeSet<&str> =
-            self.instances.iter().map(|row| row.instance_arn.as_str()).collect();
-        let stores: BTreeSet<&str> =
-            self.instances.iter().map(|row| row.identity_store_id.as_str()).collect();
-        let applications: BTreeSet<&str> =
-            self.applications.iter().map(|row| row.application_arn.as_str()).collect();
+        let instances: BTreeSet<&str> = self
+            .instances
+            .iter()
+            .map(|row| row.instance_arn.as_str())
+            .collect();
+        let stores: BTreeSet<&str> = self
+            .instances
+            .iter()
+            .map(|row| row.identity_store_id.as_str())
+            .collect();
+        let applications: BTreeSet<&str> = self
+            .applications
+            .iter()
+            .map(|row| row.application_arn.as_str())
+            .collect();
         let users: BTreeSet<(&str, &str)> = (self.users.iter())
             .map(|row| (row.identity_store_id.as_str(), row.user_id.as_str()))
             .collect();
@@ -409,19 +430,29 @@ impl World {
 
     /// The group of this display name, if exactly one has it.
     pub fn group_named(&self, display_name: &str) -> Option<&Group> {
-        only(self.groups.iter().filter(|row| row.display_name == display_name))
+        only(
+            self.groups
+                .iter()
+                .filter(|row| row.display_name == display_name),
+        )
     }
 
     /// Ids of a group's members.
     pub fn members_of(&self, group_id: &str) -> BTreeSet<&str> {
-        (self.memberships.iter().filter(|row| row.group_id == group_id))
-            .map(|row| row.user_id.as_str())
-            .collect()
+        (self
+            .memberships
+            .iter()
+            .filter(|row| row.group_id == group_id))
+        .map(|row| row.user_id.as_str())
+        .collect()
     }
 
     /// Assignments of an application.
     pub fn assignments_of(&self, application_arn: &str) -> Vec<&Assignment> {
-        self.assignments.iter().filter(|row| row.application_arn == application_arn).collect()
+        self.assignments
+            .iter()
+            .filter(|row| row.application_arn == application_arn)
+            .collect()
     }
 
     /// Whether the assignment stands.

@@ -17,18 +17,64 @@ const CREATED_SECONDS: f64 = 1_709_283_600.0;
 
 /// Id suffix, user name, given name, family name, status.
 const USERS: &[(&str, &str, &str, &str, EnabledStatus)] = &[
-    ("000000000001", "anna.berg", "Anna", "Berg", EnabledStatus::Enabled),
-    ("000000000002", "bilal.khan", "Bilal", "Khan", EnabledStatus::Enabled),
-    ("000000000003", "carla.mendes", "Carla", "Mendes", EnabledStatus::Enabled),
-    ("000000000004", "dmitri.orlov", "Dmitri", "Orlov", EnabledStatus::Enabled),
-    ("000000000005", "emi.sato", "Emi", "Sato", EnabledStatus::Enabled),
-    ("000000000006", "felix.left", "Felix", "Left", EnabledStatus::Disabled),
+    (
+        "000000000001",
+        "anna.berg",
+        "Anna",
+        "Berg",
+        EnabledStatus::Enabled,
+    ),
+    (
+        "000000000002",
+        "bilal.khan",
+        "Bilal",
+        "Khan",
+        EnabledStatus::Enabled,
+    ),
+    (
+        "000000000003",
+        "carla.mendes",
+        "Carla",
+        "Mendes",
+        EnabledStatus::Enabled,
+    ),
+    (
+        "000000000004",
+        "dmitri.orlov",
+        "Dmitri",
+        "Orlov",
+        EnabledStatus::Enabled,
+    ),
+    (
+        "000000000005",
+        "emi.sato",
+        "Emi",
+        "Sato",
+        EnabledStatus::Enabled,
+    ),
+    (
+        "000000000006",
+        "felix.left",
+        "Felix",
+        "Left",
+        EnabledStatus::Disabled,
+    ),
 ];
 
 /// Id suffix, name, description, places of the members in `USERS`.
 const GROUPS: &[(&str, &str, &str, &[usize])] = &[
-    ("000000000011", "engineering", "Everybody who builds", &[0, 1, 2]),
-    ("000000000012", "analysts", "Everybody who asks the data", &[3, 4, 5]),
+    (
+        "000000000011",
+        "engineering",
+        "Everybody who builds",
+        &[0, 1, 2],
+    ),
+    (
+        "000000000012",
+        "analysts",
+        "Everybody who asks the data",
+        &[3, 4, 5],
+    ),
     ("000000000013", "contractors", "Nobody at the moment", &[]),
 ];
 
@@ -58,7 +104,10 @@ impl World {
             caller: Caller::default(),
             instances: vec![instance],
             application_providers: providers(),
-            applications: APPLICATIONS.iter().map(|row| application(&instance_arn, row)).collect(),
+            applications: APPLICATIONS
+                .iter()
+                .map(|row| application(&instance_arn, row))
+                .collect(),
             users: USERS.iter().map(user).collect(),
             groups: GROUPS.iter().map(group).collect(),
             memberships: GROUPS.iter().flat_map(memberships).collect(),
@@ -98,7 +147,9 @@ fn application(
     }
 }
 
-fn user((suffix, user_name, given, family, status): &(&str, &str, &str, &str, EnabledStatus)) -> User {
+fn user(
+    (suffix, user_name, given, family, status): &(&str, &str, &str, &str, EnabledStatus),
+) -> User {
     User {
         identity_store_id: STORE.to_owned(),
         user_id: id(suffix),
@@ -156,8 +207,15 @@ mod tests {
         world.check().expect("a lawful world");
         let engineering = world.group_named("engineering").expect("the group");
         assert_eq!(world.members_of(&engineering.group_id).len(), 3);
-        let redshift = world.application_named("Amazon Redshift").expect("the application");
+        let redshift = world
+            .application_named("Amazon Redshift")
+            .expect("the application");
         assert!(world.assignments_of(&redshift.application_arn).is_empty());
-        assert!(!world.application_named("Wiki").expect("the wiki").assignment_required);
+        assert!(
+            !world
+                .application_named("Wiki")
+                .expect("the wiki")
+                .assignment_required
+        );
     }
 }

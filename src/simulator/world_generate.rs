@@ -113,7 +113,10 @@ impl Generator {
         let mut random = Rng::with_seed(seed);
         let caller = Caller::default();
         let instance = Instance {
-            instance_arn: format!("arn:aws:sso:::instance/ssoins-{}", hexadecimal(&mut random, 16)),
+            instance_arn: format!(
+                "arn:aws:sso:::instance/ssoins-{}",
+                hexadecimal(&mut random, 16)
+            ),
             identity_store_id: format!("d-{}", hexadecimal(&mut random, 10)),
             owner_account_id: caller.account_id.clone(),
             name: Some("generated".to_owned()),
@@ -128,7 +131,11 @@ impl Generator {
             application_providers: providers(),
             ..World::default()
         };
-        Generator { random, world, instance }
+        Generator {
+            random,
+            world,
+            instance,
+        }
     }
 
     /// A UUID, behind the store's digits where the store is an old one.
@@ -193,7 +200,11 @@ impl Generator {
             _ if at % 4 == 2 => {
                 let (text, round) = (pick(AWKWARD_TEXTS, at / 4), at / 4 / AWKWARD_TEXTS.len());
                 // Group names are unique in their store.
-                if round == 0 { text.to_owned() } else { format!("{text} {round}") }
+                if round == 0 {
+                    text.to_owned()
+                } else {
+                    format!("{text} {round}")
+                }
             }
             _ => format!("group-{at}"),
         };
@@ -206,8 +217,14 @@ impl Generator {
             created_at_seconds: self.moment(),
         };
         if at % 8 != 7 && members > 0 {
-            let count = self.random.usize(1..=members * 2 - 1).min(self.world.users.len());
-            for place in self.random.choose_multiple(0..self.world.users.len(), count) {
+            let count = self
+                .random
+                .usize(1..=members * 2 - 1)
+                .min(self.world.users.len());
+            for place in self
+                .random
+                .choose_multiple(0..self.world.users.len(), count)
+            {
                 let membership = Membership {
                     identity_store_id: self.instance.identity_store_id.clone(),
                     membership_id: self.id(),
@@ -228,17 +245,25 @@ impl Generator {
             _ if at % 6 == 5 => pick(AWKWARD_TEXTS, at / 6).to_owned(),
             _ => format!("Application {at}"),
         };
-        let (_, instance_id) = self.instance.instance_arn.split_once('/').unwrap_or_default();
+        let (_, instance_id) = self
+            .instance
+            .instance_arn
+            .split_once('/')
+            .unwrap_or_default();
         let account = &self.instance.owner_account_id;
         let id: String = (0..16).map(|_| self.random.alphanumeric()).collect();
-        let provider = pick_row(PROVIDERS, at).0;
+        let provider = PROVIDERS[at % PROVIDERS.len()].0;
         let row = Application {
             application_arn: format!("arn:aws:sso::{account}:application/{instance_id}/apl-{id}"),
             instance_arn: self.instance.instance_arn.clone(),
             application_provider_arn: provider_arn(provider),
             name,
             application_account: account.clone(),
-            status: if at % 7 == 2 { EnabledStatus::Disabled } else { EnabledStatus::Enabled },
+            status: if at % 7 == 2 {
+                EnabledStatus::Disabled
+            } else {
+                EnabledStatus::Enabled
+            },
             assignment_required: at % 5 != 1,
             assignment_configuration_supported: at % 20 != 8,
             description: (at % 2 == 0).then(|| format!("What application {at} is for")),
@@ -256,10 +281,19 @@ impl Generator {
         let groups = (total * 3 / 5).min(self.world.groups.len()).min(99);
         let users = (total - total * 3 / 5).min(self.world.users.len());
         let mut principals = Vec::new();
-        for place in self.random.choose_multiple(0..self.world.groups.len(), groups) {
-            principals.push((PrincipalType::Group, self.world.groups[place].group_id.clone()));
+        for place in self
+            .random
+            .choose_multiple(0..self.world.groups.len(), groups)
+        {
+            principals.push((
+                PrincipalType::Group,
+                self.world.groups[place].group_id.clone(),
+            ));
         }
-        for place in self.random.choose_multiple(0..self.world.users.len(), users) {
+        for place in self
+            .random
+            .choose_multiple(0..self.world.users.len(), users)
+        {
             principals.push((PrincipalType::User, self.world.users[place].user_id.clone()));
         }
         match at % 4 {
@@ -267,13 +301,17 @@ impl Generator {
             2 => principals.push((PrincipalType::Group, self.id())),
             _ => {}
         }
-        self.world.assignments.extend(principals.into_iter().map(|(principal_type, id)| {
-            Assignment {
-                application_arn: application_arn.to_owned(),
-                principal_type,
-                principal_id: id,
-            }
-        }));
+        self.world
+            .assignments
+            .extend(
+                principals
+                    .into_iter()
+                    .map(|(principal_type, id)| Assignment {
+                        application_arn: application_arn.to_owned(),
+                        principal_type,
+                        principal_id: id,
+                    }),
+            );
     }
 }
 
@@ -295,15 +333,13 @@ pub(super) fn provider_arn(id: &str) -> String {
 }
 
 fn hexadecimal(random: &mut Rng, length: usize) -> String {
-    (0..length).map(|_| char::from(pick_row(b"0123456789abcdef", random.usize(..16)).to_owned())).collect()
+    (0..length)
+        .filter_map(|_| char::from_digit(random.u32(0..16), 16))
+        .collect()
 }
 
 fn pick<'a>(texts: &[&'a str], at: usize) -> &'a str {
-    pick_row(texts, at)
-}
-
-fn pick_row<T>(rows: &[T], at: usize) -> &T {
-    &rows[at % rows.len()]
+    texts[at % texts.len()]
 }
 
 #[cfg(test)]
@@ -330,7 +366,10 @@ mod tests {
             members_per_group: 0,
         };
         World::generate(1, &none).check().expect("an empty world");
-        let lonely = WorldSizes { applications: 3, ..none };
+        let lonely = WorldSizes {
+            applications: 3,
+            ..none
+        };
         World::generate(1, &lonely).check().expect("orphans only");
     }
 
@@ -338,22 +377,64 @@ mod tests {
     fn worlds_hold_what_real_ones_hold() {
         let world = World::generate(1, &WorldSizes::default());
         let users: BTreeSet<&str> = world.users.iter().map(|row| row.user_id.as_str()).collect();
-        let groups: BTreeSet<&str> = world.groups.iter().map(|row| row.group_id.as_str()).collect();
+        let groups: BTreeSet<&str> = world
+            .groups
+            .iter()
+            .map(|row| row.group_id.as_str())
+            .collect();
         let orphan = |row: &Assignment| match row.principal_type {
             PrincipalType::User => !users.contains(row.principal_id.as_str()),
             PrincipalType::Group => !groups.contains(row.principal_id.as_str()),
         };
         assert!(world.assignments.iter().any(orphan));
-        assert!(world.applications.iter().any(|row| !row.assignment_required));
-        assert!(world.applications.iter().any(|row| row.status == EnabledStatus::Disabled));
-        assert!(world.applications.iter().any(|row| !row.assignment_configuration_supported));
+        assert!(
+            world
+                .applications
+                .iter()
+                .any(|row| !row.assignment_required)
+        );
+        assert!(
+            world
+                .applications
+                .iter()
+                .any(|row| row.status == EnabledStatus::Disabled)
+        );
+        assert!(
+            world
+                .applications
+                .iter()
+                .any(|row| !row.assignment_configuration_supported)
+        );
         assert!(world.application_named("Data Portal").is_none());
-        assert!(world.users.iter().any(|row| row.user_status == Some(EnabledStatus::Disabled)));
+        assert!(
+            world
+                .users
+                .iter()
+                .any(|row| row.user_status == Some(EnabledStatus::Disabled))
+        );
         assert!(world.users.iter().any(|row| row.user_status.is_none()));
         assert!(world.users.iter().any(|row| row.email.is_none()));
-        assert!(world.groups.iter().any(|row| world.members_of(&row.group_id).is_empty()));
-        assert!(world.groups.iter().any(|row| row.display_name.contains('\n')));
-        let name = &world.user_named("user3@example.com").expect("by name").user_name;
-        assert!(world.users.iter().any(|row| row.email.as_ref() == Some(name)));
+        assert!(
+            world
+                .groups
+                .iter()
+                .any(|row| world.members_of(&row.group_id).is_empty())
+        );
+        assert!(
+            world
+                .groups
+                .iter()
+                .any(|row| row.display_name.contains('\n'))
+        );
+        let name = &world
+            .user_named("user3@example.com")
+            .expect("by name")
+            .user_name;
+        assert!(
+            world
+                .users
+                .iter()
+                .any(|row| row.email.as_ref() == Some(name))
+        );
     }
 }

@@ -32,9 +32,15 @@ pub(super) fn list_applications(
     let rows = (context.store.applications.values())
         .filter(|row| row.instance_arn == instance_arn)
         .filter(|row| after.is_none_or(|after| row.application_arn.as_str() > after))
-        .filter(|row| account.as_ref().is_none_or(|wanted| row.application_account == *wanted))
         .filter(|row| {
-            provider.as_ref().is_none_or(|wanted| row.application_provider_arn == *wanted)
+            account
+                .as_ref()
+                .is_none_or(|wanted| row.application_account == *wanted)
+        })
+        .filter(|row| {
+            provider
+                .as_ref()
+                .is_none_or(|wanted| row.application_provider_arn == *wanted)
         })
         .map(|row| (row.application_arn.clone(), application_reply(context, row)));
     let page = page.cut(context.settings, rows);
@@ -54,12 +60,28 @@ pub(super) fn describe_application(
 fn application_reply(context: &Context<'_>, row: &Application) -> Value {
     let instance = context.store.instances.get(&row.instance_arn);
     let mut reply = Map::new();
-    put(&mut reply, "ApplicationArn", Some(row.application_arn.as_str()));
-    put(&mut reply, "ApplicationProviderArn", Some(row.application_provider_arn.as_str()));
+    put(
+        &mut reply,
+        "ApplicationArn",
+        Some(row.application_arn.as_str()),
+    );
+    put(
+        &mut reply,
+        "ApplicationProviderArn",
+        Some(row.application_provider_arn.as_str()),
+    );
     put(&mut reply, "Name", Some(row.name.as_str()));
-    put(&mut reply, "ApplicationAccount", Some(row.application_account.as_str()));
+    put(
+        &mut reply,
+        "ApplicationAccount",
+        Some(row.application_account.as_str()),
+    );
     put(&mut reply, "InstanceArn", Some(row.instance_arn.as_str()));
-    put(&mut reply, "IdentityStoreArn", instance.map(|row| row.identity_store_arn()));
+    put(
+        &mut reply,
+        "IdentityStoreArn",
+        instance.map(|row| row.identity_store_arn()),
+    );
     put(&mut reply, "Status", Some(json!(row.status)));
     put(&mut reply, "Description", row.description.as_deref());
     put(&mut reply, "CreatedDate", row.created_date_seconds);
@@ -100,7 +122,10 @@ pub(super) fn put_assignment_configuration(
     let application_arn = input.required_text("ApplicationArn", &patterns::APPLICATION_ARN);
     let required = input.required_flag("AssignmentRequired");
     input.finish()?;
-    if !context.application(&application_arn)?.assignment_configuration_supported {
+    if !context
+        .application(&application_arn)?
+        .assignment_configuration_supported
+    {
         return Err(not_supported(&application_arn));
     }
     if let Some(application) = context.store.applications.get_mut(&application_arn) {

@@ -18,7 +18,11 @@ const GROUPS_PER_APPLICATION_AT_MOST: usize = 100;
 fn read_principal(input: &mut Input<'_>) -> (PrincipalType, String) {
     let principal_id = input.required_text("PrincipalId", &patterns::PRINCIPAL_ID);
     let kind = input.required_text("PrincipalType", &patterns::PRINCIPAL_TYPE);
-    let kind = if kind == "GROUP" { PrincipalType::Group } else { PrincipalType::User };
+    let kind = if kind == "GROUP" {
+        PrincipalType::Group
+    } else {
+        PrincipalType::User
+    };
     (kind, principal_id)
 }
 
@@ -26,7 +30,11 @@ fn read_assignment(input: &mut Input<'_>) -> Result<Assignment, Failure> {
     let application_arn = input.required_text("ApplicationArn", &patterns::APPLICATION_ARN);
     let (principal_type, principal_id) = read_principal(input);
     input.finish()?;
-    Ok(Assignment { application_arn, principal_type, principal_id })
+    Ok(Assignment {
+        application_arn,
+        principal_type,
+        principal_id,
+    })
 }
 
 fn assignment_reply(row: &Assignment) -> Value {
@@ -55,25 +63,31 @@ pub(super) fn create_application_assignment(
         && context.switches.disabled_application_refuses_assignment
     {
         let arn = &assignment.application_arn;
-        return Err(Failure::validation(format!("Application {arn} is disabled.")));
+        return Err(Failure::validation(format!(
+            "Application {arn} is disabled."
+        )));
     }
     check_principal(context, &assignment)?;
     if context.store.is_assigned(&assignment) {
         return match context.switches.repeat_create {
             RepeatCreate::Success => Ok(Value::Null),
-            RepeatCreate::Conflict => {
-                Err(Failure::conflict("The application assignment already exists."))
-            }
+            RepeatCreate::Conflict => Err(Failure::conflict(
+                "The application assignment already exists.",
+            )),
         };
     }
-    let groups = (context.store.assignments_after(&assignment.application_arn, None))
-        .take_while(|row| row.principal_type == PrincipalType::Group)
-        .count();
+    let groups = (context
+        .store
+        .assignments_after(&assignment.application_arn, None))
+    .take_while(|row| row.principal_type == PrincipalType::Group)
+    .count();
     if assignment.principal_type == PrincipalType::Group && groups >= GROUPS_PER_APPLICATION_AT_MOST
     {
         return Err(Failure::new(
             "ServiceQuotaExceededException",
-            format!("At most {GROUPS_PER_APPLICATION_AT_MOST} groups can be assigned to one application."),
+            format!(
+                "At most {GROUPS_PER_APPLICATION_AT_MOST} groups can be assigned to one application."
+            ),
         ));
     }
     write(context, assignment, true);
@@ -122,7 +136,9 @@ fn write(context: &mut Context<'_>, assignment: Assignment, present: bool) {
     if context.visibility_milliseconds > 0 {
         let lag_seconds = std::time::Duration::from_millis(context.visibility_milliseconds);
         let until_seconds = context.now_seconds + lag_seconds.as_secs_f64();
-        context.visibility.hide(assignment.clone(), !present, until_seconds);
+        context
+            .visibility
+            .hide(assignment.clone(), !present, until_seconds);
     }
     if present {
         context.store.add_assignment(assignment);
@@ -155,14 +171,29 @@ pub(super) fn list_application_assignments(
     let page = context.page(input, max_results, ROWS_AT_MOST)?;
     let after = page.after().and_then(|key| from_key(&application_arn, key));
     let page = if context.visibility.is_clear() {
-        let rows = context.store.assignments_after(&application_arn, after.as_ref());
-        page.cut(context.settings, rows.map(|row| (key_of(row), assignment_reply(row))))
+        let rows = context
+            .store
+            .assignments_after(&application_arn, after.as_ref());
+        page.cut(
+            context.settings,
+            rows.map(|row| (key_of(row), assignment_reply(row))),
+        )
     } else {
-        let mut rows: BTreeSet<Assignment> =
-            context.store.assignments_after(&application_arn, None).cloned().collect();
-        context.visibility.veil(&mut rows, |row| row.application_arn == application_arn);
-        let rows = rows.iter().filter(|row| after.as_ref().is_none_or(|after| *row > after));
-        page.cut(context.settings, rows.map(|row| (key_of(row), assignment_reply(row))))
+        let mut rows: BTreeSet<Assignment> = context
+            .store
+            .assignments_after(&application_arn, None)
+            .cloned()
+            .collect();
+        context
+            .visibility
+            .veil(&mut rows, |row| row.application_arn == application_arn);
+        let rows = rows
+            .iter()
+            .filter(|row| after.as_ref().is_none_or(|after| *row > after));
+        page.cut(
+            context.settings,
+            rows.map(|row| (key_of(row), assignment_reply(row))),
+        )
     };
     Ok(context.list_reply(input, "ApplicationAssignments", page))
 }
@@ -174,8 +205,11 @@ fn key_of(row: &Assignment) -> String {
 
 fn from_key(application_arn: &str, key: &str) -> Option<Assignment> {
     let (kind, principal_id) = key.split_once('/')?;
-    let principal_type =
-        if kind == "GROUP" { PrincipalType::Group } else { PrincipalType::User };
+    let principal_type = if kind == "GROUP" {
+        PrincipalType::Group
+    } else {
+        PrincipalType::User
+    };
     Some(Assignment {
         application_arn: application_arn.to_owned(),
         principal_type,
@@ -199,7 +233,10 @@ pub(super) fn list_for_principal(
     context.member_account_filter(instance, application.is_some())?;
     let mut principals = BTreeSet::from([(principal_type, principal_id.clone())]);
     if principal_type == PrincipalType::User && context.switches.group_rows_for_user {
-        let groups = context.store.groups_of_after(&instance.identity_store_id, &principal_id, None);
+        let groups =
+            context
+                .store
+                .groups_of_after(&instance.identity_store_id, &principal_id, None);
         principals.extend(groups.map(|row| (PrincipalType::Group, row.group_id.clone())));
     }
     let mut rows: BTreeSet<Assignment> = (principals.iter())
@@ -211,11 +248,19 @@ pub(super) fn list_for_principal(
     rows.retain(|row| {
         let of_instance = (context.store.applications.get(&row.application_arn))
             .is_some_and(|application| application.instance_arn == instance_arn);
-        of_instance && application.as_ref().is_none_or(|wanted| row.application_arn == *wanted)
+        of_instance
+            && application
+                .as_ref()
+                .is_none_or(|wanted| row.application_arn == *wanted)
     });
     let page = context.page(input, max_results, ROWS_AT_MOST)?;
-    let keyed = rows.iter().map(|row| (format!("{} {}", row.application_arn, key_of(row)), row));
+    let keyed = rows
+        .iter()
+        .map(|row| (format!("{} {}", row.application_arn, key_of(row)), row));
     let keyed = keyed.filter(|(key, _)| page.after().is_none_or(|after| key.as_str() > after));
-    let page = page.cut(context.settings, keyed.map(|(key, row)| (key, assignment_reply(row))));
+    let page = page.cut(
+        context.settings,
+        keyed.map(|(key, row)| (key, assignment_reply(row))),
+    );
     Ok(context.list_reply(input, "ApplicationAssignments", page))
 }

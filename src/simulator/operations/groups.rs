@@ -15,13 +15,21 @@ use super::{Context, REVISION, ROWS_AT_MOST, bare_id, group_arn, put, read_pagin
 
 fn group_reply(row: &Group) -> Value {
     let mut reply = Map::new();
-    put(&mut reply, "IdentityStoreId", Some(row.identity_store_id.as_str()));
+    put(
+        &mut reply,
+        "IdentityStoreId",
+        Some(row.identity_store_id.as_str()),
+    );
     put(&mut reply, "GroupId", Some(row.group_id.as_str()));
     put(&mut reply, "GroupArn", Some(group_arn(&row.group_id)));
     put(&mut reply, "Revision", Some(REVISION));
     put(&mut reply, "DisplayName", Some(row.display_name.as_str()));
     put(&mut reply, "Description", row.description.as_deref());
-    put(&mut reply, "ExternalIds", external_ids_reply(&row.external_ids));
+    put(
+        &mut reply,
+        "ExternalIds",
+        external_ids_reply(&row.external_ids),
+    );
     put(&mut reply, "CreatedAt", row.created_at_seconds);
     put(&mut reply, "UpdatedAt", row.created_at_seconds);
     Value::Object(reply)
@@ -39,7 +47,11 @@ pub(super) fn list_groups(
     let display_name = filtered_value(context, filter, "DisplayName")?;
     let page = context.page(input, max_results, ROWS_AT_MOST)?;
     let rows = (context.store.groups_after(&store, page.after()))
-        .filter(|row| display_name.as_ref().is_none_or(|wanted| row.display_name == *wanted))
+        .filter(|row| {
+            display_name
+                .as_ref()
+                .is_none_or(|wanted| row.display_name == *wanted)
+        })
         .map(|row| (row.group_id.clone(), group_reply(row)));
     let page = page.cut(context.settings, rows);
     Ok(context.list_reply(input, "Groups", page))
@@ -52,7 +64,10 @@ pub(super) fn find_group<'a>(
     group_id: &str,
 ) -> Result<&'a Group, Failure> {
     let id = bare_id(group_id);
-    context.store.group(store, id).ok_or_else(|| Failure::resource_not_found("GROUP", id))
+    context
+        .store
+        .group(store, id)
+        .ok_or_else(|| Failure::resource_not_found("GROUP", id))
 }
 
 pub(super) fn describe_group(
@@ -76,11 +91,15 @@ pub(super) fn get_group_id(
     let ignore_case = context.switches.names_ignore_case;
     let found = match &alternate {
         Alternate::Attribute(path, value) if path.eq_ignore_ascii_case("displayName") => {
-            let id = context.store.id_named(NameKind::GroupName, &store, value, ignore_case);
+            let id = context
+                .store
+                .id_named(NameKind::GroupName, &store, value, ignore_case);
             id.map(str::to_owned)
         }
         Alternate::Attribute(path, _) => {
-            return Err(Failure::validation(format!("AttributePath {path} is not supported.")));
+            return Err(Failure::validation(format!(
+                "AttributePath {path} is not supported."
+            )));
         }
         Alternate::ExternalId(wanted) => {
             let mut rows = context.store.groups_after(&store, None);
@@ -104,7 +123,11 @@ pub(super) fn create_group(
     let store = context.identity_store(&store)?;
     refuse_reserved(&display_name)?;
     let ignore_case = context.switches.names_ignore_case;
-    if context.store.id_named(NameKind::GroupName, &store, &display_name, ignore_case).is_some() {
+    if context
+        .store
+        .id_named(NameKind::GroupName, &store, &display_name, ignore_case)
+        .is_some()
+    {
         return Err(Failure::duplicate("Duplicate GroupDisplayName"));
     }
     let id = context.new_id(&store);

@@ -22,7 +22,12 @@ pub(super) fn list_instances(
     let after = page.after();
     let rows = (context.store.instances.values())
         .filter(|row| after.is_none_or(|after| row.instance_arn.as_str() > after))
-        .map(|row| (row.instance_arn.clone(), Value::Object(instance_members(row))));
+        .map(|row| {
+            (
+                row.instance_arn.clone(),
+                Value::Object(instance_members(row)),
+            )
+        });
     let page = page.cut(context.settings, rows);
     Ok(context.list_reply(input, "Instances", page))
 }
@@ -42,9 +47,21 @@ pub(super) fn describe_instance(
 fn instance_members(row: &Instance) -> Map<String, Value> {
     let mut reply = Map::new();
     put(&mut reply, "InstanceArn", Some(row.instance_arn.as_str()));
-    put(&mut reply, "IdentityStoreId", Some(row.identity_store_id.as_str()));
-    put(&mut reply, "IdentityStoreArn", Some(row.identity_store_arn()));
-    put(&mut reply, "OwnerAccountId", Some(row.owner_account_id.as_str()));
+    put(
+        &mut reply,
+        "IdentityStoreId",
+        Some(row.identity_store_id.as_str()),
+    );
+    put(
+        &mut reply,
+        "IdentityStoreArn",
+        Some(row.identity_store_arn()),
+    );
+    put(
+        &mut reply,
+        "OwnerAccountId",
+        Some(row.owner_account_id.as_str()),
+    );
     put(&mut reply, "Name", row.name.as_deref());
     put(&mut reply, "CreatedDate", row.created_date_seconds);
     put(&mut reply, "Status", Some(json!(row.status)));

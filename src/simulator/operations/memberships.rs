@@ -18,16 +18,25 @@ fn read_member(input: &mut Input<'_>) -> String {
     if !input.has("MemberId") {
         input.missing("MemberId");
     }
-    let user_id = input
-        .structure("MemberId", |member| member.required_text("UserId", &patterns::RESOURCE_ID));
+    let user_id = input.structure("MemberId", |member| {
+        member.required_text("UserId", &patterns::RESOURCE_ID)
+    });
     user_id.unwrap_or_default()
 }
 
 fn membership_reply(row: &Membership) -> Value {
     let mut reply = Map::new();
-    put(&mut reply, "IdentityStoreId", Some(row.identity_store_id.as_str()));
+    put(
+        &mut reply,
+        "IdentityStoreId",
+        Some(row.identity_store_id.as_str()),
+    );
     put(&mut reply, "MembershipId", Some(row.membership_id.as_str()));
-    put(&mut reply, "MembershipArn", Some(membership_arn(&row.membership_id)));
+    put(
+        &mut reply,
+        "MembershipArn",
+        Some(membership_arn(&row.membership_id)),
+    );
     put(&mut reply, "GroupId", Some(row.group_id.as_str()));
     reply.insert("MemberId".to_owned(), json!({"UserId": row.user_id}));
     put(&mut reply, "CreatedAt", row.created_at_seconds);
@@ -63,8 +72,10 @@ pub(super) fn list_for_member(
     let store = context.identity_store(&store)?;
     let user_id = find_user(context, &store, &user_id)?.user_id.clone();
     let page = context.page(input, max_results, ROWS_AT_MOST)?;
-    let rows = (context.store.groups_of_after(&store, &user_id, page.after()))
-        .map(|row| (row.group_id.clone(), membership_reply(row)));
+    let rows = (context
+        .store
+        .groups_of_after(&store, &user_id, page.after()))
+    .map(|row| (row.group_id.clone(), membership_reply(row)));
     let page = page.cut(context.settings, rows);
     Ok(context.list_reply(input, "GroupMemberships", page))
 }
@@ -119,7 +130,11 @@ pub(super) fn describe_group_membership(
     let membership_id = input.required_text("MembershipId", &patterns::RESOURCE_ID);
     input.finish()?;
     let store = context.identity_store(&store)?;
-    Ok(membership_reply(find_membership(context, &store, &membership_id)?))
+    Ok(membership_reply(find_membership(
+        context,
+        &store,
+        &membership_id,
+    )?))
 }
 
 pub(super) fn get_group_membership_id(
@@ -158,8 +173,14 @@ pub(super) fn create_group_membership(
     let store = context.identity_store(&store)?;
     let group_id = find_group(context, &store, &group_id)?.group_id.clone();
     let user_id = find_user(context, &store, &user_id)?.user_id.clone();
-    if context.store.membership_between(&store, &group_id, &user_id).is_some() {
-        return Err(Failure::duplicate("Member and Group relationship already exists."));
+    if context
+        .store
+        .membership_between(&store, &group_id, &user_id)
+        .is_some()
+    {
+        return Err(Failure::duplicate(
+            "Member and Group relationship already exists.",
+        ));
     }
     let membership_id = context.new_id(&store);
     let reply = ids_reply(&membership_id, &store);
@@ -182,7 +203,9 @@ pub(super) fn delete_group_membership(
     let membership_id = input.required_text("MembershipId", &patterns::RESOURCE_ID);
     input.finish()?;
     let store = context.identity_store(&store)?;
-    let id = find_membership(context, &store, &membership_id)?.membership_id.clone();
+    let id = find_membership(context, &store, &membership_id)?
+        .membership_id
+        .clone();
     context.store.remove_membership(&store, &id);
     context.changed = true;
     Ok(Value::Null)

@@ -87,7 +87,14 @@ operations! {
 
 /// The operation of this name, if the simulator knows it.
 pub(super) fn find(service: Service, name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|each| each.service == service && each.name == name)
+    OPERATIONS
+        .iter()
+        .find(|each| each.service == service && each.name == name)
+}
+
+/// Whether any service has an operation of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    OPERATIONS.iter().any(|each| each.name == name)
 }
 
 /// The last part of an id that may be given as an ARN.
@@ -108,19 +115,22 @@ impl Context<'_> {
         if instance.status == InstanceStatus::Active {
             return Ok(instance);
         }
-        Err(Failure::validation(format!("The instance {instance_arn} is not active.")))
+        Err(Failure::validation(format!(
+            "The instance {instance_arn} is not active."
+        )))
     }
 
     /// The instance that a call names, whatever its state. Never ResourceNotFound: §3a.
     fn known_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
-        self.store.instances.get(instance_arn).ok_or_else(|| {
-            match self.switches.unknown_instance {
+        self.store
+            .instances
+            .get(instance_arn)
+            .ok_or_else(|| match self.switches.unknown_instance {
                 UnknownInstance::AccessDenied => self.not_authorized(instance_arn),
                 UnknownInstance::Validation => {
                     Failure::validation(format!("The instance {instance_arn} is not valid."))
                 }
-            }
-        })
+            })
     }
 
     fn not_authorized(&self, resource: &str) -> Failure {
@@ -135,9 +145,15 @@ impl Context<'_> {
 
     /// The application that a call names.
     fn application(&self, application_arn: &str) -> Result<&Application, Failure> {
-        let application = self.store.applications.get(application_arn).ok_or_else(|| {
-            Failure::not_found(format!("Application with ARN {application_arn} is not found."))
-        })?;
+        let application = self
+            .store
+            .applications
+            .get(application_arn)
+            .ok_or_else(|| {
+                Failure::not_found(format!(
+                    "Application with ARN {application_arn} is not found."
+                ))
+            })?;
         self.instance(&application.instance_arn)?;
         Ok(application)
     }
@@ -179,7 +195,12 @@ impl Context<'_> {
     ) -> Result<PageRequest, Failure> {
         let default = usize::try_from(self.switches.default_page_size).unwrap_or(usize::MAX);
         let size = max_results.unwrap_or(default).clamp(1, rows_at_most);
-        PageRequest::new(self.operation.name, input.members(), size, self.settings.seed)
+        PageRequest::new(
+            self.operation.name,
+            input.members(),
+            size,
+            self.settings.seed,
+        )
     }
 
     /// The reply of a list operation. sso-admin leaves an empty list out now and then (§1);
@@ -201,7 +222,10 @@ impl Context<'_> {
     /// A fresh id of a user, group or membership in a store.
     fn new_id(&self, store: &str) -> String {
         let uuid = uuid::Uuid::new_v4();
-        let prefixed = self.store.instance_of_store(store).is_some_and(|row| row.prefixed_ids);
+        let prefixed = self
+            .store
+            .instance_of_store(store)
+            .is_some_and(|row| row.prefixed_ids);
         match store.strip_prefix("d-").filter(|_| prefixed) {
             Some(prefix) => format!("{prefix}-{uuid}"),
             None => uuid.to_string(),
@@ -216,7 +240,9 @@ fn read_paging(input: &mut Input<'_>, service: Service) -> Option<usize> {
         Service::SsoAdmin | Service::Sts => &patterns::SSO_ADMIN_TOKEN,
     };
     input.text("NextToken", token);
-    input.integer("MaxResults", 1, 100).and_then(|number| usize::try_from(number).ok())
+    input
+        .integer("MaxResults", 1, 100)
+        .and_then(|number| usize::try_from(number).ok())
 }
 
 /// The only revision of every row: the simulator has no update operations.

@@ -26,7 +26,15 @@ const STRUCTURED_ATTRIBUTES: &[(&str, usize, &[&str])] = &[
     (
         "Addresses",
         1,
-        &["StreetAddress", "Locality", "Region", "PostalCode", "Country", "Formatted", "Type"],
+        &[
+            "StreetAddress",
+            "Locality",
+            "Region",
+            "PostalCode",
+            "Country",
+            "Formatted",
+            "Type",
+        ],
     ),
     ("PhoneNumbers", 1, &["Value", "Type"]),
     ("Photos", 3, &["Value", "Type", "Display"]),
@@ -72,12 +80,20 @@ pub(super) fn read_user(input: &mut Input<'_>) -> User {
             put(&mut kept, "Primary", primary);
             Value::Object(kept)
         });
-        put(&mut other_attributes, member, (!rows.is_empty()).then_some(rows));
+        put(
+            &mut other_attributes,
+            member,
+            (!rows.is_empty()).then_some(rows),
+        );
     }
     let mut emails = emails.into_iter();
     let (email, email_rest) = emails.next().unzip();
     let rest = email_rest.filter(|rest| !rest.is_empty());
-    put(&mut other_attributes, EMAIL_DETAILS, rest.map(Value::Object));
+    put(
+        &mut other_attributes,
+        EMAIL_DETAILS,
+        rest.map(Value::Object),
+    );
     User {
         user_name,
         display_name: Some(display_name),
@@ -104,13 +120,21 @@ fn texts_of(input: &mut Input<'_>, members: &[&str]) -> Map<String, Value> {
 pub(super) fn user_reply(row: &User) -> Value {
     let mut reply = row.other_attributes.clone();
     let email_details = reply.remove(EMAIL_DETAILS);
-    put(&mut reply, "IdentityStoreId", Some(row.identity_store_id.as_str()));
+    put(
+        &mut reply,
+        "IdentityStoreId",
+        Some(row.identity_store_id.as_str()),
+    );
     put(&mut reply, "UserId", Some(row.user_id.as_str()));
     put(&mut reply, "UserArn", Some(user_arn(&row.user_id)));
     put(&mut reply, "Revision", Some(super::REVISION));
     put(&mut reply, "UserName", Some(row.user_name.as_str()));
     put(&mut reply, "DisplayName", row.display_name.as_deref());
-    put(&mut reply, "Name", (!row.name.is_empty()).then(|| row.name.clone()));
+    put(
+        &mut reply,
+        "Name",
+        (!row.name.is_empty()).then(|| row.name.clone()),
+    );
     if let Some(address) = &row.email {
         let mut email = match email_details {
             Some(Value::Object(details)) => details,
@@ -119,8 +143,16 @@ pub(super) fn user_reply(row: &User) -> Value {
         put(&mut email, "Value", Some(address.as_str()));
         reply.insert("Emails".to_owned(), json!([email]));
     }
-    put(&mut reply, "UserStatus", row.user_status.map(|status| json!(status)));
-    put(&mut reply, "ExternalIds", external_ids_reply(&row.external_ids));
+    put(
+        &mut reply,
+        "UserStatus",
+        row.user_status.map(|status| json!(status)),
+    );
+    put(
+        &mut reply,
+        "ExternalIds",
+        external_ids_reply(&row.external_ids),
+    );
     put(&mut reply, "CreatedAt", row.created_at_seconds);
     put(&mut reply, "UpdatedAt", row.created_at_seconds);
     Value::Object(reply)
@@ -128,7 +160,9 @@ pub(super) fn user_reply(row: &User) -> Value {
 
 /// `ExternalIds`, absent when there are none.
 pub(super) fn external_ids_reply(rows: &[ExternalId]) -> Option<Value> {
-    let reply: Vec<Value> =
-        rows.iter().map(|row| json!({"Issuer": row.issuer, "Id": row.id})).collect();
+    let reply: Vec<Value> = rows
+        .iter()
+        .map(|row| json!({"Issuer": row.issuer, "Id": row.id}))
+        .collect();
     (!reply.is_empty()).then_some(Value::Array(reply))
 }

@@ -21,7 +21,10 @@ pub(super) type Filter = Option<(String, String)>;
 pub(super) fn read_filter(input: &mut Input<'_>) -> Filter {
     let filters = input.structures("Filters", 0, 1, |filter| {
         let path = filter.required_text("AttributePath", &patterns::ATTRIBUTE_PATH);
-        (path, filter.required_text("AttributeValue", &patterns::TEXT))
+        (
+            path,
+            filter.required_text("AttributeValue", &patterns::TEXT),
+        )
     });
     filters.into_iter().next()
 }
@@ -34,13 +37,13 @@ pub(super) fn filtered_value(
 ) -> Result<Option<String>, Failure> {
     match filter {
         None => Ok(None),
-        Some(_) if context.switches.filters_deprecated => {
-            Err(Failure::validation("Filter is deprecated, please remove filter from request."))
-        }
+        Some(_) if context.switches.filters_deprecated => Err(Failure::validation(
+            "Filter is deprecated, please remove filter from request.",
+        )),
         Some((asked, value)) if asked.eq_ignore_ascii_case(path) => Ok(Some(value)),
-        Some((asked, _)) => {
-            Err(Failure::validation(format!("AttributePath {asked} is not supported.")))
-        }
+        Some((asked, _)) => Err(Failure::validation(format!(
+            "AttributePath {asked} is not supported."
+        ))),
     }
 }
 
@@ -59,7 +62,10 @@ pub(super) fn read_alternate(input: &mut Input<'_>) -> Result<Alternate, Failure
         let attribute = union.structure("UniqueAttribute", |attribute| {
             let path = attribute.required_text("AttributePath", &patterns::ATTRIBUTE_PATH);
             // The value is a document; every unique attribute is text.
-            (path, attribute.required_text("AttributeValue", &patterns::ANY))
+            (
+                path,
+                attribute.required_text("AttributeValue", &patterns::ANY),
+            )
         });
         let external = union.structure("ExternalId", |external| ExternalId {
             issuer: external.required_text("Issuer", &patterns::EXTERNAL_ID),
@@ -71,13 +77,18 @@ pub(super) fn read_alternate(input: &mut Input<'_>) -> Result<Alternate, Failure
     match alternates {
         Some((Some((path, value)), None)) => Ok(Alternate::Attribute(path, value)),
         Some((None, Some(external_id))) => Ok(Alternate::ExternalId(external_id)),
-        _ => Err(Failure::serialization("A union must have exactly one member set.")),
+        _ => Err(Failure::serialization(
+            "A union must have exactly one member set.",
+        )),
     }
 }
 
 /// Refuses names that only Identity Center may use.
 pub(super) fn refuse_reserved(name: &str) -> Result<(), Failure> {
-    if RESERVED_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+    if RESERVED_NAMES
+        .iter()
+        .any(|reserved| reserved.eq_ignore_ascii_case(name))
+    {
         return Err(Failure::validation(format!("The name {name} is reserved.")));
     }
     Ok(())
@@ -109,7 +120,11 @@ pub(super) fn list_users(
     let user_name = filtered_value(context, filter, "UserName")?;
     let page = context.page(input, max_results, ROWS_AT_MOST)?;
     let rows = (context.store.users_after(&store, page.after()))
-        .filter(|row| user_name.as_ref().is_none_or(|wanted| row.user_name == *wanted))
+        .filter(|row| {
+            user_name
+                .as_ref()
+                .is_none_or(|wanted| row.user_name == *wanted)
+        })
         .map(|row| (row.user_id.clone(), user_reply(row)));
     let page = page.cut(context.settings, rows);
     Ok(context.list_reply(input, "Users", page))
@@ -122,7 +137,10 @@ pub(super) fn find_user<'a>(
     user_id: &str,
 ) -> Result<&'a User, Failure> {
     let id = bare_id(user_id);
-    context.store.user(store, id).ok_or_else(|| Failure::resource_not_found("USER", id))
+    context
+        .store
+        .user(store, id)
+        .ok_or_else(|| Failure::resource_not_found("USER", id))
 }
 
 pub(super) fn describe_user(
@@ -155,7 +173,10 @@ pub(super) fn get_user_id(
                     return Err(Failure::validation(message));
                 }
             };
-            context.store.id_named(kind, &store, value, ignore_case).map(str::to_owned)
+            context
+                .store
+                .id_named(kind, &store, value, ignore_case)
+                .map(str::to_owned)
         }
         Alternate::ExternalId(wanted) => {
             let mut rows = context.store.users_after(&store, None);
@@ -184,7 +205,11 @@ pub(super) fn create_user(
     if taken(NameKind::UserName, &user.user_name) {
         return Err(Failure::duplicate("Duplicate UserName"));
     }
-    if user.email.as_ref().is_some_and(|email| taken(NameKind::Email, email)) {
+    if user
+        .email
+        .as_ref()
+        .is_some_and(|email| taken(NameKind::Email, email))
+    {
         return Err(Failure::duplicate("Duplicate Email"));
     }
     let id = context.new_id(&store);
