@@ -16,6 +16,7 @@ mod faults;
 #[cfg(test)]
 mod faults_tests;
 mod input;
+mod names;
 mod operations;
 mod paging;
 mod patterns;
@@ -26,8 +27,10 @@ mod state;
 mod store;
 mod visibility;
 mod world;
+mod world_check;
 mod world_demo;
 mod world_generate;
+mod world_texts;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,8 +46,9 @@ pub use settings::{
 };
 pub use world::{
     Application, ApplicationProvider, Assignment, Caller, EnabledStatus, ExternalId, Group,
-    Instance, InstanceStatus, Membership, PrincipalType, User, World, WorldError,
+    Instance, InstanceStatus, Membership, PrincipalType, User, World,
 };
+pub use world_check::WorldError;
 pub use world_generate::WorldSizes;
 
 use state::Shared;

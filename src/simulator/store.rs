@@ -5,18 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::names::{NameKind, Names};
 use super::world::{
     Application, ApplicationProvider, Assignment, Caller, Group, Instance, Membership,
     PrincipalType, User, World,
 };
-
-/// What a name names, in the index of names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum NameKind {
-    UserName,
-    Email,
-    GroupName,
-}
 
 /// Store id and row id.
 type Key = (String, String);
@@ -35,8 +28,7 @@ pub(super) struct Store {
     by_group: BTreeSet<(String, String, String)>,
     /// Member, group, membership.
     by_member: BTreeSet<(String, String, String)>,
-    /// Ids by kind, store and lower-case name.
-    names: BTreeMap<(NameKind, String, String), BTreeSet<String>>,
+    names: Names,
     assignments: BTreeSet<Assignment>,
     /// Principal, type, application.
     by_principal: BTreeSet<(String, PrincipalType, String)>,
@@ -168,9 +160,7 @@ impl Store {
         name: &str,
         ignore_case: bool,
     ) -> Option<&str> {
-        let ids = self
-            .names
-            .get(&(kind, store.to_owned(), name.to_lowercase()))?;
+        let ids = self.names.ids(kind, store, name)?;
         let exact = ids
             .iter()
             .find(|id| self.name_of(kind, store, id) == Some(name));
@@ -189,28 +179,18 @@ impl Store {
 
     pub(super) fn add_user(&mut self, row: User) {
         let (store, id) = (&row.identity_store_id, &row.user_id);
-        add_name(
-            &mut self.names,
-            NameKind::UserName,
-            store,
-            &row.user_name,
-            id,
-        );
+        self.names
+            .add(NameKind::UserName, store, &row.user_name, id);
         if let Some(email) = &row.email {
-            add_name(&mut self.names, NameKind::Email, store, email, id);
+            self.names.add(NameKind::Email, store, email, id);
         }
         self.users.insert(key(store, id), row);
     }
 
     pub(super) fn add_group(&mut self, row: Group) {
         let (store, id) = (&row.identity_store_id, &row.group_id);
-        add_name(
-            &mut self.names,
-            NameKind::GroupName,
-            store,
-            &row.display_name,
-            id,
-        );
+        self.names
+            .add(NameKind::GroupName, store, &row.display_name, id);
         self.groups.insert(key(store, id), row);
     }
 
@@ -234,15 +214,10 @@ impl Store {
             self.remove_membership(store, &membership);
         }
         if let Some(row) = self.users.remove(&key(store, id)) {
-            remove_name(
-                &mut self.names,
-                NameKind::UserName,
-                store,
-                &row.user_name,
-                id,
-            );
+            self.names
+                .remove(NameKind::UserName, store, &row.user_name, id);
             if let Some(email) = &row.email {
-                remove_name(&mut self.names, NameKind::Email, store, email, id);
+                self.names.remove(NameKind::Email, store, email, id);
             }
         }
     }
@@ -257,13 +232,8 @@ impl Store {
             self.remove_membership(store, &membership);
         }
         if let Some(row) = self.groups.remove(&key(store, id)) {
-            remove_name(
-                &mut self.names,
-                NameKind::GroupName,
-                store,
-                &row.display_name,
-                id,
-            );
+            self.names
+                .remove(NameKind::GroupName, store, &row.display_name, id);
         }
     }
 
@@ -361,35 +331,6 @@ impl Store {
 
 fn key(store: &str, id: &str) -> Key {
     (store.to_owned(), id.to_owned())
-}
-
-fn add_name(
-    names: &mut BTreeMap<(NameKind, String, String), BTreeSet<String>>,
-    kind: NameKind,
-    store: &str,
-    name: &str,
-    id: &str,
-) {
-    let ids = names
-        .entry((kind, store.to_owned(), name.to_lowercase()))
-        .or_default();
-    ids.insert(id.to_owned());
-}
-
-fn remove_name(
-    names: &mut BTreeMap<(NameKind, String, String), BTreeSet<String>>,
-    kind: NameKind,
-    store: &str,
-    name: &str,
-    id: &str,
-) {
-    let key = (kind, store.to_owned(), name.to_lowercase());
-    if let Some(ids) = names.get_mut(&key) {
-        ids.remove(id);
-        if ids.is_empty() {
-            names.remove(&key);
-        }
-    }
 }
 
 fn rows_after<'a, T>(

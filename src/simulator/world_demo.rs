@@ -7,7 +7,7 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, Group, Instance, InstanceStatus, Membership,
     PrincipalType, User, World,
 };
-use super::world_generate::{provider_arn, providers};
+use super::world_texts::{provider_arn, providers};
 
 const ACCOUNT: &str = "111122223333";
 const INSTANCE_ID: &str = "ssoins-72230123456789ab";

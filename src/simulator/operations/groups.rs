@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::failure::{Failure, Service};
 use super::super::input::Input;
+use super::super::names::NameKind;
 use super::super::patterns;
-use super::super::store::NameKind;
 use super::super::world::Group;
 use super::user_attributes::external_ids_reply;
 use super::users::{

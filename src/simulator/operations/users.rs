@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::failure::{Failure, Service};
 use super::super::input::Input;
+use super::super::names::NameKind;
 use super::super::patterns;
-use super::super::store::NameKind;
 use super::super::world::{EnabledStatus, ExternalId, User};
 use super::user_attributes::{read_user, user_reply};
 use super::{Context, REVISION, ROWS_AT_MOST, bare_id, read_paging, user_arn};
