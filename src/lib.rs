@@ -1,5 +1,6 @@
 //! Usher: access management in front of AWS IAM Identity Center.
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod directory;
 pub mod domain;

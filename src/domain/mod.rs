@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `text`, `directory`, `aws`, `grant`, `assignment`, `plan`, `event`.
+//! Reading order: `ids`, `text`, `directory`, `aws`, `grant`, `assignment`, `plan`, `event`, `report`.
 
 pub mod assignment;
 pub mod aws;
@@ -13,6 +13,7 @@ pub mod grant;
 pub mod ids;
 pub mod intent;
 pub mod plan;
+pub mod report;
 pub mod text;
 pub mod waiting;
 

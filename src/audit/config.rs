@@ -1,0 +1,68 @@
+//! The bounds of a collection, each with its reason.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// More calls in flight than this cannot go faster at any quota of AWS: at 20 a second they would
+/// wait half a minute each in the budget's queue, in front of everybody of their class.
+const COLLECT_CONCURRENCY_MAX: usize = 512;
+
+/// The section `audit` of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// Calls in flight per stage of a collection (applications, groups, users). 16 fill a quota of
+    /// 20 a second as long as AWS answers within 0.8 s; the budget, not this, sets the pace.
+    pub collect_concurrency: NonZeroUsize,
+    /// How long one call may take with its wait for the budget and its retries, in seconds. Audits
+    /// are the lowest class: on a busy day their floor is a tenth of 20 a second, and 16 calls wait
+    /// 8 s for it; five minutes outlast that and most outages of AWS.
+    pub call_timeout_seconds: NonZeroU64,
+    /// How often progress is told, in milliseconds: twice a second looks alive and costs nothing.
+    pub progress_interval_milliseconds: NonZeroU64,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        const COLLECT_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+        const CALL_TIMEOUT_SECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(299);
+        const PROGRESS_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(499);
+        Self {
+            collect_concurrency: COLLECT_CONCURRENCY,
+            call_timeout_seconds: CALL_TIMEOUT_SECONDS,
+            progress_interval_milliseconds: PROGRESS_INTERVAL_MILLISECONDS,
+        }
+    }
+}
+
+impl AuditConfig {
+    pub(super) fn concurrency(&self) -> usize {
+        self.collect_concurrency.get().min(COLLECT_CONCURRENCY_MAX)
+    }
+
+    pub(super) fn call_timeout(&self) -> Duration {
+        Duration::from_secs(self.call_timeout_seconds.get())
+    }
+
+    pub(super) fn progress_interval(&self) -> Duration {
+        Duration::from_millis(self.progress_interval_milliseconds.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_hold_and_strangers_are_refused() {
+        let config: AuditConfig = toml::from_str("").unwrap();
+        assert_eq!(config, AuditConfig::default());
+        assert_eq!(config.concurrency(), 16);
+        assert_eq!(config.call_timeout(), Duration::from_secs(300));
+        assert_eq!(config.progress_interval(), Duration::from_millis(500));
+        assert!(toml::from_str::<AuditConfig>("collect_concurrency = 0").is_err());
+        assert!(toml::from_str::<AuditConfig>("concurrency = 3").is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! Rows as CSV, JSON Lines or batches: in pieces of bounded size, hashed as they go.
+//!
+//! The pieces of a text join without separators. Only CSV is guarded against spreadsheets; JSON
+//! Lines keep the text as it is. Every line of JSON has every key, and every value is a string.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::domain::report::{COLUMNS, Format, Row, guarded};
+
+/// A piece of text is cut at the first row beyond this. A row has a few kilobytes at most, so a
+/// piece stays far below gRPC's message limit of 4 MiB, and a slow reader holds little.
+const PIECE_BYTES: usize = 32 * 1024;
+/// Rows in a batch: about as many bytes as a piece of text with rows of the usual length.
+const BATCH_ROWS: usize = 200;
+
+/// A finished piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A batch of rows, never empty.
+    Rows(Vec<Row>),
+    /// Whole lines, never empty.
+    Text(String),
+}
+
+/// That a row could not be written as CSV. The writer's target is memory, so this tells of a fault
+/// in the writer, never of a row.
+#[derive(Debug, thiserror::Error)]
+#[error("a row could not be written: {0}")]
+pub struct FormatError(String);
+
+/// Writes rows.
+pub struct Encoder {
+    form: Form,
+    hash: Context,
+}
+
+enum Form {
+    /// The rows themselves; the text is for the hash alone.
+    Rows {
+        batch: Vec<Row>,
+        text: String,
+    },
+    Csv(Box<csv::Writer<Vec<u8>>>, usize),
+    JsonLines(String),
+}
+
+impl Encoder {
+    /// A writer; of CSV, with the header row written already.
+    ///
+    /// # Errors
+    /// `FormatError` as it says.
+    pub fn new(format: Format) -> Result<Self, FormatError> {
+        let form = match format {
+            Format::Rows => Form::Rows {
+                batch: Vec::new(),
+                text: String::new(),
+            },
+            Format::Csv => {
+                let mut writer = csv_writer();
+                writer.write_record(COLUMNS).map_err(FormatError::of)?;
+                Form::Csv(Box::new(writer), 0)
+            }
+            Format::JsonLines => Form::JsonLines(String::new()),
+        };
+        Ok(Self {
+            form,
+            hash: Context::new(&SHA256),
+        })
+    }
+
+    /// Writes a row, and gives the piece that it filled.
+    ///
+    /// # Errors
+    /// `FormatError` as it says.
+    pub fn push(&mut self, row: Row) -> Result<Option<Piece>, FormatError> {
+        match &mut self.form {
+            Form::Rows { batch, text } => {
+                text.clear();
+                write_json_line(text, &row);
+                self.hash.update(text.as_bytes());
+                batch.push(row);
+                let is_full = batch.len() >= BATCH_ROWS;
+                Ok(is_full.then(|| Piece::Rows(std::mem::take(batch))))
+            }
+            Form::Csv(writer, written) => {
+                for cell in row.cells() {
+                    *written += cell.len() + 1;
+                    let cell = guarded(cell);
+                    writer.write_field(cell.as_ref()).map_err(FormatError::of)?;
+                }
+                (writer.write_record(None::<&[u8]>)).map_err(FormatError::of)?;
+                if *written < PIECE_BYTES {
+                    return Ok(None);
+                }
+                *written = 0;
+                let full = std::mem::replace(writer, Box::new(csv_writer()));
+                self.finish_csv(*full).map(Some)
+            }
+            Form::JsonLines(text) => {
+                write_json_line(text, &row);
+                if text.len() < PIECE_BYTES {
+                    return Ok(None);
+                }
+                self.hash.update(text.as_bytes());
+                Ok(Some(Piece::Text(std::mem::take(text))))
+            }
+        }
+    }
+
+    /// Gives the last piece, if anything is left, and the sha256 in hex: of the text, and for rows
+    /// of the same rows as JSON Lines.
+    ///
+    /// # Errors
+    /// `FormatError` as it says.
+    pub fn finish(mut self) -> Result<(Option<Piece>, String), FormatError> {
+        let form = std::mem::replace(&mut self.form, Form::JsonLines(String::new()));
+        let piece = match form {
+            Form::Rows { batch, .. } => Some(Piece::Rows(batch)),
+            Form::Csv(writer, _) => Some(self.finish_csv(*writer)?),
+            Form::JsonLines(text) => {
+                self.hash.update(text.as_bytes());
+                Some(Piece::Text(text))
+            }
+        };
+        let piece = piece.filter(|piece| !piece.is_empty());
+        let mut hex = String::with_capacity(64);
+        for byte in self.hash.finish().as_ref() {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        Ok((piece, hex))
+    }
+
+    fn finish_csv(&mut self, writer: csv::Writer<Vec<u8>>) -> Result<Piece, FormatError> {
+        let bytes = writer.into_inner().map_err(FormatError::of)?;
+        self.hash.update(&bytes);
+        String::from_utf8(bytes)
+            .map(Piece::Text)
+            .map_err(FormatError::of)
+    }
+}
+
+impl Piece {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Rows(rows) => rows.is_empty(),
+            Self::Text(text) => text.is_empty(),
+        }
+    }
+}
+
+impl FormatError {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// RFC 4180: commas, CRLF, quotes where they are needed and doubled inside.
+fn csv_writer() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new())
+}
+
+fn write_json_line(text: &mut String, row: &Row) {
+    for (place, (column, cell)) in COLUMNS.iter().zip(row.cells()).enumerate() {
+        let before = if place == 0 { '{' } else { ',' };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{before}\"{column}\":");
+        if cell.is_empty() {
+            text.push_str("\"\"");
+        } else {
+            let _ = write!(text, "{}", serde_json::Value::from(cell));
+        }
+    }
+    text.push_str("}\n");
+}
+
+#[cfg(test)]
+#[path = "format_tests.rs"]
+mod tests;

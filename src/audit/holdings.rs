@@ -1,0 +1,248 @@
+//! Why assignments stand: the grants and marks of the store, by assignment. Reads nothing itself,
+//! and claims nothing where the store could not be read.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::report::{LIST_SEPARATOR, Provenance};
+use crate::domain::{ApplicationArn, AssignmentRecord, Grant, PrincipalRef, Standing, Target};
+
+/// What the store says about the assignments of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreFacts {
+    /// Grants that are not over.
+    pub grants: Vec<Grant>,
+    /// The assignments that Usher has touched.
+    pub records: Vec<AssignmentRecord>,
+}
+
+/// Why one assignment stands, as cells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Holding {
+    /// None where the store could not be read.
+    pub(super) provenance: Option<Provenance>,
+    pub(super) grant_id: String,
+    pub(super) requested_by: String,
+    pub(super) justification: String,
+    pub(super) ticket: String,
+    pub(super) granted_at: String,
+    pub(super) expires_at: String,
+}
+
+/// Why the assignments stand.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    by_application: HashMap<ApplicationArn, HashMap<PrincipalRef, Holding>>,
+    /// What holds an assignment of which the store says nothing.
+    otherwise: Option<Provenance>,
+}
+
+impl StoreFacts {
+    /// Joins what was read before a collection with what was read after it: an assignment seen in
+    /// between is explained by either. Of two versions of one grant or record the later counts.
+    #[must_use]
+    pub fn joined(before: Self, after: Self) -> Self {
+        let mut grants: HashMap<_, Grant> = HashMap::new();
+        for grant in before.grants.into_iter().chain(after.grants) {
+            grants.insert(grant.id.clone(), grant);
+        }
+        let mut records: HashMap<_, AssignmentRecord> = HashMap::new();
+        for record in before.records.into_iter().chain(after.records) {
+            records.insert(record.key.clone(), record);
+        }
+        Self {
+            grants: grants.into_values().collect(),
+            records: records.into_values().collect(),
+        }
+    }
+}
+
+impl Holdings {
+    /// Nobody keeps a store here: nothing is recorded.
+    #[must_use]
+    pub fn without_store() -> Self {
+        Self {
+            by_application: HashMap::new(),
+            otherwise: Some(Provenance::Unrecorded),
+        }
+    }
+
+    /// The store could not be read: why assignments stand is not told.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self::default()
+    }
+
+    /// What the store says.
+    #[must_use]
+    pub fn new(facts: StoreFacts) -> Self {
+        let mut grants: HashMap<(ApplicationArn, PrincipalRef), Vec<Grant>> = HashMap::new();
+        for grant in facts.grants {
+            if !grant.state.is_over() {
+                let Target::Application(application) = &grant.target;
+                let key = (application.clone(), grant.principal.clone());
+                grants.entry(key).or_default().push(grant);
+            }
+        }
+        let mut holdings = Self::without_store();
+        for record in facts.records {
+            if record.standing == Standing::Yes {
+                let Target::Application(application) = record.key.target;
+                let holding = holdings.entry(application, record.key.principal);
+                holding.provenance = Some(Provenance::Standing);
+            }
+        }
+        for ((application, principal), grants) in grants {
+            holdings.entry(application, principal).explain(grants);
+        }
+        holdings
+    }
+
+    pub(super) fn holding(
+        &self,
+        application: &ApplicationArn,
+        principal: &PrincipalRef,
+    ) -> Holding {
+        (self.by_application.get(application))
+            .and_then(|holdings| holdings.get(principal))
+            .cloned()
+            .unwrap_or_else(|| Holding {
+                provenance: self.otherwise,
+                ..Holding::default()
+            })
+    }
+
+    fn entry(&mut self, application: ApplicationArn, principal: PrincipalRef) -> &mut Holding {
+        (self.by_application.entry(application).or_default())
+            .entry(principal)
+            .or_default()
+    }
+}
+
+impl Holding {
+    /// Fills in what open grants say; `self` carries the standing mark already.
+    fn explain(&mut self, mut grants: Vec<Grant>) {
+        // A grant on its way out no longer holds a standing assignment, which outlives it.
+        if self.provenance.is_none() || grants.iter().any(|grant| grant.state.is_live()) {
+            self.provenance = Some(Provenance::Grant);
+        }
+        grants.sort_unstable_by_key(|grant| (Reverse(end(grant)), Reverse(grant.id.clone())));
+        let Some(last) = grants.first() else {
+            return;
+        };
+        self.requested_by = last.requested_by.to_string();
+        self.justification = last.justification.to_string();
+        self.ticket = last.ticket.to_string();
+        self.granted_at = written(last.started_at);
+        self.expires_at = written(last.end_at);
+        let mut ids: Vec<&str> = grants.iter().map(|grant| grant.id.as_str()).collect();
+        ids.sort_unstable();
+        self.grant_id = ids.join(LIST_SEPARATOR);
+    }
+}
+
+/// When a grant ends: one without duration never; one that has not begun, as if it had begun when
+/// it was recorded.
+fn end(grant: &Grant) -> Timestamp {
+    let planned = |duration: SignedDuration| grant.created_at.checked_add(duration).ok();
+    grant
+        .end_at
+        .or_else(|| grant.duration.and_then(planned))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// RFC 3339 in UTC; empty for no time.
+fn written(at: Option<Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::grant::tests::{at, grant};
+    use crate::domain::{GrantState, Ticket};
+
+    fn key(grant: &Grant) -> (ApplicationArn, PrincipalRef) {
+        let Target::Application(application) = &grant.target;
+        (application.clone(), grant.principal.clone())
+    }
+
+    fn holding(grants: Vec<Grant>, standing: Standing) -> Holding {
+        let (application, principal) = key(&grant(1, GrantState::Active));
+        let mut record = AssignmentRecord::new(grant(1, GrantState::Active).assignment_key());
+        record.standing = standing;
+        let records = vec![record];
+        Holdings::new(StoreFacts { grants, records }).holding(&application, &principal)
+    }
+
+    #[test]
+    fn provenance_is_the_strongest_reason() {
+        use GrantState::{Active, Expired, Provisioning, Revoking};
+        for (states, standing, provenance) in [
+            (vec![], Standing::Unknown, Provenance::Unrecorded),
+            (vec![], Standing::No, Provenance::Unrecorded),
+            (vec![], Standing::Yes, Provenance::Standing),
+            (vec![Expired], Standing::Yes, Provenance::Standing),
+            (vec![Expired], Standing::No, Provenance::Unrecorded),
+            (vec![Active], Standing::Yes, Provenance::Grant),
+            (vec![Provisioning], Standing::No, Provenance::Grant),
+            (vec![Revoking], Standing::No, Provenance::Grant),
+            (vec![Revoking], Standing::Yes, Provenance::Standing),
+            (vec![Revoking, Active], Standing::Yes, Provenance::Grant),
+        ] {
+            let grants = (1..).zip(&states).map(|(n, state)| grant(n, *state));
+            let found = holding(grants.collect(), standing).provenance;
+            assert_eq!(found, Some(provenance), "{states:?} {standing:?}");
+        }
+    }
+
+    #[test]
+    fn several_grants_are_listed_and_the_last_to_end_is_told() {
+        let mut long = grant(1, GrantState::Active);
+        long.end_at = Some(at(9_000));
+        long.ticket = Ticket::parse("LONG").unwrap();
+        let short = grant(2, GrantState::Active);
+        let found = holding(vec![short.clone(), long.clone()], Standing::No);
+        assert_eq!(found.grant_id, format!("{};{}", long.id, short.id));
+        assert_eq!(found.ticket, "LONG");
+        assert_eq!(found.granted_at, "2027-01-15T08:00:01Z");
+        assert_eq!(found.expires_at, "2027-01-15T10:30:00Z");
+
+        let mut endless = grant(3, GrantState::Active);
+        (endless.duration, endless.end_at) = (None, None);
+        endless.ticket = Ticket::parse("ENDLESS").unwrap();
+        let found = holding(vec![long, endless], Standing::No);
+        assert_eq!(
+            (found.ticket.as_str(), found.expires_at.as_str()),
+            ("ENDLESS", "")
+        );
+    }
+
+    #[test]
+    fn where_the_store_is_unreadable_nothing_is_claimed() {
+        let (application, principal) = key(&grant(1, GrantState::Active));
+        let provenance = |holdings: Holdings| holdings.holding(&application, &principal).provenance;
+        assert_eq!(provenance(Holdings::unreadable()), None);
+        assert_eq!(
+            provenance(Holdings::without_store()),
+            Some(Provenance::Unrecorded)
+        );
+    }
+
+    #[test]
+    fn of_two_versions_the_later_counts_and_either_explains() {
+        let ended = grant(1, GrantState::Active);
+        let mut later = grant(2, GrantState::Provisioning);
+        let facts = |grants| StoreFacts {
+            grants,
+            records: vec![],
+        };
+        let before = facts(vec![ended.clone(), later.clone()]);
+        later.state = GrantState::Active;
+        let mut joined = StoreFacts::joined(before, facts(vec![later.clone()])).grants;
+        joined.sort_by_key(|grant| grant.id.clone());
+        assert_eq!(joined, [ended, later]);
+    }
+}

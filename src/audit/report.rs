@@ -1,0 +1,360 @@
+//! A collection as rows, in their total order, one application at a time.
+//!
+//! Decides who can enter what, and by which way: the rules of aws-api.md §5. Only one application's
+//! entries (a few numbers each) are held at once, however many people it lets in. Nothing here is
+//! read from anywhere, and no row is ever left out because a fact about it is unknown.
+
+use std::collections::BTreeMap;
+
+use super::collection::{
+    ApplicationFacts, Assignee, Collection, GroupFacts, GroupIndex, Members, UserIndex,
+};
+use super::holdings::{Holding, Holdings};
+use crate::domain::report::{Finding, LIST_SEPARATOR, ReportPath, Row, View};
+use crate::domain::{
+    ApplicationStatus, AssignmentRequired, PrincipalKind, PrincipalRef, PrincipalStatus,
+};
+
+/// The rows of a report, sorted; counts what it hands out.
+pub struct Rows<'a> {
+    collection: &'a Collection,
+    holdings: &'a Holdings,
+    view: View,
+    principal: Option<&'a PrincipalRef>,
+    next_application: usize,
+    current: Option<OneApplication<'a>>,
+    tally: Tally,
+}
+
+/// What the rows handed out so far amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Rows.
+    pub rows: u64,
+    /// Rows that carry each finding.
+    pub findings: BTreeMap<Finding, u64>,
+    entrants: Vec<bool>,
+}
+
+struct OneApplication<'a> {
+    facts: &'a ApplicationFacts,
+    /// One for each assignee.
+    holdings: Vec<Holding>,
+    entries: std::vec::IntoIter<Entry>,
+}
+
+/// A row to be. The order is that of `Row::sort_key` within one application: places of users and
+/// groups are in the order of their ids, and no user or group sorts first, as an empty id does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    user: Option<UserIndex>,
+    path: ReportPath,
+    group: Option<GroupIndex>,
+    /// The assignment's place among the application's; none for everybody's way in.
+    assignment: Option<usize>,
+    /// Said of the assignment as a whole, beside what is said of the user.
+    finding: Option<Finding>,
+}
+
+impl Tally {
+    /// How many different users the rows let in. Disabled users cannot sign in and do not count;
+    /// users of unknown status and users of disabled applications do. The view ASSIGNMENTS does
+    /// not expand groups, and so counts directly assigned users only.
+    #[must_use]
+    pub fn user_count(&self) -> u64 {
+        self.entrants.iter().filter(|enters| **enters).count() as u64
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a view; of one principal, if one is asked for.
+    #[must_use]
+    pub fn new(
+        collection: &'a Collection,
+        holdings: &'a Holdings,
+        view: View,
+        principal: Option<&'a PrincipalRef>,
+    ) -> Self {
+        Self {
+            collection,
+            holdings,
+            view,
+            principal,
+            next_application: 0,
+            current: None,
+            tally: Tally {
+                entrants: vec![false; collection.users.len()],
+                ..Tally::default()
+            },
+        }
+    }
+
+    /// What was handed out.
+    #[must_use]
+    pub fn into_tally(self) -> Tally {
+        self.tally
+    }
+
+    fn open(&self, facts: &'a ApplicationFacts) -> OneApplication<'a> {
+        let mut entries = Vec::new();
+        for (place, assignee) in facts.assignees.iter().enumerate() {
+            match self.view {
+                View::Assignments => entries.push(self.as_assigned(place, *assignee)),
+                View::Access => self.expand(place, *assignee, &mut entries),
+            }
+        }
+        if self.view == View::Access && facts.required == AssignmentRequired::No {
+            entries.extend(self.everybody());
+        }
+        entries.retain(|entry| self.is_wanted(entry));
+        entries.sort_unstable();
+        let holdings = (facts.assignees.iter())
+            .filter_map(|assignee| self.reference(*assignee))
+            .map(|principal| (self.holdings).holding(&facts.application.arn, &principal))
+            .collect();
+        OneApplication {
+            facts,
+            holdings,
+            entries: entries.into_iter(),
+        }
+    }
+
+    fn reference(&self, assignee: Assignee) -> Option<PrincipalRef> {
+        let (kind, id) = match assignee {
+            Assignee::User(user) => (
+                PrincipalKind::User,
+                &self.collection.users.get(user as usize)?.user.id,
+            ),
+            Assignee::Group(group) => (PrincipalKind::Group, &self.group(group)?.group.id),
+        };
+        Some(PrincipalRef {
+            kind,
+            id: id.clone(),
+        })
+    }
+
+    fn group(&self, group: GroupIndex) -> Option<&'a GroupFacts> {
+        self.collection.groups.get(group as usize)
+    }
+
+    fn user_status(&self, user: UserIndex) -> PrincipalStatus {
+        (self.collection.users.get(user as usize))
+            .map_or(PrincipalStatus::Unknown, |facts| facts.user.status)
+    }
+
+    /// An assignment as AWS has it.
+    fn as_assigned(&self, place: usize, assignee: Assignee) -> Entry {
+        let (user, group, path, status) = match assignee {
+            Assignee::User(user) => (Some(user), None, ReportPath::Direct, self.user_status(user)),
+            Assignee::Group(group) => {
+                let status = self.group(group).map(|facts| facts.status);
+                let status = status.unwrap_or(PrincipalStatus::Unknown);
+                (None, Some(group), ReportPath::Group, status)
+            }
+        };
+        let is_deleted = status == PrincipalStatus::Deleted;
+        let is_unknown_group = group.is_some() && status == PrincipalStatus::Unknown;
+        Entry {
+            user,
+            group,
+            path: if is_deleted { ReportPath::None } else { path },
+            assignment: Some(place),
+            finding: if is_deleted {
+                Some(Finding::OrphanedAssignment)
+            } else {
+                is_unknown_group.then_some(Finding::PrincipalUnknown)
+            },
+        }
+    }
+
+    /// The ways in that an assignment opens.
+    fn expand(&self, place: usize, assignee: Assignee, entries: &mut Vec<Entry>) {
+        let whole = self.as_assigned(place, assignee);
+        let facts = match assignee {
+            Assignee::Group(group) if whole.path != ReportPath::None => self.group(group),
+            _ => None,
+        };
+        let Some(facts) = facts else {
+            entries.push(whole);
+            return;
+        };
+        let unread = Entry {
+            finding: Some(Finding::GroupMembersUnknown),
+            ..whole
+        };
+        let members = match &facts.members {
+            Members::NotRead => {
+                entries.push(unread);
+                return;
+            }
+            Members::Partly(members) => {
+                entries.push(unread);
+                members
+            }
+            Members::Read(members) => members,
+        };
+        if matches!(&facts.members, Members::Read(members) if members.is_empty()) {
+            entries.push(Entry {
+                path: ReportPath::None,
+                finding: Some(Finding::EmptyGroup),
+                ..whole
+            });
+        }
+        entries.extend(members.iter().map(|user| Entry {
+            user: Some(*user),
+            finding: None,
+            ..whole
+        }));
+    }
+
+    /// The way in for everybody who is confirmed to exist.
+    fn everybody(&self) -> impl Iterator<Item = Entry> + use<'a> {
+        (0..)
+            .zip(&self.collection.users)
+            .filter(|(_, facts)| facts.exists)
+            .map(|(user, _)| Entry {
+                user: Some(user),
+                path: ReportPath::OpenApplication,
+                group: None,
+                assignment: None,
+                finding: None,
+            })
+    }
+
+    fn is_wanted(&self, entry: &Entry) -> bool {
+        let Some(principal) = self.principal else {
+            return true;
+        };
+        let id = match principal.kind {
+            PrincipalKind::User => entry
+                .user
+                .and_then(|user| self.collection.users.get(user as usize))
+                .map(|facts| &facts.user.id),
+            PrincipalKind::Group => entry
+                .group
+                .and_then(|group| self.group(group))
+                .map(|facts| &facts.group.id),
+        };
+        id == Some(&principal.id)
+    }
+
+    fn write(&mut self, application: &OneApplication<'_>, entry: Entry) -> Row {
+        let mut row = self.target_cells(application.facts);
+        let mut findings = findings_of(application.facts);
+        findings.extend(entry.finding);
+        row.path = entry.path.as_str().to_owned();
+        if let Some(facts) = (entry.user).and_then(|user| self.collection.users.get(user as usize))
+        {
+            let user = &facts.user;
+            row.user_id = user.id.to_string();
+            row.user_name.clone_from(&user.user_name);
+            row.display_name.clone_from(&user.display_name);
+            row.email.clone_from(&user.email);
+            row.user_status = user.status.as_str().to_owned();
+            match user.status {
+                PrincipalStatus::Disabled => findings.push(Finding::DisabledUser),
+                PrincipalStatus::Deleted if entry.path == ReportPath::Group => {
+                    findings.push(Finding::DeletedMember);
+                }
+                PrincipalStatus::Unknown if !facts.exists => {
+                    findings.push(Finding::PrincipalUnknown);
+                }
+                _ => {}
+            }
+        }
+        if let Some(facts) = entry.group.and_then(|group| self.group(group)) {
+            row.group_id = facts.group.id.to_string();
+            row.group_name.clone_from(&facts.group.display_name);
+        }
+        let holding = (entry.assignment).and_then(|place| application.holdings.get(place));
+        if let Some(holding) = holding {
+            holding_cells(&mut row, holding);
+        }
+        findings.sort_unstable();
+        self.count(entry, &findings);
+        let words: Vec<&str> = findings.iter().map(|finding| finding.as_str()).collect();
+        row.findings = words.join(LIST_SEPARATOR);
+        row
+    }
+
+    fn count(&mut self, entry: Entry, findings: &[Finding]) {
+        self.tally.rows += 1;
+        for finding in findings {
+            *self.tally.findings.entry(*finding).or_default() += 1;
+        }
+        let Some(user) = entry.user else {
+            return;
+        };
+        let may_sign_in = !matches!(
+            self.user_status(user),
+            PrincipalStatus::Disabled | PrincipalStatus::Deleted
+        );
+        if let Some(enters) = self.tally.entrants.get_mut(user as usize) {
+            *enters |= may_sign_in && entry.path != ReportPath::None;
+        }
+    }
+
+    fn target_cells(&self, facts: &ApplicationFacts) -> Row {
+        let instance = &self.collection.instance;
+        let application = &facts.application;
+        Row {
+            instance_arn: instance.arn.to_string(),
+            identity_store_id: instance.identity_store_id.to_string(),
+            owner_account_id: (instance.owner_account_id.as_ref())
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            target_kind: "APPLICATION".to_owned(),
+            application_arn: application.arn.to_string(),
+            application_name: application.name.clone(),
+            application_status: application.status.as_str().to_owned(),
+            assignment_required: facts.required.as_str().to_owned(),
+            ..Row::default()
+        }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        loop {
+            if let Some(mut current) = self.current.take()
+                && let Some(entry) = current.entries.next()
+            {
+                let row = self.write(&current, entry);
+                self.current = Some(current);
+                return Some(row);
+            }
+            let facts = self.collection.applications.get(self.next_application)?;
+            self.next_application += 1;
+            self.current = Some(self.open(facts));
+        }
+    }
+}
+
+/// What is said of an application on each of its rows, in the order of `Finding`.
+fn findings_of(facts: &ApplicationFacts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match facts.required {
+        AssignmentRequired::Yes => {}
+        AssignmentRequired::No => findings.push(Finding::OpenApplication),
+        AssignmentRequired::Unknown => findings.push(Finding::AssignmentConfigurationUnknown),
+    }
+    if facts.application.status == ApplicationStatus::Disabled {
+        findings.push(Finding::ApplicationDisabled);
+    }
+    findings
+}
+
+fn holding_cells(row: &mut Row, holding: &Holding) {
+    row.provenance = holding
+        .provenance
+        .map(|provenance| provenance.as_str().to_owned())
+        .unwrap_or_default();
+    row.grant_id.clone_from(&holding.grant_id);
+    row.requested_by.clone_from(&holding.requested_by);
+    row.justification.clone_from(&holding.justification);
+    row.ticket.clone_from(&holding.ticket);
+    row.granted_at.clone_from(&holding.granted_at);
+    row.expires_at.clone_from(&holding.expires_at);
+}

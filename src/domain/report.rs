@@ -1,0 +1,188 @@
+//! Report rows and their words: what an audit says, in which columns and in which order.
+//!
+//! Pure text and small enumerations. Nothing here reads AWS or the store, and nothing here decides
+//! who has access: `audit` does, and writes it down in these words.
+
+mod guard;
+mod row;
+
+pub use guard::{guarded, unguarded};
+pub use row::{COLUMN_COUNT, COLUMNS, Row};
+
+/// The question a report answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Who can enter what, and which way: one row per instance, target, user and path.
+    Access,
+    /// The assignments as AWS has them, with names beside the ids.
+    Assignments,
+}
+
+impl View {
+    /// The word of the command line and of logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "ACCESS",
+            Self::Assignments => "ASSIGNMENTS",
+        }
+    }
+}
+
+/// The form in which rows travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Batches of `Row`.
+    Rows,
+    /// RFC 4180, header row first, dangerous cells guarded.
+    Csv,
+    /// One JSON object a line, the text as it is.
+    JsonLines,
+}
+
+impl Format {
+    /// The word of the command line and of logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "ROWS",
+            Self::Csv => "CSV",
+            Self::JsonLines => "JSON_LINES",
+        }
+    }
+}
+
+/// One way in. The order of the variants is the order of their words, so that rows sorted by this
+/// are sorted by their text too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReportPath {
+    /// The user is assigned itself.
+    Direct,
+    /// A group of the user is assigned.
+    Group,
+    /// The assignment lets nobody in: its group is empty, or its principal was deleted.
+    None,
+    /// The application is open to everybody in the identity store.
+    OpenApplication,
+}
+
+impl ReportPath {
+    /// The word of the column `path`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "DIRECT",
+            Self::Group => "GROUP",
+            Self::None => "NONE",
+            Self::OpenApplication => "OPEN_APPLICATION",
+        }
+    }
+}
+
+/// Why an assignment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provenance {
+    /// A live grant holds it.
+    Grant,
+    /// It was there before Usher's first Create and outlives every grant.
+    Standing,
+    /// Neither a grant nor a standing mark explains it.
+    Unrecorded,
+}
+
+impl Provenance {
+    /// The word of the column `provenance`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "GRANT",
+            Self::Standing => "STANDING",
+            Self::Unrecorded => "UNRECORDED",
+        }
+    }
+}
+
+/// Something that a row points at. A finding about an application stands on each of its rows, one
+/// about a principal on the rows of that principal. In the column they stand in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finding {
+    /// The application lets everybody in the identity store in; its assignments do not matter.
+    OpenApplication,
+    /// Whether the application is open could not be read.
+    AssignmentConfigurationUnknown,
+    /// The application is switched off. Its assignments stay and matter when it is switched on.
+    ApplicationDisabled,
+    /// The assigned user or group was deleted; the assignment lets nobody in.
+    OrphanedAssignment,
+    /// The assigned group has no members.
+    EmptyGroup,
+    /// The members of the assigned group could not be read, or not all of them.
+    GroupMembersUnknown,
+    /// The user is disabled and cannot sign in; open sessions may outlive that for hours.
+    DisabledUser,
+    /// AWS lists a member of the group who was deleted.
+    DeletedMember,
+    /// Whether the principal still exists could not be read.
+    PrincipalUnknown,
+}
+
+impl Finding {
+    /// Every finding, in the order of the column.
+    pub const ALL: [Self; 9] = [
+        Self::OpenApplication,
+        Self::AssignmentConfigurationUnknown,
+        Self::ApplicationDisabled,
+        Self::OrphanedAssignment,
+        Self::EmptyGroup,
+        Self::GroupMembersUnknown,
+        Self::DisabledUser,
+        Self::DeletedMember,
+        Self::PrincipalUnknown,
+    ];
+
+    /// The word of the column `findings`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenApplication => "open_application",
+            Self::AssignmentConfigurationUnknown => "assignment_configuration_unknown",
+            Self::ApplicationDisabled => "application_disabled",
+            Self::OrphanedAssignment => "orphaned_assignment",
+            Self::EmptyGroup => "empty_group",
+            Self::GroupMembersUnknown => "group_members_unknown",
+            Self::DisabledUser => "disabled_user",
+            Self::DeletedMember => "deleted_member",
+            Self::PrincipalUnknown => "principal_unknown",
+        }
+    }
+}
+
+/// What joins several values in one cell: grant ids and findings hold none.
+pub const LIST_SEPARATOR: &str = ";";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_sort_as_their_words_do() {
+        let paths = [
+            ReportPath::Direct,
+            ReportPath::Group,
+            ReportPath::None,
+            ReportPath::OpenApplication,
+        ];
+        assert!(paths.is_sorted());
+        assert!(paths.map(ReportPath::as_str).is_sorted());
+    }
+
+    #[test]
+    fn findings_are_different_words_without_the_separator() {
+        let words: std::collections::BTreeSet<&str> = Finding::ALL
+            .iter()
+            .map(|finding| finding.as_str())
+            .collect();
+        assert_eq!(words.len(), Finding::ALL.len());
+        assert!(words.iter().all(|word| !word.contains(LIST_SEPARATOR)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The guard of spreadsheet cells: a cell that a spreadsheet would run gets a leading apostrophe.
+//! It never changes a harmless cell, and what it did can be taken back exactly.
+
+use std::borrow::Cow;
+
+const GUARD: char = '\'';
+
+/// The cell as it may be opened in a spreadsheet.
+///
+/// A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@` or their wide forms (which some
+/// locales fold), and some trim blanks, quotes and line breaks before they look. Tab and carriage
+/// return at the start are dangerous by themselves: importers drop them.
+#[must_use]
+pub fn guarded(cell: &str) -> Cow<'_, str> {
+    if is_dangerous(cell) {
+        Cow::Owned(format!("{GUARD}{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
+}
+
+/// The cell before `guarded`. For programs that read a CSV report back.
+#[must_use]
+pub fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix(GUARD) {
+        Some(rest) if is_dangerous(rest) => rest,
+        _ => cell,
+    }
+}
+
+fn is_dangerous(cell: &str) -> bool {
+    cell.starts_with(['\t', '\r', '\n'])
+        || cell
+            .chars()
+            .find(|letter| !is_skipped(*letter))
+            .is_some_and(starts_a_formula)
+}
+
+/// What a spreadsheet may drop before it looks at the first letter: blanks, controls, quotes, and
+/// the letters without width.
+fn is_skipped(letter: char) -> bool {
+    letter.is_whitespace()
+        || letter.is_control()
+        || matches!(
+            letter,
+            '"' | '\''
+                | '`'
+                | '\u{2018}'..='\u{201F}'
+                | '\u{FF02}'
+                | '\u{FF07}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{2060}'
+                | '\u{FEFF}'
+        )
+}
+
+fn starts_a_formula(letter: char) -> bool {
+    matches!(
+        letter,
+        '=' | '+' | '-' | '@'
+            // Full-width forms: = + - @
+            | '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}'
+            // Small forms of the same, and the mathematical minus.
+            | '\u{FE66}' | '\u{FE62}' | '\u{FE63}' | '\u{FE6B}' | '\u{2212}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn cells_that_would_run_get_an_apostrophe() {
+        for cell in [
+            "=cmd|'/c calc'!A1",
+            "+1",
+            "-2+3",
+            "@SUM(A1)",
+            "\tx",
+            "\rx",
+            "\nx",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠x",
+            "﹦1",
+            "−1",
+            "\"=1",
+            "'=1",
+            "''=1",
+            " =1",
+            "\u{3000}=1",
+            "\u{A0}@x",
+            "\u{FEFF}=1",
+            "“=1”",
+            " \n\"\t=1",
+            "\u{200B}+1",
+        ] {
+            assert_eq!(guarded(cell), format!("'{cell}"), "{cell:?}");
+            assert_eq!(unguarded(&guarded(cell)), cell, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn harmless_cells_stay_as_they_are() {
+        for cell in [
+            "",
+            "a",
+            "a=b",
+            "1-2",
+            "'quoted'",
+            "\"quoted\"",
+            " padded",
+            "O'Brien",
+            "日本語",
+            "Ærø, \"x\"\ny",
+            "a\n=b",
+            "arn:aws:sso:::instance/x",
+            "|x",
+            "%1",
+            "0",
+            "\u{301}a",
+        ] {
+            assert_eq!(guarded(cell), cell);
+            assert_eq!(unguarded(cell), cell);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_guard_can_be_taken_back(cell in "[=+@ '\"\t\r\na＝-]{0,6}") {
+            let safe = guarded(&cell);
+            prop_assert_eq!(unguarded(&safe), cell.as_str());
+            prop_assert!(safe.starts_with('\'') || !is_dangerous(&safe));
+        }
+    }
+}
