@@ -1,4 +1,5 @@
 //! Usher: access management in front of AWS IAM Identity Center.
+pub mod budget;
 pub mod domain;
 pub mod identity_center;
 pub mod simulator;
