@@ -64,8 +64,13 @@ impl Config {
     /// # Errors
     /// `ConfigError` with line and column for syntax and unknown keys, or with the field's name.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let refuse = |problem: String| ConfigError { path: path.to_owned(), problem };
-        let length = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+        let refuse = |problem: String| ConfigError {
+            path: path.to_owned(),
+            problem,
+        };
+        let length = std::fs::metadata(path)
+            .map_err(|error| refuse(error.to_string()))?
+            .len();
         if length > FILE_BYTES_MAX {
             return Err(refuse("is larger than 1 MiB".to_owned()));
         }
@@ -80,19 +85,30 @@ impl Config {
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        self.aws.validate().map_err(|error| format!("aws: {error}"))?;
-        self.budget.validate().map_err(|error| format!("budget: {error}"))?;
-        self.directory.validate().map_err(|error| format!("directory: {error}"))?;
+        self.aws
+            .validate()
+            .map_err(|error| format!("aws: {error}"))?;
+        self.budget
+            .validate()
+            .map_err(|error| format!("budget: {error}"))?;
+        self.directory
+            .validate()
+            .map_err(|error| format!("directory: {error}"))?;
         self.reconciler.check(self.aws.attempt_timeout())?;
         self.service.check()?;
         self.limits.check()?;
         if let Some(instance) = &self.instance {
             InstanceArn::parse(&instance.arn).map_err(|error| format!("instance.arn {error}"))?;
             let alias_is_wrong = instance.alias.as_ref().is_some_and(|alias| {
-                alias.is_empty() || alias.len() > 64 || alias.to_ascii_lowercase().starts_with("arn:")
+                alias.is_empty()
+                    || alias.len() > 64
+                    || alias.to_ascii_lowercase().starts_with("arn:")
             });
             if alias_is_wrong {
-                return Err("instance.alias must be 1 to 64 characters and must not look like an ARN".to_owned());
+                return Err(
+                    "instance.alias must be 1 to 64 characters and must not look like an ARN"
+                        .to_owned(),
+                );
             }
         }
         Ok(())
@@ -122,7 +138,10 @@ mod tests {
             ("[instance]\narn = \"arn:aws:s3:::bucket\"", "instance.arn"),
             ("[reconciler]\nlease_seconds = 1.0", "lease_seconds"),
             ("[limits]\ncalls_per_caller_max = 0", "calls_per_caller_max"),
-            ("[service.application_notes]\n\"wiki\" = \"note\"", "application_notes"),
+            (
+                "[service.application_notes]\n\"wiki\" = \"note\"",
+                "application_notes",
+            ),
             ("not toml", "line 1"),
         ];
         for (text, expected) in cases {

@@ -14,8 +14,12 @@ pub enum LogFormat {
 /// Starts logging. `USHER_LOG` narrows it, for example `usher=debug`; the default is `usher=info`
 /// with warnings of everything else.
 pub fn start(format: LogFormat, default_filter: &str) {
-    let filter = EnvFilter::try_from_env("USHER_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter =
+        EnvFilter::try_from_env("USHER_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second start, as in tests, changes nothing.
     let started = match format {
         LogFormat::Text => builder.try_init(),

@@ -110,6 +110,24 @@ impl App {
         self.parts.port.may_write()
     }
 
+    /// Follows the store's changes and forgets what the directory holds of changed assignments, so
+    /// that what Usher itself changed is not answered from a cache. Runs until dropped.
+    pub async fn follow_changes(&self) {
+        let mut changes = self.parts.store.signals().changes();
+        loop {
+            match changes.recv().await {
+                Ok(id) => {
+                    if let Ok(Some(grant)) = self.parts.store.grant(&id).await {
+                        self.forget_cached(&grant);
+                    }
+                }
+                // What was missed grows stale by its age.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+
     /// The instance that a request means: by ARN or alias, or the only one.
     fn instance(&self, wanted: &str) -> Result<&Instance, AppError> {
         let instances = &self.parts.instances;

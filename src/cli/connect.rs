@@ -8,14 +8,18 @@ use tokio::time::Instant;
 use crate::budget::Budget;
 use crate::config::{Config, InstanceConfig};
 use crate::domain::{ErrorKind, Failure, Instance};
-use crate::identity_center::{Call, IdentityCenter, ListedInstance, SdkIdentityCenter, StaticCredentials, WriteMode};
+use crate::identity_center::{
+    Call, IdentityCenter, ListedInstance, SdkIdentityCenter, StaticCredentials, WriteMode,
+};
 
 /// How long finding the instance may take at a start.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A call at the start of a command.
 pub(super) fn start_call() -> Call {
-    Call { deadline: Instant::now() + START_TIME_MAX }
+    Call {
+        deadline: Instant::now() + START_TIME_MAX,
+    }
 }
 
 /// Prepares AWS by the configuration, with the ambient credentials or with given ones.
@@ -26,21 +30,38 @@ pub(super) async fn connect(
 ) -> Result<Arc<SdkIdentityCenter>, String> {
     let budget = Budget::new(config.budget).map_err(|error| error.to_string())?;
     let connected = match credentials {
-        Some(credentials) => SdkIdentityCenter::connect_with_credentials(&config.aws, credentials, budget, write_mode),
+        Some(credentials) => SdkIdentityCenter::connect_with_credentials(
+            &config.aws,
+            credentials,
+            budget,
+            write_mode,
+        ),
         None => SdkIdentityCenter::connect(&config.aws, budget, write_mode).await,
     };
     connected.map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Finds the instance to serve: the configured one, or the only one there is.
-pub(super) async fn find_instance(port: &dyn IdentityCenter, wanted: Option<&InstanceConfig>) -> Result<Instance, String> {
-    let listed = port.instances(start_call()).await.map_err(|failure| explain(&failure))?;
+pub(super) async fn find_instance(
+    port: &dyn IdentityCenter,
+    wanted: Option<&InstanceConfig>,
+) -> Result<Instance, String> {
+    let listed = port
+        .instances(start_call())
+        .await
+        .map_err(|failure| explain(&failure))?;
     choose_instance(listed, wanted)
 }
 
 /// Chooses among listed instances.
-pub(super) fn choose_instance(listed: Vec<ListedInstance>, wanted: Option<&InstanceConfig>) -> Result<Instance, String> {
-    let arns: Vec<String> = listed.iter().map(|listed| listed.instance.arn.to_string()).collect();
+pub(super) fn choose_instance(
+    listed: Vec<ListedInstance>,
+    wanted: Option<&InstanceConfig>,
+) -> Result<Instance, String> {
+    let arns: Vec<String> = listed
+        .iter()
+        .map(|listed| listed.instance.arn.to_string())
+        .collect();
     let found = match wanted {
         Some(wanted) => listed
             .into_iter()
@@ -54,23 +75,43 @@ pub(super) fn choose_instance(listed: Vec<ListedInstance>, wanted: Option<&Insta
         })?,
     };
     if !found.is_active {
-        return Err(format!("the instance {} is not ACTIVE in AWS", found.instance.arn));
+        return Err(format!(
+            "the instance {} is not ACTIVE in AWS",
+            found.instance.arn
+        ));
     }
     let alias = wanted.and_then(|wanted| wanted.alias.clone());
-    Ok(Instance { alias, ..found.instance })
+    Ok(Instance {
+        alias,
+        ..found.instance
+    })
 }
 
 /// A failure as a sentence for the operator, with what helps.
 pub(super) fn explain(failure: &Failure) -> String {
     let help = match failure.kind {
-        ErrorKind::AccessDenied => format!("; allow {} (see deploy/iam)", failure.missing_iam_action),
-        ErrorKind::CredentialsInvalid => "; sign in (for example `aws sso login`), or set AWS_PROFILE".to_owned(),
-        ErrorKind::NotReached | ErrorKind::Timeout => "; check network, AWS_REGION and AWS_ENDPOINT_URL".to_owned(),
+        ErrorKind::AccessDenied => {
+            format!("; allow {} (see deploy/iam)", failure.missing_iam_action)
+        }
+        ErrorKind::CredentialsInvalid => {
+            "; sign in (for example `aws sso login`), or set AWS_PROFILE".to_owned()
+        }
+        ErrorKind::NotReached | ErrorKind::Timeout => {
+            "; check network, AWS_REGION and AWS_ENDPOINT_URL".to_owned()
+        }
         _ => String::new(),
     };
-    format!("{} failed: {}{help}", failure.operation, failure.kind.explanation())
+    format!(
+        "{} failed: {}{help}",
+        failure.operation,
+        failure.kind.explanation()
+    )
 }
 
 fn list(arns: &[String]) -> String {
-    if arns.is_empty() { "none".to_owned() } else { arns.join(", ") }
+    if arns.is_empty() {
+        "none".to_owned()
+    } else {
+        arns.join(", ")
+    }
 }

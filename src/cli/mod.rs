@@ -62,7 +62,9 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(&args),
-        Command::Simulate(args) => crate::simulator::run(args).await.map_err(|error| CommandError::from_error(&error)),
+        Command::Simulate(args) => crate::simulator::run(args)
+            .await
+            .map_err(|error| CommandError::from_error(&error)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

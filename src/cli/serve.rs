@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::service::{ServiceOptions, start};
 use super::CommandError;
+use super::service::{ServiceOptions, start};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::{self, LogFormat};
@@ -56,16 +56,29 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     };
     // Signals are caught from before the start, so that one during it ends in order too.
     let end = end_signal()?;
-    let service = start(options).await.map_err(|error| CommandError::from_error(&error))?;
-    let mode = if service.may_write { "read-write, since AWS is simulated on loopback" } else { "read-only" };
+    tokio::pin!(end);
+    let service = tokio::select! {
+        started = start(options) => started.map_err(|error| CommandError::from_error(&error))?,
+        () = &mut end => return Ok(()),
+    };
+    let mode = if service.may_write {
+        "read-write, since AWS is simulated on loopback"
+    } else {
+        "read-only"
+    };
     tracing::info!(instance = %service.instance.arn, region = service.instance.region, mode, "serving");
     print_line(&format!("listening on {}", service.address));
-    service.run_until(end).await.map_err(|error| CommandError::from_error(&error))
+    service
+        .run_until(end)
+        .await
+        .map_err(|error| CommandError::from_error(&error))
 }
 
 /// Completes at SIGINT or SIGTERM.
 pub(super) fn end_signal() -> Result<impl Future<Output = ()>, CommandError> {
-    let listen = |kind| signal(kind).map_err(|error| CommandError(format!("signals cannot be caught: {error}")));
+    let listen = |kind| {
+        signal(kind).map_err(|error| CommandError(format!("signals cannot be caught: {error}")))
+    };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     Ok(async move {

@@ -63,9 +63,17 @@ pub struct RunningService {
 /// # Errors
 /// A sentence: the data directory, AWS, the instance or the address cannot be used.
 pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError> {
-    let ServiceOptions { config, data_directory, listen, credentials, clock } = options;
+    let ServiceOptions {
+        config,
+        data_directory,
+        listen,
+        credentials,
+        clock,
+    } = options;
     if !listen.ip().is_loopback() {
-        return Err(StartError(format!("--dev listens on loopback only, not on {listen}")));
+        return Err(StartError(format!(
+            "--dev listens on loopback only, not on {listen}"
+        )));
     }
     let opened = SqliteStore::open(&data_directory, config.store.clone()).await;
     let store = Arc::new(opened.map_err(|error| StartError(error.to_string()))?);
@@ -84,12 +92,19 @@ async fn start_on_store(
     credentials: Option<StaticCredentials>,
     clock: Clock,
 ) -> Result<RunningService, StartError> {
-    let tokens = DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
-    let port = connect(&config, credentials.as_ref(), WriteMode::LoopbackOnly).await.map_err(StartError)?;
-    let instance = find_instance(port.as_ref(), config.instance.as_ref()).await.map_err(StartError)?;
+    let tokens =
+        DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
+    let port = connect(&config, credentials.as_ref(), WriteMode::LoopbackOnly)
+        .await
+        .map_err(StartError)?;
+    let instance = find_instance(port.as_ref(), config.instance.as_ref())
+        .await
+        .map_err(StartError)?;
     // One read of the identity store: a missing permission shows now, and an endpoint that is not
     // loopback is seen before anything could be written.
-    port.groups(&instance, None, 1, start_call()).await.map_err(|failure| StartError(explain(&failure)))?;
+    port.groups(&instance, None, 1, start_call())
+        .await
+        .map_err(|failure| StartError(explain(&failure)))?;
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
     let directory = Directory::new(port.clone(), dyn_store.clone(), config.directory);
@@ -113,12 +128,19 @@ async fn start_on_store(
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
-    let server = Server::bind(listen, app.clone(), tokens, config.limits).await.map_err(|error| StartError(error.to_string()))?;
+    let server = Server::bind(listen, app.clone(), tokens, config.limits)
+        .await
+        .map_err(|error| StartError(error.to_string()))?;
     let address = server.address();
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
     let serving = stop.clone();
-    tasks.spawn(async move { server.serve(serving).await.map_err(|error| error.to_string()) });
+    tasks.spawn(async move {
+        server
+            .serve(serving)
+            .await
+            .map_err(|error| error.to_string())
+    });
     let reconciling = stop.clone();
     tasks.spawn(async move {
         reconciler.run(reconciling).await;
@@ -131,10 +153,19 @@ async fn start_on_store(
     });
     let keeping = stop.clone();
     tasks.spawn(async move {
-        keeping.run_until_cancelled(forget_old_requests(dyn_store, clock, kept)).await;
+        keeping
+            .run_until_cancelled(forget_old_requests(dyn_store, clock, kept))
+            .await;
         Ok(())
     });
-    Ok(RunningService { address, instance, may_write, store: store.clone(), stop, tasks })
+    Ok(RunningService {
+        address,
+        instance,
+        may_write,
+        store: store.clone(),
+        stop,
+        tasks,
+    })
 }
 
 impl RunningService {
@@ -158,7 +189,9 @@ impl RunningService {
         self.store.close().await;
         match early {
             None => Ok(()),
-            Some(Ok(Ok(()))) => Err(StartError("a part of the service ended by itself".to_owned())),
+            Some(Ok(Ok(()))) => Err(StartError(
+                "a part of the service ended by itself".to_owned(),
+            )),
             Some(Ok(Err(problem))) => Err(StartError(problem)),
             Some(Err(error)) => Err(StartError(format!("a part of the service failed: {error}"))),
         }
@@ -168,7 +201,10 @@ impl RunningService {
 /// Forgets request ids that are older than they are promised to be kept.
 async fn forget_old_requests(store: Arc<dyn Store>, clock: Clock, kept: SignedDuration) {
     loop {
-        let before = clock.now().checked_sub(kept).unwrap_or(jiff::Timestamp::MIN);
+        let before = clock
+            .now()
+            .checked_sub(kept)
+            .unwrap_or(jiff::Timestamp::MIN);
         match store.forget_requests(before).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "old request ids were forgotten"),

@@ -23,16 +23,20 @@ pub(super) struct TokenArgs {
 
 /// Prints a token, alone on a line.
 pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
-    let subject = CallerName::parse(&args.subject).map_err(|error| CommandError(format!("--subject {error}")))?;
+    let subject = CallerName::parse(&args.subject)
+        .map_err(|error| CommandError(format!("--subject {error}")))?;
     if !args.data_dir.is_dir() {
         return Err(CommandError(format!(
             "there is no data directory {}; start `usher serve --dev` first, or name its --data-dir",
             args.data_dir.display()
         )));
     }
-    let tokens = DevelopmentTokens::open(&args.data_dir).map_err(|error| CommandError::from_error(&error))?;
+    let tokens = DevelopmentTokens::open(&args.data_dir)
+        .map_err(|error| CommandError::from_error(&error))?;
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
-    let token = tokens.sign(&subject, now, args.ttl.as_secs()).map_err(CommandError)?;
+    let token = tokens
+        .sign(&subject, now, args.ttl.as_secs())
+        .map_err(CommandError)?;
     println!("{token}");
     Ok(())
 }
@@ -40,7 +44,9 @@ pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
 /// A whole number and a unit: s, m, h or d.
 fn parse_life(text: &str) -> Result<Duration, String> {
     let wrong = || "is not a whole number with s, m, h or d, such as 8h".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let (number, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit {
         "s" => 1,
@@ -49,7 +55,10 @@ fn parse_life(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(wrong()),
     };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
