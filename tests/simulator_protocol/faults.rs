@@ -336,3 +336,42 @@ async fn latency_is_at_least_what_was_set() {
     bench.sso.list_instances().send().await.expect("instances");
     assert!(began.elapsed() >= Duration::from_millis(40));
 }
+
+#[tokio::test]
+async fn the_end_waits_for_no_delay_and_closes_the_port() {
+    let bench = Bench::demo().await;
+    let hour = 3_600_000;
+    let delay = FaultAction::DelayBeforeEffect { milliseconds: hour };
+    bench
+        .simulator
+        .add_fault(Fault::new("ListInstances", delay).times(1));
+    bench.simulator.add_fault(Fault::new(
+        CREATE,
+        FaultAction::EffectLater { milliseconds: hour },
+    ));
+    let (redshift, anna) = (
+        bench.application("Amazon Redshift"),
+        bench.user("anna.berg"),
+    );
+    assert_eq!(
+        bench.assign_user(&redshift, &anna).await,
+        Err("dropped".to_owned())
+    );
+    let waiting = tokio::spawn(bench.sso.list_instances().send());
+    newest_call(&bench, |call| call.operation == "ListInstances").await;
+    let address = bench.simulator.address();
+    let end = bench.simulator.clone().stop();
+    tokio::time::timeout(Duration::from_secs(10), end)
+        .await
+        .expect("it ends");
+    assert_eq!(
+        waiting
+            .await
+            .expect("no panic")
+            .map_err(code)
+            .err()
+            .as_deref(),
+        Some("dropped")
+    );
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
