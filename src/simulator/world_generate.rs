@@ -169,7 +169,9 @@ impl Generator {
             identity_store_id: self.instance.identity_store_id.clone(),
             group_id: self.id(),
             display_name,
-            description: (at % 3 == 0).then(|| format!("The group of number {at}, \"quoted\"")),
+            description: at
+                .is_multiple_of(3)
+                .then(|| format!("The group of number {at}, \"quoted\"")),
             external_ids: Vec::new(),
             created_at_seconds: self.moment(),
         };
@@ -223,7 +225,9 @@ impl Generator {
             },
             assignment_required: at % 5 != 1,
             assignment_configuration_supported: at % 20 != 8,
-            description: (at % 2 == 0).then(|| format!("What application {at} is for")),
+            description: at
+                .is_multiple_of(2)
+                .then(|| format!("What application {at} is for")),
             created_date_seconds: self.moment(),
             created_from: Some("us-east-1".to_owned()),
             portal_visibility: EnabledStatus::Enabled,
