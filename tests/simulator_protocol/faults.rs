@@ -26,9 +26,9 @@ async fn newest_call(bench: &Bench, wanted: impl Fn(&CallRecord) -> bool) -> Cal
         .expect("the state comes")
 }
 
-#[tokio::test]
-async fn errors_before_and_after_the_effect_come_as_scripted() {
-    let cases = [
+/// What ends a call, what the client then sees, and whether the effect is done.
+fn endings() -> Vec<(FaultAction, &'static str, bool)> {
+    vec![
         (FaultAction::Throttle, "ThrottlingException", false),
         (
             FaultAction::InternalError {
@@ -62,8 +62,12 @@ async fn errors_before_and_after_the_effect_come_as_scripted() {
         ),
         (FaultAction::DropBeforeEffect, "dropped", false),
         (FaultAction::DropAfterEffect, "dropped", true),
-    ];
-    for (action, wanted, effect) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn errors_before_and_after_the_effect_come_as_scripted() {
+    for (action, wanted, effect) in endings() {
         let bench = Bench::demo().await;
         let (redshift, anna) = (
             bench.application("Amazon Redshift"),

@@ -6,6 +6,7 @@
 mod control;
 mod directory;
 mod faults;
+mod instances;
 mod paging;
 mod strictness;
 mod switches;
