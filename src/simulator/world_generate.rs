@@ -2,6 +2,8 @@
 //! stores hold and naive readers stumble over; each oddity sits at a fixed place, so that it is
 //! there whenever the sizes leave room for it.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 use serde_json::{Map, json};
 
@@ -180,10 +182,7 @@ impl Generator {
                 .random
                 .usize(1..=members * 2 - 1)
                 .min(self.world.users.len());
-            for place in self
-                .random
-                .choose_multiple(0..self.world.users.len(), count)
-            {
+            for place in sample(&mut self.random, self.world.users.len(), count) {
                 let membership = Membership {
                     identity_store_id: self.instance.identity_store_id.clone(),
                     membership_id: self.id(),
@@ -242,19 +241,13 @@ impl Generator {
         let groups = (total * 3 / 5).min(self.world.groups.len()).min(99);
         let users = (total - total * 3 / 5).min(self.world.users.len());
         let mut principals = Vec::new();
-        for place in self
-            .random
-            .choose_multiple(0..self.world.groups.len(), groups)
-        {
+        for place in sample(&mut self.random, self.world.groups.len(), groups) {
             principals.push((
                 PrincipalType::Group,
                 self.world.groups[place].group_id.clone(),
             ));
         }
-        for place in self
-            .random
-            .choose_multiple(0..self.world.users.len(), users)
-        {
+        for place in sample(&mut self.random, self.world.users.len(), users) {
             principals.push((PrincipalType::User, self.world.users[place].user_id.clone()));
         }
         match at % 4 {
@@ -276,6 +269,19 @@ impl Generator {
     }
 }
 
+/// Different places below `length`, `count` of them or all there are. Cost follows the count, not
+/// the length: a large world has many small samples.
+fn sample(random: &mut Rng, length: usize, count: usize) -> BTreeSet<usize> {
+    if count >= length {
+        return (0..length).collect();
+    }
+    let mut places = BTreeSet::new();
+    while places.len() < count {
+        places.insert(random.usize(..length));
+    }
+    places
+}
+
 fn hexadecimal(random: &mut Rng, length: usize) -> String {
     (0..length)
         .filter_map(|_| char::from_digit(random.u32(0..16), 16))
@@ -288,8 +294,6 @@ fn pick<'a>(texts: &[&'a str], at: usize) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

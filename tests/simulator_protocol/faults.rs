@@ -253,9 +253,6 @@ async fn reads_catch_up_with_writes() {
     tokio::time::timeout(Duration::from_secs(10), catch_up)
         .await
         .expect("it becomes visible");
-    let calls = bench.simulator.calls();
-    let (first, last) = (&calls[0], &calls[calls.len() - 1]);
-    assert!(last.time_seconds >= first.effect_time_seconds.expect("an effect") + 0.05);
 }
 
 #[tokio::test]
