@@ -261,6 +261,14 @@ async fn broken_protocol_is_refused_as_aws_does() {
         let (answered, reply) = raw(&bench, request).await;
         assert_eq!((answered, &reply["__type"]), (status, &json!(code)));
     }
+    let switches = bench.simulator.switches();
+    let switches = usher::simulator::Switches {
+        signature_required: false,
+        ..switches
+    };
+    bench.simulator.set_switches(switches);
+    let (status, _) = raw(&bench, unsigned(request(list, body("{}")))).await;
+    assert_eq!(status, 200, "as switched");
     let (status, _) = raw(&bench, request(list, body(""))).await;
     assert_eq!(status, 200, "an empty body is an empty object");
 }
