@@ -136,13 +136,7 @@ async fn check_aws(findings: &mut Findings, config: &Config, port: &SdkIdentityC
         .and_then(|page| page.items.into_iter().next());
     check_user(findings, port, &instance, user.as_ref()).await;
     check_group(findings, port, &instance, group.as_ref()).await;
-    check_application(
-        findings,
-        port,
-        application.as_ref(),
-        user.as_ref(),
-    )
-    .await;
+    check_application(findings, port, application.as_ref(), user.as_ref()).await;
 }
 
 async fn check_user(

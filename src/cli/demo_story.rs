@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::serve::print_line;
 use super::service::RunningService;
 use crate::clock::Clock;
-use crate::grpc::call::{CallError, Caller};
+use crate::grpc::call::{Answer, CallError, Caller};
 
 /// How long the story waits for a state, in real time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -113,17 +113,21 @@ impl Teller<'_> {
             .map_err(|error| error.to_string())?;
         let text: String = parts
             .iter()
-            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .filter_map(|part| part.value.get("text").and_then(Value::as_str))
             .collect();
         for row in text.lines().take(REPORT_LINES_MAX) {
             print_line(&format!("  {row}"));
         }
         let summary = parts
             .iter()
-            .find_map(|part| part.get("summary"))
+            .find(|part| part.value.get("summary").is_some())
             .ok_or("the report has no summary")?;
-        print_json(summary);
-        expect_equal(summary, "/completeness", "COMPLETENESS_COMPLETE")
+        print_answer(summary);
+        expect_equal(
+            &summary.value,
+            "/summary/completeness",
+            "COMPLETENESS_COMPLETE",
+        )
     }
 
     async fn let_time_pass(&self, grant_id: &str) -> Result<(), String> {
@@ -141,7 +145,7 @@ impl Teller<'_> {
                 .await
                 .map_err(|error| error.to_string())?;
             let is_over = answers.first().is_some_and(|answer| {
-                text_at(answer, "/grant/state") == Some("GRANT_STATE_EXPIRED")
+                text_at(&answer.value, "/grant/state") == Some("GRANT_STATE_EXPIRED")
             });
             if is_over {
                 break;
@@ -210,8 +214,8 @@ impl Teller<'_> {
             .into_iter()
             .next()
             .ok_or_else(|| format!("{method} answered nothing"))?;
-        print_json(&answer);
-        Ok(answer)
+        print_answer(&answer);
+        Ok(answer.value)
     }
 
     fn print_call(&self, method: &str, json: &str) {
@@ -227,9 +231,8 @@ fn heading(text: &str) {
     print_line(text);
 }
 
-fn print_json(value: &Value) {
-    let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string());
-    for line in text.lines() {
+fn print_answer(answer: &Answer) {
+    for line in answer.text.lines() {
         print_line(&format!("  {line}"));
     }
 }

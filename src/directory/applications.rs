@@ -10,7 +10,7 @@ use super::names::name_of_application;
 use super::{Directory, Inner, List};
 use crate::domain::{
     Application, ApplicationArn, AssignmentRequired, DirectAssignment, ErrorKind, Failure,
-    Instance, Operation, PrincipalRef,
+    Instance, InstanceArn, Operation, PrincipalRef,
 };
 use crate::identity_center::{Call, Dated, collect_pages};
 
@@ -80,6 +80,21 @@ impl Directory {
             Err(failure) if failure.kind == ErrorKind::NotFound => Err(not_found(arn.as_str())),
             answer => Ok(answer?),
         }
+    }
+
+    /// An application's record, if one is at hand, however old. Never an AWS operation.
+    #[must_use]
+    pub fn known_application(
+        &self,
+        instance: &InstanceArn,
+        arn: &ApplicationArn,
+    ) -> Option<Application> {
+        let listing = self.inner.listings.any(instance);
+        let listed = listing.and_then(|listing| {
+            let found = listing.iter().find(|listed| listed.arn == *arn);
+            found.cloned()
+        });
+        listed.or_else(|| self.inner.applications.any(arn))
     }
 
     /// All applications of the instance, sorted by ARN.
