@@ -1,7 +1,10 @@
 //! Usher: access management in front of AWS IAM Identity Center.
 pub mod app;
 pub mod audit;
+pub mod budget;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod directory;
 pub mod domain;
 pub mod grpc;
@@ -10,3 +13,4 @@ pub mod policy;
 pub mod reconciler;
 pub mod simulator;
 pub mod store;
+pub mod telemetry;

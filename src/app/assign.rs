@@ -346,7 +346,10 @@ impl App {
     /// Warnings that what is cached can tell: no operation is spent on them.
     fn known_warnings(&self, grant: &Grant) -> Vec<Warning> {
         let Target::Application(arn) = &grant.target;
-        let application = self.parts.directory.known_application(arn);
+        let application = self
+            .parts
+            .directory
+            .known_application(&grant.instance_arn, arn);
         let principal = self.parts.directory.known_principal(&grant.principal);
         application
             .iter()

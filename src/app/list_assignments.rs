@@ -13,23 +13,13 @@ use super::page_token::PageRequest;
 use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::domain::report::Provenance;
 use crate::domain::{
     ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, Grant, GrantId, Instance,
     PrincipalKind, PrincipalRef, Standing, Target,
 };
 use crate::identity_center::{Call, Dated};
 use crate::store::GrantScope;
-
-/// Why an assignment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provenance {
-    /// A live grant holds it.
-    Grant,
-    /// It was there before Usher's first touch.
-    Standing,
-    /// Neither explains it.
-    Unrecorded,
-}
 
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,11 +12,13 @@ mod grants;
 mod list_assignments;
 mod page_token;
 mod paths;
+mod report;
 mod revoke;
 mod view;
 mod wait;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,12 +28,14 @@ pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use grants::{GrantPage, ListGrants};
-pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, Provenance};
+pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
+pub use report::AuditReport;
 pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
 pub use view::{GrantView, NamedPrincipal, NamedTarget};
 
+use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::domain::{CallerName, Instance, InstanceArn};
@@ -53,6 +57,8 @@ pub struct Parts {
     pub instances: Vec<Instance>,
     /// The numbers.
     pub config: AppConfig,
+    /// The numbers of reports.
+    pub audit: AuditConfig,
     /// What time it is.
     pub clock: Clock,
 }
@@ -62,6 +68,8 @@ pub struct Parts {
 pub struct App {
     parts: Arc<Parts>,
     page_tokens: PageTokens,
+    /// What the last whole report counted, by instance: plans are exact with it.
+    counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
 }
 
 /// Who calls, for whom, and until when an answer is of use.
@@ -86,6 +94,7 @@ impl App {
         Ok(Self {
             parts: Arc::new(parts),
             page_tokens,
+            counts: Arc::default(),
         })
     }
 
@@ -99,6 +108,24 @@ impl App {
     #[must_use]
     pub fn may_write(&self) -> bool {
         self.parts.port.may_write()
+    }
+
+    /// Follows the store's changes and forgets what the directory holds of changed assignments, so
+    /// that what Usher itself changed is not answered from a cache. Runs until dropped.
+    pub async fn follow_changes(&self) {
+        let mut changes = self.parts.store.signals().changes();
+        loop {
+            match changes.recv().await {
+                Ok(id) => {
+                    if let Ok(Some(grant)) = self.parts.store.grant(&id).await {
+                        self.forget_cached(&grant);
+                    }
+                }
+                // What was missed grows stale by its age.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
     }
 
     /// The instance that a request means: by ARN or alias, or the only one.
@@ -134,6 +161,16 @@ impl App {
         Call {
             deadline: context.deadline,
         }
+    }
+
+    fn known_counts(&self, instance: &InstanceArn) -> KnownCounts {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(instance).copied().unwrap_or_default()
+    }
+
+    fn remember_counts(&self, instance: &InstanceArn, seen: KnownCounts) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.insert(instance.clone(), seen);
     }
 
     fn default_max_age(&self) -> Duration {

@@ -1,11 +1,21 @@
 //! AccessService: a few lines a method.
 
+use std::pin::Pin;
+
+use futures_util::Stream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use super::answer::answer;
-use super::limits::OpenCalls;
+use super::answer::{answer, take_apart};
+use super::gate::too_many_calls;
+use super::limits::{OpenCall, OpenCalls};
+use super::status::status_of;
 use super::{convert, pb};
-use crate::app::App;
+use crate::app::{App, AppError};
+use crate::audit::Part;
+
+type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// The service over the use cases.
 pub(super) struct AccessService {
@@ -63,13 +73,60 @@ impl pb::access_service_server::AccessService for AccessService {
         .await
     }
 
-    type AuditReportStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::AuditReportResponse, Status>>;
+    type AuditReportStream = BoxStream<pb::AuditReportResponse>;
 
     async fn audit_report(
         &self,
-        _request: Request<pb::AuditReportRequest>,
+        request: Request<pb::AuditReportRequest>,
     ) -> Result<Response<Self::AuditReportStream>, Status> {
-        todo!()
+        let (context, call_id, message) = take_apart(request)?;
+        let open_report = self
+            .reports
+            .try_open(&context.caller)
+            .ok_or_else(|| too_many_calls(&call_id))?;
+        let report = convert::audit_report(message).map_err(|error| status_of(&error, &call_id))?;
+        let parts = self
+            .app
+            .audit_report(&context, &report)
+            .await
+            .map_err(|error| status_of(&error, &call_id))?;
+        Ok(Response::new(report_stream(
+            parts,
+            open_report,
+            context.deadline,
+            call_id,
+        )))
     }
+}
+
+/// The parts of a report as a stream that says so when it was cut: by the deadline, or by a fault.
+/// The report counts as open until the stream is dropped.
+fn report_stream(
+    parts: mpsc::Receiver<Part>,
+    open_report: OpenCall,
+    deadline: Instant,
+    call_id: String,
+) -> BoxStream<pb::AuditReportResponse> {
+    let state = Some((parts, open_report, call_id, false));
+    Box::pin(futures_util::stream::unfold(
+        state,
+        move |state| async move {
+            let (mut parts, open_report, call_id, has_summary) = state?;
+            match tokio::time::timeout_at(deadline, parts.recv()).await {
+                Ok(Some(part)) => {
+                    let has_summary = has_summary || matches!(part, Part::Summary(_));
+                    Some((
+                        Ok(convert::audit_response(part)),
+                        Some((parts, open_report, call_id, has_summary)),
+                    ))
+                }
+                Ok(None) if has_summary => None,
+                Ok(None) => {
+                    let cut = AppError::Internal("a report ended without its summary".to_owned());
+                    Some((Err(status_of(&cut, &call_id)), None))
+                }
+                Err(_) => Some((Err(status_of(&AppError::DeadlineExceeded, &call_id)), None)),
+            }
+        },
+    ))
 }

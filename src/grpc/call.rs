@@ -30,6 +30,14 @@ pub enum CallError {
     Refused(Box<Status>),
 }
 
+/// One message that came back.
+pub struct Answer {
+    /// For looking into it.
+    pub value: serde_json::Value,
+    /// As grpcurl prints it: fields in the order of the proto.
+    pub text: String,
+}
+
 /// A caller with a token.
 pub struct Caller {
     channel: Channel,
@@ -54,15 +62,11 @@ impl Caller {
     }
 
     /// Calls `usher.v1.<method>` (for example `AccessService/Assign`) with a JSON message and
-    /// answers every message that came, as JSON values.
+    /// answers every message that came.
     ///
     /// # Errors
     /// `Input`, `Refused`. A stream that breaks answers its error, not what came before.
-    pub async fn call(
-        &self,
-        method: &str,
-        json: &str,
-    ) -> Result<Vec<serde_json::Value>, CallError> {
+    pub async fn call(&self, method: &str, json: &str) -> Result<Vec<Answer>, CallError> {
         let (service, name) = method
             .split_once('/')
             .ok_or_else(|| CallError::Input(format!("`{method}` has no slash")))?;
@@ -107,11 +111,19 @@ fn refused(status: Status) -> CallError {
     CallError::Refused(Box::new(status))
 }
 
-fn to_json(message: &DynamicMessage) -> Result<serde_json::Value, CallError> {
+fn to_json(message: &DynamicMessage) -> Result<Answer, CallError> {
     let options = SerializeOptions::new().skip_default_fields(true);
+    let wrong = |error: serde_json::Error| CallError::Input(error.to_string());
+    let mut text = Vec::new();
+    let mut writer = serde_json::Serializer::pretty(&mut text);
     message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| CallError::Input(error.to_string()))
+        .serialize_with_options(&mut writer, &options)
+        .map_err(wrong)?;
+    let value = serde_json::from_slice(&text).map_err(wrong)?;
+    Ok(Answer {
+        value,
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })
 }
 
 /// Messages by their descriptors instead of generated types.

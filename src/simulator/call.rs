@@ -58,15 +58,15 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
         decision,
         half_latency,
     } = admitted;
-    tokio::time::sleep(half_latency).await;
+    pause(half_latency).await;
     let (operation, plan) = match decision {
         Ok(decision) => decision,
         Err(failure) => {
-            tokio::time::sleep(half_latency).await;
+            pause(half_latency).await;
             return refuse(&shared, sequence, service, request_id, &failure);
         }
     };
-    tokio::time::sleep(Duration::from_millis(plan.delay_before_milliseconds)).await;
+    pause(Duration::from_millis(plan.delay_before_milliseconds)).await;
     let input = call.input.unwrap_or_default();
     let happens = match &plan.ending {
         Ending::Natural => true,
@@ -78,7 +78,7 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
         let wait = Duration::from_millis(milliseconds);
         apply_later(&shared, sequence, operation, plan.clone(), input, wait);
     }
-    tokio::time::sleep(Duration::from_millis(plan.delay_after_milliseconds) + half_latency).await;
+    pause(Duration::from_millis(plan.delay_after_milliseconds) + half_latency).await;
     match (&plan.ending, result) {
         (Ending::Error { failure, .. }, _) => {
             refuse(&shared, sequence, service, request_id, failure)
@@ -100,6 +100,13 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
                 .update(sequence, |record| record.outcome = CallOutcome::Dropped);
             Answer::Drop
         }
+    }
+}
+
+/// Waits, if there is anything to wait for: the timer rounds even nothing up to a millisecond.
+async fn pause(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
     }
 }
 

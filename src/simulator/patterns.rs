@@ -153,7 +153,7 @@ shapes! {
         r"[a-zA-Z]+(\.[a-zA-Z]+){0,2})");
 }
 
-/// UserName, and Issuer's and Id's classes in a shorter length.
+/// UserName: no blanks.
 pub(super) static USER_NAME: Shape = Shape::new(1, 128, Form::Visible { also: &[] });
 /// Issuer and Id of an ExternalId.
 pub(super) static EXTERNAL_ID: Shape = Shape::new(1, 256, Form::Visible { also: &[] });

@@ -26,6 +26,8 @@ const BODY_BYTES_AT_MOST: usize = 1024 * 1024;
 const CONNECTIONS_AT_MOST: usize = 1024;
 /// For the head of a request, and so for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// For the body of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Before accepting again after the system refused, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -78,10 +80,11 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<HttpReply, Dropped> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, BODY_BYTES_AT_MOST).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Ok(too_large()),
-        Err(_) => return Err(Dropped),
+    let body = Limited::new(body, BODY_BYTES_AT_MOST).collect();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Ok(too_large()),
+        Ok(Err(_)) | Err(_) => return Err(Dropped),
     };
     if let Some(path) = head.uri.path().strip_prefix(control::PATH) {
         let query = head.uri.query().unwrap_or_default();
@@ -90,7 +93,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<HttpR
     }
     let call = read_call(&head.method, &head.headers, &body);
     // In a task of its own: the effect comes even when the client hangs up.
-    let task = shared.tasks.spawn(serve(Arc::clone(&shared), call));
+    let ending = shared.ending.clone();
+    let of_call = Arc::clone(&shared);
+    let task = shared.tasks.spawn(async move {
+        tokio::select! {
+            () = ending.cancelled() => Answer::Drop,
+            answer = serve(of_call, call) => answer,
+        }
+    });
     match task.await {
         Ok(Answer::Reply(reply)) => Ok(http_reply(reply)),
         Ok(Answer::Drop) | Err(_) => Err(Dropped),

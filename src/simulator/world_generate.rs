@@ -2,6 +2,8 @@
 //! stores hold and naive readers stumble over; each oddity sits at a fixed place, so that it is
 //! there whenever the sizes leave room for it.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 use serde_json::{Map, json};
 
@@ -169,7 +171,9 @@ impl Generator {
             identity_store_id: self.instance.identity_store_id.clone(),
             group_id: self.id(),
             display_name,
-            description: (at % 3 == 0).then(|| format!("The group of number {at}, \"quoted\"")),
+            description: at
+                .is_multiple_of(3)
+                .then(|| format!("The group of number {at}, \"quoted\"")),
             external_ids: Vec::new(),
             created_at_seconds: self.moment(),
         };
@@ -178,10 +182,7 @@ impl Generator {
                 .random
                 .usize(1..=members * 2 - 1)
                 .min(self.world.users.len());
-            for place in self
-                .random
-                .choose_multiple(0..self.world.users.len(), count)
-            {
+            for place in sample(&mut self.random, self.world.users.len(), count) {
                 let membership = Membership {
                     identity_store_id: self.instance.identity_store_id.clone(),
                     membership_id: self.id(),
@@ -223,7 +224,9 @@ impl Generator {
             },
             assignment_required: at % 5 != 1,
             assignment_configuration_supported: at % 20 != 8,
-            description: (at % 2 == 0).then(|| format!("What application {at} is for")),
+            description: at
+                .is_multiple_of(2)
+                .then(|| format!("What application {at} is for")),
             created_date_seconds: self.moment(),
             created_from: Some("us-east-1".to_owned()),
             portal_visibility: EnabledStatus::Enabled,
@@ -238,19 +241,13 @@ impl Generator {
         let groups = (total * 3 / 5).min(self.world.groups.len()).min(99);
         let users = (total - total * 3 / 5).min(self.world.users.len());
         let mut principals = Vec::new();
-        for place in self
-            .random
-            .choose_multiple(0..self.world.groups.len(), groups)
-        {
+        for place in sample(&mut self.random, self.world.groups.len(), groups) {
             principals.push((
                 PrincipalType::Group,
                 self.world.groups[place].group_id.clone(),
             ));
         }
-        for place in self
-            .random
-            .choose_multiple(0..self.world.users.len(), users)
-        {
+        for place in sample(&mut self.random, self.world.users.len(), users) {
             principals.push((PrincipalType::User, self.world.users[place].user_id.clone()));
         }
         match at % 4 {
@@ -272,6 +269,19 @@ impl Generator {
     }
 }
 
+/// Different places below `length`, `count` of them or all there are. Cost follows the count, not
+/// the length: a large world has many small samples.
+fn sample(random: &mut Rng, length: usize, count: usize) -> BTreeSet<usize> {
+    if count >= length {
+        return (0..length).collect();
+    }
+    let mut places = BTreeSet::new();
+    while places.len() < count {
+        places.insert(random.usize(..length));
+    }
+    places
+}
+
 fn hexadecimal(random: &mut Rng, length: usize) -> String {
     (0..length)
         .filter_map(|_| char::from_digit(random.u32(0..16), 16))
@@ -284,8 +294,6 @@ fn pick<'a>(texts: &[&'a str], at: usize) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

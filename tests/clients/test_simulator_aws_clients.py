@@ -185,7 +185,7 @@ def test_the_cli_walks_the_blog_post(simulator):
     cli("sso-admin", "delete-application-assignment", *row)
     rows = cli("sso-admin", "list-application-assignments", "--application-arn", application)
     assert not rows or not rows.get("ApplicationAssignments")
-    said = cli("identitystore", "describe-user", *place, "--user-id", NOBODY, expect=254)
+    said = cli("identitystore", "describe-user", *place, "--user-id", NOBODY, expect=255)
     assert "ResourceNotFoundException" in said and "USER not found" in said
 
 

@@ -111,7 +111,7 @@ async fn the_log_is_shown_from_a_number_on() {
 }
 
 #[tokio::test]
-async fn the_world_is_shown_whole_and_edited() {
+async fn the_world_is_shown_whole_and_users_are_disabled() {
     let bench = Bench::demo().await;
     let (_, world) = control(&bench, Method::GET, "world", Value::Null).await;
     let world = World::from_json(&world.to_string()).expect("its own form");
@@ -129,7 +129,11 @@ async fn the_world_is_shown_whole_and_edited() {
     assert_eq!(user.user_status, Some(EnabledStatus::Enabled));
     let (status, _) = control(&bench, Method::POST, &path, json!({"status": "ASLEEP"})).await;
     assert_eq!(status, 400);
+}
 
+#[tokio::test]
+async fn applications_are_added_changed_and_taken_away() {
+    let bench = Bench::demo().await;
     let wiki = bench.application("Wiki");
     let change =
         json!({"application_arn": wiki, "status": "DISABLED", "assignment_required": true});

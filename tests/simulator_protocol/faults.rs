@@ -26,9 +26,9 @@ async fn newest_call(bench: &Bench, wanted: impl Fn(&CallRecord) -> bool) -> Cal
         .expect("the state comes")
 }
 
-#[tokio::test]
-async fn errors_before_and_after_the_effect_come_as_scripted() {
-    let cases = [
+/// What ends a call, what the client then sees, and whether the effect is done.
+fn endings() -> Vec<(FaultAction, &'static str, bool)> {
+    vec![
         (FaultAction::Throttle, "ThrottlingException", false),
         (
             FaultAction::InternalError {
@@ -62,8 +62,12 @@ async fn errors_before_and_after_the_effect_come_as_scripted() {
         ),
         (FaultAction::DropBeforeEffect, "dropped", false),
         (FaultAction::DropAfterEffect, "dropped", true),
-    ];
-    for (action, wanted, effect) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn errors_before_and_after_the_effect_come_as_scripted() {
+    for (action, wanted, effect) in endings() {
         let bench = Bench::demo().await;
         let (redshift, anna) = (
             bench.application("Amazon Redshift"),
@@ -249,9 +253,6 @@ async fn reads_catch_up_with_writes() {
     tokio::time::timeout(Duration::from_secs(10), catch_up)
         .await
         .expect("it becomes visible");
-    let calls = bench.simulator.calls();
-    let (first, last) = (&calls[0], &calls[calls.len() - 1]);
-    assert!(last.time_seconds >= first.effect_time_seconds.expect("an effect") + 0.05);
 }
 
 #[tokio::test]
@@ -335,4 +336,43 @@ async fn latency_is_at_least_what_was_set() {
     let began = Instant::now();
     bench.sso.list_instances().send().await.expect("instances");
     assert!(began.elapsed() >= Duration::from_millis(40));
+}
+
+#[tokio::test]
+async fn the_end_waits_for_no_delay_and_closes_the_port() {
+    let bench = Bench::demo().await;
+    let hour = 3_600_000;
+    let delay = FaultAction::DelayBeforeEffect { milliseconds: hour };
+    bench
+        .simulator
+        .add_fault(Fault::new("ListInstances", delay).times(1));
+    bench.simulator.add_fault(Fault::new(
+        CREATE,
+        FaultAction::EffectLater { milliseconds: hour },
+    ));
+    let (redshift, anna) = (
+        bench.application("Amazon Redshift"),
+        bench.user("anna.berg"),
+    );
+    assert_eq!(
+        bench.assign_user(&redshift, &anna).await,
+        Err("dropped".to_owned())
+    );
+    let waiting = tokio::spawn(bench.sso.list_instances().send());
+    newest_call(&bench, |call| call.operation == "ListInstances").await;
+    let address = bench.simulator.address();
+    let end = bench.simulator.clone().stop();
+    tokio::time::timeout(Duration::from_secs(10), end)
+        .await
+        .expect("it ends");
+    assert_eq!(
+        waiting
+            .await
+            .expect("no panic")
+            .map_err(code)
+            .err()
+            .as_deref(),
+        Some("dropped")
+    );
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }

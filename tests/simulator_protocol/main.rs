@@ -1,9 +1,12 @@
 //! The simulator driven by the real AWS SDK clients over HTTP, SDK retries off: what a client sees
 //! is what AWS would show. One file an idea; this one holds the clients.
 
+#![expect(clippy::expect_used, reason = "a panic is how a test says no")]
+
 mod control;
 mod directory;
 mod faults;
+mod instances;
 mod paging;
 mod strictness;
 mod switches;

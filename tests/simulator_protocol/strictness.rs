@@ -51,170 +51,151 @@ fn request(target: &str, body: impl Into<bytes::Bytes>) -> Request<Full<bytes::B
         .expect("a request")
 }
 
-#[tokio::test]
-async fn bad_input_is_refused_and_the_member_named() {
-    let bench = Bench::demo().await;
-    let (application, instance) = (bench.application("Wiki"), bench.instance_arn.clone());
-    let (sso, store) = ("SWBExternalService", "AWSIdentityStore");
+/// Service, operation, body, and the member that the refusal must name.
+type Case = (&'static str, &'static str, Value, &'static str);
+
+const SSO: &str = "SWBExternalService";
+const STORE: &str = "AWSIdentityStore";
+
+fn changed(body: &Value, member: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    body[member] = value;
+    body
+}
+
+fn sso_cases(application: &str, instance: &str) -> Vec<Case> {
     let good =
         json!({"ApplicationArn": application, "PrincipalId": NOBODY, "PrincipalType": "USER"});
-    let with = |member: &str, value: Value| {
-        let mut body = good.clone();
-        body[member] = value;
-        body
-    };
-    let id = bench.store_id.as_str();
-    let user = |member: &str, value: Value| {
-        let mut body = json!({
-            "IdentityStoreId": id, "UserName": "new", "DisplayName": "New",
-            "Name": {"GivenName": "N", "FamilyName": "W"},
-        });
-        body[member] = value;
-        body
-    };
-    let create = "CreateApplicationAssignment";
-    let cases = [
+    let mut cases = Vec::new();
+    for (member, value, named) in [
+        ("ApplicationArn", Value::Null, "applicationArn"),
+        ("ApplicationArn", json!(""), "applicationArn"),
         (
-            sso,
-            create,
-            with("ApplicationArn", Value::Null),
+            "ApplicationArn",
+            json!(format!("{application}\n")),
             "applicationArn",
         ),
         (
-            sso,
-            create,
-            with("ApplicationArn", json!("")),
+            "ApplicationArn",
+            json!(application.to_uppercase()),
             "applicationArn",
         ),
+        ("ApplicationArn", json!("a".repeat(1225)), "applicationArn"),
+        ("PrincipalId", json!("engineering"), "principalId"),
+        ("PrincipalType", json!("ROLE"), "principalType"),
+    ] {
+        cases.push((
+            SSO,
+            "CreateApplicationAssignment",
+            changed(&good, member, value),
+            named,
+        ));
+    }
+    let list = json!({"InstanceArn": instance});
+    for (member, value, named) in [
+        ("MaxResults", json!(0), "maxResults"),
+        ("MaxResults", json!(101), "maxResults"),
+        ("NextToken", json!("not a token"), "nextToken"),
         (
-            sso,
-            create,
-            with("ApplicationArn", json!(format!("{application}\n"))),
-            "applicationArn",
-        ),
-        (
-            sso,
-            create,
-            with("ApplicationArn", json!(application.to_uppercase())),
-            "applicationArn",
-        ),
-        (
-            sso,
-            create,
-            with("ApplicationArn", json!("a".repeat(1225))),
-            "applicationArn",
-        ),
-        (
-            sso,
-            create,
-            with("PrincipalId", json!("engineering")),
-            "principalId",
-        ),
-        (
-            sso,
-            create,
-            with("PrincipalType", json!("ROLE")),
-            "principalType",
-        ),
-        (
-            sso,
-            "ListApplications",
-            json!({"InstanceArn": instance, "MaxResults": 0}),
-            "maxResults",
-        ),
-        (
-            sso,
-            "ListApplications",
-            json!({"InstanceArn": instance, "MaxResults": 101}),
-            "maxResults",
-        ),
-        (
-            sso,
-            "ListApplications",
-            json!({"InstanceArn": instance, "Filter": {"ApplicationAccount": "1"}}),
+            "Filter",
+            json!({"ApplicationAccount": "1"}),
             "filter.applicationAccount",
         ),
         (
-            sso,
-            "ListInstances",
-            json!({"NextToken": "not a token"}),
-            "nextToken",
+            "Filter",
+            json!({"ApplicationProvider": "custom"}),
+            "filter.applicationProvider",
         ),
+    ] {
+        cases.push((
+            SSO,
+            "ListApplications",
+            changed(&list, member, value),
+            named,
+        ));
+    }
+    let put = json!({"ApplicationArn": application});
+    cases.push((
+        SSO,
+        "PutApplicationAssignmentConfiguration",
+        put,
+        "assignmentRequired",
+    ));
+    cases.push((
+        SSO,
+        "ListInstances",
+        json!({"RegionScope": "MARS"}),
+        "regionScope",
+    ));
+    cases
+}
+
+fn store_cases(id: &str) -> Vec<Case> {
+    let user = json!({
+        "IdentityStoreId": id, "UserName": "new", "DisplayName": "New",
+        "Name": {"GivenName": "N", "FamilyName": "W"},
+    });
+    let mut cases = Vec::new();
+    for (member, value, named) in [
+        ("UserName", json!("two words"), "userName"),
+        ("UserName", json!("u".repeat(129)), "userName"),
+        ("Name", json!({"GivenName": "N"}), "name.familyName"),
+        ("DisplayName", Value::Null, "displayName"),
+        ("Emails", json!([{"Value": "a"}, {"Value": "b"}]), "emails"),
+    ] {
+        cases.push((STORE, "CreateUser", changed(&user, member, value), named));
+    }
+    let (store, groups) = (json!({"IdentityStoreId": id}), vec![NOBODY; 101]);
+    let asked = json!({"IdentityStoreId": id, "MemberId": {"UserId": NOBODY}});
+    let wrong_path = json!({"AttributePath": "userName", "AttributeValue": "x"});
+    let wrong_path = json!({"UniqueAttribute": wrong_path});
+    cases.extend([
+        (STORE, "ListUsers", json!({}), "identityStoreId"),
         (
-            sso,
-            "ListInstances",
-            json!({"RegionScope": "MARS"}),
-            "regionScope",
-        ),
-        (
-            sso,
-            "PutApplicationAssignmentConfiguration",
-            json!({"ApplicationArn": application}),
-            "assignmentRequired",
-        ),
-        (store, "ListUsers", json!({}), "identityStoreId"),
-        (
-            store,
+            STORE,
             "ListUsers",
             json!({"IdentityStoreId": "d-XYZ"}),
             "identityStoreId",
         ),
         (
-            store,
+            STORE,
             "ListUsers",
-            json!({"IdentityStoreId": id, "NextToken": ""}),
+            changed(&store, "NextToken", json!("")),
             "nextToken",
         ),
         (
-            store,
+            STORE,
             "DescribeUser",
-            json!({"IdentityStoreId": id, "UserId": "me"}),
+            changed(&store, "UserId", json!("me")),
             "userId",
         ),
         (
-            store,
-            "CreateUser",
-            user("UserName", json!("two words")),
-            "userName",
-        ),
-        (
-            store,
-            "CreateUser",
-            user("UserName", json!("u".repeat(129))),
-            "userName",
-        ),
-        (
-            store,
-            "CreateUser",
-            user("Name", json!({"GivenName": "N"})),
-            "name.familyName",
-        ),
-        (
-            store,
-            "CreateUser",
-            user("Emails", json!([{"Value": "a"}, {"Value": "b"}])),
-            "emails",
-        ),
-        (
-            store,
+            STORE,
             "CreateGroup",
-            json!({"IdentityStoreId": id, "DisplayName": "bell\u{7}"}),
+            changed(&store, "DisplayName", json!("bell\u{7}")),
             "displayName",
         ),
         (
-            store,
+            STORE,
             "IsMemberInGroups",
-            json!({"IdentityStoreId": id, "MemberId": {"UserId": NOBODY}, "GroupIds": vec![NOBODY; 101]}),
+            changed(&asked, "GroupIds", json!(groups)),
             "groupIds",
         ),
         (
-            store,
+            STORE,
             "GetGroupId",
-            json!({"IdentityStoreId": id, "AlternateIdentifier":
-                {"UniqueAttribute": {"AttributePath": "userName", "AttributeValue": "x"}}}),
+            changed(&store, "AlternateIdentifier", wrong_path),
             "userName",
         ),
-    ];
+    ]);
+    cases
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_and_the_member_named() {
+    let bench = Bench::demo().await;
+    let mut cases = sso_cases(&bench.application("Wiki"), &bench.instance_arn);
+    cases.extend(store_cases(&bench.store_id));
     for (service, operation, body, member) in cases {
         let target = format!("{service}.{operation}");
         let (status, reply) = raw(&bench, request(&target, body.to_string())).await;
@@ -280,6 +261,14 @@ async fn broken_protocol_is_refused_as_aws_does() {
         let (answered, reply) = raw(&bench, request).await;
         assert_eq!((answered, &reply["__type"]), (status, &json!(code)));
     }
+    let switches = bench.simulator.switches();
+    let switches = usher::simulator::Switches {
+        signature_required: false,
+        ..switches
+    };
+    bench.simulator.set_switches(switches);
+    let (status, _) = raw(&bench, unsigned(request(list, body("{}")))).await;
+    assert_eq!(status, 200, "as switched");
     let (status, _) = raw(&bench, request(list, body(""))).await;
     assert_eq!(status, 200, "an empty body is an empty object");
 }

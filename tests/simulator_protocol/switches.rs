@@ -174,6 +174,10 @@ async fn unsupported_assignment_configurations_answer_as_switched() {
     assert!(!get().await.expect("a configuration").assignment_required());
 }
 
+#[expect(
+    deprecated,
+    reason = "the simulator must answer what old clients still send"
+)]
 #[tokio::test]
 async fn pages_have_the_switched_size_and_filters_are_served_as_switched() {
     let bench = Bench::demo().await;

@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::app::{
     AssignOutcome, AssignmentPage, AssignmentRow, AssignmentState, GrantView, NamedPrincipal,
-    NamedTarget, Preview, Provenance, RemainingPath, RevokeOutcome, Warning, WarningKind,
+    NamedTarget, Preview, RemainingPath, RevokeOutcome, Warning, WarningKind,
 };
+use crate::domain::report::Provenance;
 use crate::domain::waiting::{Waiting, WaitingKind};
 use crate::domain::{
     Actor, Application, ApplicationStatus, EventKind, FailedAttempt, GrantState, Instance,

@@ -1,9 +1,9 @@
 //! Requests of the wire as requests of the use cases.
 
 use crate::app::{
-    AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Provenance,
-    Revocation, Revoke,
+    AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Revocation, Revoke,
 };
+use crate::domain::report::Provenance;
 use crate::domain::{
     CallerName, GrantId, GrantState, Justification, PrincipalKind, RequestId, Ticket,
 };

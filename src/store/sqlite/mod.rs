@@ -112,7 +112,7 @@ impl SqliteStore {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or_else(closed)?;
-        let (call, answer) = Call::new(body);
+        let (call, answer) = Call::queued(body);
         queue
             .send_timeout(call, self.wait)
             .await

@@ -96,7 +96,7 @@ async fn a_failing_call_rolls_back_alone() {
     assert!(second.is_err());
     third.unwrap();
     let key = grant(1, GrantState::Provisioning).assignment_key();
-    let record = tables::record(&mut *store.reader().await.unwrap(), &key)
+    let record = tables::record(&mut store.reader().await.unwrap(), &key)
         .await
         .unwrap()
         .unwrap();

@@ -67,7 +67,7 @@ pub(super) struct Call<T> {
 
 impl<T: Send + 'static> Call<T> {
     /// A call and where its answer arrives.
-    pub(super) fn new(
+    pub(super) fn queued(
         body: Body<T>,
     ) -> (Box<dyn Queued>, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, receiver) = oneshot::channel();

@@ -1,0 +1,96 @@
+//! AuditReport: names are found first, so that a wrong one is refused before anything streams;
+//! then `audit` collects and writes, as fast as the caller takes the parts.
+
+use tokio::sync::mpsc;
+
+use super::{App, AppError, CallContext};
+use crate::audit::{ApplicationScope, Part, ReportRequest, Scope};
+use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::domain::report::{Format, View};
+
+/// Parts that may wait for a slow caller. A part of text has about 32 KiB.
+const PARTS_WAITING_MAX: usize = 4;
+
+/// What a caller asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// Instance ARN or alias; empty for the only one.
+    pub instance: String,
+    /// The question.
+    pub view: View,
+    /// The form.
+    pub format: Format,
+    /// Only rows of this principal.
+    pub principal: Option<PrincipalQuery>,
+    /// Only rows of this application.
+    pub target: Option<ApplicationQuery>,
+    /// Plan only.
+    pub validate_only: bool,
+}
+
+impl App {
+    /// Starts a report. Its parts come through the channel: a header first, a summary last; a
+    /// channel that closes without a summary was cut.
+    ///
+    /// # Errors
+    /// Lookups of the principal or the target.
+    ///
+    /// # Cancellation
+    /// Dropping the receiver stops the collection.
+    pub async fn audit_report(
+        &self,
+        context: &CallContext,
+        request: &AuditReport,
+    ) -> Result<mpsc::Receiver<Part>, AppError> {
+        let instance = self.instance(&request.instance)?.clone();
+        let principal = match &request.principal {
+            Some(query) => Some(self.principal_for_ending(&instance, query, context).await?),
+            None => None,
+        };
+        let application = match &request.target {
+            Some(query) => {
+                let found = self.parts.directory.find_application(
+                    &instance,
+                    query,
+                    self.default_max_age(),
+                    self.call(context),
+                );
+                let found = found.await?;
+                Some(ApplicationScope::Known(Box::new(found)))
+            }
+            None => None,
+        };
+        let report = ReportRequest {
+            known: self.known_counts(&instance.arn),
+            instance,
+            view: request.view,
+            format: request.format,
+            scope: Scope {
+                principal,
+                application,
+            },
+            validate_only: request.validate_only,
+        };
+        let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
+        let app = self.clone();
+        tokio::spawn(async move {
+            let parts = &app.parts;
+            let run = crate::audit::run(
+                &report,
+                parts.port.as_ref(),
+                Some(parts.store.as_ref()),
+                &parts.audit,
+                sender,
+            )
+            .await;
+            match run {
+                Ok(counts) if report.scope.is_whole() && !report.validate_only => {
+                    app.remember_counts(&report.instance.arn, counts);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::info!(error = %error, "a report ended without its summary"),
+            }
+        });
+        Ok(receiver)
+    }
+}

@@ -1,0 +1,229 @@
+//! `usher audit`: a report without a server and without a store, against the ambient AWS. Reads
+//! only, and at half of AWS's usual rate unless told otherwise: others use the quota too.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+use super::CommandError;
+use super::connect::{connect, find_instance};
+use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
+use crate::config::Config;
+use crate::domain::report::{Format, View};
+use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
+use crate::telemetry::{self, LogFormat};
+
+/// Parts of the report that may wait for the disk.
+const PARTS_WAITING_MAX: usize = 4;
+
+/// Arguments of `usher audit`.
+#[derive(Debug, clap::Args)]
+pub(super) struct AuditArgs {
+    /// The question: who can enter what, or the assignments as AWS has them
+    #[arg(long, value_enum, default_value = "access")]
+    view: ViewArg,
+    /// The form of the rows
+    #[arg(long, value_enum, default_value = "csv")]
+    format: FormatArg,
+    /// The file to write, or - for standard output; a file appears only when it is whole
+    #[arg(long, default_value = "-")]
+    out: PathBuf,
+    /// Operations a second, at most, on each of AWS's quotas
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    per_second: u32,
+    /// The configuration file; without one every setting has its default
+    #[arg(long, env = "USHER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ViewArg {
+    /// One row for each instance, application, user and path, groups expanded
+    Access,
+    /// One row for each assignment
+    Assignments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FormatArg {
+    /// CSV by RFC 4180, safe to open in a spreadsheet
+    Csv,
+    /// One JSON object a line
+    JsonLines,
+}
+
+/// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
+/// is told on standard error.
+pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn");
+    let mut config = match &args.config {
+        Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
+        None => Config::default(),
+    };
+    config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
+    config.budget.identity_store_per_second =
+        config.budget.identity_store_per_second.min(args.per_second);
+    let port = connect(&config, None, WriteMode::Never)
+        .await
+        .map_err(CommandError)?;
+    let instance = find_instance(port.as_ref(), config.instance.as_ref())
+        .await
+        .map_err(CommandError)?;
+    let request = ReportRequest {
+        instance,
+        view: match args.view {
+            ViewArg::Access => View::Access,
+            ViewArg::Assignments => View::Assignments,
+        },
+        format: match args.format {
+            FormatArg::Csv => Format::Csv,
+            FormatArg::JsonLines => Format::JsonLines,
+        },
+        scope: Scope::default(),
+        known: KnownCounts::default(),
+        validate_only: false,
+    };
+    let mut output = Output::open(&args.out)?;
+    let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
+    let collecting = tokio::spawn(collect(request, port, config, sender));
+    let bar = progress_bar();
+    let mut summary = None;
+    while let Some(part) = parts.recv().await {
+        match part {
+            Part::Text(text) => output.write(&text)?,
+            Part::Summary(whole) => summary = Some(whole),
+            Part::Progress(progress) => {
+                bar.set_length(progress.operations_planned.max(progress.operations_done));
+                bar.set_position(progress.operations_done);
+                bar.set_message(progress.step);
+            }
+            Part::Header(_) | Part::Rows(_) => {}
+        }
+    }
+    bar.finish_and_clear();
+    collecting
+        .await
+        .map_err(|error| CommandError(format!("the report failed: {error}")))??;
+    let Some(summary) = summary else {
+        return Err(CommandError(
+            "the report was cut: it has no summary".to_owned(),
+        ));
+    };
+    output.finish()?;
+    tell(&summary)
+}
+
+async fn collect(
+    request: ReportRequest,
+    port: Arc<SdkIdentityCenter>,
+    config: Config,
+    sender: mpsc::Sender<Part>,
+) -> Result<(), CommandError> {
+    let port: Arc<dyn IdentityCenter> = port;
+    let run = crate::audit::run(&request, port.as_ref(), None, &config.audit, sender).await;
+    run.map(|_| ())
+        .map_err(|error| CommandError::from_error(&error))
+}
+
+/// A bar in a terminal, nothing elsewhere.
+fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} operations, {eta} left: {msg}")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Says on standard error what the report holds and what it lacks.
+fn tell(summary: &Summary) -> Result<(), CommandError> {
+    let operations: u64 = summary.operations_used.iter().map(|(_, count)| count).sum();
+    eprintln!(
+        "{} rows; {} users can enter something; {} applications; {} assignments; {operations} operations; sha256 {}",
+        summary.row_count,
+        summary.user_count,
+        summary.application_count,
+        summary.assignment_count,
+        summary.sha256
+    );
+    for (finding, rows) in &summary.findings {
+        eprintln!("finding {}: {rows} rows", finding.as_str());
+    }
+    for missing in &summary.missing {
+        eprintln!("missing {}: {}", missing.scope, missing.reason);
+    }
+    if summary.completeness == Some(Completeness::Complete) {
+        eprintln!("the report is complete");
+        return Ok(());
+    }
+    Err(CommandError(
+        "the report is incomplete: what is missing stands above".to_owned(),
+    ))
+}
+
+/// Where the text goes.
+enum Output {
+    Standard,
+    /// Written beside its place and moved there when whole.
+    File {
+        file: std::fs::File,
+        beside: PathBuf,
+        place: PathBuf,
+    },
+}
+
+impl Output {
+    fn open(place: &Path) -> Result<Self, CommandError> {
+        if place == Path::new("-") {
+            return Ok(Self::Standard);
+        }
+        let mut name = place.as_os_str().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let beside = PathBuf::from(name);
+        let file = std::fs::File::create(&beside)
+            .map_err(|error| CommandError(format!("cannot write {}: {error}", place.display())))?;
+        Ok(Self::File {
+            file,
+            beside,
+            place: place.to_owned(),
+        })
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), CommandError> {
+        let written = match self {
+            Self::Standard => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::File { file, .. } => file.write_all(text.as_bytes()),
+        };
+        written.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
+    }
+
+    fn finish(&mut self) -> Result<(), CommandError> {
+        let finished = match self {
+            Self::Standard => std::io::stdout().lock().flush(),
+            Self::File {
+                file,
+                beside,
+                place,
+            } => file
+                .sync_all()
+                .and_then(|()| std::fs::rename(&*beside, &*place)),
+        };
+        finished.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Self::File { beside, .. } = self {
+            // Gone already when the report was whole.
+            drop(std::fs::remove_file(beside));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The story of the demonstration. Each step prints the grpcurl line that a person could type,
+//! makes that very call, and prints what came back; where the answer is not what the story
+//! promises, it stops with an error.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::serve::print_line;
+use super::service::RunningService;
+use crate::clock::Clock;
+use crate::grpc::call::{Answer, CallError, Caller};
+
+/// How long the story waits for a state, in real time.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines of a report that are shown.
+const REPORT_LINES_MAX: usize = 12;
+
+/// Tells the whole story.
+pub(super) async fn tell(
+    service: &RunningService,
+    clock: &Clock,
+    token: &str,
+) -> Result<(), String> {
+    let caller = Caller::connect(format!("http://{}", service.address), token.to_owned()).await;
+    let teller = Teller {
+        caller: caller.map_err(|error| error.to_string())?,
+        service,
+        clock,
+    };
+    print_line(
+        "Usher stands in front of AWS IAM Identity Center: who may have what, until when, and why.",
+    );
+    print_line(
+        "AWS is simulated here, on loopback. Every call below is a real gRPC call; type it yourself if you like.",
+    );
+    teller.look_around().await?;
+    let grant_id = teller.give().await?;
+    teller.show().await?;
+    teller.let_time_pass(&grant_id).await?;
+    teller.take_back().await
+}
+
+struct Teller<'a> {
+    caller: Caller,
+    service: &'a RunningService,
+    clock: &'a Clock,
+}
+
+impl Teller<'_> {
+    async fn look_around(&self) -> Result<(), String> {
+        heading("1. What is there? The instance, the application, the group.");
+        let instances = self.call("DirectoryService/ListInstances", "{}").await?;
+        expect(&instances, "/instances/0/instanceArn")?;
+        let applications = self
+            .call(
+                "DirectoryService/ListApplications",
+                r#"{"name":"Amazon Redshift"}"#,
+            )
+            .await?;
+        expect(&applications, "/applications/0/applicationArn")?;
+        let group = self
+            .call(
+                "DirectoryService/ListPrincipals",
+                r#"{"principal":{"group":"engineering"}}"#,
+            )
+            .await?;
+        expect(&group, "/principals/0/principal/id").map(|_| ())
+    }
+
+    async fn give(&self) -> Result<String, String> {
+        heading(
+            "2. What would happen if the group got the application for an hour? Nothing is changed yet.",
+        );
+        let preview = self
+            .call(
+                "AccessService/Assign",
+                r#"{"principal":{"group":"engineering"},"target":{"application":"Amazon Redshift"},"duration":"3600s","validate_only":true}"#,
+            )
+            .await?;
+        expect(&preview, "/preview/peopleCount")?;
+        heading(
+            "3. Give it, for an hour and with a reason. The answer comes when the access stands in AWS.",
+        );
+        let assigned = self
+            .call(
+                "AccessService/Assign",
+                r#"{"principal":{"group":"engineering"},"target":{"application":"Amazon Redshift"},"duration":"3600s","justification":"quarterly figures","ticket":"INC-42"}"#,
+            )
+            .await?;
+        expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")?;
+        expect(&assigned, "/grant/id")
+    }
+
+    async fn show(&self) -> Result<(), String> {
+        heading("4. Who has it now, and why does it stand?");
+        let listed = self
+            .call(
+                "AccessService/ListAssignments",
+                r#"{"target":{"application":"Amazon Redshift"},"provenance":["PROVENANCE_GRANT"]}"#,
+            )
+            .await?;
+        expect_equal(&listed, "/assignments/0/provenance", "PROVENANCE_GRANT")?;
+        heading("5. The audit: which people is that, with the reason beside every row?");
+        let line = r#"{"view":"REPORT_VIEW_ACCESS","format":"REPORT_FORMAT_CSV","target":{"application":"Amazon Redshift"}}"#;
+        self.print_call("AccessService/AuditReport", line);
+        let parts = self
+            .caller
+            .call("AccessService/AuditReport", line)
+            .await
+            .map_err(|error| error.to_string())?;
+        let text: String = parts
+            .iter()
+            .filter_map(|part| part.value.get("text").and_then(Value::as_str))
+            .collect();
+        for row in text.lines().take(REPORT_LINES_MAX) {
+            print_line(&format!("  {row}"));
+        }
+        let summary = parts
+            .iter()
+            .find(|part| part.value.get("summary").is_some())
+            .ok_or("the report has no summary")?;
+        print_answer(summary);
+        expect_equal(
+            &summary.value,
+            "/summary/completeness",
+            "COMPLETENESS_COMPLETE",
+        )
+    }
+
+    async fn let_time_pass(&self, grant_id: &str) -> Result<(), String> {
+        heading(
+            "6. An hour passes (the clock of this demonstration is set ahead). Usher takes the access back by itself.",
+        );
+        self.clock.advance(SignedDuration::from_secs(3600));
+        self.service.wake();
+        let line = format!(r#"{{"grant_id":"{grant_id}"}}"#);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answers = self
+                .caller
+                .call("GrantService/GetGrant", &line)
+                .await
+                .map_err(|error| error.to_string())?;
+            let is_over = answers.first().is_some_and(|answer| {
+                text_at(&answer.value, "/grant/state") == Some("GRANT_STATE_EXPIRED")
+            });
+            if is_over {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err("the grant did not expire".to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let grant = self.call("GrantService/GetGrant", &line).await?;
+        expect_equal(&grant, "/grant/state", "GRANT_STATE_EXPIRED")
+    }
+
+    async fn take_back(&self) -> Result<(), String> {
+        heading(
+            "7. Again, without an end this time; the request_id makes the call safe to repeat.",
+        );
+        let assigned = self
+            .call(
+                "AccessService/Assign",
+                r#"{"principal":{"group":"engineering"},"target":{"application":"Amazon Redshift"},"justification":"standing duty","request_id":"demo-1"}"#,
+            )
+            .await?;
+        expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")?;
+        heading(
+            "8. Take it back by hand. The answer says what is left, and what remains to be done inside the application.",
+        );
+        let revoked = self
+            .call(
+                "AccessService/Revoke",
+                r#"{"assignment":{"principal":{"group":"engineering"},"target":{"application":"Amazon Redshift"}},"reason":"duty is over"}"#,
+            )
+            .await?;
+        expect_equal(&revoked, "/assignmentState", "ASSIGNMENT_STATE_ABSENT")?;
+        expect_equal(&revoked, "/grants/0/state", "GRANT_STATE_REVOKED")?;
+        heading("9. A slip of the finger is refused with the field and the remedy.");
+        let line =
+            r#"{"principal":{"group":"enginering"},"target":{"application":"Amazon Redshift"}}"#;
+        self.print_call("AccessService/Assign", line);
+        match self.caller.call("AccessService/Assign", line).await {
+            Err(CallError::Refused(status)) => {
+                print_line(&format!(
+                    "  ERROR: {:?}: {}",
+                    status.code(),
+                    status.message()
+                ));
+            }
+            _ => return Err("a misspelt group was not refused".to_owned()),
+        }
+        print_line("");
+        print_line(
+            "That is Usher: recorded before it happened, undone on time, and every row with its reason.",
+        );
+        Ok(())
+    }
+
+    /// Prints a call, makes it, prints the answer.
+    async fn call(&self, method: &str, json: &str) -> Result<Value, String> {
+        self.print_call(method, json);
+        let answers = self
+            .caller
+            .call(method, json)
+            .await
+            .map_err(|error| error.to_string())?;
+        let answer = answers
+            .into_iter()
+            .next()
+            .ok_or_else(|| format!("{method} answered nothing"))?;
+        print_answer(&answer);
+        Ok(answer.value)
+    }
+
+    fn print_call(&self, method: &str, json: &str) {
+        print_line(&format!(
+            "$ grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{json}' {} usher.v1.{method}",
+            self.service.address
+        ));
+    }
+}
+
+fn heading(text: &str) {
+    print_line("");
+    print_line(text);
+}
+
+fn print_answer(answer: &Answer) {
+    for line in answer.text.lines() {
+        print_line(&format!("  {line}"));
+    }
+}
+
+fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// The text at a place of an answer, which must be there.
+fn expect(value: &Value, pointer: &str) -> Result<String, String> {
+    text_at(value, pointer)
+        .map(str::to_owned)
+        .ok_or_else(|| format!("the answer has nothing at {pointer}"))
+}
+
+fn expect_equal(value: &Value, pointer: &str, wanted: &str) -> Result<(), String> {
+    let found = expect(value, pointer)?;
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(format!("{pointer} is {found}, not {wanted}"))
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line: one binary, a file for each command. It puts the parts together, speaks to
+//! people, and decides nothing that the service decides.
+
+mod audit;
+mod check;
+mod connect;
+mod demo;
+mod demo_story;
+mod serve;
+mod service;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::simulator::SimulateArgs;
+
+pub use service::{RunningService, ServiceOptions, StartError, start};
+
+/// Who may have what in AWS IAM Identity Center, until when, and why.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, about)]
+struct Usher {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows everything once, with a simulated AWS: no credentials needed
+    Demo(demo::DemoArgs),
+    /// Says whether credentials, read permissions, instance and data directory are usable
+    Check(check::CheckArgs),
+    /// Writes a report of who has access to what, read-only and without a server
+    Audit(audit::AuditArgs),
+    /// Serves the gRPC services
+    Serve(serve::ServeArgs),
+    /// Prints a development token for a server started with --dev
+    Token(token::TokenArgs),
+    /// Serves a simulated AWS on loopback, for tests and trials
+    Simulate(SimulateArgs),
+}
+
+/// What a command ends with when it did not succeed: a sentence for the person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CommandError(pub String);
+
+impl CommandError {
+    fn from_error(error: &dyn std::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the command that the arguments name. Exit code 0: done; 1: it failed, with a sentence on
+/// standard error; 2: the arguments are wrong.
+pub async fn run() -> ExitCode {
+    let outcome = match Usher::parse().command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Token(args) => token::run(&args),
+        Command::Simulate(args) => crate::simulator::run(args)
+            .await
+            .map_err(|error| CommandError::from_error(&error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("usher: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `usher serve`: the service against the AWS that the environment names.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::CommandError;
+use super::service::{ServiceOptions, start};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::telemetry::{self, LogFormat};
+
+/// Arguments of `usher serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    /// Development: loopback only, tokens from `usher token`, everybody with a token may do
+    /// everything; writes only to a simulated AWS on loopback
+    #[arg(long)]
+    dev: bool,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:50051")]
+    listen: SocketAddr,
+    /// Where the store lies; made when it is not there
+    #[arg(long, env = "USHER_DATA_DIR", default_value = "usher-data")]
+    data_dir: PathBuf,
+    /// The configuration file; without one every setting has its default
+    #[arg(long, env = "USHER_CONFIG")]
+    config: Option<PathBuf>,
+    /// How logs are written to standard error
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// Serves until SIGINT or SIGTERM. Prints `listening on ADDRESS` when it is ready.
+pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
+    telemetry::start(args.log_format, "usher=info,warn");
+    if !args.dev {
+        return Err(CommandError(
+            "this version serves only with --dev: loopback, development tokens, no policies. \
+             Serving others needs TLS, authentication and policy, which it does not have yet"
+                .to_owned(),
+        ));
+    }
+    let config = match &args.config {
+        Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
+        None => Config::default(),
+    };
+    let options = ServiceOptions {
+        config,
+        data_directory: args.data_dir.clone(),
+        listen: args.listen,
+        credentials: None,
+        clock: Clock::system(),
+    };
+    // Signals are caught from before the start, so that one during it ends in order too.
+    let end = end_signal()?;
+    tokio::pin!(end);
+    let service = tokio::select! {
+        started = start(options) => started.map_err(|error| CommandError::from_error(&error))?,
+        () = &mut end => return Ok(()),
+    };
+    let mode = if service.may_write {
+        "read-write, since AWS is simulated on loopback"
+    } else {
+        "read-only"
+    };
+    tracing::info!(instance = %service.instance.arn, region = service.instance.region, mode, "serving");
+    print_line(&format!("listening on {}", service.address));
+    service
+        .run_until(end)
+        .await
+        .map_err(|error| CommandError::from_error(&error))
+}
+
+/// Completes at SIGINT or SIGTERM.
+pub(super) fn end_signal() -> Result<impl Future<Output = ()>, CommandError> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| CommandError(format!("signals cannot be caught: {error}")))
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Prints a line at once, also into a pipe. A reader that has gone is not an error of the service.
+pub(super) fn print_line(line: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}

@@ -1,0 +1,182 @@
+//! Reports on the wire.
+
+use jiff::SignedDuration;
+
+use super::answers::timestamp;
+use super::fields::Fields;
+use crate::app::{AppError, AuditReport};
+use crate::audit::{Completeness, Header, Part, Summary};
+use crate::domain::Operation;
+use crate::domain::report::{Format, Row, View};
+use crate::grpc::pb;
+
+pub(in crate::grpc) fn audit_report(
+    message: pb::AuditReportRequest,
+) -> Result<AuditReport, AppError> {
+    let mut fields = Fields::default();
+    let view = match pb::ReportView::try_from(message.view) {
+        Ok(pb::ReportView::Access) => Some(View::Access),
+        Ok(pb::ReportView::Assignments) => Some(View::Assignments),
+        Ok(pb::ReportView::Unspecified) | Err(_) => {
+            fields.refuse(
+                "view",
+                "is required: REPORT_VIEW_ACCESS or REPORT_VIEW_ASSIGNMENTS",
+            );
+            None
+        }
+    };
+    let format = match pb::ReportFormat::try_from(message.format) {
+        Ok(pb::ReportFormat::Rows) => Some(Format::Rows),
+        Ok(pb::ReportFormat::Csv) => Some(Format::Csv),
+        Ok(pb::ReportFormat::JsonLines) => Some(Format::JsonLines),
+        Ok(pb::ReportFormat::Unspecified) | Err(_) => {
+            fields.refuse(
+                "format",
+                "is required: REPORT_FORMAT_ROWS, REPORT_FORMAT_CSV or REPORT_FORMAT_JSON_LINES",
+            );
+            None
+        }
+    };
+    let principal = fields.optional_principal("principal", message.principal);
+    let target = fields.optional_target("target", message.target);
+    let report = view.zip(format).map(|(view, format)| AuditReport {
+        instance: message.instance,
+        view,
+        format,
+        principal,
+        target,
+        validate_only: message.validate_only,
+    });
+    fields.finish(report)
+}
+
+pub(in crate::grpc) fn audit_response(part: Part) -> pb::AuditReportResponse {
+    use pb::audit_report_response::Part as Wire;
+    let part = match part {
+        Part::Header(report_header) => Wire::Header(header(report_header)),
+        Part::Progress(progress) => Wire::Progress(pb::AuditProgress {
+            operations_done: count(progress.operations_done),
+            operations_planned: count(progress.operations_planned),
+            step: progress.step.to_owned(),
+        }),
+        Part::Rows(rows) => Wire::Rows(pb::AuditRows {
+            rows: rows.into_iter().map(row).collect(),
+        }),
+        Part::Text(text) => Wire::Text(text),
+        Part::Summary(report_summary) => Wire::Summary(summary(*report_summary)),
+    };
+    pb::AuditReportResponse { part: Some(part) }
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn operations(operations: &[(Operation, u64)]) -> Vec<pb::OperationCount> {
+    operations
+        .iter()
+        .map(|(operation, times)| pb::OperationCount {
+            operation: operation.name().to_owned(),
+            count: count(*times),
+        })
+        .collect()
+}
+
+fn header(header: Header) -> pb::AuditHeader {
+    let view = match header.view {
+        View::Access => pb::ReportView::Access,
+        View::Assignments => pb::ReportView::Assignments,
+    };
+    let format = match header.format {
+        Format::Rows => pb::ReportFormat::Rows,
+        Format::Csv => pb::ReportFormat::Csv,
+        Format::JsonLines => pb::ReportFormat::JsonLines,
+    };
+    let duration = SignedDuration::try_from(header.estimated_duration).ok();
+    pb::AuditHeader {
+        view: view.into(),
+        format: format.into(),
+        instance_arns: vec![header.instance_arn.to_string()],
+        columns: header
+            .columns
+            .iter()
+            .map(|column| (*column).to_owned())
+            .collect(),
+        planned_operations: operations(&header.plan.operations),
+        estimated_duration: duration.map(|duration| prost_types::Duration {
+            seconds: duration.as_secs(),
+            nanos: duration.subsec_nanos(),
+        }),
+        plan_note: header.plan.note,
+    }
+}
+
+fn summary(summary: Summary) -> pb::AuditSummary {
+    let completeness = match summary.completeness {
+        None => pb::Completeness::Unspecified,
+        Some(Completeness::Complete) => pb::Completeness::Complete,
+        Some(Completeness::Partial) => pb::Completeness::Partial,
+    };
+    pb::AuditSummary {
+        row_count: count(summary.row_count),
+        user_count: count(summary.user_count),
+        application_count: count(summary.application_count),
+        assignment_count: count(summary.assignment_count),
+        operations_used: operations(&summary.operations_used),
+        completeness: completeness.into(),
+        missing: summary
+            .missing
+            .into_iter()
+            .map(|missing| pb::MissingScope {
+                scope: missing.scope,
+                reason: missing.reason,
+            })
+            .collect(),
+        observed_from: summary.observed_from.map(timestamp),
+        observed_until: summary.observed_until.map(timestamp),
+        sha256: summary.sha256,
+        findings: summary
+            .findings
+            .into_iter()
+            .map(|(finding, rows)| pb::FindingCount {
+                finding: finding.as_str().to_owned(),
+                count: count(rows),
+            })
+            .collect(),
+    }
+}
+
+fn row(row: Row) -> pb::AuditRow {
+    pb::AuditRow {
+        instance_arn: row.instance_arn,
+        identity_store_id: row.identity_store_id,
+        owner_account_id: row.owner_account_id,
+        target_kind: row.target_kind,
+        application_arn: row.application_arn,
+        application_name: row.application_name,
+        application_status: row.application_status,
+        assignment_required: row.assignment_required,
+        account_id: row.account_id,
+        account_name: row.account_name,
+        permission_set_arn: row.permission_set_arn,
+        permission_set_name: row.permission_set_name,
+        user_id: row.user_id,
+        user_name: row.user_name,
+        display_name: row.display_name,
+        email: row.email,
+        user_status: row.user_status,
+        path: row.path,
+        group_id: row.group_id,
+        group_name: row.group_name,
+        provenance: row.provenance,
+        grant_id: row.grant_id,
+        requested_by: row.requested_by,
+        approved_by: row.approved_by,
+        approved_at: row.approved_at,
+        justification: row.justification,
+        ticket: row.ticket,
+        granted_at: row.granted_at,
+        expires_at: row.expires_at,
+        findings: row.findings,
+    }
+}
