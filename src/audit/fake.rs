@@ -26,10 +26,13 @@ pub(super) struct World {
     /// What fails: the operation with the id or ARN asked about, and which page counts from 0.
     pub(super) failures: Vec<(Operation, String, usize, ErrorKind)>,
     /// What happens to the world just before an operation is served for the first time.
-    pub(super) events: Vec<(Operation, fn(&mut World))>,
+    pub(super) events: Vec<Event>,
     /// Every operation served, with what it was asked about.
     pub(super) log: Vec<(Operation, String)>,
 }
+
+/// What happens, and before which operation.
+type Event = (Operation, fn(&mut World));
 
 pub(super) struct FakePort(pub(super) Mutex<World>);
 
