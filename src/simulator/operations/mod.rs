@@ -1,0 +1,268 @@
+//! The operations of AWS that the simulator knows (aws-api.md §3), each a plain function from the
+//! world and an input to a reply. No waiting, no wire, no quota and no fault here.
+
+mod applications;
+mod assignments;
+mod caller;
+mod groups;
+mod instances;
+mod memberships;
+mod user_attributes;
+mod users;
+
+use serde_json::{Map, Value, json};
+
+use super::failure::{Failure, Service};
+use super::input::Input;
+use super::paging::{Page, PageRequest, omits_empty_list};
+use super::patterns;
+use super::settings::{Settings, Switches, UnknownInstance};
+use super::store::Store;
+use super::visibility::Visibility;
+use super::world::{Application, Instance, InstanceStatus};
+
+/// Rows on a page of most lists (aws-api.md §2, MaxResults).
+const ROWS_AT_MOST: usize = 100;
+
+/// An operation and the code behind it.
+pub(super) struct Operation {
+    pub(super) service: Service,
+    pub(super) name: &'static str,
+    run: fn(&mut Context<'_>, &mut Input<'_>) -> Result<Value, Failure>,
+}
+
+/// What an operation works with.
+pub(super) struct Context<'a> {
+    pub(super) operation: &'static Operation,
+    pub(super) store: &'a mut Store,
+    pub(super) visibility: &'a mut Visibility,
+    pub(super) settings: &'a Settings,
+    pub(super) switches: &'a Switches,
+    pub(super) now_seconds: f64,
+    /// How long reads lag behind a write of this call.
+    pub(super) visibility_milliseconds: u64,
+    /// Set by whoever changes the world.
+    pub(super) changed: bool,
+}
+
+macro_rules! operations {
+    ($($service:ident $name:literal => $run:path;)*) => {
+        static OPERATIONS: &[Operation] =
+            &[$(Operation { service: Service::$service, name: $name, run: $run }),*];
+    };
+}
+
+operations! {
+    Sts "GetCallerIdentity" => caller::get_caller_identity;
+    SsoAdmin "ListInstances" => instances::list_instances;
+    SsoAdmin "DescribeInstance" => instances::describe_instance;
+    SsoAdmin "ListApplicationProviders" => instances::list_application_providers;
+    SsoAdmin "ListApplications" => applications::list_applications;
+    SsoAdmin "DescribeApplication" => applications::describe_application;
+    SsoAdmin "GetApplicationAssignmentConfiguration" => applications::get_assignment_configuration;
+    SsoAdmin "PutApplicationAssignmentConfiguration" => applications::put_assignment_configuration;
+    SsoAdmin "CreateApplicationAssignment" => assignments::create_application_assignment;
+    SsoAdmin "DeleteApplicationAssignment" => assignments::delete_application_assignment;
+    SsoAdmin "DescribeApplicationAssignment" => assignments::describe_application_assignment;
+    SsoAdmin "ListApplicationAssignments" => assignments::list_application_assignments;
+    SsoAdmin "ListApplicationAssignmentsForPrincipal" => assignments::list_for_principal;
+    IdentityStore "ListUsers" => users::list_users;
+    IdentityStore "DescribeUser" => users::describe_user;
+    IdentityStore "GetUserId" => users::get_user_id;
+    IdentityStore "CreateUser" => users::create_user;
+    IdentityStore "DeleteUser" => users::delete_user;
+    IdentityStore "ListGroups" => groups::list_groups;
+    IdentityStore "DescribeGroup" => groups::describe_group;
+    IdentityStore "GetGroupId" => groups::get_group_id;
+    IdentityStore "CreateGroup" => groups::create_group;
+    IdentityStore "DeleteGroup" => groups::delete_group;
+    IdentityStore "ListGroupMemberships" => memberships::list_group_memberships;
+    IdentityStore "ListGroupMembershipsForMember" => memberships::list_for_member;
+    IdentityStore "IsMemberInGroups" => memberships::is_member_in_groups;
+    IdentityStore "DescribeGroupMembership" => memberships::describe_group_membership;
+    IdentityStore "GetGroupMembershipId" => memberships::get_group_membership_id;
+    IdentityStore "CreateGroupMembership" => memberships::create_group_membership;
+    IdentityStore "DeleteGroupMembership" => memberships::delete_group_membership;
+}
+
+/// The operation of this name, if the simulator knows it.
+pub(super) fn find(service: Service, name: &str) -> Option<&'static Operation> {
+    OPERATIONS
+        .iter()
+        .find(|each| each.service == service && each.name == name)
+}
+
+/// Whether any service has an operation of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    OPERATIONS.iter().any(|each| each.name == name)
+}
+
+/// The last part of an id that may be given as an ARN.
+pub(super) fn bare_id(id: &str) -> &str {
+    id.rsplit_once('/').map_or(id, |(_, bare)| bare)
+}
+
+impl Context<'_> {
+    /// Carries the operation out on the input. `Value::Null` is an empty reply.
+    pub(super) fn run(&mut self, members: &Map<String, Value>) -> Result<Value, Failure> {
+        self.visibility.settle(self.now_seconds);
+        (self.operation.run)(self, &mut Input::new(members))
+    }
+
+    /// The instance that a call names, if it can be worked with.
+    fn instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        let instance = self.known_instance(instance_arn)?;
+        if instance.status == InstanceStatus::Active {
+            return Ok(instance);
+        }
+        Err(Failure::validation(format!(
+            "The instance {instance_arn} is not active."
+        )))
+    }
+
+    /// The instance that a call names, whatever its state. Never ResourceNotFound: §3a.
+    fn known_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        self.store
+            .instances
+            .get(instance_arn)
+            .ok_or_else(|| match self.switches.unknown_instance {
+                UnknownInstance::AccessDenied => self.not_authorized(instance_arn),
+                UnknownInstance::Validation => {
+                    Failure::validation(format!("The instance {instance_arn} is not valid."))
+                }
+            })
+    }
+
+    fn not_authorized(&self, resource: &str) -> Failure {
+        let caller_arn = &self.store.caller.arn;
+        Failure::not_authorized(
+            caller_arn,
+            self.operation.service,
+            self.operation.name,
+            resource,
+        )
+    }
+
+    /// The application that a call names.
+    fn application(&self, application_arn: &str) -> Result<&Application, Failure> {
+        let application = self
+            .store
+            .applications
+            .get(application_arn)
+            .ok_or_else(|| {
+                Failure::not_found(format!(
+                    "Application with ARN {application_arn} is not found."
+                ))
+            })?;
+        self.instance(&application.instance_arn)?;
+        Ok(application)
+    }
+
+    /// The bare id of the store that a call names by id or by ARN.
+    fn identity_store(&self, identity_store: &str) -> Result<String, Failure> {
+        let id = bare_id(identity_store);
+        let known = self.store.instance_of_store(id).filter(|instance| {
+            id == identity_store || instance.identity_store_arn() == identity_store
+        });
+        match known {
+            Some(_) => Ok(id.to_owned()),
+            None => Err(Failure::resource_not_found("IDENTITY_STORE", id)),
+        }
+    }
+
+    /// A member account must ask the organization's instance for its own applications (§3a).
+    fn member_account_filter(
+        &self,
+        instance: &Instance,
+        filtered_to_own: bool,
+    ) -> Result<(), Failure> {
+        let caller = &self.store.caller;
+        let free = caller.account_id == instance.owner_account_id
+            || caller.delegated_administrator
+            || !self.switches.member_account_must_filter;
+        if free || filtered_to_own {
+            return Ok(());
+        }
+        Err(self.not_authorized(&instance.instance_arn))
+    }
+
+    /// The page that a call asks for. `rows_at_most` is the model's limit for the list.
+    fn page(
+        &self,
+        input: &Input<'_>,
+        max_results: Option<usize>,
+        rows_at_most: usize,
+    ) -> Result<PageRequest, Failure> {
+        let default = usize::try_from(self.switches.default_page_size).unwrap_or(usize::MAX);
+        let size = max_results.unwrap_or(default).clamp(1, rows_at_most);
+        PageRequest::new(
+            self.operation.name,
+            input.members(),
+            size,
+            self.settings.seed,
+        )
+    }
+
+    /// The reply of a list operation. sso-admin leaves an empty list out now and then (§1);
+    /// identitystore's lists are required members of its model.
+    fn list_reply(&self, input: &Input<'_>, member: &str, page: Page<Value>) -> Value {
+        let mut reply = Map::new();
+        let omitted = page.rows.is_empty()
+            && self.operation.service == Service::SsoAdmin
+            && omits_empty_list(self.settings, self.operation.name, input.members());
+        if !omitted {
+            reply.insert(member.to_owned(), Value::Array(page.rows));
+        }
+        if let Some(token) = page.next_token {
+            reply.insert("NextToken".to_owned(), json!(token));
+        }
+        Value::Object(reply)
+    }
+
+    /// A fresh id of a user, group or membership in a store.
+    fn new_id(&self, store: &str) -> String {
+        let uuid = uuid::Uuid::new_v4();
+        let prefixed = self
+            .store
+            .instance_of_store(store)
+            .is_some_and(|row| row.prefixed_ids);
+        match store.strip_prefix("d-").filter(|_| prefixed) {
+            Some(prefix) => format!("{prefix}-{uuid}"),
+            None => uuid.to_string(),
+        }
+    }
+}
+
+/// Reads MaxResults and checks the form of NextToken.
+fn read_paging(input: &mut Input<'_>, service: Service) -> Option<usize> {
+    let token = match service {
+        Service::IdentityStore => &patterns::IDENTITY_STORE_TOKEN,
+        Service::SsoAdmin | Service::Sts => &patterns::SSO_ADMIN_TOKEN,
+    };
+    input.text("NextToken", token);
+    input
+        .integer("MaxResults", 1, 100)
+        .and_then(|number| usize::try_from(number).ok())
+}
+
+/// The only revision of every row: the simulator has no update operations.
+const REVISION: &str = "1";
+
+fn user_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::user/{id}")
+}
+
+fn group_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::group/{id}")
+}
+
+fn membership_arn(id: &str) -> String {
+    format!("arn:aws:identitystore:::membership/{id}")
+}
+
+/// Puts a member into a reply if it has a value: AWS leaves absent members out (§1).
+fn put(reply: &mut Map<String, Value>, member: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        reply.insert(member.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,169 @@
+//! AWS's request quotas as token buckets (aws-api.md §4). Takes the time as an argument and never
+//! waits: a call over its quota is refused at once, as AWS does.
+
+use std::collections::BTreeMap;
+
+use super::failure::Service;
+use super::settings::{Settings, Switches};
+
+/// Buckets kept. Operations times stores stays far below; unknown stores share one bucket.
+const BUCKETS_AT_MOST: usize = 10_000;
+
+/// A bucket that starts full, as AWS's does for who has been away.
+#[derive(Clone, Debug)]
+struct TokenBucket {
+    tokens: f64,
+    refilled_at_seconds: f64,
+}
+
+impl TokenBucket {
+    fn full(capacity: f64, now_seconds: f64) -> TokenBucket {
+        TokenBucket {
+            tokens: capacity,
+            refilled_at_seconds: now_seconds,
+        }
+    }
+
+    fn take(&mut self, rate_per_second: f64, capacity: f64, now_seconds: f64) -> bool {
+        let elapsed = (now_seconds - self.refilled_at_seconds).max(0.0);
+        self.tokens = (self.tokens + elapsed * rate_per_second).min(capacity);
+        self.refilled_at_seconds = now_seconds;
+        // Sums of fractions fall short of whole numbers by rounding.
+        let enough = self.tokens >= 1.0 - 1e-9;
+        if enough {
+            self.tokens -= 1.0;
+        }
+        enough
+    }
+}
+
+/// All buckets of one simulator.
+#[derive(Default)]
+pub(super) struct Quotas {
+    buckets: BTreeMap<(&'static str, String, String), TokenBucket>,
+}
+
+impl Quotas {
+    /// Whether a call may pass. `store` is the identity store it names, if that exists.
+    pub(super) fn admit(
+        &mut self,
+        settings: &Settings,
+        switches: &Switches,
+        (service, operation, store): (Service, &str, Option<&str>),
+        now_seconds: f64,
+    ) -> bool {
+        let (rate, capacity, key) = match service {
+            Service::SsoAdmin => (
+                settings.sso_admin_rate_per_second,
+                settings.sso_admin_burst,
+                (service.name(), String::new(), String::new()),
+            ),
+            Service::IdentityStore => {
+                let collective = switches.identity_store_collective_quota;
+                let operation = if collective { "" } else { operation };
+                (
+                    settings.identity_store_rate_per_second,
+                    settings.identity_store_burst,
+                    (
+                        service.name(),
+                        operation.to_owned(),
+                        store.unwrap_or_default().to_owned(),
+                    ),
+                )
+            }
+            // 600/s per account: out of reach of anything that the simulator is used for.
+            Service::Sts => return true,
+        };
+        let Some(rate) = rate.filter(|rate| *rate > 0.0) else {
+            return true;
+        };
+        if self.buckets.len() >= BUCKETS_AT_MOST && !self.buckets.contains_key(&key) {
+            self.buckets.clear();
+        }
+        let bucket = self
+            .buckets
+            .entry(key)
+            .or_insert_with(|| TokenBucket::full(capacity, now_seconds));
+        bucket.take(rate, capacity, now_seconds)
+    }
+
+    /// All buckets full again: after a change of the rates.
+    pub(super) fn reset(&mut self) {
+        self.buckets.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(
+        quotas: &mut Quotas,
+        switches: &Switches,
+        call: (Service, &str, Option<&str>),
+        now_seconds: f64,
+        tries: usize,
+    ) -> usize {
+        let settings = Settings::default();
+        (0..tries)
+            .filter(|_| quotas.admit(&settings, switches, call, now_seconds))
+            .count()
+    }
+
+    #[test]
+    fn a_full_bucket_gives_its_burst_and_then_its_rate() {
+        let (mut quotas, switches) = (Quotas::default(), Switches::default());
+        let call = (Service::SsoAdmin, "ListInstances", None);
+        assert_eq!(admitted(&mut quotas, &switches, call, 100.0, 50), 20);
+        assert_eq!(admitted(&mut quotas, &switches, call, 100.05, 50), 1);
+        assert_eq!(admitted(&mut quotas, &switches, call, 100.55, 50), 10);
+        assert_eq!(admitted(&mut quotas, &switches, call, 900.0, 50), 20);
+        // A clock that steps back gives nothing and takes nothing.
+        assert_eq!(admitted(&mut quotas, &switches, call, 800.0, 50), 0);
+    }
+
+    #[test]
+    fn sso_admin_is_collective_and_identitystore_per_operation_and_store() {
+        let (mut quotas, switches) = (Quotas::default(), Switches::default());
+        let list = (Service::SsoAdmin, "ListInstances", None);
+        let create = (Service::SsoAdmin, "CreateApplicationAssignment", None);
+        assert_eq!(admitted(&mut quotas, &switches, list, 0.0, 15), 15);
+        assert_eq!(admitted(&mut quotas, &switches, create, 0.0, 15), 5);
+        for call in [
+            (Service::IdentityStore, "ListUsers", Some("d-1")),
+            (Service::IdentityStore, "ListUsers", Some("d-2")),
+            (Service::IdentityStore, "ListGroups", Some("d-1")),
+        ] {
+            assert_eq!(admitted(&mut quotas, &switches, call, 0.0, 30), 20);
+        }
+    }
+
+    #[test]
+    fn identitystore_can_be_collective_per_store() {
+        let switches = Switches {
+            identity_store_collective_quota: true,
+            ..Switches::default()
+        };
+        let mut quotas = Quotas::default();
+        let users = (Service::IdentityStore, "ListUsers", Some("d-1"));
+        let groups = (Service::IdentityStore, "ListGroups", Some("d-1"));
+        let elsewhere = (Service::IdentityStore, "ListGroups", Some("d-2"));
+        assert_eq!(admitted(&mut quotas, &switches, users, 0.0, 15), 15);
+        assert_eq!(admitted(&mut quotas, &switches, groups, 0.0, 15), 5);
+        assert_eq!(admitted(&mut quotas, &switches, elsewhere, 0.0, 30), 20);
+    }
+
+    #[test]
+    fn no_rate_is_no_limit() {
+        let settings = Settings {
+            sso_admin_rate_per_second: Some(0.0),
+            ..Settings::unlimited()
+        };
+        let (mut quotas, switches) = (Quotas::default(), Switches::default());
+        for service in [Service::SsoAdmin, Service::IdentityStore, Service::Sts] {
+            for _ in 0..1_000 {
+                assert!(quotas.admit(&settings, &switches, (service, "X", None), 0.0));
+            }
+        }
+    }
+}

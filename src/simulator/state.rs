@@ -1,0 +1,89 @@
+//! What all connections of a simulator share: one lock around the world and its knobs, held only
+//! for the moment of an effect, never while waiting.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::call_log::CallLog;
+use super::faults::Faults;
+use super::quota::Quotas;
+use super::settings::{Settings, Switches};
+use super::store::Store;
+use super::visibility::Visibility;
+use super::world::World;
+
+/// Everything behind the lock.
+pub(super) struct State {
+    pub(super) store: Store,
+    pub(super) visibility: Visibility,
+    pub(super) quotas: Quotas,
+    pub(super) faults: Faults,
+    pub(super) log: CallLog,
+    pub(super) switches: Switches,
+    pub(super) settings: Settings,
+    pub(super) jitter: fastrand::Rng,
+}
+
+impl State {
+    pub(super) fn set_switches(&mut self, switches: Switches) {
+        if self.switches.identity_store_collective_quota != switches.identity_store_collective_quota
+        {
+            self.quotas.reset();
+        }
+        self.switches = switches;
+    }
+
+    pub(super) fn set_settings(&mut self, settings: Settings) -> Result<(), String> {
+        settings.check()?;
+        self.quotas.reset();
+        self.settings = settings;
+        Ok(())
+    }
+}
+
+/// State, clock and tasks.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    started: Instant,
+    started_epoch_seconds: f64,
+    /// Cancelled when the simulator ends.
+    pub(super) ending: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Shared {
+    pub(super) fn new(world: World, switches: Switches, settings: Settings) -> Shared {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let state = State {
+            store: world.into(),
+            visibility: Visibility::default(),
+            quotas: Quotas::default(),
+            faults: Faults::default(),
+            log: CallLog::default(),
+            jitter: fastrand::Rng::with_seed(settings.seed),
+            switches,
+            settings,
+        };
+        Shared {
+            state: Mutex::new(state),
+            started: Instant::now(),
+            started_epoch_seconds: since_epoch.unwrap_or_default().as_secs_f64(),
+            ending: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The state, for a moment. A panic of another holder left it whole enough: every change is
+    /// of one row.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Epoch seconds that never step back, so that quotas cannot be cheated by the system clock.
+    pub(super) fn now_seconds(&self) -> f64 {
+        self.started_epoch_seconds + self.started.elapsed().as_secs_f64()
+    }
+}
