@@ -3,3 +3,138 @@
 //! Answers are as old as the caller allows (`max_age`), carry when they were read, and equal
 //! questions in flight are one read. Nothing from here may decide whether a write is needed: that
 //! the reconciler reads for itself.
+//!
+//! `facts` holds and reads, `names` remembers names beyond a restart, `principals` and
+//! `applications` answer.
+
+mod applications;
+mod config;
+mod facts;
+mod lookup;
+mod names;
+mod principals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+pub use config::DirectoryConfig;
+pub use lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind, PrincipalQuery};
+
+use crate::domain::{
+    Application, ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, IdentityStoreId,
+    InstanceArn, Membership, Principal, PrincipalId, PrincipalKind, PrincipalRef, UserId,
+};
+use crate::identity_center::IdentityCenter;
+use crate::store::{NameKind, Store};
+use facts::Facts;
+use names::Names;
+
+/// The directory; clones share everything.
+///
+/// On every read, `max_age` says how old the answer may be: an older one is read now, and zero
+/// always reads now. A read in flight is joined, also by a question that was asked after it began.
+///
+/// # Cancellation
+/// Dropping a question is harmless: others who asked the same go on waiting for the answer.
+#[derive(Clone)]
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+type List<T> = Arc<Vec<T>>;
+
+struct Inner {
+    port: Arc<dyn IdentityCenter>,
+    names: Names,
+    /// Records; none for a principal that is not in the store any more.
+    principals: Facts<(IdentityStoreId, PrincipalRef), Option<Principal>>,
+    /// The same records by id alone, for showing names. Ids are unique across stores.
+    known: Cache<PrincipalRef, Principal>,
+    /// Names on their way to ids. Nothing is kept here: see `find_principal`.
+    lookups: Facts<principals::NameKey, Option<PrincipalId>>,
+    listings: Facts<InstanceArn, List<Application>>,
+    applications: Facts<ApplicationArn, Application>,
+    assignment_required: Facts<ApplicationArn, AssignmentRequired>,
+    by_application: Facts<ApplicationArn, List<DirectAssignment>>,
+    /// By the instance's id, which ARNs of applications name too.
+    by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
+    members: Facts<(IdentityStoreId, GroupId), List<Membership>>,
+    memberships: Facts<(IdentityStoreId, UserId), List<Membership>>,
+}
+
+impl Directory {
+    /// A directory that knows nothing yet. The settings must have been validated.
+    pub fn new(
+        port: Arc<dyn IdentityCenter>,
+        store: Arc<dyn Store>,
+        config: DirectoryConfig,
+    ) -> Self {
+        let kept = config.kept();
+        let principals = config.principals_max;
+        let rows = config.list_rows_max;
+        let applications = config.applications_max;
+        Self {
+            inner: Arc::new(Inner {
+                port,
+                names: Names::new(store, config.names_max, kept),
+                principals: Facts::new(principals, kept, one),
+                known: Cache::builder()
+                    .max_capacity(principals)
+                    .time_to_live(kept)
+                    .build(),
+                lookups: Facts::new(0, kept, one),
+                listings: Facts::new(applications, kept, length),
+                applications: Facts::new(applications, kept, one),
+                assignment_required: Facts::new(applications, kept, one),
+                by_application: Facts::new(rows, kept, length),
+                by_principal: Facts::new(rows, kept, length),
+                members: Facts::new(rows, kept, length),
+                memberships: Facts::new(rows, kept, length),
+            }),
+        }
+    }
+
+    /// Forgets the lists that this assignment is, or was, in, and every read of them in flight:
+    /// for after a write of Usher's own, so that the next answer is not from before it.
+    pub fn forget_assignments(&self, assignment: &DirectAssignment) {
+        let inner = &self.inner;
+        inner.by_application.forget(&assignment.application);
+        match assignment.principal.kind {
+            PrincipalKind::User => {
+                let instance_id = assignment.application.instance_id().to_owned();
+                let key = (instance_id, assignment.principal.clone());
+                inner.by_principal.forget(&key);
+            }
+            // A user's list may hold rows of its groups (aws-api.md §3b, UNVERIFIED), and which
+            // users those are is not known here.
+            PrincipalKind::Group => inner.by_principal.forget_all(),
+        }
+    }
+
+    /// The name of an id: from the cache, else as the store remembers it. Never an AWS operation.
+    pub async fn name_of(&self, kind: NameKind, id: &str) -> Option<String> {
+        self.inner.names.name_of(kind, id).await
+    }
+
+    /// A principal's record, if one at most `DirectoryConfig::kept_seconds` old is at hand. Never
+    /// an AWS operation.
+    #[must_use]
+    pub fn known_principal(&self, reference: &PrincipalRef) -> Option<Principal> {
+        self.inner.known.get(reference)
+    }
+}
+
+/// The weight of an entry that is one record.
+fn one<T>(_: &T) -> usize {
+    1
+}
+
+/// The weight of a list: its rows, and one for itself.
+fn length<T>(list: &List<T>) -> usize {
+    list.len() + 1
+}
+
+/// Zero: read now.
+const READ_NOW: Duration = Duration::ZERO;

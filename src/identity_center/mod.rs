@@ -4,13 +4,24 @@
 //! permit of the budget, has a timeout, and retries only as each method says. Nothing here caches,
 //! and nothing here decides whether a change is wanted: the reconciler alone calls the two writes.
 
+mod attempt;
+mod call;
+mod config;
+mod connector;
+mod convert;
+mod failure;
+mod identity_store;
 mod page;
+mod sdk;
+mod sso_admin;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use config::{AwsConfig, ConnectError, StaticCredentials, WriteMode};
 pub use page::{Page, PageToken, collect_pages};
+pub use sdk::SdkIdentityCenter;
 
 use crate::domain::{
     AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Failure, Group,

@@ -1,0 +1,116 @@
+//! The settings of the budget. Each default is AWS's published quota (aws-api.md §4).
+
+use serde::Deserialize;
+
+use crate::domain::InvalidValue;
+
+/// The highest rate the configuration takes, in operations per second: fifty times AWS's default
+/// quota. More is a slip of the keyboard.
+const PER_SECOND_MAX: u32 = 1000;
+/// The largest burst the configuration takes: a full second of the highest rate AWS grants.
+const BURST_MAX: u32 = 1000;
+/// The longest pause after a throttle that the configuration takes, in milliseconds.
+const THROTTLE_PAUSE_MILLISECONDS_MAX: u64 = 60_000;
+
+/// How AWS counts identitystore operations. Two revisions of its quota page are in circulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityStoreQuota {
+    /// Each operation by itself, as the current page says.
+    PerOperation,
+    /// All operations together, as an earlier page said: the stricter reading.
+    Collective,
+}
+
+/// How many operations Usher sends to AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetConfig {
+    /// sso-admin operations per second, all together. Default 20, AWS's quota per region of an
+    /// instance (aws-api.md §4). Lower it where other tools share the quota.
+    pub sso_admin_per_second: u32,
+    /// identitystore operations per second, counted as `identity_store_quota` says. Default 20,
+    /// AWS's quota per identity store (aws-api.md §4).
+    pub identity_store_per_second: u32,
+    /// Whether that counts for each operation or for all together. Default `per_operation`, AWS's
+    /// current text; choose `collective` when AWS throttles Usher below its rate.
+    pub identity_store_quota: IdentityStoreQuota,
+    /// How many operations may go out at once after a quiet time. Default 5: AWS documents no
+    /// burst (aws-api.md §4, UNVERIFIED), so a quarter of a second's quota is what we presume.
+    pub burst: u32,
+    /// How long a bucket pauses when AWS throttles all the same, in milliseconds. Default 1000:
+    /// AWS's quotas are per second, so that one second later there is a new one.
+    pub throttle_pause_milliseconds: u64,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        Self {
+            sso_admin_per_second: 20,
+            identity_store_per_second: 20,
+            identity_store_quota: IdentityStoreQuota::PerOperation,
+            burst: 5,
+            throttle_pause_milliseconds: 1000,
+        }
+    }
+}
+
+impl BudgetConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// A sentence that names the setting and its range.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        for (name, value, maximum) in [
+            (
+                "sso_admin_per_second",
+                self.sso_admin_per_second,
+                PER_SECOND_MAX,
+            ),
+            (
+                "identity_store_per_second",
+                self.identity_store_per_second,
+                PER_SECOND_MAX,
+            ),
+            ("burst", self.burst, BURST_MAX),
+        ] {
+            if !(1..=maximum).contains(&value) {
+                return Err(InvalidValue(format!(
+                    "`{name}` is {value}; it must be between 1 and {maximum}"
+                )));
+            }
+        }
+        if self.throttle_pause_milliseconds > THROTTLE_PAUSE_MILLISECONDS_MAX {
+            return Err(InvalidValue(format!(
+                "`throttle_pause_milliseconds` is {}; it must be at most \
+                 {THROTTLE_PAUSE_MILLISECONDS_MAX}",
+                self.throttle_pause_milliseconds
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_typos_are_refused() {
+        assert_eq!(BudgetConfig::default().validate(), Ok(()));
+        let parsed: BudgetConfig = toml::from_str("identity_store_quota = \"collective\"").unwrap();
+        assert_eq!(parsed.identity_store_quota, IdentityStoreQuota::Collective);
+        assert_eq!(parsed.sso_admin_per_second, 20);
+        assert!(toml::from_str::<BudgetConfig>("sso_admin_per_secnd = 3").is_err());
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_refused_by_name() {
+        let config = BudgetConfig {
+            sso_admin_per_second: 0,
+            ..BudgetConfig::default()
+        };
+        let problem = config.validate().unwrap_err();
+        assert!(problem.0.contains("sso_admin_per_second"), "{problem}");
+    }
+}
