@@ -236,6 +236,13 @@ impl ErrorKind {
         )
     }
 
+    /// Whether a Delete that ended so has to be sent again although reads show nothing: AWS did not
+    /// say yes, and may say yes next time.
+    #[must_use]
+    pub fn leaves_delete_open(self) -> bool {
+        self == Self::Conflict || self.outcome_is_unknown()
+    }
+
     /// Whether AWS, asked for an hour, still saying this is a refusal. Outages and spent quotas
     /// are not: the grant waits for them, and whoever asked may revoke it.
     #[must_use]

@@ -7,6 +7,7 @@
 
 mod error;
 mod signals;
+mod sqlite;
 mod types;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 pub use error::StoreError;
 pub use signals::Signals;
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::{
     Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
     RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
@@ -131,7 +133,9 @@ pub trait Store: Send + Sync + 'static {
     /// As for `commit_step`.
     async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError>;
 
-    /// When the next assignment is due that nobody has claimed until after `now`; none without any.
+    /// When `claim_due` may next have something: when the first assignment is due whose target
+    /// nobody has claimed until after `now`, or, if that is earlier, when the first claim's lease
+    /// is over. May lie in the past; none when nothing is due ever and nothing is claimed.
     async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
     /// How many ends are overdue: grants in REVOKING, or active past their end, since before `since`.

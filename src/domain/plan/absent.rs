@@ -32,9 +32,20 @@ impl Situation<'_> {
             (None, Some(_)) => Step::Read,
             (Some(true), Some(Ok(()))) => self.not_visible(Operation::DeleteApplicationAssignment),
             (Some(true), Some(Err(failure))) => self.rest_after(failure.clone()),
-            (Some(false), None) if self.create_may_be_unseen() => self.delete(),
+            // The absence was read before the removal was asked for, or may be older than what is
+            // there: only an absence after the Delete counts.
+            (Some(false), None) if self.create_may_be_unseen() || self.record.removal.is_some() => {
+                self.delete()
+            }
             (Some(false), Some(_)) if self.create_may_be_unseen() => {
                 self.not_visible(Operation::DeleteApplicationAssignment)
+            }
+            // What others made a moment ago may not be visible yet, and no second look would call
+            // it Usher's: an explicit removal is done when AWS has taken a Delete.
+            (Some(false), Some(Err(failure)))
+                if self.record.removal.is_some() && failure.kind.leaves_delete_open() =>
+            {
+                self.rest_after(failure.clone())
             }
             (Some(false), _) => self.end_grants_as_gone(),
         }
@@ -170,7 +181,7 @@ impl Situation<'_> {
 
     /// Whether a Create of Usher's own could have landed after the absence was confirmed, which
     /// was one window before `recheck_at`. Otherwise somebody else made the assignment.
-    fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
+    pub(super) fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
         let window = self.bounds.settle_window();
         self.record.standing == Standing::No
             && self

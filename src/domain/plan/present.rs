@@ -74,6 +74,7 @@ impl Situation<'_> {
         if changes.record.removal.take().is_some() {
             changes.record.standing = Standing::No;
             changes.record.standing_seen_at = None;
+            changes.record.recheck_at = None;
             changes
                 .events
                 .push(changes.event(EventKind::RemovalSuperseded, None, self.now));
@@ -153,7 +154,12 @@ impl Situation<'_> {
 
     fn activate(&self) -> Step {
         let mut changes = self.changes();
-        match changes.record.standing {
+        let standing = if self.was_confirmed_gone() {
+            Standing::Unknown
+        } else {
+            changes.record.standing
+        };
+        match standing {
             Standing::Unknown => {
                 changes.record.standing = Standing::Yes;
                 changes.record.standing_seen_at = Some(self.now);
@@ -184,8 +190,11 @@ impl Situation<'_> {
         Step::Commit(changes)
     }
 
+    /// Absence was read. A grant that AWS has refused for too long fails now: every attempt is a
+    /// new intent, so that there is never a time at which none of them could still land; what does
+    /// land is found by the second look.
     fn rest_or_fail(&self, failure: Failure) -> Step {
-        if self.gives_up(&failure) && !self.create_may_be_unseen() {
+        if self.gives_up(&failure) {
             self.fail(&failure)
         } else {
             self.rest_after(failure)
@@ -232,6 +241,14 @@ impl Situation<'_> {
                 .record
                 .failing_since
                 .is_some_and(|since| self.now.duration_since(since) >= self.bounds.give_up_after)
+    }
+
+    /// The assignment was read to be gone when no Create of Usher's own could land any more, and a
+    /// second look is still to come: what is there now, somebody else made.
+    fn was_confirmed_gone(&self) -> bool {
+        self.record
+            .recheck_at
+            .is_some_and(|recheck_at| !self.presence_is_a_late_effect(recheck_at))
     }
 
     /// A Delete of Usher's own may not be visible yet, and no Create has been acknowledged since.

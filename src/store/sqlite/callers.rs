@@ -1,0 +1,260 @@
+//! The writes of callers: a grant, its end, the removal of an assignment. What they record is
+//! decided by `domain::intent`; here it is made one transaction with the request id.
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::failure::{invalid, unreadable};
+use super::rows::{bind_key, key_from_row, microseconds, to_json};
+use super::tables::{self, write_changes};
+use super::writer::Written;
+use crate::domain::intent::{self, EndRequest};
+use crate::domain::plan::Changes;
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId};
+use crate::store::{GrantRequest, RequestOutcome, RequestUse, RevokeOutcome, StoreError};
+
+/// What is remembered of an earlier use of a request id.
+struct EarlierUse {
+    key: AssignmentKey,
+    grants: Vec<Grant>,
+}
+
+/// `Store::record_grant`.
+pub(super) async fn record_grant(
+    connection: &mut SqliteConnection,
+    request: GrantRequest,
+) -> Result<Written<RequestOutcome<Grant>>, StoreError> {
+    let GrantRequest { grant, request } = request;
+    let key = grant.assignment_key();
+    if let Some(request) = &request {
+        if !take_request(connection, request, &key).await? {
+            let outcome = match earlier_use(connection, request).await? {
+                RequestOutcome::Repeated(mut earlier) | RequestOutcome::Recorded(mut earlier) => {
+                    RequestOutcome::Repeated(earlier.grants.pop().ok_or_else(|| {
+                        unreadable("grant_ids", "a request for a grant names none")
+                    })?)
+                }
+                RequestOutcome::Reused => RequestOutcome::Reused,
+            };
+            return Ok(Written::unchanged(outcome));
+        }
+        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
+    }
+    let record = record_or_new(connection, &key).await?;
+    let changes = intent::request_grant(record, grant);
+    let written = write(connection, &changes).await?;
+    let stored = present_grants(connection, &ids_of(&changes.grants)).await?;
+    let grant = stored
+        .into_iter()
+        .next()
+        .ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
+    Ok(written.map(|()| RequestOutcome::Recorded(grant)))
+}
+
+/// `Store::find_request`.
+pub(super) async fn find_request(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError> {
+    let known = sqlx::query(
+        "SELECT 1 FROM requests WHERE caller = $1 AND subject = $2 AND request_id = $3",
+    )
+    .bind(request.key.caller.as_str().to_owned())
+    .bind(request.key.subject.as_str().to_owned())
+    .bind(request.key.request_id.as_str().to_owned())
+    .fetch_optional(&mut *connection)
+    .await?
+    .is_some();
+    if !known {
+        return Ok(None);
+    }
+    Ok(Some(match earlier_use(connection, request).await? {
+        RequestOutcome::Repeated(earlier) | RequestOutcome::Recorded(earlier) => {
+            RequestOutcome::Repeated(earlier.grants)
+        }
+        RequestOutcome::Reused => RequestOutcome::Reused,
+    }))
+}
+
+/// `Store::revoke_grant`.
+pub(super) async fn revoke_grant(
+    connection: &mut SqliteConnection,
+    id: &GrantId,
+    request: Option<&RequestUse>,
+    end: &EndRequest,
+) -> Result<Written<RevokeOutcome>, StoreError> {
+    // Looked for first: a grant is never deleted, and a refusal leaves no request id behind.
+    let Some(grant) = tables::grant(connection, id).await? else {
+        return Ok(Written::unchanged(RevokeOutcome::NotFound));
+    };
+    let key = grant.assignment_key();
+    if let Some(earlier) = take_or_repeat(connection, request, &key).await? {
+        return Ok(Written::unchanged(earlier));
+    }
+    if let Some(request) = request {
+        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
+    }
+    let record = record_or_new(connection, &key).await?;
+    let written = match intent::revoke_grant(record, &grant, end) {
+        Ok(changes) => write(connection, &changes).await?,
+        // Over or ending already: that is the answer.
+        Err(_) => Written::unchanged(()),
+    };
+    let grants = present_grants(connection, std::slice::from_ref(id)).await?;
+    let record = record_or_new(connection, &key).await?;
+    Ok(written.map(|()| RevokeOutcome::Ended { grants, record }))
+}
+
+/// `Store::remove_assignment`.
+pub(super) async fn remove_assignment(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+    request: Option<&RequestUse>,
+    end: &EndRequest,
+) -> Result<Written<RevokeOutcome>, StoreError> {
+    if let Some(earlier) = take_or_repeat(connection, request, key).await? {
+        return Ok(Written::unchanged(earlier));
+    }
+    let record = record_or_new(connection, key).await?;
+    let open = tables::open_grants_on(connection, key).await?;
+    let changes = intent::remove_assignment(record, &open, end);
+    if let Some(request) = request {
+        name_grants(connection, request, &changes.grants).await?;
+    }
+    let written = write(connection, &changes).await?;
+    let grants = present_grants(connection, &ids_of(&changes.grants)).await?;
+    let record = record_or_new(connection, key).await?;
+    Ok(written.map(|()| RevokeOutcome::Ended { grants, record }))
+}
+
+/// Writes a caller's changes, which always make their assignment due.
+async fn write(
+    connection: &mut SqliteConnection,
+    changes: &Changes,
+) -> Result<Written<()>, StoreError> {
+    if !write_changes(connection, changes).await? {
+        // The record was read in this very transaction.
+        return Err(StoreError::Stale);
+    }
+    Ok(Written {
+        value: (),
+        makes_work: true,
+        changed: ids_of(&changes.grants),
+    })
+}
+
+fn ids_of(grants: &[Grant]) -> Vec<GrantId> {
+    grants.iter().map(|grant| grant.id.clone()).collect()
+}
+
+async fn record_or_new(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<AssignmentRecord, StoreError> {
+    let record = tables::record(connection, key).await?;
+    Ok(record.unwrap_or_else(|| AssignmentRecord::new(key.clone())))
+}
+
+/// Takes a request id. Answers whether it was free.
+async fn take_request(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+    key: &AssignmentKey,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO requests (instance_arn, target_kind, target, principal_type, principal_id, \
+         caller, subject, request_id, content_hash, grant_ids, used_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '[]', $10) ON CONFLICT DO NOTHING",
+    );
+    let done = bind_key(query, key)
+        .bind(request.key.caller.as_str().to_owned())
+        .bind(request.key.subject.as_str().to_owned())
+        .bind(request.key.request_id.as_str().to_owned())
+        .bind(request.content_hash.clone())
+        .bind(microseconds(request.at))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes the request id of a revocation, or answers what its earlier use did.
+async fn take_or_repeat(
+    connection: &mut SqliteConnection,
+    request: Option<&RequestUse>,
+    key: &AssignmentKey,
+) -> Result<Option<RevokeOutcome>, StoreError> {
+    let Some(request) = request else {
+        return Ok(None);
+    };
+    if take_request(connection, request, key).await? {
+        return Ok(None);
+    }
+    Ok(Some(match earlier_use(connection, request).await? {
+        RequestOutcome::Repeated(earlier) | RequestOutcome::Recorded(earlier) => {
+            RevokeOutcome::Repeated {
+                record: tables::record(connection, &earlier.key).await?,
+                grants: earlier.grants,
+            }
+        }
+        RequestOutcome::Reused => RevokeOutcome::Reused,
+    }))
+}
+
+/// Writes beside a taken request id which grants it concerned.
+async fn name_grants(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+    grants: &[Grant],
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = grants.iter().map(|grant| grant.id.as_str()).collect();
+    sqlx::query(
+        "UPDATE requests SET grant_ids = $4 \
+         WHERE caller = $1 AND subject = $2 AND request_id = $3",
+    )
+    .bind(request.key.caller.as_str().to_owned())
+    .bind(request.key.subject.as_str().to_owned())
+    .bind(request.key.request_id.as_str().to_owned())
+    .bind(to_json(&ids)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What the earlier use of a request id did: `Repeated`, or `Reused` when it was for something else.
+async fn earlier_use(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<RequestOutcome<EarlierUse>, StoreError> {
+    let row = sqlx::query(
+        "SELECT * FROM requests WHERE caller = $1 AND subject = $2 AND request_id = $3",
+    )
+    .bind(request.key.caller.as_str().to_owned())
+    .bind(request.key.subject.as_str().to_owned())
+    .bind(request.key.request_id.as_str().to_owned())
+    .fetch_one(&mut *connection)
+    .await?;
+    if row.try_get::<&str, _>("content_hash")? != request.content_hash {
+        return Ok(RequestOutcome::Reused);
+    }
+    let ids: Vec<String> = serde_json::from_str(row.try_get("grant_ids")?)
+        .map_err(|problem| unreadable("grant_ids", problem))?;
+    let ids = ids
+        .iter()
+        .map(|id| GrantId::parse(id).map_err(invalid("grant_ids")))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(RequestOutcome::Repeated(EarlierUse {
+        key: key_from_row(&row)?,
+        grants: present_grants(connection, &ids).await?,
+    }))
+}
+
+/// The grants of these ids as they are stored now: times cut to what the store keeps.
+async fn present_grants(
+    connection: &mut SqliteConnection,
+    ids: &[GrantId],
+) -> Result<Vec<Grant>, StoreError> {
+    let mut grants = Vec::new();
+    for id in ids {
+        grants.extend(tables::grant(connection, id).await?);
+    }
+    Ok(grants)
+}

@@ -1,0 +1,167 @@
+//! The data directory: who holds it, and whether the database in it is Usher's and readable.
+//!
+//! Everything here refuses before it changes. A database that is foreign, damaged or of a later
+//! version is left exactly as it was found.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::store::StoreError;
+
+/// The database in the directory.
+const DATABASE_FILE: &str = "usher.sqlite3";
+/// A database that is being made: it gets its name when it is complete.
+const UNFINISHED_FILE: &str = "usher.sqlite3.new";
+/// Locked while the directory is in use. Empty; it stays when Usher ends.
+const LOCK_FILE: &str = "usher.lock";
+
+/// The mark of Usher's databases in SQLite's header: "USHR".
+pub(super) const APPLICATION_ID: u32 = 0x5553_4852;
+
+/// The first bytes of every SQLite database that is not empty.
+const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Where SQLite's header holds the application id, in bytes from the start.
+const APPLICATION_ID_OFFSET: usize = 68;
+/// The length of SQLite's header in bytes.
+const HEADER_LENGTH: usize = 100;
+
+/// A data directory that is ours as long as the lock is held.
+pub(super) struct DataDirectory {
+    /// Where it is, without links and relative parts.
+    path: PathBuf,
+    /// Held while the directory is in use. Two processes on one database would each believe to be
+    /// the only writer, and leases could not be cleared at the start.
+    pub(super) lock: File,
+}
+
+impl DataDirectory {
+    /// Makes the directory if it is missing, and locks it.
+    pub(super) fn lock(directory: &Path) -> Result<Self, StoreError> {
+        let name = directory.display();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => unusable(format!(
+                    "the data directory {name} is a file, or lies below one; name a directory"
+                )),
+                _ => access_problem("make the data directory", directory, &error),
+            })?;
+        let path = fs::canonicalize(directory)
+            .map_err(|error| access_problem("use the data directory", directory, &error))?;
+        if path.to_str().is_none() {
+            return Err(unusable(format!(
+                "the data directory {name} has a name that is not UTF-8; choose another"
+            )));
+        }
+        let lock_path = path.join(LOCK_FILE);
+        let lock = private_file()
+            .create(true)
+            .open(&lock_path)
+            .map_err(|error| access_problem("write", &lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, lock }),
+            Err(TryLockError::WouldBlock) => Err(unusable(format!(
+                "the data directory {name} is in use by another usher; stop it, or choose another \
+                 directory"
+            ))),
+            Err(TryLockError::Error(error)) => Err(access_problem("lock", &lock_path, &error)),
+        }
+    }
+
+    /// The database.
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE_FILE)
+    }
+
+    /// Looks at the database without opening it. Answers whether there is one.
+    pub(super) fn has_database(&self) -> Result<bool, StoreError> {
+        let path = self.database();
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(access_problem("read and write", &path, &error)),
+        };
+        let mut header = [0_u8; HEADER_LENGTH];
+        let readable = file.read_exact(&mut header);
+        if readable.is_err() || !header.starts_with(SQLITE_MAGIC) {
+            return Err(unusable(format!(
+                "{} is not a database, or is damaged; restore it from a backup, or name another \
+                 data directory; it was left as it is",
+                path.display()
+            )));
+        }
+        let mark = header
+            .get(APPLICATION_ID_OFFSET..APPLICATION_ID_OFFSET + 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u32::from_be_bytes);
+        if mark != Some(APPLICATION_ID) {
+            return Err(unusable(format!(
+                "{} is a database of another program; name another data directory; it was left as \
+                 it is",
+                path.display()
+            )));
+        }
+        Ok(true)
+    }
+
+    /// An empty file for a new database. What an interrupted attempt left is thrown away.
+    pub(super) fn begin_database(&self) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(UNFINISHED_FILE);
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let left = self.path.join(format!("{UNFINISHED_FILE}{suffix}"));
+            match fs::remove_file(&left) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(access_problem("remove", &left, &error)),
+            }
+        }
+        private_file()
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| access_problem("write", &path, &error))?;
+        Ok(path)
+    }
+
+    /// Gives the finished database its name, for good: a name survives power loss when the
+    /// directory is synced too.
+    pub(super) fn finish_database(&self, unfinished: &Path) -> Result<(), StoreError> {
+        fs::rename(unfinished, self.database())
+            .and_then(|()| File::open(&self.path))
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| access_problem("write", &self.path, &error))
+    }
+}
+
+/// The sentence for a file that is Usher's and cannot be used as it is.
+pub(super) fn unusable(sentence: String) -> StoreError {
+    StoreError::Unusable(sentence)
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+fn access_problem(action: &str, path: &Path, error: &io::Error) -> StoreError {
+    let help = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "usher may not; give its user the right, or choose another directory"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "it is on a read-only file system; choose a directory that can be written"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full; make room and start again"
+        }
+        _ => "check the path and the disk",
+    };
+    unusable(format!(
+        "cannot {action} {}: {help} ({error})",
+        path.display()
+    ))
+}

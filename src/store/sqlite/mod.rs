@@ -1,0 +1,340 @@
+//! The store in one SQLite file: the default, for one process.
+//!
+//! ```text
+//!   a write -> bounded queue -> the writer task, several calls a commit -> answers
+//!   a read  -> one of a few read-only connections, beside the writer (WAL)
+//! ```
+//! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
+//! process is the only one; that is why opening may clear every lease: its holder is dead.
+//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `reads`.
+
+mod callers;
+mod claims;
+mod directory;
+mod events;
+mod failure;
+mod options;
+mod reads;
+mod rows;
+mod schema;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use jiff::Timestamp;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{Acquire as _, pool::PoolConnection};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use options::SqliteOptions;
+
+use self::directory::DataDirectory;
+use self::failure::closed;
+use self::writer::{Body, Call, Queued, Writer, Written};
+use super::{
+    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestOutcome,
+    RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+};
+use crate::domain::intent::EndRequest;
+use crate::domain::plan::Changes;
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+
+/// The length of a secret in bytes: the key of an HMAC-SHA256.
+const SECRET_LENGTH: usize = 32;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    readers: SqlitePool,
+    /// Into the writer's queue; none once the store is closed.
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Queued>>>>,
+    /// The writer, awaited by `close`.
+    writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    signals: Signals,
+    wait: Duration,
+}
+
+impl SqliteStore {
+    /// Opens the store in a data directory, which is made if it is missing (mode 0700, the
+    /// database 0600). Every lease is cleared: the lock proves that its holder is dead.
+    ///
+    /// Needs a tokio runtime. The directory is free again when `close` has returned, or soon after
+    /// the store is dropped: what is queued is still written.
+    ///
+    /// # Errors
+    /// `Unusable` with a sentence for the operator when the directory is in use, cannot be written,
+    /// or holds a database that is foreign, damaged or of a later version; it is left as it was.
+    /// `Unavailable` when the disk fails meanwhile.
+    pub async fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let options = options.with_room();
+        let wait = options.wait();
+        let directory = DataDirectory::lock(directory)?;
+        let mut connection = schema::open_database(&directory, wait).await?;
+        claims::clear_leases(&mut connection).await?;
+        let connect = schema::connect_options(&directory.database(), wait);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers)
+            .acquire_timeout(wait)
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.clone().read_only(true));
+        let (sender, queue) = mpsc::channel(options.queued_writes_max);
+        let signals = Signals::default();
+        let writer = Writer {
+            connection: Some(connection),
+            connect,
+            queue,
+            calls_per_commit_max: options.writes_per_commit_max,
+            signals: signals.clone(),
+            lock: directory.lock,
+        };
+        Ok(Self {
+            readers,
+            queue: Mutex::new(Some(sender)),
+            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
+            signals,
+            wait,
+        })
+    }
+
+    /// Queues a call and waits for its answer. Dropped before it is queued, nothing happens;
+    /// dropped later, it happens wholly.
+    async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T, StoreError> {
+        let queue = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(closed)?;
+        let (call, answer) = Call::queued(body);
+        queue
+            .send_timeout(call, self.wait)
+            .await
+            .map_err(|error| match error {
+                mpsc::error::SendTimeoutError::Timeout(_) => {
+                    StoreError::Unavailable("the queue of writes is full".to_owned())
+                }
+                mpsc::error::SendTimeoutError::Closed(_) => closed(),
+            })?;
+        drop(queue);
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn record_grant(
+        &self,
+        request: GrantRequest,
+    ) -> Result<RequestOutcome<Grant>, StoreError> {
+        self.write(Box::new(move |connection| {
+            Box::pin(callers::record_grant(connection, request))
+        }))
+        .await
+    }
+
+    async fn find_request(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError> {
+        let mut connection = self.reader().await?;
+        // The request and its grants from one state of the database.
+        let mut transaction = connection.begin().await?;
+        callers::find_request(&mut transaction, request).await
+    }
+
+    async fn revoke_grant(
+        &self,
+        id: &GrantId,
+        request: Option<&RequestUse>,
+        end: &EndRequest,
+    ) -> Result<RevokeOutcome, StoreError> {
+        let (id, request, end) = (id.clone(), request.cloned(), end.clone());
+        self.write(Box::new(move |connection| {
+            Box::pin(
+                async move { callers::revoke_grant(connection, &id, request.as_ref(), &end).await },
+            )
+        }))
+        .await
+    }
+
+    async fn remove_assignment(
+        &self,
+        key: &AssignmentKey,
+        request: Option<&RequestUse>,
+        end: &EndRequest,
+    ) -> Result<RevokeOutcome, StoreError> {
+        let (key, request, end) = (key.clone(), request.cloned(), end.clone());
+        self.write(Box::new(move |connection| {
+            Box::pin(async move {
+                callers::remove_assignment(connection, &key, request.as_ref(), &end).await
+            })
+        }))
+        .await
+    }
+
+    async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+        tables::grant(&mut *self.reader().await?, id).await
+    }
+
+    async fn grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<&GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError> {
+        reads::grants(&mut *self.reader().await?, filter, after, limit).await
+    }
+
+    async fn open_grants(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<Grant>, StoreError> {
+        reads::open_grants(&mut *self.reader().await?, instance, scope).await
+    }
+
+    async fn assignment_records(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<AssignmentRecord>, StoreError> {
+        reads::assignment_records(&mut *self.reader().await?, instance, scope).await
+    }
+
+    async fn grant_events(
+        &self,
+        id: &GrantId,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        reads::grant_events(&mut *self.reader().await?, id, limit).await
+    }
+
+    async fn claim_due(
+        &self,
+        holder: &Holder,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let holder = holder.clone();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move {
+                claims::claim_due(connection, &holder, now, lease_until, limit).await
+            })
+        }))
+        .await
+    }
+
+    async fn renew_claim(
+        &self,
+        claim: &Claim,
+        lease_until: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let claim = claim.clone();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { claims::renew_claim(connection, &claim, lease_until).await })
+        }))
+        .await
+    }
+
+    async fn commit_step(&self, claim: &Claim, changes: Changes) -> Result<Claim, StoreError> {
+        let claim = claim.clone();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { claims::commit_step(connection, &claim, changes).await })
+        }))
+        .await
+    }
+
+    async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError> {
+        let claim = claim.clone();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { claims::commit_and_release(connection, &claim, changes).await })
+        }))
+        .await
+    }
+
+    async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let mut connection = self.reader().await?;
+        // Due work and leases from one state of the database.
+        let mut transaction = connection.begin().await?;
+        claims::next_due_at(&mut transaction, now).await
+    }
+
+    async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError> {
+        reads::count_overdue_ends(&mut *self.reader().await?, since).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        if let Some(secret) = reads::secret(&mut *self.reader().await?, name).await? {
+            return Ok(secret);
+        }
+        let mut value = [0_u8; SECRET_LENGTH];
+        SystemRandom::new()
+            .fill(&mut value)
+            .map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;
+        let name = name.to_owned();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move {
+                let secret = reads::keep_secret(connection, &name, &value).await?;
+                Ok(Written::unchanged(secret))
+            })
+        }))
+        .await
+    }
+
+    async fn remember_names(&self, names: &[NameEntry]) -> Result<(), StoreError> {
+        let names = names.to_vec();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move {
+                reads::remember_names(connection, &names).await?;
+                Ok(Written::unchanged(()))
+            })
+        }))
+        .await
+    }
+
+    async fn name(&self, kind: NameKind, id: &str) -> Result<Option<String>, StoreError> {
+        reads::name(&mut *self.reader().await?, kind, id).await
+    }
+
+    async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(Box::new(move |connection| {
+            Box::pin(async move {
+                let forgotten = reads::forget_requests(connection, before).await?;
+                Ok(Written::unchanged(forgotten))
+            })
+        }))
+        .await
+    }
+
+    fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    async fn close(&self) {
+        // No new calls; the writer ends when it has answered those that are queued.
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.readers.close().await;
+        if let Some(writer) = self.writer.lock().await.take()
+            && let Err(error) = writer.await
+        {
+            tracing::error!(error = %error, "the store's writer ended badly");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What the readers answer: each from one state of the database.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::events::event_from_json;
+use super::failure::unreadable;
+use super::rows::{grant_from_row, microseconds, record_from_row};
+use super::tables::is_open;
+use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::store::{GrantFilter, GrantScope, NameEntry, NameKind, StoreError, StoredEvent};
+
+/// `Store::grants`.
+pub(super) async fn grants(
+    connection: &mut SqliteConnection,
+    filter: &GrantFilter,
+    after: Option<&GrantId>,
+    limit: usize,
+) -> Result<Vec<Grant>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM grants WHERE 1 = 1");
+    if let Some(instance) = &filter.instance {
+        query
+            .push(" AND instance_arn = ")
+            .push_bind(instance.as_str());
+    }
+    if let Some(principal) = &filter.principal {
+        query
+            .push(" AND principal_id = ")
+            .push_bind(principal.id.as_str())
+            .push(" AND principal_type = ")
+            .push_bind(principal.kind.as_str());
+    }
+    if let Some(target) = &filter.target {
+        query
+            .push(" AND target = ")
+            .push_bind(target.key())
+            .push(" AND target_kind = ")
+            .push_bind(target.kind());
+    }
+    if let Some(ticket) = &filter.ticket {
+        query
+            .push(" AND ticket <> '' AND ticket = ")
+            .push_bind(ticket);
+    }
+    if let Some(requested_by) = &filter.requested_by {
+        query.push(" AND requested_by = ").push_bind(requested_by);
+    }
+    if !filter.states.is_empty() {
+        let mut states = query.push(" AND state IN (").separated(", ");
+        for state in &filter.states {
+            states.push_bind(state.as_str());
+        }
+        query.push(")");
+    }
+    if let Some(after) = after {
+        query.push(" AND id < ").push_bind(after.as_str());
+    }
+    query
+        .push(" ORDER BY id DESC LIMIT ")
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = query.build().fetch_all(connection).await?;
+    rows.iter().map(grant_from_row).collect()
+}
+
+/// `Store::open_grants`.
+pub(super) async fn open_grants(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    scope: &GrantScope,
+) -> Result<Vec<Grant>, StoreError> {
+    let mut query =
+        QueryBuilder::<Sqlite>::new(concat!("SELECT * FROM grants WHERE 1 = 1", is_open!()));
+    push_scope(&mut query, instance, scope);
+    let rows = query.build().fetch_all(connection).await?;
+    let mut grants = rows
+        .iter()
+        .map(grant_from_row)
+        .collect::<Result<Vec<_>, _>>()?;
+    // Sorted here: the order of keys is the domain's, not that of the columns' words.
+    grants.sort_by_cached_key(|grant| (grant.assignment_key(), grant.id.clone()));
+    Ok(grants)
+}
+
+/// `Store::assignment_records`.
+pub(super) async fn assignment_records(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    scope: &GrantScope,
+) -> Result<Vec<AssignmentRecord>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM assignments WHERE 1 = 1");
+    push_scope(&mut query, instance, scope);
+    let rows = query.build().fetch_all(connection).await?;
+    let mut records = rows
+        .iter()
+        .map(record_from_row)
+        .collect::<Result<Vec<_>, _>>()?;
+    records.sort_by(|left, right| left.key.cmp(&right.key));
+    Ok(records)
+}
+
+fn push_scope(query: &mut QueryBuilder<Sqlite>, instance: &InstanceArn, scope: &GrantScope) {
+    query
+        .push(" AND instance_arn = ")
+        .push_bind(instance.as_str());
+    let (principal, application) = match scope {
+        GrantScope::All => (None, None),
+        GrantScope::Application(application) => (None, Some(application)),
+        GrantScope::Principal(principal) => (Some(principal), None),
+        GrantScope::Assignment(principal, application) => (Some(principal), Some(application)),
+    };
+    if let Some(application) = application {
+        query
+            .push(" AND target_kind = 'APPLICATION' AND target = ")
+            .push_bind(application.as_str());
+    }
+    if let Some(principal) = principal {
+        query
+            .push(" AND principal_type = ")
+            .push_bind(principal.kind.as_str())
+            .push(" AND principal_id = ")
+            .push_bind(principal.id.as_str());
+    }
+}
+
+/// `Store::grant_events`.
+pub(super) async fn grant_events(
+    connection: &mut SqliteConnection,
+    id: &GrantId,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT sequence, body FROM events WHERE grant_id = $1 ORDER BY sequence DESC LIMIT $2",
+    )
+    .bind(id.as_str().to_owned())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .rev()
+        .map(|row| {
+            Ok(StoredEvent {
+                sequence: row.try_get("sequence")?,
+                event: event_from_json(row.try_get("body")?)?,
+            })
+        })
+        .collect()
+}
+
+/// `Store::count_overdue_ends`.
+pub(super) async fn count_overdue_ends(
+    connection: &mut SqliteConnection,
+    since: Timestamp,
+) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM grants WHERE state = 'REVOKING' AND ending_at < $1) \
+         + (SELECT COUNT(*) FROM grants WHERE state = 'ACTIVE' AND end_at < $1)",
+    )
+    .bind(microseconds(since))
+    .fetch_one(connection)
+    .await?
+    .try_get(0)?;
+    u64::try_from(count).map_err(|problem| unreadable("count", problem))
+}
+
+/// `Store::name`.
+pub(super) async fn name(
+    connection: &mut SqliteConnection,
+    kind: NameKind,
+    id: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = sqlx::query("SELECT name FROM names WHERE kind = $1 AND id = $2")
+        .bind(name_word(kind))
+        .bind(id.to_owned())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// `Store::remember_names`: of two readings the later counts.
+pub(super) async fn remember_names(
+    connection: &mut SqliteConnection,
+    names: &[NameEntry],
+) -> Result<(), StoreError> {
+    for entry in names {
+        sqlx::query(
+            "INSERT INTO names (kind, id, name, seen_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (kind, id) DO UPDATE SET name = excluded.name, \
+             seen_at = excluded.seen_at WHERE excluded.seen_at >= names.seen_at",
+        )
+        .bind(name_word(entry.kind))
+        .bind(entry.id.clone())
+        .bind(entry.name.clone())
+        .bind(microseconds(entry.seen_at))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A secret, if it was made already.
+pub(super) async fn secret(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row = sqlx::query("SELECT value FROM secrets WHERE name = $1")
+        .bind(name.to_owned())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Keeps a new secret unless there is one by now; answers the one that counts.
+pub(super) async fn keep_secret(
+    connection: &mut SqliteConnection,
+    name: &str,
+    value: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(name.to_owned())
+        .bind(value.to_owned())
+        .execute(&mut *connection)
+        .await?;
+    secret(connection, name)
+        .await?
+        .ok_or_else(|| unreadable("secrets", "what was just written is missing"))
+}
+
+/// `Store::forget_requests`.
+pub(super) async fn forget_requests(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM requests WHERE used_at < $1")
+        .bind(microseconds(before))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+fn name_word(kind: NameKind) -> &'static str {
+    match kind {
+        NameKind::User => "USER",
+        NameKind::Group => "GROUP",
+        NameKind::Application => "APPLICATION",
+    }
+}

@@ -1,0 +1,215 @@
+//! Rows to values and back. A row that this version cannot read is `Corrupt`, never guessed at.
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+
+use super::failure::{invalid, unreadable};
+use crate::domain::{
+    AssignmentKey, AssignmentRecord, CallerName, Ending, EndingKind, Grant, GrantId, GrantState,
+    InstanceArn, Justification, PrincipalId, PrincipalKind, PrincipalRef, Removal, Standing,
+    Target, Ticket,
+};
+use crate::store::StoreError;
+
+/// A query with its arguments.
+pub(super) type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+/// An instant as the store keeps it: to the microsecond.
+pub(super) fn microseconds(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// An instant that may be missing.
+pub(super) fn microseconds_or_null(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_microsecond)
+}
+
+/// A duration as the store keeps it. One that is longer than 292,000 years is cut to that: it ends
+/// after the last instant that can be written either way.
+pub(super) fn duration_microseconds(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(if duration.is_negative() {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
+}
+
+/// Binds the five columns of an assignment's key: always `$1` to `$5`, in the order of the table.
+pub(super) fn bind_key<'q>(query: Query<'q>, key: &AssignmentKey) -> Query<'q> {
+    query
+        .bind(key.instance_arn.as_str().to_owned())
+        .bind(key.target.kind())
+        .bind(key.target.key().to_owned())
+        .bind(key.principal.kind.as_str())
+        .bind(key.principal.id.as_str().to_owned())
+}
+
+/// Reads an assignment's key.
+pub(super) fn key_from_row(row: &SqliteRow) -> Result<AssignmentKey, StoreError> {
+    key_from_words(
+        row.try_get("instance_arn")?,
+        row.try_get("target_kind")?,
+        row.try_get("target")?,
+        row.try_get("principal_type")?,
+        row.try_get("principal_id")?,
+    )
+}
+
+/// Reads an assignment's key from its five words.
+pub(super) fn key_from_words(
+    instance_arn: &str,
+    target_kind: &str,
+    target: &str,
+    principal_type: &str,
+    principal_id: &str,
+) -> Result<AssignmentKey, StoreError> {
+    Ok(AssignmentKey {
+        instance_arn: InstanceArn::parse(instance_arn).map_err(invalid("instance_arn"))?,
+        principal: PrincipalRef {
+            kind: PrincipalKind::from_aws(principal_type)
+                .ok_or_else(|| unreadable("principal_type", principal_type))?,
+            id: PrincipalId::parse(principal_id).map_err(invalid("principal_id"))?,
+        },
+        target: Target::from_parts(target_kind, target).map_err(invalid("target"))?,
+    })
+}
+
+/// Reads an assignment's record.
+pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, StoreError> {
+    let standing: &str = row.try_get("standing")?;
+    let removal = match optional_time(row, "removal_at")? {
+        Some(at) => Some(Removal {
+            by: CallerName::parse(row.try_get("removal_by")?).map_err(invalid("removal_by"))?,
+            reason: Justification::parse(row.try_get("removal_reason")?)
+                .map_err(invalid("removal_reason"))?,
+            at,
+        }),
+        None => None,
+    };
+    let failed_attempts: i64 = row.try_get("failed_attempts")?;
+    Ok(AssignmentRecord {
+        key: key_from_row(row)?,
+        standing: Standing::from_word(standing).ok_or_else(|| unreadable("standing", standing))?,
+        standing_seen_at: optional_time(row, "standing_seen_at")?,
+        last_create_at: optional_time(row, "last_create_at")?,
+        create_acknowledged: row.try_get("create_acknowledged")?,
+        create_seen: row.try_get("create_seen")?,
+        last_delete_at: optional_time(row, "last_delete_at")?,
+        removal,
+        removed_at: optional_time(row, "removed_at")?,
+        recheck_at: optional_time(row, "recheck_at")?,
+        next_attempt_at: optional_time(row, "next_attempt_at")?,
+        failed_attempts: u32::try_from(failed_attempts)
+            .map_err(|problem| unreadable("failed_attempts", problem))?,
+        failing_since: optional_time(row, "failing_since")?,
+        last_failure: optional_json(row, "last_failure")?,
+        version: count(row, "version")?,
+    })
+}
+
+/// Reads a grant.
+pub(super) fn grant_from_row(row: &SqliteRow) -> Result<Grant, StoreError> {
+    let state: &str = row.try_get("state")?;
+    let key = key_from_row(row)?;
+    let duration: Option<i64> = row.try_get("duration_microseconds")?;
+    let policies: &str = row.try_get("policies")?;
+    Ok(Grant {
+        id: GrantId::parse(row.try_get("id")?).map_err(invalid("id"))?,
+        instance_arn: key.instance_arn,
+        principal: key.principal,
+        target: key.target,
+        state: GrantState::from_word(state).ok_or_else(|| unreadable("state", state))?,
+        people_count: count(row, "people_count")?,
+        requested_by: CallerName::parse(row.try_get("requested_by")?)
+            .map_err(invalid("requested_by"))?,
+        subject: CallerName::parse(row.try_get("subject")?).map_err(invalid("subject"))?,
+        justification: Justification::parse(row.try_get("justification")?)
+            .map_err(invalid("justification"))?,
+        ticket: Ticket::parse(row.try_get("ticket")?).map_err(invalid("ticket"))?,
+        policies: serde_json::from_str(policies)
+            .map_err(|problem| unreadable("policies", problem))?,
+        policy_version: row.try_get("policy_version")?,
+        duration: duration.map(SignedDuration::from_micros),
+        created_at: time("created_at", row.try_get("created_at")?)?,
+        started_at: optional_time(row, "started_at")?,
+        end_at: optional_time(row, "end_at")?,
+        ended_at: optional_time(row, "ended_at")?,
+        ending: ending_from_row(row)?,
+        failure: optional_json(row, "failure")?,
+        version: count(row, "version")?,
+    })
+}
+
+fn ending_from_row(row: &SqliteRow) -> Result<Option<Ending>, StoreError> {
+    let Some(word) = row.try_get::<Option<&str>, _>("ending_kind")? else {
+        return Ok(None);
+    };
+    let kind = ending_from_word(word).ok_or_else(|| unreadable("ending_kind", word))?;
+    let by = row
+        .try_get::<Option<&str>, _>("ending_by")?
+        .map(CallerName::parse)
+        .transpose()
+        .map_err(invalid("ending_by"))?;
+    Ok(Some(Ending {
+        kind,
+        by,
+        reason: Justification::parse(row.try_get("ending_reason")?)
+            .map_err(invalid("ending_reason"))?,
+        at: time("ending_at", row.try_get("ending_at")?)?,
+    }))
+}
+
+/// The store's word for how a grant ends.
+pub(super) fn ending_word(kind: EndingKind) -> &'static str {
+    match kind {
+        EndingKind::Revoked => "REVOKED",
+        EndingKind::Expired => "EXPIRED",
+    }
+}
+
+fn ending_from_word(word: &str) -> Option<EndingKind> {
+    [EndingKind::Revoked, EndingKind::Expired]
+        .into_iter()
+        .find(|kind| ending_word(*kind) == word)
+}
+
+/// Reads an instant.
+pub(super) fn time(column: &str, microseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(microseconds).map_err(|problem| unreadable(column, problem))
+}
+
+/// Reads an instant that may be missing.
+pub(super) fn optional_time(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<Timestamp>, StoreError> {
+    row.try_get::<Option<i64>, _>(column)?
+        .map(|microseconds| time(column, microseconds))
+        .transpose()
+}
+
+/// Writes a value as JSON text.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|problem| unreadable("a value to write", problem))
+}
+
+fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    row.try_get::<Option<&str>, _>(column)?
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|problem| unreadable(column, problem))
+}
+
+fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value).map_err(|problem| unreadable(column, problem))
+}
+
+/// Writes a count. One past the column's range is cut to it.
+pub(super) fn count_to_column(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

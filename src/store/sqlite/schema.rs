@@ -1,0 +1,128 @@
+//! Opening the database: its checks, its birth, its migrations.
+//!
+//! Migrations go forward only, and each with its version number in one transaction: a database is
+//! always of one version. SQLite keeps the number itself (`user_version`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+use super::directory::{APPLICATION_ID, DataDirectory, unusable};
+use crate::store::StoreError;
+
+/// The migrations in order. The first makes version 1, and so on; none is ever changed.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_grants.sql")];
+
+/// How a connection that writes is opened.
+pub(super) fn connect_options(database: &Path, wait: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(wait)
+        .foreign_keys(true)
+        // FULL: in WAL mode the weaker settings lose the last commits at power loss.
+        .synchronous(SqliteSynchronous::Full)
+}
+
+/// Makes the database if there is none, else checks it and brings it to the present version.
+/// Answers a connection to write with.
+pub(super) async fn open_database(
+    directory: &DataDirectory,
+    wait: Duration,
+) -> Result<SqliteConnection, StoreError> {
+    if directory.has_database()? {
+        check_database(directory, wait).await?;
+    } else {
+        make_database(directory, wait).await?;
+    }
+    let options = connect_options(&directory.database(), wait);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    migrate(&mut connection).await?;
+    Ok(connection)
+}
+
+/// A new database is made under another name: under its own name there is always a whole one, so
+/// that a foreign file and an interrupted birth cannot be confused.
+async fn make_database(directory: &DataDirectory, wait: Duration) -> Result<(), StoreError> {
+    let unfinished = directory.begin_database()?;
+    let options = connect_options(&unfinished, wait).journal_mode(SqliteJournalMode::Wal);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "PRAGMA application_id = {APPLICATION_ID}"
+    )))
+    .execute(&mut connection)
+    .await?;
+    migrate(&mut connection).await?;
+    // Closing the last connection moves the log into the file and syncs it.
+    connection.close().await?;
+    directory.finish_database(&unfinished)
+}
+
+/// Reads the version and walks the database once, before anything may write to it.
+async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(), StoreError> {
+    let path = directory.database();
+    let name = path.display();
+    let damaged = |problem: String| {
+        unusable(format!(
+            "the database {name} is damaged ({problem}); restore it from a backup, or name another \
+             data directory; it was left as it is"
+        ))
+    };
+    let options = connect_options(&path, wait);
+    let check = async {
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let version = user_version(&mut connection).await?;
+        // quick_check reads every page but not every index entry: it takes about a second for
+        // each gigabyte, and finds what a torn or foreign write leaves.
+        let verdict: String = sqlx::query("PRAGMA quick_check(1)")
+            .fetch_one(&mut connection)
+            .await?
+            .try_get(0)?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>((version, verdict))
+    };
+    let (version, verdict) = check.await.map_err(|error| match StoreError::from(error) {
+        StoreError::Corrupt(problem) => damaged(problem),
+        other => unusable(format!(
+            "the database {name} cannot be opened ({other}); check that nothing else uses it and \
+             that the disk is well; it was left as it is"
+        )),
+    })?;
+    if verdict != "ok" {
+        return Err(damaged(verdict));
+    }
+    if version > MIGRATIONS.len() {
+        return Err(unusable(format!(
+            "the database {name} was written by a later version of usher (schema {version}, this \
+             one knows {known}); start that version; it was left as it is",
+            known = MIGRATIONS.len()
+        )));
+    }
+    Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let present = user_version(connection).await?;
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(present) {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "PRAGMA user_version = {}",
+            index + 1
+        )))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+async fn user_version(connection: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
+    let version: i64 = sqlx::query("PRAGMA user_version")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    // A negative version is nobody's: read as later than every known one, it is refused.
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,228 @@
+//! The single statements that the transactions are made of. Each expects to run inside one.
+//!
+//! Every change of a record is conditional on its version and raises it by one, so that whoever
+//! holds an older reading of the record cannot write over it.
+
+use sqlx::SqliteConnection;
+
+use super::failure::unreadable;
+use super::rows::{
+    bind_key, count_to_column, duration_microseconds, ending_word, grant_from_row, microseconds,
+    microseconds_or_null, record_from_row, to_json,
+};
+use crate::domain::plan::Changes;
+use crate::domain::{AssignmentKey, AssignmentRecord, Event, Grant, GrantId};
+use crate::store::StoreError;
+
+/// The condition on an assignment's key, for `bind_key`.
+macro_rules! where_key {
+    () => {
+        " WHERE instance_arn = $1 AND target_kind = $2 AND target = $3 \
+         AND principal_type = $4 AND principal_id = $5"
+    };
+}
+pub(super) use where_key;
+
+/// The states of grants that are not over, in the very words of the partial index.
+macro_rules! is_open {
+    () => {
+        " AND state IN ('PROVISIONING', 'ACTIVE', 'REVOKING')"
+    };
+}
+pub(super) use is_open;
+
+/// The record of an assignment, if there is one.
+pub(super) async fn record(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<Option<AssignmentRecord>, StoreError> {
+    let query = sqlx::query(concat!("SELECT * FROM assignments", where_key!()));
+    let row = bind_key(query, key).fetch_optional(connection).await?;
+    row.as_ref().map(record_from_row).transpose()
+}
+
+/// One grant, if there is one.
+pub(super) async fn grant(
+    connection: &mut SqliteConnection,
+    id: &GrantId,
+) -> Result<Option<Grant>, StoreError> {
+    let row = sqlx::query("SELECT * FROM grants WHERE id = $1")
+        .bind(id.as_str().to_owned())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(grant_from_row).transpose()
+}
+
+/// The grants on an assignment that are not over, sorted by id.
+pub(super) async fn open_grants_on(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<Vec<Grant>, StoreError> {
+    let query = sqlx::query(concat!(
+        "SELECT * FROM grants",
+        where_key!(),
+        is_open!(),
+        " ORDER BY id"
+    ));
+    let rows = bind_key(query, key).fetch_all(connection).await?;
+    rows.iter().map(grant_from_row).collect()
+}
+
+/// Writes changes down: the record first, because new grants refer to it. Answers whether the
+/// record still had the version that the changes were made from; if not, nothing was written.
+///
+/// A grant of version 1 is a new one; every other is written over the version before its own.
+pub(super) async fn write_changes(
+    connection: &mut SqliteConnection,
+    changes: &Changes,
+) -> Result<bool, StoreError> {
+    let written = if changes.record.version == 0 {
+        insert_record(connection, &changes.record).await?
+    } else {
+        update_record(connection, &changes.record).await?
+    };
+    if !written {
+        return Ok(false);
+    }
+    for grant in &changes.grants {
+        if grant.version == 1 {
+            insert_grant(connection, grant).await?;
+        } else {
+            update_grant(connection, grant).await?;
+        }
+    }
+    for event in &changes.events {
+        insert_event(connection, event).await?;
+    }
+    Ok(true)
+}
+
+async fn insert_record(
+    connection: &mut SqliteConnection,
+    record: &AssignmentRecord,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO assignments (instance_arn, target_kind, target, principal_type, principal_id, \
+         standing, create_acknowledged, create_seen, failed_attempts, version) \
+         VALUES ($1, $2, $3, $4, $5, 'UNKNOWN', 0, 0, 0, 0) ON CONFLICT DO NOTHING",
+    );
+    let done = bind_key(query, &record.key)
+        .execute(&mut *connection)
+        .await?;
+    Ok(done.rows_affected() == 1 && update_record(connection, record).await?)
+}
+
+async fn update_record(
+    connection: &mut SqliteConnection,
+    record: &AssignmentRecord,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET standing = $6, standing_seen_at = $7, last_create_at = $8, \
+         create_acknowledged = $9, create_seen = $10, last_delete_at = $11, removal_by = $12, \
+         removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
+         next_attempt_at = $17, failed_attempts = $18, failing_since = $19, last_failure = $20, \
+         version = version + 1",
+        where_key!(),
+        " AND version = $21"
+    ));
+    let removal = record.removal.as_ref();
+    let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
+    let done = bind_key(query, &record.key)
+        .bind(record.standing.as_str())
+        .bind(microseconds_or_null(record.standing_seen_at))
+        .bind(microseconds_or_null(record.last_create_at))
+        .bind(record.create_acknowledged)
+        .bind(record.create_seen)
+        .bind(microseconds_or_null(record.last_delete_at))
+        .bind(removal.map(|removal| removal.by.as_str().to_owned()))
+        .bind(removal.map(|removal| removal.reason.as_str().to_owned()))
+        .bind(removal.map(|removal| microseconds(removal.at)))
+        .bind(microseconds_or_null(record.removed_at))
+        .bind(microseconds_or_null(record.recheck_at))
+        .bind(microseconds_or_null(record.next_attempt_at))
+        .bind(i64::from(record.failed_attempts))
+        .bind(microseconds_or_null(record.failing_since))
+        .bind(last_failure)
+        .bind(count_to_column(record.version))
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO grants (instance_arn, target_kind, target, principal_type, principal_id, id, \
+         state, people_count, requested_by, subject, justification, ticket, policies, \
+         policy_version, duration_microseconds, created_at, started_at, end_at, ended_at, \
+         ending_kind, ending_by, ending_reason, ending_at, failure, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21, $22, $23, $24, $25)",
+    );
+    let ending = grant.ending.as_ref();
+    bind_key(query, &grant.assignment_key())
+        .bind(grant.id.as_str().to_owned())
+        .bind(grant.state.as_str())
+        .bind(count_to_column(grant.people_count))
+        .bind(grant.requested_by.as_str().to_owned())
+        .bind(grant.subject.as_str().to_owned())
+        .bind(grant.justification.as_str().to_owned())
+        .bind(grant.ticket.as_str().to_owned())
+        .bind(to_json(&grant.policies)?)
+        .bind(grant.policy_version.clone())
+        .bind(grant.duration.map(duration_microseconds))
+        .bind(microseconds(grant.created_at))
+        .bind(microseconds_or_null(grant.started_at))
+        .bind(microseconds_or_null(grant.end_at))
+        .bind(microseconds_or_null(grant.ended_at))
+        .bind(ending.map(|ending| ending_word(ending.kind)))
+        .bind(ending.and_then(|ending| ending.by.as_ref().map(|by| by.as_str().to_owned())))
+        .bind(ending.map(|ending| ending.reason.as_str().to_owned()))
+        .bind(ending.map(|ending| microseconds(ending.at)))
+        .bind(grant.failure.as_ref().map(to_json).transpose()?)
+        .bind(count_to_column(grant.version))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes what can change in a grant's life; what was asked for never does.
+async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), StoreError> {
+    let ending = grant.ending.as_ref();
+    let done = sqlx::query(
+        "UPDATE grants SET state = $2, started_at = $3, end_at = $4, ended_at = $5, \
+         ending_kind = $6, ending_by = $7, ending_reason = $8, ending_at = $9, failure = $10, \
+         version = $11 WHERE id = $1 AND version = $11 - 1",
+    )
+    .bind(grant.id.as_str().to_owned())
+    .bind(grant.state.as_str())
+    .bind(microseconds_or_null(grant.started_at))
+    .bind(microseconds_or_null(grant.end_at))
+    .bind(microseconds_or_null(grant.ended_at))
+    .bind(ending.map(|ending| ending_word(ending.kind)))
+    .bind(ending.and_then(|ending| ending.by.as_ref().map(|by| by.as_str().to_owned())))
+    .bind(ending.map(|ending| ending.reason.as_str().to_owned()))
+    .bind(ending.map(|ending| microseconds(ending.at)))
+    .bind(grant.failure.as_ref().map(to_json).transpose()?)
+    .bind(count_to_column(grant.version))
+    .execute(connection)
+    .await?;
+    // INVARIANT: a grant changes only together with its record, whose version was just compared;
+    // a second comparison costs nothing and keeps one grant from two terminal decisions.
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Stale)
+    }
+}
+
+async fn insert_event(connection: &mut SqliteConnection, event: &Event) -> Result<(), StoreError> {
+    let body = event
+        .to_canonical_json()
+        .map_err(|problem| unreadable("an event to write", problem))?;
+    sqlx::query("INSERT INTO events (grant_id, body) VALUES ($1, $2)")
+        .bind(event.grant_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(body)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Tests of what only the inside of the SQLite store can reach.
+
+use super::*;
+use crate::domain::GrantState;
+use crate::domain::grant::tests::grant;
+
+fn request(number: u128) -> GrantRequest {
+    GrantRequest {
+        grant: grant(number, GrantState::Provisioning),
+        request: None,
+    }
+}
+
+async fn open(directory: &Path) -> SqliteStore {
+    SqliteStore::open(directory, SqliteOptions::default())
+        .await
+        .unwrap()
+}
+
+/// Runs one statement on the writing connection.
+async fn on_writer(store: &SqliteStore, sql: &'static str) -> Result<(), StoreError> {
+    store
+        .write(Box::new(move |connection| {
+            Box::pin(async move {
+                sqlx::raw_sql(sql).execute(connection).await?;
+                Ok(Written::unchanged(()))
+            })
+        }))
+        .await
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_the_writer_recovers() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    // SQLite then answers as it does when the disk is full.
+    on_writer(&store, "PRAGMA max_page_count = 1")
+        .await
+        .unwrap();
+    let mut number = 0;
+    let failure = loop {
+        number += 1;
+        assert!(number < 10_000, "the database never filled up");
+        if let Err(error) = store.record_grant(request(number)).await {
+            break error;
+        }
+    };
+    assert!(matches!(failure, StoreError::Unavailable(_)), "{failure:?}");
+    let lost = grant(number, GrantState::Provisioning).id;
+    assert_eq!(store.grant(&lost).await.unwrap(), None);
+    on_writer(&store, "PRAGMA max_page_count = 100000")
+        .await
+        .unwrap();
+    store.record_grant(request(number)).await.unwrap();
+    assert!(store.grant(&lost).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_failed_commit_fails_the_whole_group_and_the_writer_recovers() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    // A foreign key that is checked at the commit, and fails there.
+    let broken = "PRAGMA defer_foreign_keys = ON; \
+        INSERT INTO grants SELECT 'grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', \
+        '', '[]', '', NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1";
+    // Queued together before the writer runs (one thread, no await point between): one group.
+    let (broken, recorded) =
+        tokio::join!(on_writer(&store, broken), store.record_grant(request(1)));
+    assert!(
+        matches!(broken, Err(StoreError::Unavailable(_))),
+        "{broken:?}"
+    );
+    assert!(
+        matches!(recorded, Err(StoreError::Unavailable(_))),
+        "{recorded:?}"
+    );
+    let id = grant(1, GrantState::Provisioning).id;
+    assert_eq!(store.grant(&id).await.unwrap(), None);
+    store.record_grant(request(1)).await.unwrap();
+    assert!(store.grant(&id).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_failing_call_rolls_back_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    // The second has the id of the first: its record is changed before the grant is refused.
+    let (first, second, third) = tokio::join!(
+        store.record_grant(request(1)),
+        store.record_grant(request(1)),
+        store.record_grant(request(3)),
+    );
+    first.unwrap();
+    assert!(second.is_err());
+    third.unwrap();
+    let key = grant(1, GrantState::Provisioning).assignment_key();
+    let record = tables::record(&mut store.reader().await.unwrap(), &key)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.version, 2, "the refused write left nothing");
+    let events = store
+        .grant_events(&grant(1, GrantState::Provisioning).id, 10)
+        .await
+        .unwrap();
+    assert_eq!(events.len(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_is_refused_after_the_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        queued_writes_max: 1,
+        wait_milliseconds: 20,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(directory.path(), options).await.unwrap();
+    // A call that holds the writer until it is told to go on.
+    let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
+    let (started, has_started) = tokio::sync::oneshot::channel::<()>();
+    let held = store.write::<()>(Box::new(move |_| {
+        Box::pin(async move {
+            started.send(()).unwrap();
+            wait.await.unwrap();
+            Ok(Written::unchanged(()))
+        })
+    }));
+    let others = async {
+        has_started.await.unwrap();
+        let first = store.record_grant(request(1));
+        let second = async {
+            let refused = store.record_grant(request(2)).await;
+            go_on.send(()).unwrap();
+            refused
+        };
+        tokio::join!(first, second)
+    };
+    let (held, (first, second)) = tokio::join!(held, others);
+    held.unwrap();
+    first.unwrap();
+    assert!(
+        matches!(second, Err(StoreError::Unavailable(_))),
+        "{second:?}"
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_files_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("data");
+    let store = open(&directory).await;
+    store.record_grant(request(1)).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+    store.close().await;
+}

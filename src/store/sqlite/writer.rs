@@ -1,0 +1,202 @@
+//! The one writer: a task that owns the writing connection and carries queued calls in groups.
+//!
+//! ```text
+//!   BEGIN IMMEDIATE
+//!     SAVEPOINT  first call   RELEASE
+//!     SAVEPOINT  second call  ROLLBACK TO     (its error is its own answer)
+//!   COMMIT                                    one fsync for all
+//!   answer every call, then wake whoever waits for what changed
+//! ```
+//! No call is answered before the commit. A call that is queued is carried out whole, whether or
+//! not its caller still listens. When the commit fails, every call of the group hears
+//! `Unavailable` and the connection is thrown away: the next group opens a new one.
+
+use std::fs::File;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::failure::closed;
+use crate::domain::GrantId;
+use crate::store::{Signals, StoreError};
+
+/// What a call wrote, and whom to wake once it is committed.
+pub(super) struct Written<T> {
+    /// The answer.
+    pub(super) value: T,
+    /// Whether something became due, or free to be claimed.
+    pub(super) makes_work: bool,
+    /// The grants that changed.
+    pub(super) changed: Vec<GrantId>,
+}
+
+impl<T> Written<T> {
+    /// An answer that nobody needs to be woken for.
+    pub(super) fn unchanged(value: T) -> Self {
+        Self {
+            value,
+            makes_work: false,
+            changed: Vec::new(),
+        }
+    }
+
+    /// The same writes with another answer.
+    pub(super) fn map<U>(self, value: impl FnOnce(T) -> U) -> Written<U> {
+        Written {
+            value: value(self.value),
+            makes_work: self.makes_work,
+            changed: self.changed,
+        }
+    }
+}
+
+/// The body of one call: it runs inside its own savepoint.
+pub(super) type Body<T> = Box<
+    dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Written<T>, StoreError>>
+        + Send,
+>;
+
+/// A queued call.
+pub(super) struct Call<T> {
+    body: Option<Body<T>>,
+    outcome: Option<Result<Written<T>, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send + 'static> Call<T> {
+    /// A call and where its answer arrives.
+    pub(super) fn queued(
+        body: Body<T>,
+    ) -> (Box<dyn Queued>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (answer, receiver) = oneshot::channel();
+        let call = Self {
+            body: Some(body),
+            outcome: None,
+            answer,
+        };
+        (Box::new(call), receiver)
+    }
+}
+
+/// A queued call, whatever it answers.
+pub(super) trait Queued: Send {
+    /// Runs the body and keeps its outcome. Answers whether its writes are to be kept.
+    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
+
+    /// Answers the caller, now that the group is committed, and wakes whom it concerns. A call
+    /// that never ran is answered as to a closed store.
+    fn finish(self: Box<Self>, signals: &Signals);
+
+    /// Answers the caller that nothing was committed.
+    fn fail(self: Box<Self>, problem: &str);
+}
+
+impl<T: Send + 'static> Queued for Call<T> {
+    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let Some(body) = self.body.take() else {
+                return false;
+            };
+            let outcome = body(connection).await;
+            let keep = outcome.is_ok();
+            self.outcome = Some(outcome);
+            keep
+        })
+    }
+
+    fn finish(self: Box<Self>, signals: &Signals) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(closed()));
+        let answer = outcome.map(|written| {
+            for id in &written.changed {
+                signals.announce_change(id);
+            }
+            if written.makes_work {
+                signals.announce_work();
+            }
+            written.value
+        });
+        // The caller may have hung up: what it asked for is done all the same.
+        drop(self.answer.send(answer));
+    }
+
+    fn fail(self: Box<Self>, problem: &str) {
+        let error = StoreError::Unavailable(problem.to_owned());
+        drop(self.answer.send(Err(error)));
+    }
+}
+
+/// The writer's own things.
+pub(super) struct Writer {
+    /// The writing connection; none after a failure, until the next group opens one.
+    pub(super) connection: Option<SqliteConnection>,
+    /// How to open it.
+    pub(super) connect: SqliteConnectOptions,
+    /// The queue.
+    pub(super) queue: mpsc::Receiver<Box<dyn Queued>>,
+    /// The most calls of one commit.
+    pub(super) calls_per_commit_max: usize,
+    /// Whom to wake.
+    pub(super) signals: Signals,
+    /// The lock on the data directory: given back when the last queued call is answered.
+    pub(super) lock: File,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) async fn run(mut self) {
+        let mut group = Vec::with_capacity(self.calls_per_commit_max);
+        while self
+            .queue
+            .recv_many(&mut group, self.calls_per_commit_max)
+            .await
+            > 0
+        {
+            let committed = self.commit(&mut group).await;
+            match committed {
+                Ok(()) => {
+                    for call in group.drain(..) {
+                        call.finish(&self.signals);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, store.calls = group.len(), "commit failed");
+                    let problem = error.to_string();
+                    for call in group.drain(..) {
+                        call.fail(&problem);
+                    }
+                }
+            }
+        }
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(error = %error, "the store did not close cleanly");
+        }
+        drop(self.lock);
+    }
+
+    /// Carries the group in one transaction. After an error nothing of it counts, and the
+    /// connection is gone: dropping it rolls back whatever stood open.
+    async fn commit(&mut self, group: &mut [Box<dyn Queued>]) -> Result<(), sqlx::Error> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => SqliteConnection::connect_with(&self.connect).await?,
+        };
+        // IMMEDIATE: a transaction that reads first and writes later could not wait for a lock.
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        for call in group {
+            let mut savepoint = transaction.begin().await?;
+            if call.run(&mut savepoint).await {
+                savepoint.commit().await?;
+            } else {
+                // Fails when the database gave the whole transaction up by itself (disk full).
+                savepoint.rollback().await?;
+            }
+        }
+        transaction.commit().await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! What every store promises, tried on each: one suite of functions over `Store`, run on SQLite.
+//!
+//! `check!` names the functions once and makes a test of each for a store. What only SQLite can
+//! get wrong (its directory, its files, kill -9) follows in `sqlite`.
+
+#[path = "store_conformance/callers.rs"]
+mod callers;
+#[path = "store_conformance/claims.rs"]
+mod claims;
+#[path = "store_conformance/common.rs"]
+mod common;
+#[path = "store_conformance/reads.rs"]
+mod reads;
+#[path = "store_conformance/sqlite.rs"]
+mod sqlite;
+
+use common::Shelf;
+
+/// Makes a test of each function: it gets a fresh store that it may close and open again.
+macro_rules! check {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $module::$name(Shelf::sqlite().await).await;
+            }
+        )*
+    };
+}
+
+check! {
+    callers::a_grant_is_recorded_with_its_event_and_is_due,
+    callers::fifty_equal_requests_at_once_record_one_grant,
+    callers::a_request_id_with_other_content_is_reused,
+    callers::a_request_id_counts_per_caller_and_subject,
+    callers::a_revocation_ends_once_and_repeats_its_answer,
+    callers::a_refused_revocation_leaves_its_request_id_free,
+    callers::a_removal_ends_every_grant_and_repeats_its_answer,
+    callers::a_removal_of_what_usher_never_touched_makes_a_record,
+    callers::requests_are_forgotten_by_age,
+    callers::a_dropped_write_happens_wholly_or_not_at_all,
+    callers::everything_is_found_again_after_a_restart,
+    claims::due_work_is_claimed_once_and_oldest_first,
+    claims::one_target_is_claimed_once_at_a_time,
+    claims::racing_holders_never_share_a_claim_or_a_target,
+    claims::a_lease_that_is_over_goes_to_another,
+    claims::a_step_is_written_with_its_grants_and_events,
+    claims::a_callers_write_makes_the_holder_stale,
+    claims::an_older_reading_of_ones_own_claim_is_stale,
+    claims::a_released_assignment_is_due_when_its_record_says,
+    claims::the_next_due_time_waits_for_claimed_targets,
+    claims::a_restart_clears_leases,
+    reads::grants_page_newest_first_within_a_filter,
+    reads::open_grants_and_records_keep_to_their_scope,
+    reads::events_are_read_as_written_newest_kept,
+    reads::overdue_ends_are_counted,
+    reads::names_keep_the_latest_reading,
+    reads::a_secret_is_made_once,
+    reads::unknown_things_are_none,
+    reads::a_closed_store_is_unavailable,
+    reads::every_field_comes_back,
+}

@@ -1,0 +1,223 @@
+//! What only the store in a SQLite file can get wrong: its directory, its file, kill -9.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use usher::domain::GrantId;
+use usher::store::{SqliteOptions, SqliteStore, Store as _, StoreError};
+
+use super::common::*;
+
+/// Tells the test binary that it is the child of the kill -9 test, and where to write.
+const CHILD_DIRECTORY: &str = "USHER_TEST_STORE_CHILD";
+
+fn database(directory: &Path) -> PathBuf {
+    directory.join("usher.sqlite3")
+}
+
+async fn open(directory: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(directory, SqliteOptions::default()).await
+}
+
+/// The sentence with which the directory is refused.
+async fn refusal(directory: &Path) -> String {
+    match open(directory).await {
+        Err(StoreError::Unusable(sentence)) => sentence,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it was opened"),
+    }
+}
+
+/// Runs statements on the file as another program would.
+async fn with_sqlite(path: &Path, sql: &'static str) {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn made(directory: &Path) {
+    let store = open(directory).await.unwrap();
+    record(&store, grant(1, &key(1, 1))).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await.unwrap();
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("in use by another usher"), "{sentence}");
+    store.close().await;
+    open(directory.path()).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_file_in_place_of_the_directory_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("data");
+    fs::write(&file, "not a directory").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let sentence = refusal(&path).await;
+        assert!(sentence.contains("is a file"), "{sentence}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "not a directory");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_is_refused() {
+    // Root may write where modes forbid it, so something that nobody can write to stands in: a
+    // directory in place of the lock file, and /proc, where no directory can be made.
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("usher.lock")).unwrap();
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("cannot write"), "{sentence}");
+    let sentence = refusal(Path::new("/proc/usher")).await;
+    assert!(
+        sentence.contains("cannot make the data directory"),
+        "{sentence}"
+    );
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_and_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = database(directory.path());
+    with_sqlite(
+        &path,
+        "CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)",
+    )
+    .await;
+    let before = fs::read(&path).unwrap();
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("another program"), "{sentence}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left() {
+    for content in [&b""[..], b"short", &[7; 8192]] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = database(directory.path());
+        fs::write(&path, content).unwrap();
+        let sentence = refusal(directory.path()).await;
+        assert!(sentence.contains("is not a database"), "{sentence}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused_and_left() {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path()).await;
+    let path = database(directory.path());
+    let mut bytes = fs::read(&path).unwrap();
+    for byte in &mut bytes[4096..] {
+        *byte ^= 0x5a;
+    }
+    fs::write(&path, &bytes).unwrap();
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("is damaged"), "{sentence}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_cut_database_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path()).await;
+    let path = database(directory.path());
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("is damaged"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_later_version_is_refused_and_left() {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path()).await;
+    let path = database(directory.path());
+    with_sqlite(&path, "PRAGMA user_version = 99").await;
+    let sentence = refusal(directory.path()).await;
+    assert!(sentence.contains("later version"), "{sentence}");
+    with_sqlite(&path, "PRAGMA user_version = 1").await;
+    let store = open(directory.path()).await.unwrap();
+    assert!(store.grant(&grant_id(1)).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_interrupted_birth_is_begun_again() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("usher.sqlite3.new"), "half").unwrap();
+    fs::write(directory.path().join("usher.sqlite3.new-wal"), "half").unwrap();
+    made(directory.path()).await;
+    assert!(database(directory.path()).exists());
+    assert!(!directory.path().join("usher.sqlite3.new").exists());
+}
+
+/// Not a test by itself: the child of `what_was_answered_survives_kill_9`. Writes grants for ever
+/// and prints each id when its write has been answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_of_the_kill_9_test() {
+    let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
+        return;
+    };
+    let store = std::sync::Arc::new(open(Path::new(&directory)).await.unwrap());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8_u32 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for number in 0.. {
+                let number = writer * 1_000_000 + number;
+                let new = grant(number, &key(u64::from(number % 50), u64::from(writer)));
+                let written = record(&*store, new).await;
+                println!("\nwritten {}", written.id);
+            }
+        });
+    }
+    while writers.join_next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_kill_9() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut ids = Vec::new();
+    for round in 1..=3_usize {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "sqlite::child_of_the_kill_9_test", "--nocapture"])
+            .env(CHILD_DIRECTORY, directory.path().join(round.to_string()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut printed = Vec::new();
+        for line in lines {
+            // After the kill the pipe still holds what was printed before; a cut line counts not.
+            let Ok(line) = line else { break };
+            if let Some(id) = line.strip_prefix("written ") {
+                printed.extend(GrantId::parse(id));
+            }
+            if printed.len() == round * 40 {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(printed.len() >= round * 40);
+        let store = open(&directory.path().join(round.to_string()))
+            .await
+            .unwrap();
+        for id in &printed {
+            assert!(store.grant(id).await.unwrap().is_some(), "{id} is lost");
+        }
+        ids.append(&mut printed);
+        store.close().await;
+    }
+    assert!(ids.len() >= 240);
+}
