@@ -10,6 +10,10 @@
 mod collect;
 mod collection;
 mod config;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod gather;
 mod holdings;
@@ -348,3 +352,7 @@ impl From<Piece> for Part {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
