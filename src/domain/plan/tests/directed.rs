@@ -323,13 +323,37 @@ fn a_revocation_never_fails() {
             .created(900, true)
             .wrote(Write::Delete, Err(kind));
         case.record.failing_since = Some(at(1000 - 90_000));
-        let case = if kind.did_nothing() {
-            case
-        } else {
-            case.read(true)
-        };
-        assert_eq!(case.rests().grants, []);
+        case.reads();
+        assert_eq!(case.read(true).rests().grants, []);
     }
+}
+
+#[test]
+fn a_forbidden_delete_keeps_no_grant_whose_assignment_is_not_there() {
+    let case = Case::new(&[Revoking])
+        .created(900, true)
+        .wrote(Write::Delete, Err(ErrorKind::AccessDenied));
+    let changes = case.read(false).commits();
+    assert_eq!(kinds(&changes), [EventKind::EndedAssignmentGone]);
+}
+
+#[test]
+fn a_create_without_effect_keeps_no_end_waiting() {
+    let created = |kind| {
+        let mut case = Case::new(&[Revoking]).created(5, false);
+        case.record.previous_create_at = Some(case.ago(5000));
+        let case = case.wrote(Write::Create, Err(kind));
+        let case = case.wrote(Write::Delete, Ok(()));
+        case.read(false)
+    };
+    for kind in [
+        ErrorKind::Throttled,
+        ErrorKind::Conflict,
+        ErrorKind::NotFound,
+    ] {
+        created(kind).commits();
+    }
+    created(ErrorKind::Timeout).rests();
 }
 
 #[test]
