@@ -4,6 +4,7 @@
 
 mod auditor;
 mod aws;
+mod case;
 mod directed;
 mod world;
 
