@@ -174,6 +174,6 @@ impl App {
     }
 
     fn default_max_age(&self) -> Duration {
-        Duration::from_secs(self.parts.config.facts_max_age_seconds)
+        self.parts.directory.default_max_age()
     }
 }

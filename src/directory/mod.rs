@@ -46,6 +46,7 @@ pub struct Directory {
 type List<T> = Arc<Vec<T>>;
 
 struct Inner {
+    default_max_age: Duration,
     port: Arc<dyn IdentityCenter>,
     names: Names,
     /// Records; none for a principal that is not in the store any more.
@@ -77,6 +78,7 @@ impl Directory {
         let applications = config.applications_max;
         Self {
             inner: Arc::new(Inner {
+                default_max_age: config.max_age(),
                 port,
                 names: Names::new(store, config.names_max, kept),
                 principals: Facts::new(principals, kept, one),
@@ -94,6 +96,12 @@ impl Directory {
                 memberships: Facts::new(rows, kept, length),
             }),
         }
+    }
+
+    /// How old a fact may be where the caller does not say.
+    #[must_use]
+    pub fn default_max_age(&self) -> Duration {
+        self.inner.default_max_age
     }
 
     /// Forgets the lists that this assignment is, or was, in, and every read of them in flight:

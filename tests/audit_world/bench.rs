@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use usher::audit::{self, AuditConfig, Header, KnownCounts, Part, ReportRequest, Scope, Summary};
+use usher::audit::{
+    self, AuditConfig, Header, KnownCounts, Part, ReportRequest, RunError, Scope, Summary,
+};
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::Instance;
 use usher::domain::report::{Format, Row, View};
@@ -83,6 +85,30 @@ impl Bench {
         self.report_with(None, view, format, scope).await
     }
 
+    /// Takes the first part of a report and hangs up; answers how the report ended.
+    pub(crate) async fn hang_up(&self) -> Result<KnownCounts, RunError> {
+        let request = self.request(View::Access, Format::Csv, Scope::default());
+        let (sink, mut parts) = mpsc::channel(1);
+        let port = Arc::clone(&self.port);
+        let running = tokio::spawn(async move {
+            audit::run(&request, port.as_ref(), None, &AuditConfig::default(), sink).await
+        });
+        parts.recv().await.expect("a header");
+        drop(parts);
+        running.await.expect("no panic")
+    }
+
+    fn request(&self, view: View, format: Format, scope: Scope) -> ReportRequest {
+        ReportRequest {
+            instance: self.instance.clone(),
+            view,
+            format,
+            scope,
+            known: KnownCounts::default(),
+            validate_only: false,
+        }
+    }
+
     /// A report that a store explains.
     pub(crate) async fn report_with(
         &self,
@@ -91,14 +117,7 @@ impl Bench {
         format: Format,
         scope: Scope,
     ) -> Report {
-        let request = ReportRequest {
-            instance: self.instance.clone(),
-            view,
-            format,
-            scope,
-            known: KnownCounts::default(),
-            validate_only: false,
-        };
+        let request = self.request(view, format, scope);
         let (sink, mut parts) = mpsc::channel(8);
         let port = Arc::clone(&self.port);
         let running = tokio::spawn(async move {

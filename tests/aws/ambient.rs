@@ -1,58 +1,39 @@
 //! Settings and credentials are found as every AWS tool finds them. A process has one environment,
-//! so each case runs this test binary again with its own.
+//! so each case runs `usher check` with its own.
 
 use std::path::Path;
 
 use tempfile::TempDir;
-use usher::budget::Budget;
-use usher::identity_center::{AwsConfig, IdentityCenter, SdkIdentityCenter, WriteMode};
 
-use crate::support::{bench, call, plenty};
+use crate::support::bench;
 
-const CHILD: &str = "USHER_TEST_CHILD";
 const KEYS: [(&str, &str); 2] = [
     ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
 ];
 const REGION: (&str, &str) = ("AWS_REGION", "us-east-1");
 
-/// What `caller_identity` comes to in a process with only these variables and this home.
+/// What `usher check` says of its credentials, with only these variables and this home.
 async fn outcome(home: &Path, endpoint_url: &str, variables: &[(&str, &str)]) -> String {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_usher"));
     command
-        .args(["--exact", "ambient::the_child", "--ignored", "--nocapture"])
+        .arg("check")
         .env_clear()
         .env("HOME", home)
         .env("PATH", "/usr/bin:/bin")
-        .env(CHILD, "yes")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ENDPOINT_URL", endpoint_url)
         .envs(variables.iter().copied());
     let output = tokio::task::spawn_blocking(move || command.output());
     let output = String::from_utf8(output.await.unwrap().unwrap().stdout).unwrap();
-    let found = output.split("OUTCOME[").nth(1);
-    found
-        .and_then(|rest| rest.split(']').next())
-        .unwrap_or(&output)
-        .to_owned()
+    let found = output
+        .lines()
+        .find(|line| line.contains("credentials") || line.contains("AWS"));
+    found.unwrap_or(&output).to_owned()
 }
 
-#[tokio::test]
-#[ignore = "runs as a child of the other tests in this file"]
-async fn the_child() {
-    if std::env::var_os(CHILD).is_none() {
-        return;
-    }
-    let budget = Budget::new(plenty()).unwrap();
-    let config = AwsConfig::default();
-    let outcome = match SdkIdentityCenter::connect(&config, budget, WriteMode::Never).await {
-        Err(error) => error.to_string(),
-        Ok(port) => match port.caller_identity(call()).await {
-            Ok(identity) => identity.arn,
-            Err(failure) => failure.kind.as_str().to_owned(),
-        },
-    };
-    println!("OUTCOME[{outcome}]");
+fn credentials_of(arn: &str) -> String {
+    format!("ok       credentials: {arn}")
 }
 
 #[tokio::test]
@@ -62,7 +43,10 @@ async fn variables_profiles_and_credential_processes_are_found() {
     let arn = bench.simulator.world().caller.arn;
     let home = TempDir::new().unwrap();
     let by_variables = [KEYS[0], KEYS[1], REGION];
-    assert_eq!(outcome(home.path(), &url, &by_variables).await, arn);
+    assert_eq!(
+        outcome(home.path(), &url, &by_variables).await,
+        credentials_of(&arn)
+    );
 
     std::fs::create_dir(home.path().join(".aws")).unwrap();
     let process =
@@ -73,7 +57,10 @@ async fn variables_profiles_and_credential_processes_are_found() {
     );
     std::fs::write(home.path().join(".aws/config"), profiles).unwrap();
     let by_profile = [("AWS_PROFILE", "audit")];
-    assert_eq!(outcome(home.path(), &url, &by_profile).await, arn);
+    assert_eq!(
+        outcome(home.path(), &url, &by_profile).await,
+        credentials_of(&arn)
+    );
 
     // A proxy of the environment gets nothing that is meant for this machine.
     let proxied = [
@@ -82,7 +69,10 @@ async fn variables_profiles_and_credential_processes_are_found() {
         REGION,
         ("HTTP_PROXY", "http://192.0.2.1:9"),
     ];
-    assert_eq!(outcome(home.path(), &url, &proxied).await, arn);
+    assert_eq!(
+        outcome(home.path(), &url, &proxied).await,
+        credentials_of(&arn)
+    );
 }
 
 #[tokio::test]
@@ -92,9 +82,8 @@ async fn what_is_missing_is_said() {
     let home = TempDir::new().unwrap();
     let nowhere = outcome(home.path(), &url, &KEYS).await;
     assert!(nowhere.contains("AWS_REGION"), "{nowhere}");
-    assert_eq!(
-        outcome(home.path(), &url, &[REGION]).await,
-        "credentials_invalid"
-    );
+    let unsigned = outcome(home.path(), &url, &[REGION]).await;
+    assert!(unsigned.starts_with("missing  credentials"), "{unsigned}");
+    assert!(unsigned.contains("sign in"), "{unsigned}");
     assert!(bench.simulator.calls().is_empty());
 }

@@ -1,6 +1,6 @@
 //! Permits: one an attempt, never above the rate, refused in time.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use usher::budget::BudgetConfig;
@@ -30,6 +30,10 @@ async fn operations_sent_never_exceed_the_budget_by_aws_own_log() {
     bench
         .simulator
         .add_fault(Fault::new("*", broken).probability(0.2));
+    let begun_seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
     let all = (0..50).map(|_| port.application(&redshift, call()));
     let answered = join_all(all)
         .await
@@ -41,12 +45,15 @@ async fn operations_sent_never_exceed_the_budget_by_aws_own_log() {
     assert!(calls.iter().all(|call| !call.throttled));
     assert!(calls.len() > 50);
     let times: Vec<f64> = calls.iter().map(|call| call.time_seconds).collect();
-    for (first, begin) in times.iter().enumerate() {
-        for (last, end) in times.iter().enumerate().skip(first) {
-            // Between the permit and the log lie the connection and a busy machine: two more.
-            let most = (end - begin) * 20.0 + f64::from(config.burst) + 2.0;
-            let sent = u32::try_from(last - first + 1).unwrap();
-            assert!(f64::from(sent) <= most, "{sent} in {}", end - begin);
+    let most = |seconds: f64| seconds * 20.0 + f64::from(config.burst);
+    for (last, end) in times.iter().enumerate() {
+        // A call is logged after its permit, so from the beginning on the bound is exact.
+        let sent = |first: usize| f64::from(u32::try_from(last - first + 1).unwrap());
+        assert!(sent(0) <= most(end - begun_seconds));
+        // Elsewhere the first call of a window may have lain between its permit and the log, for
+        // as long as a busy machine takes to make a connection.
+        for (first, begin) in times.iter().enumerate().take(last) {
+            assert!(sent(first) <= most(end - begin + 0.5));
         }
     }
 }
