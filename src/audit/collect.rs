@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use crate::clock::Clock;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -31,6 +31,7 @@ use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_page
 pub(super) struct Collector<'a> {
     port: &'a dyn IdentityCenter,
     request: &'a ReportRequest,
+    clock: &'a Clock,
     config: &'a AuditConfig,
     meter: &'a Meter,
     gathered: Mutex<Gathered>,
@@ -46,12 +47,14 @@ impl<'a> Collector<'a> {
     pub(super) fn new(
         port: &'a dyn IdentityCenter,
         request: &'a ReportRequest,
+        clock: &'a Clock,
         config: &'a AuditConfig,
         meter: &'a Meter,
     ) -> Self {
         Self {
             port,
             request,
+            clock,
             config,
             meter,
             gathered: Mutex::default(),
@@ -151,7 +154,7 @@ impl<'a> Collector<'a> {
     fn one<T>(&self, operation: Operation, answer: Result<T, Failure>) -> Result<T, Failure> {
         self.meter.made(operation);
         if answer.is_ok() {
-            self.gathered().observe(Timestamp::now());
+            self.gathered().observe(self.clock.now());
         }
         answer
     }

@@ -4,6 +4,7 @@ use super::super::fake::{FakePort, World};
 use super::super::fixtures::*;
 use super::super::{Holdings, Plan, Rows, Scope};
 use super::*;
+use crate::clock::Clock;
 use crate::domain::{AssignmentRequired, PrincipalStatus};
 
 use AssignmentRequired::{No, Unknown, Yes};
@@ -15,7 +16,7 @@ async fn collect_with(port: &FakePort, request: &ReportRequest) -> Collection {
     let plan = Plan::new(request.view, &request.scope.for_plan(), &request.known);
     let meter = Meter::new(&plan);
     let config = AuditConfig::default();
-    let collection = Collector::new(port, request, &config, &meter)
+    let collection = Collector::new(port, request, &Clock::system(), &config, &meter)
         .collect()
         .await;
     let asked: u64 = collection.operations.iter().map(|(_, count)| count).sum();

@@ -37,6 +37,7 @@ pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanScope};
 pub use report::{Rows, Tally};
 
+use crate::clock::Clock;
 use crate::domain::report::{COLUMNS, Finding, Format, Row, View};
 use crate::domain::{Application, ApplicationArn, Instance, InstanceArn, Operation, PrincipalRef};
 use crate::identity_center::{Dated, IdentityCenter};
@@ -218,6 +219,7 @@ pub async fn run(
     request: &ReportRequest,
     port: &dyn IdentityCenter,
     store: Option<&dyn Store>,
+    clock: &Clock,
     config: &AuditConfig,
     sink: mpsc::Sender<Part>,
 ) -> Result<KnownCounts, RunError> {
@@ -229,7 +231,7 @@ pub async fn run(
         return Ok(request.known);
     }
     let before = read_store(request, store).await;
-    let collector = Collector::new(port, request, config, &meter);
+    let collector = Collector::new(port, request, clock, config, &meter);
     let mut collection = collect_with_progress(collector, &meter, config, &sink).await?;
     let after = read_store(request, store).await;
     let holdings = match (store, before, after) {

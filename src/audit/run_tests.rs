@@ -1,5 +1,6 @@
 //! A report from the question to the summary, part by part.
 
+use crate::clock::Clock;
 use std::sync::Arc;
 
 use super::fake::FakePort;
@@ -21,7 +22,15 @@ fn port() -> Arc<FakePort> {
 async fn parts(port: Arc<FakePort>, request: ReportRequest) -> Vec<Part> {
     let (sink, mut parts) = mpsc::channel(4);
     let running = tokio::spawn(async move {
-        run(&request, port.as_ref(), None, &AuditConfig::default(), sink).await
+        run(
+            &request,
+            port.as_ref(),
+            None,
+            &Clock::system(),
+            &AuditConfig::default(),
+            sink,
+        )
+        .await
     });
     let mut all = Vec::new();
     while let Some(part) = parts.recv().await {
@@ -134,7 +143,15 @@ async fn when_nobody_listens_it_stops() {
     let (sink, parts) = mpsc::channel(1);
     drop(parts);
     let request = request(View::Access, Scope::default());
-    let ended = run(&request, port.as_ref(), None, &AuditConfig::default(), sink).await;
+    let ended = run(
+        &request,
+        port.as_ref(),
+        None,
+        &Clock::system(),
+        &AuditConfig::default(),
+        sink,
+    )
+    .await;
     assert!(matches!(ended, Err(RunError::ReceiverGone)));
     assert!(port.world().log.is_empty());
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use usher::clock::Clock;
 
 use tokio::sync::mpsc;
 use usher::audit::{
@@ -91,7 +92,15 @@ impl Bench {
         let (sink, mut parts) = mpsc::channel(1);
         let port = Arc::clone(&self.port);
         let running = tokio::spawn(async move {
-            audit::run(&request, port.as_ref(), None, &AuditConfig::default(), sink).await
+            audit::run(
+                &request,
+                port.as_ref(),
+                None,
+                &Clock::system(),
+                &AuditConfig::default(),
+                sink,
+            )
+            .await
         });
         parts.recv().await.expect("a header");
         drop(parts);
@@ -123,7 +132,15 @@ impl Bench {
         let running = tokio::spawn(async move {
             let store = store.as_deref().map(|store| store as &dyn Store);
             let config = AuditConfig::default();
-            audit::run(&request, port.as_ref(), store, &config, sink).await
+            audit::run(
+                &request,
+                port.as_ref(),
+                store,
+                &Clock::system(),
+                &config,
+                sink,
+            )
+            .await
         });
         let (mut rows, mut text, mut header, mut summary) = (vec![], String::new(), None, None);
         while let Some(part) = parts.recv().await {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
+use usher::clock::Clock;
 use usher::directory::{Directory, DirectoryConfig};
 use usher::domain::ErrorKind;
 use usher::identity_center::IdentityCenter;
@@ -41,7 +42,12 @@ pub(crate) async fn desk() -> Desk {
 
 fn directory(bench: &Bench, store: &Arc<dyn Store>) -> Directory {
     let config = DirectoryConfig::default();
-    Directory::new(Arc::clone(&bench.port) as _, Arc::clone(store), config)
+    Directory::new(
+        Arc::clone(&bench.port) as _,
+        Arc::clone(store),
+        Clock::system(),
+        config,
+    )
 }
 
 fn slow(bench: &Bench, latency_milliseconds: u64) {
