@@ -50,8 +50,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             // What a report asks and answers is the audit's own words.
             "audit",
-            // How a request names things, and an event of a grant's timeline.
+            // How a request names things, what a name may mean, and an event of a timeline.
             "directory::ApplicationQuery",
+            "directory::Candidate",
             "directory::PrincipalQuery",
             "store::StoredEvent",
         ],
