@@ -11,10 +11,10 @@ pub(crate) struct NamedPath {
 }
 
 /// Every path of a file whose module is `module` (`src/store/sqlite/rows.rs`: store, sqlite, rows).
-pub(crate) fn named_paths(module: &[&str], source: &str) -> Vec<NamedPath> {
+pub(crate) fn named_paths(module: &[String], source: &str) -> Vec<NamedPath> {
     let mut finder = Finder {
         tokens: tokens(source),
-        module: module.iter().map(|&name| name.to_owned()).collect(),
+        module: module.to_vec(),
         inline: Vec::new(),
         depth: 0,
         found: Vec::new(),
@@ -170,7 +170,8 @@ impl Finder {
 
 #[cfg(test)]
 fn paths_of(module: &[&str], source: &str) -> Vec<String> {
-    named_paths(module, source)
+    let module: Vec<String> = module.iter().map(|&name| name.to_owned()).collect();
+    named_paths(&module, source)
         .into_iter()
         .map(|path| path.segments.join("::"))
         .collect()

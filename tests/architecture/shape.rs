@@ -1,7 +1,6 @@
 //! What every file looks like: it says what it is for, is short, is compiled, and is finished.
 
-use std::collections::BTreeSet;
-
+use crate::modules::walk;
 use crate::tokens::{Kind, Token, tokens};
 use crate::tree::{File, expect_none, files};
 
@@ -96,102 +95,6 @@ fn unfinished_violations(file: &File) -> Vec<String> {
     violations
 }
 
-/// Files that no `mod` declaration leads to, and declarations that lead nowhere.
-fn reach_violations(files: &[File]) -> Vec<String> {
-    let mut open: Vec<String> = files
-        .iter()
-        .map(|file| file.path.clone())
-        .filter(|path| is_root(path))
-        .collect();
-    let mut reached: BTreeSet<String> = BTreeSet::new();
-    let mut violations = Vec::new();
-    while let Some(path) = open.pop() {
-        let Some(file) = files.iter().find(|file| file.path == path) else {
-            continue;
-        };
-        if !reached.insert(path.clone()) {
-            continue;
-        }
-        for candidates in declared_files(file) {
-            match candidates
-                .iter()
-                .find(|path| files.iter().any(|file| file.path == **path))
-            {
-                Some(path) => open.push(path.clone()),
-                None => violations.push(format!(
-                    "{path}: declares {}, which is not there",
-                    candidates[0]
-                )),
-            }
-        }
-    }
-    let lost = files.iter().filter(|file| !reached.contains(&file.path));
-    violations.extend(lost.map(|file| format!("{}: no `mod` declares it", file.path)));
-    violations
-}
-
-fn is_root(path: &str) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    match parts.as_slice() {
-        ["src", name] => matches!(*name, "lib.rs" | "main.rs"),
-        ["tests", _] | ["tests", _, "main.rs"] => true,
-        _ => false,
-    }
-}
-
-/// For each `mod name;` of a file the places where its file may be.
-fn declared_files(file: &File) -> Vec<Vec<String>> {
-    let tokens = tokens(&file.text);
-    let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
-    let owns_folder = is_root(&file.path) || name == "mod.rs";
-    let children = if owns_folder {
-        folder.to_owned()
-    } else {
-        file.path.trim_end_matches(".rs").to_owned()
-    };
-    let mut declared = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let (Some(name), Some(end)) = (tokens.get(at + 1), tokens.get(at + 2)) else {
-            continue;
-        };
-        if !token.is_word("mod") || name.kind != Kind::Word || !end.is_sign(";") {
-            continue;
-        }
-        declared.push(match path_attribute(&tokens[..at]) {
-            Some(path) => vec![joined(folder, path)],
-            None => vec![
-                format!("{children}/{}.rs", name.text),
-                format!("{children}/{}/mod.rs", name.text),
-            ],
-        });
-    }
-    declared
-}
-
-/// The text of `#[path = "…"]` right before a declaration, `pub` and the like between.
-fn path_attribute(before: &[Token]) -> Option<&str> {
-    let end = before
-        .iter()
-        .rposition(|token| token.is_sign(";") || token.is_sign("}"));
-    let item = &before[end.map_or(0, |end| end + 1)..];
-    let at = item.iter().position(|token| token.is_word("path"))?;
-    item.get(at + 2)
-        .filter(|token| token.kind == Kind::Text)
-        .map(|token| token.text.as_str())
-}
-
-fn joined(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in path.split('/') {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    parts.join("/")
-}
-
 fn all(rule: fn(&File) -> Vec<String>) -> Vec<String> {
     files(&["src", "tests"]).iter().flat_map(rule).collect()
 }
@@ -223,7 +126,7 @@ fn functions_are_short() {
 #[test]
 fn every_file_is_compiled() {
     expect_none(
-        &reach_violations(&files(&["src", "tests"])),
+        &walk(&files(&["src", "tests"])).violations,
         "Declare the file with `mod`, or delete it: code that is not compiled is not tested.",
     );
 }
@@ -276,30 +179,6 @@ mod snippets {
         assert_eq!(
             function_violations(&file("src/a.rs", &short)),
             Vec::<String>::new()
-        );
-    }
-
-    #[test]
-    fn a_file_that_nobody_declares_is_found() {
-        let tree = [
-            file("src/lib.rs", "pub mod a; #[cfg(test)] mod gone;"),
-            file("src/a/mod.rs", "mod b; // mod lost;"),
-            file("src/a/b.rs", "mod c;"),
-            file("src/a/b/c.rs", ""),
-            file("src/a/lost.rs", ""),
-            file(
-                "tests/one/main.rs",
-                "#[path = \"../common/mod.rs\"]\npub(crate) mod common;",
-            ),
-            file("tests/common/mod.rs", "mod x;"),
-            file("tests/common/x.rs", ""),
-        ];
-        assert_eq!(
-            reach_violations(&tree),
-            [
-                "src/lib.rs: declares src/gone.rs, which is not there",
-                "src/a/lost.rs: no `mod` declares it"
-            ]
         );
     }
 

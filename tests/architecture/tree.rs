@@ -2,30 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-/// A file: its path from the crate's root, with `/`, and its text.
+use crate::modules::walk;
+
+/// A file.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
+    /// Its path from the crate's root, with `/`.
     pub(crate) path: String,
+    /// The module that it is, for example store, sqlite, rows; none for lib.rs.
+    pub(crate) module: Vec<String>,
+    /// Its text.
     pub(crate) text: String,
 }
 
-impl File {
-    /// The module that the file is, for example store, sqlite, rows; none for lib.rs. A file of
-    /// tests/ counts its target as the crate.
-    pub(crate) fn module(&self) -> Vec<&str> {
-        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
-        let mut names: Vec<&str> = inside.trim_end_matches(".rs").split('/').collect();
-        if matches!(names.last(), Some(&"mod" | &"lib")) {
-            names.pop();
-        }
-        names
-    }
-}
-
-#[cfg(test)]
+/// A file with the module that its path suggests. Declarations may give it another.
 pub(crate) fn file(path: &str, text: &str) -> File {
+    let inside = path.strip_prefix("src/").unwrap_or(path);
+    let mut module: Vec<String> = inside
+        .trim_end_matches(".rs")
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    if module
+        .last()
+        .is_some_and(|name| name == "mod" || name == "lib")
+    {
+        module.pop();
+    }
     File {
         path: path.to_owned(),
+        module,
         text: text.to_owned(),
     }
 }
@@ -39,18 +45,22 @@ pub(crate) fn files(folders: &[&str]) -> Vec<File> {
     }
     paths.sort();
     assert!(!paths.is_empty(), "no source files under {folders:?}");
-    paths
+    let mut files: Vec<File> = paths
         .into_iter()
         .map(|path| {
             let text = std::fs::read_to_string(&path)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let inside = path.strip_prefix(root).unwrap_or(&path);
-            File {
-                path: inside.to_string_lossy().replace('\\', "/"),
-                text,
-            }
+            file(&inside.to_string_lossy().replace('\\', "/"), &text)
         })
-        .collect()
+        .collect();
+    let mut modules = walk(&files);
+    for file in &mut files {
+        if let Some(module) = modules.of_file.remove(&file.path) {
+            file.module = module;
+        }
+    }
+    files
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
