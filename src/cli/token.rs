@@ -31,6 +31,12 @@ pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
             args.data_dir.display()
         )));
     }
+    if !DevelopmentTokens::has_key(&args.data_dir) {
+        return Err(CommandError(format!(
+            "{} holds no token key, so that no server has used it; start `usher serve --dev` first, or name its --data-dir",
+            args.data_dir.display()
+        )));
+    }
     let tokens = DevelopmentTokens::open(&args.data_dir)
         .map_err(|error| CommandError::from_error(&error))?;
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
