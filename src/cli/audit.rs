@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::CommandError;
 use super::connect::{connect, find_instance};
+use super::serve::end_signal;
 use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
 use crate::config::Config;
 use crate::domain::report::{Format, View};
@@ -59,6 +60,17 @@ enum FormatArg {
 /// is told on standard error.
 pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
     telemetry::start(LogFormat::Text, "warn");
+    let end = end_signal()?;
+    tokio::select! {
+        written = write_report(args) => written,
+        // What was collected goes, and with it the unfinished file.
+        () = end => Err(CommandError(
+            "interrupted: no report was written to its place".to_owned(),
+        )),
+    }
+}
+
+async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
@@ -66,6 +78,8 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
     config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
     config.budget.identity_store_per_second =
         config.budget.identity_store_per_second.min(args.per_second);
+    // Before anything is asked of AWS: a report takes minutes, a wrong place should not.
+    let mut output = Output::open(&args.out)?;
     let port = connect(&config, None, WriteMode::Never)
         .await
         .map_err(CommandError)?;
@@ -86,7 +100,6 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
         known: KnownCounts::default(),
         validate_only: false,
     };
-    let mut output = Output::open(&args.out)?;
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
     let collecting = tokio::spawn(collect(request, port, config, sender));
     let bar = progress_bar();
@@ -183,6 +196,12 @@ impl Output {
     fn open(place: &Path) -> Result<Self, CommandError> {
         if place == Path::new("-") {
             return Ok(Self::Standard);
+        }
+        if place.is_dir() {
+            return Err(CommandError(format!(
+                "cannot write {}: it is a directory; name a file in it",
+                place.display()
+            )));
         }
         let mut name = place.as_os_str().to_owned();
         name.push(format!(".{}.part", std::process::id()));
