@@ -184,6 +184,8 @@ fn tell(summary: &Summary) -> Result<(), CommandError> {
 /// Where the text goes.
 enum Output {
     Standard,
+    /// A device or a pipe: written as it stands, never replaced.
+    Special(std::fs::File),
     /// Written beside its place and moved there when whole.
     File {
         file: std::fs::File,
@@ -203,22 +205,30 @@ impl Output {
                 place.display()
             )));
         }
+        let cannot_write =
+            |error| CommandError(format!("cannot write {}: {error}", place.display()));
+        let is_special = std::fs::metadata(place).is_ok_and(|found| !found.is_file());
+        if is_special {
+            let file = std::fs::OpenOptions::new().write(true).open(place);
+            return file.map(Self::Special).map_err(cannot_write);
+        }
+        // Where a link stands, the file behind it is meant.
+        let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
         let mut name = place.as_os_str().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let beside = PathBuf::from(name);
-        let file = std::fs::File::create(&beside)
-            .map_err(|error| CommandError(format!("cannot write {}: {error}", place.display())))?;
+        let file = std::fs::File::create(&beside).map_err(cannot_write)?;
         Ok(Self::File {
             file,
             beside,
-            place: place.to_owned(),
+            place,
         })
     }
 
     fn write(&mut self, text: &str) -> Result<(), CommandError> {
         let written = match self {
             Self::Standard => std::io::stdout().lock().write_all(text.as_bytes()),
-            Self::File { file, .. } => file.write_all(text.as_bytes()),
+            Self::Special(file) | Self::File { file, .. } => file.write_all(text.as_bytes()),
         };
         written.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
     }
@@ -226,6 +236,7 @@ impl Output {
     fn finish(&mut self) -> Result<(), CommandError> {
         let finished = match self {
             Self::Standard => std::io::stdout().lock().flush(),
+            Self::Special(file) => file.flush(),
             Self::File {
                 file,
                 beside,

@@ -1,5 +1,6 @@
 //! `usher token`: a development token, signed with the key in the data directory.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,8 +44,8 @@ pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
     let token = tokens
         .sign(&subject, now, args.ttl.as_secs())
         .map_err(CommandError)?;
-    println!("{token}");
-    Ok(())
+    writeln!(std::io::stdout(), "{token}")
+        .map_err(|error| CommandError(format!("the token cannot be printed: {error}")))
 }
 
 /// A whole number and a unit: s, m, h or d.

@@ -38,16 +38,18 @@ pub(crate) struct Answer {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.unwrap()).await
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self::try_over(stream).await.unwrap()
     }
 
-    pub(crate) async fn over(stream: TcpStream) -> Self {
-        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    /// A connection, unless the server has closed it already.
+    pub(crate) async fn try_over(stream: TcpStream) -> Option<Self> {
+        let (sender, connection) = h2::client::handshake(stream).await.ok()?;
         tokio::spawn(async move {
             // How a connection ends shows in its streams.
             drop(connection.await);
         });
-        Self { sender }
+        Some(Self { sender })
     }
 
     /// Sends a request and waits for all of its answer. Without a body the stream stays open.
@@ -159,7 +161,8 @@ pub(crate) fn frame(message: &[u8]) -> Bytes {
 
 /// The request message of a method, from JSON.
 pub(crate) fn encode(method: &str, message: &Value) -> Vec<u8> {
-    let mut reader = serde_json::Deserializer::from_str(&message.to_string());
+    let text = message.to_string();
+    let mut reader = serde_json::Deserializer::from_str(&text);
     let options = DeserializeOptions::new();
     let input = method_of(method).input();
     let parsed = DynamicMessage::deserialize_with_options(input, &mut reader, &options);
