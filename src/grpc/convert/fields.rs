@@ -7,14 +7,16 @@ use prost::Message;
 
 use crate::app::{AppError, PageRequest, Violation};
 use crate::directory::{ApplicationQuery, PrincipalQuery};
-use crate::domain::text::check_lookup_name;
-use crate::domain::{ApplicationArn, InvalidValue};
+use crate::domain::text::{check_instance_name, check_lookup_name, check_user_name};
+use crate::domain::{ApplicationArn, InstanceArn, InvalidValue};
 use crate::grpc::pb;
 
 /// The longest duration of a grant. Who wants longer wants no end, and should say so.
 const GRANT_SECONDS_MAX: i64 = 36_525 * 86_400;
 /// The oldest facts that a caller may accept: a day.
 const MAX_AGE_SECONDS_MAX: i64 = 86_400;
+/// Elements of one list that are blamed at most, so that the answer stays small enough to arrive.
+const ELEMENTS_BLAMED_MAX: usize = 10;
 /// Rows a page where the request does not say.
 const PAGE_SIZE_DEFAULT: usize = 100;
 
@@ -31,6 +33,38 @@ impl Fields {
             field: field.to_owned(),
             problem: problem.into(),
         });
+    }
+
+    /// The values of a list of enum values, each once; the first wrong ones are noted by place.
+    pub(super) fn choices<T: PartialEq>(
+        &mut self,
+        field: &str,
+        values: &[i32],
+        problem: &str,
+        parse: impl Fn(i32) -> Option<T>,
+    ) -> Vec<T> {
+        let (mut chosen, mut wrong) = (Vec::new(), 0);
+        for (place, value) in values.iter().enumerate() {
+            match parse(*value) {
+                Some(value) if chosen.contains(&value) => {}
+                Some(value) => chosen.push(value),
+                None if wrong == ELEMENTS_BLAMED_MAX => break,
+                None => {
+                    self.refuse(&format!("{field}[{place}]"), problem);
+                    wrong += 1;
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The instance: empty, an ARN, or what an alias may be.
+    pub(super) fn instance(&mut self, text: &str) {
+        if looks_like_arn(text) {
+            self.take("instance", InstanceArn::parse(text));
+        } else if !text.is_empty() {
+            self.take("instance", check_instance_name(text));
+        }
     }
 
     /// Takes a parsed value, or notes why there is none.
@@ -73,8 +107,10 @@ impl Fields {
                 return None;
             }
         };
-        let (PrincipalQuery::User(text) | PrincipalQuery::Group(text)) = &query;
-        let checked = check_lookup_name(text);
+        let checked = match &query {
+            PrincipalQuery::User(text) => check_user_name(text),
+            PrincipalQuery::Group(text) => check_lookup_name(text),
+        };
         self.take(&format!("{field}.{name}"), checked)
             .map(|()| query)
     }
@@ -116,7 +152,8 @@ impl Fields {
         duration: Option<prost_types::Duration>,
     ) -> Option<SignedDuration> {
         let duration = self.duration(field, duration?)?;
-        if duration <= SignedDuration::ZERO {
+        // The store keeps microseconds: what is shorter would be nothing.
+        if duration.as_micros() <= 0 {
             self.refuse(
                 field,
                 "must be longer than zero; leave it out for access without an end",
