@@ -12,8 +12,9 @@ fn is_revoking(grant: &Grant) -> bool {
 
 impl Situation<'_> {
     pub(super) fn step_to_absent(&self) -> Step {
-        if self.record.removal.is_none() && self.record.standing != Standing::No {
-            // Nothing of Usher's own is there: what stands, stood before.
+        let is_own = self.record.standing == Standing::No && !self.was_confirmed_gone();
+        if self.record.removal.is_none() && !is_own {
+            // Nothing of Usher's own is there: what stands, stood before, or others made it since.
             return self.end_grants_and_keep();
         }
         match (self.run.presence, self.run.outcome_of(Write::Delete)) {
@@ -179,9 +180,17 @@ impl Situation<'_> {
             && self.is_within_window(self.record.last_create_at)
     }
 
+    /// The assignment was read to be gone when no Create of Usher's own could land any more, and a
+    /// second look is still to come: what is there now, somebody else made.
+    pub(super) fn was_confirmed_gone(&self) -> bool {
+        self.record
+            .recheck_at
+            .is_some_and(|recheck_at| !self.presence_is_a_late_effect(recheck_at))
+    }
+
     /// Whether a Create of Usher's own could have landed after the absence was confirmed, which
     /// was one window before `recheck_at`. Otherwise somebody else made the assignment.
-    pub(super) fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
+    fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
         let window = self.bounds.settle_window();
         self.record.standing == Standing::No
             && self

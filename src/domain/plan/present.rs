@@ -243,14 +243,6 @@ impl Situation<'_> {
                 .is_some_and(|since| self.now.duration_since(since) >= self.bounds.give_up_after)
     }
 
-    /// The assignment was read to be gone when no Create of Usher's own could land any more, and a
-    /// second look is still to come: what is there now, somebody else made.
-    fn was_confirmed_gone(&self) -> bool {
-        self.record
-            .recheck_at
-            .is_some_and(|recheck_at| !self.presence_is_a_late_effect(recheck_at))
-    }
-
     /// A Delete of Usher's own may not be visible yet, and no Create has been acknowledged since.
     fn own_delete_may_be_unseen(&self) -> bool {
         let created_since = self.record.create_acknowledged

@@ -2,12 +2,14 @@
 //!
 //! A history is made from a seed, which a failure prints with everything that happened.
 
+mod auditor;
 mod aws;
 mod directed;
 mod world;
 
+use self::auditor::Verdict;
 use self::aws::Maker;
-use self::world::{Verdict, Weather, World};
+use self::world::{Weather, World};
 use crate::domain::{ErrorKind, GrantState, Standing};
 
 /// Histories of each kind of weather; `USHER_PLAN_HISTORIES` asks for more.
