@@ -4,9 +4,11 @@
 
 #![allow(
     dead_code,
+    missing_docs,
+    unreachable_pub,
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "each test target uses a part; a panic is how a test says no"
+    reason = "each test target uses a part of what others may see; a panic is how a test says no"
 )]
 
 mod requests;

@@ -6,4 +6,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deadlines;
+mod faults;
+mod operations;
+mod refusals;
+mod repeats;
+mod shutdown;
+mod standing;
 mod story;
+mod visibility;
