@@ -88,9 +88,9 @@ calls_per_caller_max = 256
 drain_seconds_max = 3
 "#;
 
-/// How long after Usher's own write an effect may still appear with `short_times`: lease, attempt
-/// and visibility horizon together.
-pub const SETTLE_WINDOW: SignedDuration = SignedDuration::from_millis(4500);
+/// Longer after Usher's own write than an effect of it may still appear with `short_times`: lease,
+/// attempt and visibility horizon together are 4.5 s.
+pub const AFTER_SETTLING: SignedDuration = SignedDuration::from_millis(5500);
 
 /// What a test service begins with.
 pub struct Begin {

@@ -156,6 +156,19 @@ impl TestService {
         }
     }
 
+    /// Calls Assign with a deadline of its own; whatever AWS does, the answer is OK.
+    pub async fn assign_within(&self, request: AssignRequest, time: Duration) -> Grant {
+        let response = self.access().assign(within(request, time)).await;
+        let response = response.expect("OK once it is recorded").into_inner();
+        response.grant.expect("the answer holds the grant")
+    }
+
+    /// Calls Revoke with a deadline of its own; whatever AWS does, the answer is OK.
+    pub async fn revoke_within(&self, request: RevokeRequest, time: Duration) -> RevokeResponse {
+        let response = self.access().revoke(within(request, time)).await;
+        response.expect("OK once it is recorded").into_inner()
+    }
+
     /// Calls Assign.
     pub async fn try_assign(&self, request: AssignRequest) -> Result<AssignResponse, Status> {
         let response = self.access().assign(in_time(request)).await;

@@ -1,11 +1,10 @@
 //! Everything that can go wrong with an operation, at every operation, against a whole grant: it
 //! ends where it should, is never shown as made while it is not, and leaves nothing behind.
 
-use jiff::SignedDuration;
 use usher::grpc::pb::{GrantState, Standing};
 use usher::simulator::{CallEffect, EnabledStatus, Fault, FaultAction, PrincipalType, User, World};
 
-use super::common::{Begin, SETTLE_WINDOW, TestService, Triple, revoke_of, until};
+use super::common::{AFTER_SETTLING, Begin, TestService, Triple, revoke_of, until};
 
 /// Calls of one operation that are hit.
 const HITS: u64 = 3;
@@ -161,16 +160,12 @@ async fn no_fault_at_any_operation_breaks_a_grant() {
         }
     })
     .await;
-    service
-        .clock
-        .advance(SETTLE_WINDOW + SignedDuration::SECOND);
+    service.clock.advance(AFTER_SETTLING);
     for case in &cases {
         service.until_assigned(&case.triple, false).await;
     }
     // Once more, for what a late effect's own undoing may have left.
-    service
-        .clock
-        .advance(SETTLE_WINDOW + SignedDuration::SECOND);
+    service.clock.advance(AFTER_SETTLING);
     for case in &cases {
         let told = format!("{:?} at {}", case.action, case.operation);
         let made = effects(&service, "CreateApplicationAssignment", &case.triple);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Map;
-use usher::grpc::pb::{Grant, GrantState, Standing, WaitingKind};
+use usher::grpc::pb::{GrantState, Standing, WaitingKind};
 use usher::simulator::{Fault, FaultAction};
 
-use super::common::{TestService, Triple, revoke_of, until, within};
+use super::common::{TestService, revoke_of, until};
 
 /// Just enough for an Assign that is refused at once to say so.
 const SHORTLY: Duration = Duration::from_millis(1500);
@@ -20,12 +20,6 @@ fn refusal(code: &str) -> FaultAction {
         members: Map::new(),
         after_effect: false,
     }
-}
-
-async fn assign_shortly(service: &TestService, triple: &Triple) -> Grant {
-    let call = service.access().assign(within(triple.assign(), SHORTLY));
-    let answer = call.await.expect("OK once it is recorded").into_inner();
-    answer.grant.expect("a grant")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +82,7 @@ async fn a_role_that_may_not_is_named_with_the_action_and_recovers() {
         service
             .simulator
             .add_fault(Fault::new(operation, FaultAction::AccessDenied));
-        let grant = assign_shortly(&service, &triple).await;
+        let grant = service.assign_within(triple.assign(), SHORTLY).await;
         assert_eq!(grant.state(), GrantState::Provisioning, "{grant:#?}");
         let waiting = grant.waiting_for.expect("it says for what it waits");
         assert_eq!(waiting.kind(), WaitingKind::AwsRefusal);
@@ -118,11 +112,10 @@ async fn a_refusal_of_an_hour_fails_a_grant_and_never_an_end() {
         FaultAction::AccessDenied,
     ));
     let triple = service.user_on("bilal.khan", "Amazon QuickSight");
-    let grant = assign_shortly(&service, &triple).await;
-    let revoke = service
-        .access()
-        .revoke(within(revoke_of(&held_grant.id), SHORTLY));
-    let answer = revoke.await.expect("OK once it is recorded").into_inner();
+    let grant = service.assign_within(triple.assign(), SHORTLY).await;
+    let answer = service
+        .revoke_within(revoke_of(&held_grant.id), SHORTLY)
+        .await;
     let error = answer.grants[0].last_error.clone().expect("it says why");
     assert_eq!(error.missing_iam_action, "sso:DeleteApplicationAssignment");
 

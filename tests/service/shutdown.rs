@@ -7,7 +7,7 @@ use tonic::Code;
 use usher::grpc::pb::{AssignRequest, GrantState, Standing};
 use usher::simulator::{Fault, FaultAction};
 
-use super::common::{TestService, in_time, revoke_of, within};
+use super::common::{TestService, in_time, revoke_of};
 
 /// `drain_seconds_max` of the tests with some room.
 const END_WITHIN: Duration = Duration::from_secs(6);
@@ -68,10 +68,7 @@ async fn an_end_that_a_shutdown_interrupts_is_finished_after_the_start() {
         .simulator
         .add_fault(Fault::new("DeleteApplicationAssignment", slow).times(1));
     let shortly = Duration::from_millis(400);
-    let revoke = service
-        .access()
-        .revoke(within(revoke_of(&grant.id), shortly));
-    revoke.await.expect("OK");
+    service.revoke_within(revoke_of(&grant.id), shortly).await;
     service.stop().await;
     service.begin().await;
     service.until_state(&grant.id, GrantState::Revoked).await;

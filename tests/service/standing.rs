@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use tonic::Code;
 use usher::grpc::pb::{AccessPath, AssignmentState, GrantState, Standing};
 
-use super::common::{SETTLE_WINDOW, TestService, reason, revoke_of};
+use super::common::{AFTER_SETTLING, TestService, reason, revoke_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -113,9 +113,7 @@ async fn an_orphan_is_revoked_by_the_id_that_aws_no_longer_knows() {
 /// application goes one at a time, so that a later grant on it proves the earlier work done.
 async fn let_second_look_happen(service: &TestService, application: &str) {
     let before = service.calls("DescribeApplicationAssignment").len();
-    service
-        .clock
-        .advance(SETTLE_WINDOW + SignedDuration::SECOND);
+    service.clock.advance(AFTER_SETTLING);
     service
         .until_called("DescribeApplicationAssignment", before + 1)
         .await;
@@ -130,9 +128,7 @@ async fn what_others_make_again_after_usher_removed_it_is_theirs() {
     let triple = service.user_on("bilal.khan", "Amazon Redshift");
     let grant = service.assign(triple.assign()).await;
     // Long enough ago that no effect of that Create can still be under way.
-    service
-        .clock
-        .advance(SETTLE_WINDOW + SignedDuration::SECOND);
+    service.clock.advance(AFTER_SETTLING);
     service.revoke(revoke_of(&grant.id)).await;
     assert!(!service.is_assigned(&triple));
     service.set_assigned(&triple, true);

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use usher::grpc::pb::{AssignmentState, GrantEventType, GrantState, Standing, WaitingKind};
 use usher::simulator::{Fault, FaultAction, Settings};
 
-use super::common::{Begin, SETTLE_WINDOW, TestService, revoke_of, until, within};
+use super::common::{AFTER_SETTLING, Begin, TestService, revoke_of, until};
 
 /// How late reads are; the configured horizon is 1.5 s.
 const LATE_MILLISECONDS: u64 = 1000;
@@ -27,10 +26,9 @@ async fn late_service() -> TestService {
 async fn success_is_shown_only_when_a_read_shows_it() {
     let service = late_service().await;
     let triple = service.user_on("bilal.khan", "Amazon Redshift");
-    let call = service
-        .access()
-        .assign(within(triple.assign(), Duration::from_millis(700)));
-    let grant = call.await.expect("OK").into_inner().grant.expect("a grant");
+    let grant = service
+        .assign_within(triple.assign(), Duration::from_millis(700))
+        .await;
     assert_eq!(grant.state(), GrantState::Provisioning);
     let waiting = grant.waiting_for.expect("it says for what it waits");
     assert_eq!(waiting.kind(), WaitingKind::AwsPropagation);
@@ -50,8 +48,7 @@ async fn to_and_fro_under_late_reads_never_makes_a_standing_mark() {
     // Each call comes while the one before is still on its way.
     let mut last = None;
     for round in 0..6 {
-        let call = service.access().assign(within(triple.assign(), shortly));
-        let grant = call.await.expect("OK").into_inner().grant.expect("a grant");
+        let grant = service.assign_within(triple.assign(), shortly).await;
         assert_ne!(grant.standing(), Standing::Yes, "round {round}: {grant:#?}");
         let revoke = match round % 3 {
             0 => revoke_of(&grant.id),
@@ -61,8 +58,7 @@ async fn to_and_fro_under_late_reads_never_makes_a_standing_mark() {
                 revoke_of(&grant.id)
             }
         };
-        let call = service.access().revoke(within(revoke, shortly));
-        call.await.expect("OK");
+        service.revoke_within(revoke, shortly).await;
         last = Some(grant.id);
     }
     let last = last.expect("a grant");
@@ -81,10 +77,9 @@ async fn an_assign_during_an_end_keeps_or_makes_the_assignment() {
     let service = late_service().await;
     let triple = service.user_on("bilal.khan", "Amazon Redshift");
     let first = service.assign(triple.assign()).await;
-    let call = service
-        .access()
-        .revoke(within(revoke_of(&first.id), Duration::from_millis(300)));
-    let answer = call.await.expect("OK").into_inner();
+    let answer = service
+        .revoke_within(revoke_of(&first.id), Duration::from_millis(300))
+        .await;
     assert_eq!(answer.grants[0].state(), GrantState::Revoking);
     let second = service.assign(triple.assign()).await;
     assert_eq!(second.state(), GrantState::Active, "{second:#?}");
@@ -110,7 +105,7 @@ async fn a_create_that_lands_after_the_end_is_found_and_undone() {
     assert_eq!(answer.grants[0].state(), GrantState::Revoked);
     assert!(!service.is_assigned(&triple));
     service.until_assigned(&triple, true).await;
-    service.clock.advance(SETTLE_WINDOW);
+    service.clock.advance(AFTER_SETTLING);
     service.until_assigned(&triple, false).await;
     until("the timeline to tell", || async {
         let grant = service.grant(&grant.id).await;
@@ -137,10 +132,9 @@ async fn a_delete_that_lands_after_the_next_grant_is_repaired() {
     service
         .simulator
         .add_fault(Fault::new("DeleteApplicationAssignment", later).times(1));
-    let call = service
-        .access()
-        .revoke(within(revoke_of(&first.id), Duration::from_millis(300)));
-    call.await.expect("OK");
+    service
+        .revoke_within(revoke_of(&first.id), Duration::from_millis(300))
+        .await;
     let second = service.assign(triple.assign()).await;
     assert_eq!(second.state(), GrantState::Active);
     assert_eq!(second.standing(), Standing::No);
@@ -153,9 +147,7 @@ async fn a_delete_that_lands_after_the_next_grant_is_repaired() {
         }
     })
     .await;
-    service
-        .clock
-        .advance(SETTLE_WINDOW + SignedDuration::SECOND);
+    service.clock.advance(AFTER_SETTLING);
     service.until_assigned(&triple, true).await;
     assert_eq!(service.grant(&second.id).await.state(), GrantState::Active);
     service.revoke(revoke_of(&second.id)).await;
