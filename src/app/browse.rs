@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::page_token::PageRequest;
 use super::{App, AppError, CallContext};
 use crate::directory::PrincipalQuery;
-use crate::domain::{Application, ApplicationArn, Principal, PrincipalKind};
-use crate::identity_center::PageToken;
+use crate::domain::{Application, ApplicationArn, Instance, Principal, PrincipalKind};
+use crate::identity_center::{Call, Dated, Page, PageToken};
 
 /// AWS pages that one call reads at most while they are empty (aws-api.md §3: a page may be empty
 /// although there is a next one). Beyond that the caller gets an empty page and a token.
@@ -107,32 +107,10 @@ impl App {
         let mut token = place.map(PageToken);
         let mut pages = 0;
         loop {
-            let (principals, next, as_of) = match kind {
-                PrincipalKind::User => {
-                    let page = directory
-                        .users_page(instance, token.as_ref(), request.page.size, call)
-                        .await?;
-                    let users = page
-                        .value
-                        .items
-                        .into_iter()
-                        .map(Principal::User)
-                        .collect::<Vec<_>>();
-                    (users, page.value.next, page.observed_at)
-                }
-                PrincipalKind::Group => {
-                    let page = directory
-                        .groups_page(instance, token.as_ref(), request.page.size, call)
-                        .await?;
-                    let groups = page
-                        .value
-                        .items
-                        .into_iter()
-                        .map(Principal::Group)
-                        .collect::<Vec<_>>();
-                    (groups, page.value.next, page.observed_at)
-                }
-            };
+            let page = self
+                .principals_page(instance, kind, token.as_ref(), request.page.size, call)
+                .await?;
+            let (principals, next) = (page.value.items, page.value.next);
             pages += 1;
             if principals.is_empty() && next.is_some() && pages < EMPTY_PAGES_MAX {
                 token = next;
@@ -147,8 +125,40 @@ impl App {
             return Ok(ListedPrincipals {
                 principals,
                 next_page_token,
-                as_of,
+                as_of: page.observed_at,
             });
         }
+    }
+
+    /// One page of one kind, as AWS gives it.
+    async fn principals_page(
+        &self,
+        instance: &Instance,
+        kind: PrincipalKind,
+        token: Option<&PageToken>,
+        size: usize,
+        call: Call,
+    ) -> Result<Dated<Page<Principal>>, AppError> {
+        let directory = &self.parts.directory;
+        Ok(match kind {
+            PrincipalKind::User => {
+                let page = directory.users_page(instance, token, size, call).await?;
+                principals_of(page, Principal::User)
+            }
+            PrincipalKind::Group => {
+                let page = directory.groups_page(instance, token, size, call).await?;
+                principals_of(page, Principal::Group)
+            }
+        })
+    }
+}
+
+fn principals_of<T>(page: Dated<Page<T>>, make: impl Fn(T) -> Principal) -> Dated<Page<Principal>> {
+    Dated {
+        value: Page {
+            items: page.value.items.into_iter().map(make).collect(),
+            next: page.value.next,
+        },
+        observed_at: page.observed_at,
     }
 }

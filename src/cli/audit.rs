@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::CommandError;
 use super::connect::{connect, find_instance};
 use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::report::{Format, View};
 use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
@@ -123,7 +124,15 @@ async fn collect(
     sender: mpsc::Sender<Part>,
 ) -> Result<(), CommandError> {
     let port: Arc<dyn IdentityCenter> = port;
-    let run = crate::audit::run(&request, port.as_ref(), None, &config.audit, sender).await;
+    let run = crate::audit::run(
+        &request,
+        port.as_ref(),
+        None,
+        &Clock::system(),
+        &config.audit,
+        sender,
+    )
+    .await;
     run.map(|_| ())
         .map_err(|error| CommandError::from_error(&error))
 }

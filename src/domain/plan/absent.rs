@@ -1,10 +1,10 @@
 //! The way to an assignment that is gone, and the second look after it.
 
 use super::{Changes, Situation, Step, Write};
-use crate::domain::Operation;
 use crate::domain::assignment::Standing;
 use crate::domain::event::EventKind;
 use crate::domain::grant::{Grant, GrantState, Transition};
+use crate::domain::{ErrorKind, Operation};
 
 fn is_revoking(grant: &Grant) -> bool {
     grant.state == GrantState::Revoking
@@ -27,7 +27,10 @@ impl Situation<'_> {
                 Step::Read
             }
             (None, None) | (Some(true), None) => self.delete(),
-            (None, Some(Err(failure))) if failure.kind.did_nothing() => {
+            // A Delete that AWS forbids keeps no grant whose assignment is not there.
+            (None, Some(Err(failure)))
+                if failure.kind.did_nothing() && failure.kind != ErrorKind::AccessDenied =>
+            {
                 self.rest_after(failure.clone())
             }
             (None, Some(_)) => Step::Read,

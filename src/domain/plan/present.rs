@@ -135,6 +135,7 @@ impl Situation<'_> {
         let record = &mut changes.record;
         record.standing = Standing::No;
         record.standing_seen_at = None;
+        record.previous_create_at = record.last_create_at;
         record.last_create_at = Some(self.now);
         record.create_acknowledged = false;
         record.create_seen = false;

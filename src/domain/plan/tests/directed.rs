@@ -1,106 +1,9 @@
 //! Each rule of the plan by itself: what was seen goes in, the next step comes out.
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::world::bounds;
-use crate::domain::grant::tests::{at, grant, revoke};
-use crate::domain::plan::{Changes, Run, Step, Write, next_step};
-use crate::domain::{
-    AssignmentRecord, CallerName, ErrorKind, EventKind, Failure, Grant, GrantState, Justification,
-    Operation, Removal, Standing,
-};
-
-/// One claimed assignment at one instant.
-struct Case {
-    record: AssignmentRecord,
-    grants: Vec<Grant>,
-    run: Run,
-    now: Timestamp,
-}
-
-impl Case {
-    fn new(states: &[GrantState]) -> Self {
-        let grants: Vec<_> = (1..)
-            .zip(states)
-            .map(|(number, state)| match state {
-                Revoking => grant(number, Active).apply(revoke(), at(0)).unwrap(),
-                state => grant(number, *state),
-            })
-            .collect();
-        Self {
-            record: AssignmentRecord::new(grant(1, Provisioning).assignment_key()),
-            grants,
-            run: Run::default(),
-            now: at(1000),
-        }
-    }
-
-    /// Usher's own: created so many seconds ago, and seen since or not.
-    fn created(mut self, seconds_ago: i64, seen: bool) -> Self {
-        self.record.standing = Standing::No;
-        self.record.last_create_at = Some(self.ago(seconds_ago));
-        self.record.create_acknowledged = true;
-        self.record.create_seen = seen;
-        self
-    }
-
-    fn removal(mut self) -> Self {
-        self.record.removal = Some(Removal {
-            by: CallerName::parse("alice").unwrap(),
-            reason: Justification::default(),
-            at: self.now,
-        });
-        self
-    }
-
-    fn read(mut self, present: bool) -> Self {
-        self.run.observe(&mut self.record, Ok(present), self.now);
-        self
-    }
-
-    fn wrote(mut self, write: Write, outcome: Result<(), ErrorKind>) -> Self {
-        let outcome = outcome.map_err(|kind| Failure::new(kind, super::aws::operation_of(write)));
-        self.run.observe_write(&mut self.record, write, outcome);
-        self
-    }
-
-    fn ago(&self, seconds: i64) -> Timestamp {
-        self.now - SignedDuration::from_secs(seconds)
-    }
-
-    fn step(&self) -> Step {
-        next_step(&self.record, &self.grants, &self.run, self.now, &bounds())
-    }
-
-    fn commits(&self) -> Changes {
-        match self.step() {
-            Step::Commit(changes) => changes,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn rests(&self) -> Changes {
-        match self.step() {
-            Step::Rest(changes) => changes,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn writes(&self, wanted: Write) -> Changes {
-        match self.step() {
-            Step::Write(write, changes) if write == wanted => changes,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn reads(&self) {
-        assert_eq!(self.step(), Step::Read);
-    }
-}
-
-fn kinds(changes: &Changes) -> Vec<EventKind> {
-    changes.events.iter().map(|event| event.kind).collect()
-}
+use super::case::{Case, kinds};
+use crate::domain::grant::tests::at;
+use crate::domain::plan::{Run, Write};
+use crate::domain::{ErrorKind, EventKind, Failure, GrantState, Operation, Standing};
 
 use GrantState::{Active, Provisioning, Revoking};
 
@@ -323,13 +226,37 @@ fn a_revocation_never_fails() {
             .created(900, true)
             .wrote(Write::Delete, Err(kind));
         case.record.failing_since = Some(at(1000 - 90_000));
-        let case = if kind.did_nothing() {
-            case
-        } else {
-            case.read(true)
-        };
-        assert_eq!(case.rests().grants, []);
+        case.reads();
+        assert_eq!(case.read(true).rests().grants, []);
     }
+}
+
+#[test]
+fn a_forbidden_delete_keeps_no_grant_whose_assignment_is_not_there() {
+    let case = Case::new(&[Revoking])
+        .created(900, true)
+        .wrote(Write::Delete, Err(ErrorKind::AccessDenied));
+    let changes = case.read(false).commits();
+    assert_eq!(kinds(&changes), [EventKind::EndedAssignmentGone]);
+}
+
+#[test]
+fn a_create_without_effect_keeps_no_end_waiting() {
+    let created = |kind| {
+        let mut case = Case::new(&[Revoking]).created(5, false);
+        case.record.previous_create_at = Some(case.ago(5000));
+        let case = case.wrote(Write::Create, Err(kind));
+        let case = case.wrote(Write::Delete, Ok(()));
+        case.read(false)
+    };
+    for kind in [
+        ErrorKind::Throttled,
+        ErrorKind::Conflict,
+        ErrorKind::NotFound,
+    ] {
+        created(kind).commits();
+    }
+    created(ErrorKind::Timeout).rests();
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl World {
         let present = self.rng.bool();
         self.note(|_| format!("others: present {present}"));
         if !present {
-            self.aws.set(self.now, None);
+            self.aws.others_remove(self.now);
         } else if self.aws.truth().is_none() {
             let maker = if self.is_taken_for_own() {
                 Maker::Either
