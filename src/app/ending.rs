@@ -6,8 +6,8 @@ use super::revoke::scope_of;
 use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
 use crate::domain::{
-    ApplicationArn, AssignmentKey, DirectAssignment, Instance, PrincipalId, PrincipalKind,
-    PrincipalRef, Target,
+    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Instance, PrincipalId,
+    PrincipalKind, PrincipalRef, Target,
 };
 
 /// Why there may be nothing to remove.
@@ -51,23 +51,23 @@ impl App {
             return Ok(Nothing::ToSay);
         }
         if key.principal.kind == PrincipalKind::User {
-            let groups = self
-                .groups_with_access(
-                    instance,
-                    &key.principal.id,
-                    application,
-                    Duration::ZERO,
-                    call,
-                )
-                .await
-                .unwrap_or_default();
+            let groups = self.groups_with_access(
+                instance,
+                &key.principal.id,
+                application,
+                Duration::ZERO,
+                call,
+            );
+            let groups = match groups.await {
+                // A user that is gone is in no group.
+                Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
+                groups => groups?,
+            };
             if !groups.is_empty() {
                 let mut named = Vec::with_capacity(groups.len());
                 for group in groups {
-                    named.push((
-                        group.id.to_string(),
-                        self.named_principal(&group).await.name,
-                    ));
+                    let name = self.group_with_name(instance, &group, call).await.name;
+                    named.push((group.id.to_string(), name));
                 }
                 return Err(AppError::AccessViaGroup { groups: named });
             }

@@ -53,8 +53,28 @@ impl App {
             .collect())
     }
 
+    /// A group with its name, read from AWS when Usher has never seen it. A read that fails costs
+    /// the name only.
+    pub(super) async fn group_with_name(
+        &self,
+        instance: &Instance,
+        group: &PrincipalRef,
+        call: Call,
+    ) -> NamedPrincipal {
+        let known = self.named_principal(group).await;
+        if !known.name.is_empty() {
+            return known;
+        }
+        let (directory, max_age) = (&self.parts.directory, self.default_max_age());
+        if let Err(failure) = directory.principal(instance, group, max_age, call).await {
+            tracing::info!(error = %failure, group.id = %group.id, "a group's name could not be read");
+        }
+        self.named_principal(group).await
+    }
+
     /// The ways in that are left to a principal beside its own assignment. Answers what could be
-    /// read and whether that is all.
+    /// read, early enough for an answer that is due by the caller's deadline, and whether that is
+    /// all.
     pub(super) async fn indirect_paths(
         &self,
         instance: &Instance,
@@ -62,7 +82,10 @@ impl App {
         application: &ApplicationArn,
         context: &CallContext,
     ) -> (Vec<RemainingPath>, bool) {
-        let (call, max_age) = (self.call(context), self.default_max_age());
+        let call = Call {
+            deadline: self.answer_by(context),
+        };
+        let max_age = self.default_max_age();
         let mut paths = Vec::new();
         let mut complete = true;
         if principal.kind == PrincipalKind::User {
@@ -72,7 +95,9 @@ impl App {
             {
                 Ok(groups) => {
                     for group in groups {
-                        paths.push(RemainingPath::Group(self.named_principal(&group).await));
+                        paths.push(RemainingPath::Group(
+                            self.group_with_name(instance, &group, call).await,
+                        ));
                     }
                 }
                 Err(failure) => complete &= note_unread(&failure.into()),

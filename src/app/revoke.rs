@@ -206,7 +206,31 @@ impl App {
                     .unwrap_or(grant),
             );
         }
-        self.revoke_outcome(context, key, present).await
+        match self.revoke_outcome(context, key, present.clone()).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                // After the commit no error reaches the caller.
+                tracing::error!(error = %error, "a recorded revocation is answered without its details");
+                Ok(self.bare_outcome(key, present).await)
+            }
+        }
+    }
+
+    async fn bare_outcome(&self, key: &AssignmentKey, grants: Vec<Grant>) -> RevokeOutcome {
+        let Target::Application(application) = &key.target;
+        let mut views = Vec::with_capacity(grants.len());
+        for grant in grants {
+            views.push(self.grant_view_after_commit(grant).await);
+        }
+        RevokeOutcome {
+            grants: views,
+            assignment_state: AssignmentState::Unknown,
+            remaining_paths: Vec::new(),
+            remaining_paths_complete: false,
+            sessions_may_last_until: self.sessions_outlive(self.parts.clock.now()),
+            application_note: self.application_note(application),
+            preview: None,
+        }
     }
 
     pub(super) async fn record(&self, key: &AssignmentKey) -> Result<AssignmentRecord, AppError> {
@@ -249,7 +273,7 @@ impl App {
             assignment_state: state,
             remaining_paths,
             remaining_paths_complete: complete,
-            sessions_may_last_until: self.sessions_may_last_until(),
+            sessions_may_last_until: self.sessions_may_last_until(&record, state),
             application_note: self.application_note(application),
             preview: None,
         })
@@ -338,15 +362,30 @@ impl App {
             outcome
                 .remaining_paths
                 .retain(|path| !matches!(path, RemainingPath::Direct(_)));
+            outcome.sessions_may_last_until = self.sessions_outlive(self.parts.clock.now());
         }
         outcome.preview = Some(preview);
         Ok(outcome)
     }
 
-    fn sessions_may_last_until(&self) -> Option<Timestamp> {
+    /// Counted from the end of the access; from now while that is still to come.
+    fn sessions_may_last_until(
+        &self,
+        record: &AssignmentRecord,
+        state: AssignmentState,
+    ) -> Option<Timestamp> {
+        let ended_at = match state {
+            AssignmentState::Present => return None,
+            AssignmentState::Absent => record.removed_at,
+            AssignmentState::Removing | AssignmentState::Unknown => None,
+        };
+        self.sessions_outlive(ended_at.unwrap_or_else(|| self.parts.clock.now()))
+    }
+
+    fn sessions_outlive(&self, ended_at: Timestamp) -> Option<Timestamp> {
         let outlives =
             SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
-        self.parts.clock.now().checked_add(outlives).ok()
+        ended_at.checked_add(outlives).ok()
     }
 
     fn application_note(&self, application: &ApplicationArn) -> String {

@@ -23,11 +23,15 @@ impl App {
     pub(super) fn waiter(&self, context: &CallContext) -> Waiter {
         let config = &self.parts.config;
         let cap = Instant::now() + seconds(config.wait_max_seconds);
-        let deadline = context
+        Waiter::new(self.parts.store.signals(), cap.min(self.answer_by(context)))
+    }
+
+    /// When an answer has to be ready, so that it still arrives before the caller's deadline.
+    pub(super) fn answer_by(&self, context: &CallContext) -> Instant {
+        context
             .deadline
-            .checked_sub(seconds(config.wait_margin_seconds))
-            .unwrap_or(context.deadline);
-        Waiter::new(self.parts.store.signals(), cap.min(deadline))
+            .checked_sub(seconds(self.parts.config.wait_margin_seconds))
+            .unwrap_or(context.deadline)
     }
 }
 

@@ -95,7 +95,8 @@ impl App {
                 )
                 .await?;
             for group in groups {
-                let name = self.named_principal(&group).await.name;
+                let named = self.group_with_name(found.instance, &group, call).await;
+                let name = named.name;
                 warnings.push(Warning {
                     kind: WarningKind::AccessViaGroup,
                     message: format!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher::config::Config;
 use usher::grpc::pb::{
-    AssignRequest, AssignmentState, GrantState, ListGrantsRequest, RevokeRequest, Standing,
-    WriteMode,
+    AssignRequest, AssignmentState, Completeness, GrantState, ListGrantsRequest, RevokeRequest,
+    Standing, WriteMode,
 };
 use usher::simulator::{Fault, FaultAction};
 
@@ -68,6 +68,24 @@ async fn a_slow_aws_is_answered_before_the_deadline_with_the_true_state() {
     assert!(!service.is_assigned(&triple));
     assert_eq!(service.effects("CreateApplicationAssignment"), 1);
     assert_eq!(service.effects("DeleteApplicationAssignment"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_adorns_an_answer_does_not_cost_it() {
+    let mut service = patient_service().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let grant = service.assign(triple.assign()).await;
+    service.restart().await;
+    for operation in [
+        "ListGroupMembershipsForMember",
+        "GetApplicationAssignmentConfiguration",
+    ] {
+        service.simulator.add_fault(slow(operation, 4000));
+    }
+    let time = Duration::from_millis(1500);
+    let answer = service.revoke_within(revoke_of(&grant.id), time).await;
+    assert_eq!(answer.assignment_state(), AssignmentState::Absent);
+    assert_eq!(answer.remaining_paths_completeness(), Completeness::Partial);
 }
 
 #[tokio::test(flavor = "multi_thread")]

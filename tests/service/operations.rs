@@ -50,10 +50,6 @@ async fn each_name_costs_at_most_one_more() {
             user("bilal.khan"),
         ),
         (
-            service.user_on("carla.mendes", "Amazon Redshift"),
-            user("carla.mendes@example.com"),
-        ),
-        (
             service.group_on("engineering", "Amazon Redshift"),
             group("engineering"),
         ),
@@ -73,4 +69,18 @@ async fn each_name_costs_at_most_one_more() {
         let operations = operations_of(&service, &triple, by_two_names).await;
         assert!(operations.len() <= 5, "{name:?}: {operations:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_address_costs_two_since_it_may_be_a_name_as_well() {
+    let service = TestService::start().await;
+    let triple = service.user_on("carla.mendes", "Amazon Redshift");
+    let by_email = AssignRequest {
+        principal: Some(user("carla.mendes@example.com")),
+        ..triple.assign()
+    };
+    let operations = operations_of(&service, &triple, by_email).await;
+    let lookups = operations.iter().filter(|name| *name == "GetUserId");
+    assert_eq!(lookups.count(), 2, "{operations:?}");
+    assert_eq!(operations.len(), 5, "{operations:?}");
 }

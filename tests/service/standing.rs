@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tonic::Code;
 use usher::grpc::pb::{AccessPath, AssignmentState, GrantState, Standing};
+use usher::simulator::{Fault, FaultAction};
 
 use super::common::{AFTER_SETTLING, TestService, reason, revoke_of};
 
@@ -85,6 +86,18 @@ async fn access_through_a_group_is_refused_with_the_groups_named() {
     assert!(told.contains("analysts"), "{told}");
     assert!(told.contains(&group.principal_id), "{told}");
     assert!(service.is_assigned(&group));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_aws_does_not_make_access_look_absent() {
+    let service = TestService::start().await;
+    let person = service.user_on("dmitri.orlov", "Amazon QuickSight");
+    service.simulator.add_fault(Fault::new(
+        "ListGroupMembershipsForMember",
+        FaultAction::AccessDenied,
+    ));
+    let status = service.try_revoke(person.revoke()).await.unwrap_err();
+    assert_eq!(reason(&status), "USHER_ROLE_LACKS_PERMISSION", "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
