@@ -2,6 +2,10 @@
 //!
 //! `check!` names the functions once and makes a test of each for a store. What only SQLite can
 //! get wrong (its directory, its files, kill -9) follows in `sqlite`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests: a panic is how a test says no, in their helpers too"
+)]
 
 #[path = "store_conformance/callers.rs"]
 mod callers;

@@ -13,8 +13,6 @@ pub struct AppConfig {
     pub wait_margin_seconds: f64,
     /// The longest wait for the budget of AWS operations that an Assign is accepted with.
     pub queue_wait_max_seconds: f64,
-    /// How old facts may be where a request does not say (DESIGN.md §2).
-    pub facts_max_age_seconds: u64,
     /// How long a session that was open may outlive a revocation: AWS managed applications keep
     /// one up to two hours (aws-api.md §5.7).
     pub session_outlives_revocation_seconds: i64,
@@ -33,7 +31,6 @@ impl Default for AppConfig {
             wait_max_seconds: 10.0,
             wait_margin_seconds: 0.25,
             queue_wait_max_seconds: 60.0,
-            facts_max_age_seconds: 60,
             session_outlives_revocation_seconds: 7200,
             request_id_kept_days: 8,
             timeline_events_max: 100,

@@ -105,27 +105,7 @@ impl App {
         let after = self.page_tokens.open(&context.caller, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
-        let directory = &self.parts.directory;
-        let principal = match &request.principal {
-            Some(query) => Some(
-                directory
-                    .find_principal(instance, query, max_age, call)
-                    .await?
-                    .value
-                    .reference(),
-            ),
-            None => None,
-        };
-        let target = match &request.target {
-            Some(query) => Some(
-                directory
-                    .find_application(instance, query, max_age, call)
-                    .await?
-                    .value
-                    .arn,
-            ),
-            None => None,
-        };
+        let (principal, target) = self.find_for_list(instance, request, max_age, call).await?;
         // A later page goes on with the facts of the first one where they are still held.
         let facts_age = if after.is_some() {
             max_age.max(self.default_max_age())
@@ -180,6 +160,27 @@ impl App {
         })
     }
 
+    /// Who and what the question names.
+    async fn find_for_list(
+        &self,
+        instance: &Instance,
+        request: &ListAssignments,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<(Option<PrincipalRef>, Option<ApplicationArn>), AppError> {
+        let directory = &self.parts.directory;
+        let mut named = (None, None);
+        if let Some(query) = &request.principal {
+            let found = directory.find_principal(instance, query, max_age, call);
+            named.0 = Some(found.await?.value.reference());
+        }
+        if let Some(query) = &request.target {
+            let found = directory.find_application(instance, query, max_age, call);
+            named.1 = Some(found.await?.value.arn);
+        }
+        Ok(named)
+    }
+
     async fn assignment_row(
         &self,
         instance: &Instance,
@@ -223,22 +224,12 @@ impl App {
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Vec<Fact>>, AppError> {
-        let mut observed_at = Timestamp::MAX;
-        let groups = match principal {
+        let (groups, mut observed_at) = match principal {
             Some(user) if include_group_paths && user.kind == PrincipalKind::User => {
-                let memberships = self
-                    .parts
-                    .directory
-                    .groups_of_user(instance, &user.id, max_age, call)
-                    .await?;
-                observed_at = observed_at.min(memberships.observed_at);
-                memberships
-                    .value
-                    .iter()
-                    .map(|membership| group_reference(&membership.group_id))
-                    .collect()
+                let groups = self.groups_of(instance, user, max_age, call).await?;
+                (groups.value, groups.observed_at)
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), Timestamp::MAX),
         };
         let mut rows: Vec<DirectAssignment> = Vec::new();
         if let Some(application) = target {
@@ -284,6 +275,28 @@ impl App {
         Ok(Dated {
             value: facts,
             observed_at,
+        })
+    }
+
+    /// The groups that a user is in.
+    async fn groups_of(
+        &self,
+        instance: &Instance,
+        user: &PrincipalRef,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Vec<PrincipalRef>>, AppError> {
+        let memberships = self
+            .parts
+            .directory
+            .groups_of_user(instance, &user.id, max_age, call)
+            .await?;
+        let groups = memberships.value.iter();
+        Ok(Dated {
+            value: groups
+                .map(|membership| group_reference(&membership.group_id))
+                .collect(),
+            observed_at: memberships.observed_at,
         })
     }
 }

@@ -7,6 +7,7 @@
 mod assign;
 mod browse;
 mod config;
+mod ending;
 mod error;
 mod grants;
 mod list_assignments;
@@ -16,6 +17,7 @@ mod report;
 mod revoke;
 mod view;
 mod wait;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use assign::{Assign, AssignOutcome, Preview, Warning, WarningKind};
+pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
@@ -34,6 +36,7 @@ pub use paths::RemainingPath;
 pub use report::AuditReport;
 pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
 pub use view::{GrantView, NamedPrincipal, NamedTarget};
+pub use warnings::{Warning, WarningKind};
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
@@ -168,6 +171,6 @@ impl App {
     }
 
     fn default_max_age(&self) -> Duration {
-        Duration::from_secs(self.parts.config.facts_max_age_seconds)
+        self.parts.directory.default_max_age()
     }
 }

@@ -79,6 +79,7 @@ impl App {
                 &report,
                 parts.port.as_ref(),
                 Some(parts.store.as_ref()),
+                &parts.clock,
                 &parts.audit,
                 sender,
             )

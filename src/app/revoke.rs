@@ -1,21 +1,19 @@
 //! Revoke: a grant ends, or an assignment goes with every grant on it. Taking access away asks
 //! nobody and needs no name that AWS still knows: ids of what is deleted there are taken as given.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::assign::Preview;
+use super::ending::Nothing;
 use super::paths::RemainingPath;
 use super::view::GrantView;
 use super::wait::Waiter;
 use super::{App, AppError, CallContext};
-use crate::directory::{ApplicationQuery, LookupError, PrincipalQuery};
+use crate::directory::{ApplicationQuery, PrincipalQuery};
 use crate::domain::intent::{EndRequest, ending_keeps_assignment};
 use crate::domain::{
     ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, Grant, GrantId, GrantState,
-    Instance, Justification, Operation, PrincipalId, PrincipalKind, PrincipalRef, RequestId,
-    Standing, Target,
+    Justification, Operation, PrincipalKind, RequestId, Standing, Target,
 };
 use crate::store::{GrantScope, RevokeOutcome as StoreOutcome};
 
@@ -211,7 +209,7 @@ impl App {
         self.revoke_outcome(context, key, present).await
     }
 
-    async fn record(&self, key: &AssignmentKey) -> Result<AssignmentRecord, AppError> {
+    pub(super) async fn record(&self, key: &AssignmentKey) -> Result<AssignmentRecord, AppError> {
         let records = self
             .parts
             .store
@@ -345,137 +343,6 @@ impl App {
         Ok(outcome)
     }
 
-    /// Refuses to remove what is not there, and says how the access comes about instead.
-    async fn check_something_to_remove(
-        &self,
-        context: &CallContext,
-        instance: &Instance,
-        key: &AssignmentKey,
-    ) -> Result<Nothing, AppError> {
-        let open = self
-            .parts
-            .store
-            .open_grants(&key.instance_arn, &scope_of(key))
-            .await?;
-        let record = self.record(key).await?;
-        if !open.is_empty() || record.removal.is_some() {
-            return Ok(Nothing::ToSay);
-        }
-        let Target::Application(application) = &key.target;
-        let call = self.call(context);
-        let assignment = DirectAssignment {
-            application: application.clone(),
-            principal: key.principal.clone(),
-        };
-        if self
-            .parts
-            .port
-            .assignment_is_present(&assignment, call)
-            .await?
-        {
-            return Ok(Nothing::ToSay);
-        }
-        if key.principal.kind == PrincipalKind::User {
-            let groups = self
-                .groups_with_access(
-                    instance,
-                    &key.principal.id,
-                    application,
-                    Duration::ZERO,
-                    call,
-                )
-                .await
-                .unwrap_or_default();
-            if !groups.is_empty() {
-                let mut named = Vec::with_capacity(groups.len());
-                for group in groups {
-                    named.push((
-                        group.id.to_string(),
-                        self.named_principal(&group).await.name,
-                    ));
-                }
-                return Err(AppError::AccessViaGroup { groups: named });
-            }
-        }
-        if record.removed_at.is_some() {
-            return Ok(Nothing::AlreadyRemoved);
-        }
-        Err(AppError::AssignmentNotFound {
-            principal_id: key.principal.id.to_string(),
-            target: key.target.key().to_owned(),
-        })
-    }
-
-    async fn key_for_ending(
-        &self,
-        instance: &Instance,
-        principal: &PrincipalQuery,
-        target: &ApplicationQuery,
-        context: &CallContext,
-    ) -> Result<AssignmentKey, AppError> {
-        Ok(AssignmentKey {
-            instance_arn: instance.arn.clone(),
-            principal: self
-                .principal_for_ending(instance, principal, context)
-                .await?,
-            target: Target::Application(
-                self.application_for_ending(instance, target, context)
-                    .await?,
-            ),
-        })
-    }
-
-    /// The principal that a query means; an id is taken as given, since what is deleted in AWS can
-    /// still have assignments and grants that must end.
-    pub(super) async fn principal_for_ending(
-        &self,
-        instance: &Instance,
-        query: &PrincipalQuery,
-        context: &CallContext,
-    ) -> Result<PrincipalRef, AppError> {
-        let (kind, text) = match query {
-            PrincipalQuery::User(text) => (PrincipalKind::User, text),
-            PrincipalQuery::Group(text) => (PrincipalKind::Group, text),
-        };
-        if let Ok(id) = PrincipalId::parse(text) {
-            return Ok(PrincipalRef { kind, id });
-        }
-        let call = self.call(context);
-        let found = self
-            .parts
-            .directory
-            .find_principal(instance, query, self.default_max_age(), call)
-            .await?;
-        Ok(found.value.reference())
-    }
-
-    /// The application that a query means; an ARN of this instance is taken as given.
-    pub(super) async fn application_for_ending(
-        &self,
-        instance: &Instance,
-        query: &ApplicationQuery,
-        context: &CallContext,
-    ) -> Result<ApplicationArn, AppError> {
-        if let ApplicationQuery::Arn(arn) = query {
-            if arn.instance_id() == instance.arn.instance_id() {
-                return Ok(arn.clone());
-            }
-            let query = arn.to_string();
-            return Err(LookupError::NotFound {
-                what: crate::directory::NotFoundKind::Application,
-                query,
-            }
-            .into());
-        }
-        let call = self.call(context);
-        let found = self
-            .parts
-            .directory
-            .find_application(instance, query, self.default_max_age(), call)
-            .await?;
-        Ok(found.value.arn)
-    }
-
     fn sessions_may_last_until(&self) -> Option<Timestamp> {
         let outlives =
             SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
@@ -492,16 +359,7 @@ impl App {
     }
 }
 
-/// Why there may be nothing to remove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nothing {
-    /// There is something to remove.
-    ToSay,
-    /// Usher removed it before.
-    AlreadyRemoved,
-}
-
-fn scope_of(key: &AssignmentKey) -> GrantScope {
+pub(super) fn scope_of(key: &AssignmentKey) -> GrantScope {
     let Target::Application(application) = &key.target;
     GrantScope::Assignment(key.principal.clone(), application.clone())
 }

@@ -10,6 +10,10 @@
 mod collect;
 mod collection;
 mod config;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod gather;
 mod holdings;
@@ -33,6 +37,7 @@ pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanScope};
 pub use report::{Rows, Tally};
 
+use crate::clock::Clock;
 use crate::domain::report::{COLUMNS, Finding, Format, Row, View};
 use crate::domain::{Application, ApplicationArn, Instance, InstanceArn, Operation, PrincipalRef};
 use crate::identity_center::{Dated, IdentityCenter};
@@ -214,6 +219,7 @@ pub async fn run(
     request: &ReportRequest,
     port: &dyn IdentityCenter,
     store: Option<&dyn Store>,
+    clock: &Clock,
     config: &AuditConfig,
     sink: mpsc::Sender<Part>,
 ) -> Result<KnownCounts, RunError> {
@@ -225,7 +231,7 @@ pub async fn run(
         return Ok(request.known);
     }
     let before = read_store(request, store).await;
-    let collector = Collector::new(port, request, config, &meter);
+    let collector = Collector::new(port, request, clock, config, &meter);
     let mut collection = collect_with_progress(collector, &meter, config, &sink).await?;
     let after = read_store(request, store).await;
     let holdings = match (store, before, after) {
@@ -348,3 +354,7 @@ impl From<Piece> for Part {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

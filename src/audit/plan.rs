@@ -91,20 +91,20 @@ impl Plan {
 
 /// How many pages a list of so many rows has: an empty list is one page.
 #[must_use]
-pub fn pages(rows: u64, rows_per_page: u64) -> u64 {
+pub(super) fn pages(rows: u64, rows_per_page: u64) -> u64 {
     rows.div_ceil(rows_per_page).max(1)
 }
 
 /// How many pages an identity store's list or an assignment list of so many rows has.
 #[must_use]
-pub fn list_pages(rows: u64) -> u64 {
+pub(super) fn list_pages(rows: u64) -> u64 {
     pages(rows, ROWS_PER_PAGE)
 }
 
 /// The cheaper way to read the facts of `wanted` principals out of a population. Whole reports
 /// list unless the population is known to be dearer; §9: listing wins once D > U/100.
 #[must_use]
-pub fn cheaper_lookup(wanted: u64, population: Option<u64>, is_whole: bool) -> Lookup {
+pub(super) fn cheaper_lookup(wanted: u64, population: Option<u64>, is_whole: bool) -> Lookup {
     let describe = match population {
         Some(population) => wanted <= list_pages(population),
         None => !is_whole && wanted <= DESCRIBED_UNCOUNTED_MAX,

@@ -358,3 +358,7 @@ fn holding_cells(row: &mut Row, holding: &Holding) {
     row.granted_at.clone_from(&holding.granted_at);
     row.expires_at.clone_from(&holding.expires_at);
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ use super::CommandError;
 use super::connect::{connect, find_instance};
 use super::serve::end_signal;
 use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::report::{Format, View};
 use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
@@ -136,7 +137,15 @@ async fn collect(
     sender: mpsc::Sender<Part>,
 ) -> Result<(), CommandError> {
     let port: Arc<dyn IdentityCenter> = port;
-    let run = crate::audit::run(&request, port.as_ref(), None, &config.audit, sender).await;
+    let run = crate::audit::run(
+        &request,
+        port.as_ref(),
+        None,
+        &Clock::system(),
+        &config.audit,
+        sender,
+    )
+    .await;
     run.map(|_| ())
         .map_err(|error| CommandError::from_error(&error))
 }

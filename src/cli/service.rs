@@ -107,7 +107,12 @@ async fn start_on_store(
         .map_err(|failure| StartError(explain(&failure)))?;
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
-    let directory = Directory::new(port.clone(), dyn_store.clone(), config.directory);
+    let directory = Directory::new(
+        port.clone(),
+        dyn_store.clone(),
+        clock.clone(),
+        config.directory,
+    );
     let reconciler = Reconciler::new(
         dyn_store.clone(),
         port.clone(),

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind};
 use super::names::name_of_application;
 use super::{Directory, Inner, List};
@@ -211,7 +209,7 @@ impl Inner {
         &self,
         applications: impl IntoIterator<Item = &Application> + Send,
     ) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let entries: Vec<_> = applications
             .into_iter()
             .map(|application| name_of_application(application, now))

@@ -73,7 +73,7 @@ impl DirectoryConfig {
 
     /// How old a fact may be where the caller does not say.
     #[must_use]
-    pub fn max_age(&self) -> Duration {
+    pub(super) fn max_age(&self) -> Duration {
         Duration::from_secs(self.max_age_seconds)
     }
 

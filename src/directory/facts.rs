@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::Clock;
 use crate::domain::{ErrorKind, Failure, Operation};
 use crate::identity_center::{Call, Dated};
 
@@ -28,6 +29,7 @@ pub(super) struct Facts<K, V> {
 }
 
 struct Inner<K, V> {
+    clock: Clock,
     kept: Cache<K, Entry<V>>,
     flights: Mutex<Flights<K, V>>,
 }
@@ -64,7 +66,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Keeps facts up to a total weight of `weight_max`, each for at most `kept`.
-    pub(super) fn new(weight_max: u64, kept: Duration, weight: fn(&V) -> usize) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        weight_max: u64,
+        kept: Duration,
+        weight: fn(&V) -> usize,
+    ) -> Self {
         let kept = Cache::builder()
             .max_capacity(weight_max)
             .time_to_live(kept)
@@ -74,6 +81,7 @@ where
             .build();
         Self {
             inner: Arc::new(Inner {
+                clock,
                 kept,
                 flights: Mutex::new(Flights {
                     by_key: HashMap::new(),
@@ -171,7 +179,9 @@ where
             key: key.clone(),
             id,
         };
-        let reading = fly(landing, read()).boxed().shared();
+        let reading = fly(landing, self.inner.clock.now(), read())
+            .boxed()
+            .shared();
         if let Some(weak) = reading.downgrade() {
             let flight = Flight {
                 id,
@@ -187,6 +197,7 @@ where
 /// Reads and lands.
 async fn fly<K, V>(
     landing: Landing<K, V>,
+    observed_at: Timestamp,
     read: impl Future<Output = Result<V, Failure>> + Send,
 ) -> Answer<V>
 where
@@ -195,7 +206,6 @@ where
 {
     // From before the read, so that no fact is ever younger than it claims.
     let read_at = Instant::now();
-    let observed_at = Timestamp::now();
     let value = read.await?;
     let fact = Dated { value, observed_at };
     landing.keep(Entry {

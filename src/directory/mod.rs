@@ -22,6 +22,7 @@ use moka::sync::Cache;
 pub use config::DirectoryConfig;
 pub use lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind, PrincipalQuery};
 
+use crate::clock::Clock;
 use crate::domain::{
     Application, ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, IdentityStoreId,
     InstanceArn, Membership, Principal, PrincipalId, PrincipalKind, PrincipalRef, UserId,
@@ -46,7 +47,9 @@ pub struct Directory {
 type List<T> = Arc<Vec<T>>;
 
 struct Inner {
+    default_max_age: Duration,
     port: Arc<dyn IdentityCenter>,
+    clock: Clock,
     names: Names,
     /// Records; none for a principal that is not in the store any more.
     principals: Facts<(IdentityStoreId, PrincipalRef), Option<Principal>>,
@@ -69,6 +72,7 @@ impl Directory {
     pub fn new(
         port: Arc<dyn IdentityCenter>,
         store: Arc<dyn Store>,
+        clock: Clock,
         config: DirectoryConfig,
     ) -> Self {
         let kept = config.kept();
@@ -77,23 +81,31 @@ impl Directory {
         let applications = config.applications_max;
         Self {
             inner: Arc::new(Inner {
+                default_max_age: config.max_age(),
                 port,
+                clock: clock.clone(),
                 names: Names::new(store, config.names_max, kept),
-                principals: Facts::new(principals, kept, one),
+                principals: Facts::new(clock.clone(), principals, kept, one),
                 known: Cache::builder()
                     .max_capacity(principals)
                     .time_to_live(kept)
                     .build(),
-                lookups: Facts::new(0, kept, one),
-                listings: Facts::new(applications, kept, length),
-                applications: Facts::new(applications, kept, one),
-                assignment_required: Facts::new(applications, kept, one),
-                by_application: Facts::new(rows, kept, length),
-                by_principal: Facts::new(rows, kept, length),
-                members: Facts::new(rows, kept, length),
-                memberships: Facts::new(rows, kept, length),
+                lookups: Facts::new(clock.clone(), 0, kept, one),
+                listings: Facts::new(clock.clone(), applications, kept, length),
+                applications: Facts::new(clock.clone(), applications, kept, one),
+                assignment_required: Facts::new(clock.clone(), applications, kept, one),
+                by_application: Facts::new(clock.clone(), rows, kept, length),
+                by_principal: Facts::new(clock.clone(), rows, kept, length),
+                members: Facts::new(clock.clone(), rows, kept, length),
+                memberships: Facts::new(clock.clone(), rows, kept, length),
             }),
         }
+    }
+
+    /// How old a fact may be where the caller does not say.
+    #[must_use]
+    pub fn default_max_age(&self) -> Duration {
+        self.inner.default_max_age
     }
 
     /// Forgets the lists that this assignment is, or was, in, and every read of them in flight:

@@ -278,7 +278,7 @@ impl Directory {
         page_size: usize,
         call: Call,
     ) -> Result<Dated<Page<User>>, Failure> {
-        let (read_at, observed_at) = (Instant::now(), Timestamp::now());
+        let (read_at, observed_at) = (Instant::now(), self.inner.clock.now());
         let port = &self.inner.port;
         let value = port.users(instance, page, page_size, call).await?;
         let records = value.items.iter().cloned().map(Principal::User).collect();
@@ -299,7 +299,7 @@ impl Directory {
         page_size: usize,
         call: Call,
     ) -> Result<Dated<Page<Group>>, Failure> {
-        let (read_at, observed_at) = (Instant::now(), Timestamp::now());
+        let (read_at, observed_at) = (Instant::now(), self.inner.clock.now());
         let port = &self.inner.port;
         let value = port.groups(instance, page, page_size, call).await?;
         let records = value.items.iter().cloned().map(Principal::Group).collect();
@@ -333,7 +333,7 @@ impl Inner {
         match &found {
             Some(principal) => {
                 self.known.insert(reference.clone(), principal.clone());
-                let name = name_of_principal(principal, Timestamp::now());
+                let name = name_of_principal(principal, self.clock.now());
                 self.names.remember(std::iter::once(name)).await;
             }
             None => self.known.invalidate(reference),

@@ -71,6 +71,8 @@ pub struct AssignmentRecord {
     pub standing_seen_at: Option<Timestamp>,
     /// When Usher last recorded that it is about to create it.
     pub last_create_at: Option<Timestamp>,
+    /// What `last_create_at` was before that, to go back to when AWS certainly did nothing.
+    pub previous_create_at: Option<Timestamp>,
     /// Whether AWS acknowledged that Create.
     pub create_acknowledged: bool,
     /// Whether the assignment was read to be there since that Create.
@@ -104,6 +106,7 @@ impl AssignmentRecord {
             standing: Standing::Unknown,
             standing_seen_at: None,
             last_create_at: None,
+            previous_create_at: None,
             create_acknowledged: false,
             create_seen: false,
             last_delete_at: None,

@@ -236,6 +236,13 @@ impl ErrorKind {
         )
     }
 
+    /// Whether a write that ended so certainly had no effect, although what is there may have to be
+    /// read: AWS refused, or nothing reached it.
+    #[must_use]
+    pub fn had_no_effect(self) -> bool {
+        self.did_nothing() || self.is_final_refusal() || self == Self::Conflict
+    }
+
     /// Whether a Delete that ended so has to be sent again although reads show nothing: AWS did not
     /// say yes, and may say yes next time.
     #[must_use]

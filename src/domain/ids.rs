@@ -80,6 +80,12 @@ impl InstanceArn {
             ))
         }
     }
+
+    /// The instance id, for example `ssoins-1234567890abcdef`.
+    #[must_use]
+    pub fn instance_id(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
 }
 
 impl ApplicationArn {
@@ -110,14 +116,6 @@ impl ApplicationArn {
     }
 
     /// The instance id inside the ARN, for example `ssoins-1234567890abcdef`.
-    #[must_use]
-    pub fn instance_id(&self) -> &str {
-        self.0.split('/').nth(1).unwrap_or_default()
-    }
-}
-
-impl InstanceArn {
-    /// The instance id, for example `ssoins-1234567890abcdef`.
     #[must_use]
     pub fn instance_id(&self) -> &str {
         self.0.split('/').nth(1).unwrap_or_default()

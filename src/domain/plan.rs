@@ -132,6 +132,13 @@ impl Run {
         if write == Write::Create {
             self.creates += 1;
             record.create_acknowledged = outcome.is_ok();
+            // An attempt that certainly had no effect cannot land late: it keeps nobody waiting.
+            if outcome
+                .as_ref()
+                .is_err_and(|failure| failure.kind.had_no_effect())
+            {
+                record.last_create_at = record.previous_create_at;
+            }
         }
         self.presence = None;
         self.write = Some((write, outcome));

@@ -127,15 +127,7 @@ async fn admit(
     } else {
         rules.limits.call_time_max()
     };
-    let asked = grpc_timeout(request.headers()).map_err(|()| {
-        status(
-            ErrorReason::MessageMalformed,
-            call_id,
-            "the grpc-timeout header is not up to 8 digits and a unit",
-            &[],
-            |_| {},
-        )
-    })?;
+    let asked = grpc_timeout(request.headers()).map_err(|()| malformed_timeout(call_id))?;
     let time = asked.map_or(time_max, |asked| asked.min(time_max));
     let deadline = Instant::now() + time;
     let caller = if is_open(&path) {
@@ -149,15 +141,7 @@ async fn admit(
         Some(caller)
     };
     if rules.draining.is_cancelled() {
-        return Err(status(
-            ErrorReason::ShuttingDown,
-            call_id,
-            "this server is shutting down",
-            &[],
-            |details| {
-                details.set_retry_info(Some(Duration::from_secs(1)));
-            },
-        ));
+        return Err(shutting_down(call_id));
     }
     let _open_call = match &caller {
         None => None,
@@ -216,6 +200,28 @@ fn refuse_on_behalf_of(headers: &HeaderMap, call_id: &str) -> Result<(), Status>
             |_| {},
         )),
     }
+}
+
+fn malformed_timeout(call_id: &str) -> Status {
+    status(
+        ErrorReason::MessageMalformed,
+        call_id,
+        "the grpc-timeout header is not up to 8 digits and a unit",
+        &[],
+        |_| {},
+    )
+}
+
+fn shutting_down(call_id: &str) -> Status {
+    status(
+        ErrorReason::ShuttingDown,
+        call_id,
+        "this server is shutting down",
+        &[],
+        |details| {
+            details.set_retry_info(Some(Duration::from_secs(1)));
+        },
+    )
 }
 
 pub(super) fn too_many_calls(call_id: &str) -> Status {

@@ -17,9 +17,10 @@ mod grants;
 pub mod identity;
 mod limits;
 pub mod pb;
+mod reasons;
 mod server;
 mod status;
 
 pub use limits::LimitsConfig;
+pub use reasons::{TABLE, TableRow};
 pub use server::{ServeError, Server};
-pub use status::{TABLE, TableRow};

@@ -1,4 +1,4 @@
-//! The one table from refusals to gRPC codes, reasons and details.
+//! From refusals to gRPC statuses: reason, code and details. `reasons` holds the table.
 //!
 //! Every error carries `ErrorInfo{reason, domain: "usher", metadata}` and `RequestInfo` with the
 //! call id; the rest of the details depends on the reason. Texts are written here for callers;
@@ -11,7 +11,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::pb::ErrorReason;
-use crate::app::AppError;
+use super::reasons::TABLE;
+use crate::app::{AppError, Violation};
+use crate::directory::Candidate;
 
 /// Candidates and groups that one answer lists: with more it could outgrow the 8 KiB of headers
 /// that some clients take, and would not arrive.
@@ -23,165 +25,6 @@ const NAME_CHARACTERS_MAX: usize = 40;
 
 /// The domain of every reason.
 pub(super) const DOMAIN: &str = "usher";
-
-/// One line of the error table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TableRow {
-    /// The reason.
-    pub reason: ErrorReason,
-    /// The code it travels with.
-    pub code: Code,
-    /// What helps.
-    pub remedy: &'static str,
-}
-
-/// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 28] = [
-    row(
-        ErrorReason::CredentialMissing,
-        Code::Unauthenticated,
-        "send `authorization: Bearer <token>`; `usher token` prints one for development",
-    ),
-    row(
-        ErrorReason::CredentialInvalid,
-        Code::Unauthenticated,
-        "use a token of this server's data directory",
-    ),
-    row(
-        ErrorReason::CredentialExpired,
-        Code::Unauthenticated,
-        "get a new token",
-    ),
-    row(
-        ErrorReason::PolicyDenied,
-        Code::PermissionDenied,
-        "ask for what policy allows",
-    ),
-    row(
-        ErrorReason::FieldInvalid,
-        Code::InvalidArgument,
-        "correct the fields that BadRequest names",
-    ),
-    row(
-        ErrorReason::PageTokenInvalid,
-        Code::InvalidArgument,
-        "start again without a page token, or repeat the other fields unchanged",
-    ),
-    row(
-        ErrorReason::RequestIdReused,
-        Code::InvalidArgument,
-        "use a new request_id for new content",
-    ),
-    row(
-        ErrorReason::MessageMalformed,
-        Code::InvalidArgument,
-        "send the method's request message as valid protobuf, with well-formed headers",
-    ),
-    row(
-        ErrorReason::InstanceNotFound,
-        Code::NotFound,
-        "use an ARN or alias that ListInstances shows",
-    ),
-    row(
-        ErrorReason::ApplicationNotFound,
-        Code::NotFound,
-        "use an ARN or a name that ListApplications shows",
-    ),
-    row(
-        ErrorReason::PrincipalNotFound,
-        Code::NotFound,
-        "use an id or a name that ListPrincipals shows",
-    ),
-    row(
-        ErrorReason::AssignmentNotFound,
-        Code::NotFound,
-        "look with ListAssignments",
-    ),
-    row(
-        ErrorReason::GrantNotFound,
-        Code::NotFound,
-        "look with ListGrants",
-    ),
-    row(
-        ErrorReason::NameAmbiguous,
-        Code::FailedPrecondition,
-        "use one of the ids or ARNs in the details",
-    ),
-    row(
-        ErrorReason::PrincipalDisabled,
-        Code::FailedPrecondition,
-        "enable the user in the identity store first",
-    ),
-    row(
-        ErrorReason::AccessViaGroup,
-        Code::FailedPrecondition,
-        "take the user out of the named groups, or revoke the groups' assignments",
-    ),
-    row(
-        ErrorReason::ReadOnly,
-        Code::FailedPrecondition,
-        "use validate_only; writes to real AWS come with real authentication",
-    ),
-    row(
-        ErrorReason::UsherRoleLacksPermission,
-        Code::FailedPrecondition,
-        "give Usher's role the IAM action in the metadata; see deploy/iam",
-    ),
-    row(
-        ErrorReason::UsherCredentialsInvalid,
-        Code::FailedPrecondition,
-        "renew the AWS credentials that Usher runs under; `usher check` tells more",
-    ),
-    row(
-        ErrorReason::CallerConcurrencyLimited,
-        Code::ResourceExhausted,
-        "wait for open calls to end, then try again",
-    ),
-    row(
-        ErrorReason::AwsBudgetExhausted,
-        Code::ResourceExhausted,
-        "try again after RetryInfo, or with a longer deadline",
-    ),
-    row(
-        ErrorReason::MessageTooLarge,
-        Code::ResourceExhausted,
-        "send a smaller message",
-    ),
-    row(
-        ErrorReason::AwsUnavailable,
-        Code::Unavailable,
-        "try again; nothing was recorded",
-    ),
-    row(
-        ErrorReason::StoreUnavailable,
-        Code::Unavailable,
-        "try again with the same request_id",
-    ),
-    row(
-        ErrorReason::ShuttingDown,
-        Code::Unavailable,
-        "try again, on another replica where there is one",
-    ),
-    row(
-        ErrorReason::DeadlineExceeded,
-        Code::DeadlineExceeded,
-        "allow more time; nothing was recorded, or a repeat with the same request_id tells",
-    ),
-    row(
-        ErrorReason::NotImplemented,
-        Code::Unimplemented,
-        "use a service, method and encoding that reflection shows",
-    ),
-    row(ErrorReason::Internal, Code::Internal, "report the call id"),
-];
-
-const fn row(reason: ErrorReason, code: Code, remedy: &'static str) -> TableRow {
-    TableRow {
-        reason,
-        code,
-        remedy,
-    }
-}
 
 /// The reason as it travels: the enum value without its prefix.
 pub(super) fn wire_reason(reason: ErrorReason) -> &'static str {
@@ -214,58 +57,9 @@ pub(super) fn status(
 /// The status of a refusal.
 pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
     match error {
-        AppError::FieldsInvalid(violations) => {
-            let fields: Vec<&str> = violations
-                .iter()
-                .map(|violation| violation.field.as_str())
-                .collect();
-            let first = violations.first().map_or_else(String::new, |first| {
-                format!(": `{}` {}", first.field, first.problem)
-            });
-            let message = format!(
-                "{} invalid{first}",
-                if fields.len() == 1 {
-                    "a field is"
-                } else {
-                    "fields are"
-                }
-            );
-            status(
-                ErrorReason::FieldInvalid,
-                call_id,
-                &message,
-                &[("fields", &fields.join(","))],
-                |details| {
-                    for violation in violations {
-                        details.add_bad_request_violation(&violation.field, &violation.problem);
-                    }
-                },
-            )
-        }
-        AppError::PageTokenInvalid => status(
-            ErrorReason::PageTokenInvalid,
-            call_id,
-            "the page token is not one that this call gave; start again without it",
-            &[],
-            |details| {
-                details.add_bad_request_violation(
-                    "page_token",
-                    "is not one that this call gave for these fields",
-                );
-            },
-        ),
-        AppError::RequestIdReused => status(
-            ErrorReason::RequestIdReused,
-            call_id,
-            "this request_id was used before with other content",
-            &[],
-            |details| {
-                details.add_bad_request_violation(
-                    "request_id",
-                    "was used before with other content; use a new one",
-                );
-            },
-        ),
+        AppError::FieldsInvalid(violations) => fields_invalid(violations, call_id),
+        AppError::PageTokenInvalid => page_token_invalid(call_id),
+        AppError::RequestIdReused => request_id_reused(call_id),
         AppError::InstanceNotFound { query } => {
             not_found(ErrorReason::InstanceNotFound, call_id, "instance", query)
         }
@@ -296,19 +90,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::ReadOnly
         | AppError::RoleLacksPermission { .. }
         | AppError::CredentialsInvalid => precondition_status(error, call_id),
-        AppError::BudgetExhausted { retry_after } => status(
-            ErrorReason::AwsBudgetExhausted,
-            call_id,
-            "the budget of AWS operations cannot serve this before the deadline",
-            &[],
-            |details| {
-                details.set_retry_info(Some(*retry_after));
-                details.add_quota_failure_violation(
-                    "aws",
-                    "AWS allows about 20 operations a second to everybody together",
-                );
-            },
-        ),
+        AppError::BudgetExhausted { retry_after } => budget_exhausted(*retry_after, call_id),
         AppError::AwsUnavailable => retry(
             ErrorReason::AwsUnavailable,
             call_id,
@@ -342,39 +124,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
 /// Refusals that something outside the request must change first.
 fn precondition_status(error: &AppError, call_id: &str) -> Status {
     match error {
-        AppError::NameAmbiguous { query, candidates } => {
-            let count = candidates.len().to_string();
-            let candidates = &candidates[..candidates.len().min(LISTED_MAX)];
-            let ids: Vec<&str> = candidates
-                .iter()
-                .map(|candidate| candidate.id.as_str())
-                .collect();
-            let query = shorten(query, REPEATED_CHARACTERS_MAX);
-            let metadata = [
-                ("query", query.as_str()),
-                ("candidates", &ids.join(",")),
-                ("candidateCount", &count),
-            ];
-            status(
-                ErrorReason::NameAmbiguous,
-                call_id,
-                "the name means more than one thing; use an id or ARN",
-                &metadata,
-                |details| {
-                    for candidate in candidates {
-                        details.add_precondition_failure_violation(
-                            "NAME_AMBIGUOUS",
-                            &candidate.id,
-                            format!(
-                                "{} `{}`",
-                                candidate.kind,
-                                shorten(&candidate.name, NAME_CHARACTERS_MAX)
-                            ),
-                        );
-                    }
-                },
-            )
-        }
+        AppError::NameAmbiguous { query, candidates } => name_ambiguous(query, candidates, call_id),
         AppError::PrincipalDisabled { user_id } => precondition(
             ErrorReason::PrincipalDisabled,
             call_id,
@@ -382,42 +132,7 @@ fn precondition_status(error: &AppError, call_id: &str) -> Status {
             user_id,
             &[("userId", user_id)],
         ),
-        AppError::AccessViaGroup { groups } => {
-            let count = groups.len();
-            let listed: Vec<(&str, String)> = groups
-                .iter()
-                .take(LISTED_MAX)
-                .map(|(id, name)| (id.as_str(), shorten(name, NAME_CHARACTERS_MAX)))
-                .collect();
-            let ids: Vec<&str> = listed.iter().map(|(id, _)| *id).collect();
-            let message = format!(
-                "the user has this access only through groups: `{}`{}",
-                listed.first().map_or("", |(_, name)| name),
-                if count > 1 {
-                    format!(" and {} more", count - 1)
-                } else {
-                    String::new()
-                }
-            );
-            status(
-                ErrorReason::AccessViaGroup,
-                call_id,
-                &message,
-                &[
-                    ("groupIds", &ids.join(",")),
-                    ("groupCount", &count.to_string()),
-                ],
-                |details| {
-                    for (id, name) in &listed {
-                        details.add_precondition_failure_violation(
-                            "ACCESS_VIA_GROUP",
-                            *id,
-                            format!("group `{name}`"),
-                        );
-                    }
-                },
-            )
-        }
+        AppError::AccessViaGroup { groups } => access_via_group(groups, call_id),
         AppError::RoleLacksPermission { action } => precondition(
             ErrorReason::UsherRoleLacksPermission,
             call_id,
@@ -440,6 +155,152 @@ fn precondition_status(error: &AppError, call_id: &str) -> Status {
             &[],
         ),
     }
+}
+
+/// Every field at fault at once.
+fn fields_invalid(violations: &[Violation], call_id: &str) -> Status {
+    let fields: Vec<&str> = violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    let first = violations.first().map_or_else(String::new, |first| {
+        format!(": `{}` {}", first.field, first.problem)
+    });
+    let message = format!(
+        "{} invalid{first}",
+        if fields.len() == 1 {
+            "a field is"
+        } else {
+            "fields are"
+        }
+    );
+    status(
+        ErrorReason::FieldInvalid,
+        call_id,
+        &message,
+        &[("fields", &fields.join(","))],
+        |details| {
+            for violation in violations {
+                details.add_bad_request_violation(&violation.field, &violation.problem);
+            }
+        },
+    )
+}
+
+fn page_token_invalid(call_id: &str) -> Status {
+    status(
+        ErrorReason::PageTokenInvalid,
+        call_id,
+        "the page token is not one that this call gave; start again without it",
+        &[],
+        |details| {
+            details.add_bad_request_violation(
+                "page_token",
+                "is not one that this call gave for these fields",
+            );
+        },
+    )
+}
+
+fn request_id_reused(call_id: &str) -> Status {
+    status(
+        ErrorReason::RequestIdReused,
+        call_id,
+        "this request_id was used before with other content",
+        &[],
+        |details| {
+            details.add_bad_request_violation(
+                "request_id",
+                "was used before with other content; use a new one",
+            );
+        },
+    )
+}
+
+fn budget_exhausted(retry_after: Duration, call_id: &str) -> Status {
+    status(
+        ErrorReason::AwsBudgetExhausted,
+        call_id,
+        "the budget of AWS operations cannot serve this before the deadline",
+        &[],
+        |details| {
+            details.set_retry_info(Some(retry_after));
+            details.add_quota_failure_violation(
+                "aws",
+                "AWS allows about 20 operations a second to everybody together",
+            );
+        },
+    )
+}
+
+/// The candidates, and no guess.
+fn name_ambiguous(query: &str, candidates: &[Candidate], call_id: &str) -> Status {
+    let count = candidates.len().to_string();
+    let candidates = &candidates[..candidates.len().min(LISTED_MAX)];
+    let ids: Vec<&str> = candidates
+        .iter()
+        .map(|candidate| candidate.id.as_str())
+        .collect();
+    let query = shorten(query, REPEATED_CHARACTERS_MAX);
+    let metadata = [
+        ("query", query.as_str()),
+        ("candidates", &ids.join(",")),
+        ("candidateCount", &count),
+    ];
+    status(
+        ErrorReason::NameAmbiguous,
+        call_id,
+        "the name means more than one thing; use an id or ARN",
+        &metadata,
+        |details| {
+            for candidate in candidates {
+                let name = shorten(&candidate.name, NAME_CHARACTERS_MAX);
+                details.add_precondition_failure_violation(
+                    "NAME_AMBIGUOUS",
+                    &candidate.id,
+                    format!("{} `{name}`", candidate.kind),
+                );
+            }
+        },
+    )
+}
+
+fn access_via_group(groups: &[(String, String)], call_id: &str) -> Status {
+    let count = groups.len();
+    let listed: Vec<(&str, String)> = groups
+        .iter()
+        .take(LISTED_MAX)
+        .map(|(id, name)| (id.as_str(), shorten(name, NAME_CHARACTERS_MAX)))
+        .collect();
+    let ids: Vec<&str> = listed.iter().map(|(id, _)| *id).collect();
+    let more = match count {
+        0 | 1 => String::new(),
+        _ => format!(" and {} more", count - 1),
+    };
+    let first = listed.first().map_or("", |(_, name)| name);
+    let message = format!("the user has this access only through groups: `{first}`{more}");
+    let metadata = [
+        ("groupIds", ids.join(",")),
+        ("groupCount", count.to_string()),
+    ];
+    let metadata = metadata
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    status(
+        ErrorReason::AccessViaGroup,
+        call_id,
+        &message,
+        &metadata,
+        |details| {
+            for (id, name) in &listed {
+                details.add_precondition_failure_violation(
+                    "ACCESS_VIA_GROUP",
+                    *id,
+                    format!("group `{name}`"),
+                );
+            }
+        },
+    )
 }
 
 fn not_found(reason: ErrorReason, call_id: &str, kind: &str, query: &str) -> Status {
@@ -494,22 +355,6 @@ fn shorten(text: &str, characters_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_reason_has_one_row() {
-        let mut value = 1;
-        let mut rows = 0;
-        while let Ok(reason) = ErrorReason::try_from(value) {
-            assert_eq!(
-                TABLE.iter().filter(|row| row.reason == reason).count(),
-                1,
-                "{reason:?}"
-            );
-            value += if value == 19 { 2 } else { 1 };
-            rows += 1;
-        }
-        assert_eq!(rows, TABLE.len());
-    }
 
     #[test]
     fn internal_text_does_not_leave() {

@@ -11,6 +11,7 @@ mod connector;
 mod convert;
 mod failure;
 mod identity_store;
+mod outgoing;
 mod page;
 mod sdk;
 mod sso_admin;

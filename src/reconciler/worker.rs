@@ -20,7 +20,7 @@ const STEPS_MAX: usize = 32;
 /// How a pass over a claim goes on.
 enum Progress {
     /// Plan again with this claim.
-    Again(Claim),
+    Again(Box<Claim>),
     /// The claim has been let go.
     Released,
 }
@@ -53,7 +53,7 @@ impl Reconciler {
             let now = self.clock.now();
             let step = next_step(&claim.record, &claim.grants, &run, now, &self.bounds);
             claim = match self.take_step(claim, &mut run, step).await? {
-                Progress::Again(claim) => claim,
+                Progress::Again(claim) => *claim,
                 Progress::Released => return Ok(()),
             };
         }
@@ -72,7 +72,7 @@ impl Reconciler {
     ) -> Result<Progress, StoreError> {
         match step {
             Step::Commit(changes) => match self.store.commit_step(&claim, changes).await {
-                Ok(claim) => Ok(Progress::Again(claim)),
+                Ok(claim) => Ok(Progress::Again(Box::new(claim))),
                 Err(StoreError::Stale) => self.read_again(&claim, run).await,
                 Err(error) => Err(error),
             },
@@ -89,7 +89,7 @@ impl Reconciler {
                     .await;
                 log_failure(&claim, read.as_ref().err());
                 run.observe(&mut claim.record, read, self.clock.now());
-                Ok(Progress::Again(claim))
+                Ok(Progress::Again(Box::new(claim)))
             }
             Step::Write(write, changes) => self.write(claim, run, write, changes).await,
         }
@@ -112,7 +112,7 @@ impl Reconciler {
         let mut claim = self.with_lease(claim, run).await?;
         if claim.record.version != intended {
             // Somebody's wish came in while the lease was prolonged: plan again before sending.
-            return Ok(Progress::Again(claim));
+            return Ok(Progress::Again(Box::new(claim)));
         }
         let assignment = assignment_of(&claim);
         let call = self.call_within(&claim);
@@ -122,7 +122,7 @@ impl Reconciler {
         };
         log_failure(&claim, outcome.as_ref().err());
         run.observe_write(&mut claim.record, write, outcome);
-        Ok(Progress::Again(claim))
+        Ok(Progress::Again(Box::new(claim)))
     }
 
     async fn read_again(&self, claim: &Claim, run: &Run) -> Result<Progress, StoreError> {
@@ -131,7 +131,7 @@ impl Reconciler {
             .renew_claim(claim, self.lease_until(self.clock.now()))
             .await?;
         run.carry_over(&mut claim.record);
-        Ok(Progress::Again(claim))
+        Ok(Progress::Again(Box::new(claim)))
     }
 
     /// The claim with a lease that holds a whole attempt; prolonged where it does not.

@@ -51,13 +51,17 @@ pub(crate) async fn one_target_is_claimed_once_at_a_time(shelf: Shelf) {
 }
 
 pub(crate) async fn racing_holders_never_share_a_claim_or_a_target(shelf: Shelf) {
-    const TARGETS: u64 = 5;
-    const USERS: u64 = 6;
-    let mut number = 0;
+    const TARGETS: u32 = 5;
+    const USERS: u32 = 6;
+    let mut number: u32 = 0;
     for application in 1..=TARGETS {
         for user in 1..=USERS {
             number += 1;
-            record(&*shelf.store, grant(number, &key(application, user))).await;
+            record(
+                &*shelf.store,
+                grant(number, &key(application.into(), user.into())),
+            )
+            .await;
         }
     }
     let held = Arc::new(Mutex::new(BTreeSet::new()));
@@ -67,7 +71,7 @@ pub(crate) async fn racing_holders_never_share_a_claim_or_a_target(shelf: Shelf)
         let (store, held, done) = (shelf.store.clone(), held.clone(), done.clone());
         workers.spawn(async move {
             let name = holder(&format!("worker {worker}"));
-            while done.lock().unwrap().len() < (TARGETS * USERS) as usize {
+            while done.lock().unwrap().len() < number as usize {
                 let claims = store.claim_due(&name, at(99), at(159), 3).await.unwrap();
                 for claim in &claims {
                     let target = claim.record.key.target.clone();

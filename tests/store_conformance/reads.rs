@@ -294,6 +294,7 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
     record.standing = Standing::Yes;
     record.standing_seen_at = Some(at(1));
     record.last_create_at = Some(at(2));
+    record.previous_create_at = Some(at(1));
     record.create_acknowledged = true;
     record.create_seen = true;
     record.last_delete_at = Some(at(3));

@@ -1,10 +1,10 @@
 //! The way to an assignment that is gone, and the second look after it.
 
 use super::{Changes, Situation, Step, Write};
-use crate::domain::Operation;
 use crate::domain::assignment::Standing;
 use crate::domain::event::EventKind;
 use crate::domain::grant::{Grant, GrantState, Transition};
+use crate::domain::{ErrorKind, Operation};
 
 fn is_revoking(grant: &Grant) -> bool {
     grant.state == GrantState::Revoking
@@ -12,8 +12,9 @@ fn is_revoking(grant: &Grant) -> bool {
 
 impl Situation<'_> {
     pub(super) fn step_to_absent(&self) -> Step {
-        if self.record.removal.is_none() && self.record.standing != Standing::No {
-            // Nothing of Usher's own is there: what stands, stood before.
+        let is_own = self.record.standing == Standing::No && !self.was_confirmed_gone();
+        if self.record.removal.is_none() && !is_own {
+            // Nothing of Usher's own is there: what stands, stood before, or others made it since.
             return self.end_grants_and_keep();
         }
         match (self.run.presence, self.run.outcome_of(Write::Delete)) {
@@ -26,7 +27,10 @@ impl Situation<'_> {
                 Step::Read
             }
             (None, None) | (Some(true), None) => self.delete(),
-            (None, Some(Err(failure))) if failure.kind.did_nothing() => {
+            // A Delete that AWS forbids keeps no grant whose assignment is not there.
+            (None, Some(Err(failure)))
+                if failure.kind.did_nothing() && failure.kind != ErrorKind::AccessDenied =>
+            {
                 self.rest_after(failure.clone())
             }
             (None, Some(_)) => Step::Read,
@@ -179,9 +183,17 @@ impl Situation<'_> {
             && self.is_within_window(self.record.last_create_at)
     }
 
+    /// The assignment was read to be gone when no Create of Usher's own could land any more, and a
+    /// second look is still to come: what is there now, somebody else made.
+    pub(super) fn was_confirmed_gone(&self) -> bool {
+        self.record
+            .recheck_at
+            .is_some_and(|recheck_at| !self.presence_is_a_late_effect(recheck_at))
+    }
+
     /// Whether a Create of Usher's own could have landed after the absence was confirmed, which
     /// was one window before `recheck_at`. Otherwise somebody else made the assignment.
-    pub(super) fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
+    fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
         let window = self.bounds.settle_window();
         self.record.standing == Standing::No
             && self

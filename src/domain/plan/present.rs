@@ -135,6 +135,7 @@ impl Situation<'_> {
         let record = &mut changes.record;
         record.standing = Standing::No;
         record.standing_seen_at = None;
+        record.previous_create_at = record.last_create_at;
         record.last_create_at = Some(self.now);
         record.create_acknowledged = false;
         record.create_seen = false;
@@ -241,14 +242,6 @@ impl Situation<'_> {
                 .record
                 .failing_since
                 .is_some_and(|since| self.now.duration_since(since) >= self.bounds.give_up_after)
-    }
-
-    /// The assignment was read to be gone when no Create of Usher's own could land any more, and a
-    /// second look is still to come: what is there now, somebody else made.
-    fn was_confirmed_gone(&self) -> bool {
-        self.record
-            .recheck_at
-            .is_some_and(|recheck_at| !self.presence_is_a_late_effect(recheck_at))
     }
 
     /// A Delete of Usher's own may not be visible yet, and no Create has been acknowledged since.

@@ -2,16 +2,19 @@
 //!
 //! A history is made from a seed, which a failure prints with everything that happened.
 
+mod auditor;
 mod aws;
+mod case;
 mod directed;
 mod world;
 
+use self::auditor::Verdict;
 use self::aws::Maker;
-use self::world::{Verdict, Weather, World};
+use self::world::{Weather, World};
 use crate::domain::{ErrorKind, GrantState, Standing};
 
 /// Histories of each kind of weather; `USHER_PLAN_HISTORIES` asks for more.
-const HISTORIES: u64 = 5000;
+const HISTORIES: u64 = 4000;
 /// Runs after which everything has come to rest once the faults stopped: the longest backoff is
 /// short against the give-up time, and grants last at most 4000 seconds.
 const RUNS_TO_REST_MAX: usize = 400;

@@ -9,8 +9,8 @@ use crate::app::{
 use crate::domain::report::Provenance;
 use crate::domain::waiting::{Waiting, WaitingKind};
 use crate::domain::{
-    Actor, Application, ApplicationStatus, EventKind, FailedAttempt, GrantState, Instance,
-    Principal, PrincipalKind, PrincipalRef, PrincipalStatus, Standing, Target,
+    Actor, EventKind, FailedAttempt, GrantState, PrincipalKind, PrincipalRef, PrincipalStatus,
+    Standing, Target,
 };
 use crate::grpc::pb;
 use crate::store::StoredEvent;
@@ -50,7 +50,7 @@ fn principal_status(status: PrincipalStatus) -> pb::PrincipalStatus {
     }
 }
 
-fn resolved_principal(
+pub(super) fn resolved_principal(
     reference: &PrincipalRef,
     name: String,
     status: PrincipalStatus,
@@ -352,59 +352,5 @@ fn assignment(row: AssignmentRow) -> pb::Assignment {
         provenance: provenance.into(),
         grant_ids: row.grant_ids.iter().map(ToString::to_string).collect(),
         end_time: row.end_at.map(timestamp),
-    }
-}
-
-/// An instance.
-pub(in crate::grpc) fn instance(instance: &Instance) -> pb::Instance {
-    pb::Instance {
-        instance_arn: instance.arn.to_string(),
-        alias: instance.alias.clone().unwrap_or_default(),
-        identity_store_id: instance.identity_store_id.to_string(),
-        owner_account_id: instance
-            .owner_account_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        name: instance.name.clone(),
-        region: instance.region.clone(),
-    }
-}
-
-/// An application.
-pub(in crate::grpc) fn application(application: Application) -> pb::Application {
-    let status = match application.status {
-        ApplicationStatus::Enabled => pb::ApplicationStatus::Enabled,
-        ApplicationStatus::Disabled => pb::ApplicationStatus::Disabled,
-        ApplicationStatus::Unknown => pb::ApplicationStatus::Unspecified,
-    };
-    pb::Application {
-        application_arn: application.arn.to_string(),
-        name: application.name,
-        status: status.into(),
-        account_id: application
-            .account_id
-            .map(|account| account.to_string())
-            .unwrap_or_default(),
-        provider_arn: application.provider_arn,
-        description: application.description,
-    }
-}
-
-/// A user or a group.
-pub(in crate::grpc) fn principal_entry(principal: Principal) -> pb::PrincipalEntry {
-    let resolved = resolved_principal(
-        &principal.reference(),
-        principal.name().to_owned(),
-        principal.status(),
-    );
-    let (display_name, email) = match principal {
-        Principal::User(user) => (user.display_name, user.email),
-        Principal::Group(group) => (group.description, String::new()),
-    };
-    pb::PrincipalEntry {
-        principal: Some(resolved),
-        display_name,
-        email,
     }
 }

@@ -3,14 +3,15 @@
 
 mod answers;
 mod audit;
+mod directory;
 mod fields;
 mod requests;
 
 pub(super) use answers::{
-    application, assign_response, grant, instance, list_assignments_response, principal_entry,
-    revoke_response, timestamp,
+    assign_response, grant, list_assignments_response, revoke_response, timestamp,
 };
 pub(super) use audit::{audit_report, audit_response};
+pub(super) use directory::{application, instance, principal_entry};
 pub(super) use requests::{
     applications_page, assign, grant_id, list_assignments, list_grants, list_principals, revoke,
 };

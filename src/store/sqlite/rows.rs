@@ -93,6 +93,7 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         standing: Standing::from_word(standing).ok_or_else(|| unreadable("standing", standing))?,
         standing_seen_at: optional_time(row, "standing_seen_at")?,
         last_create_at: optional_time(row, "last_create_at")?,
+        previous_create_at: optional_time(row, "previous_create_at")?,
         create_acknowledged: row.try_get("create_acknowledged")?,
         create_seen: row.try_get("create_seen")?,
         last_delete_at: optional_time(row, "last_delete_at")?,

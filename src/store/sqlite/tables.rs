@@ -121,9 +121,10 @@ async fn update_record(
          create_acknowledged = $9, create_seen = $10, last_delete_at = $11, removal_by = $12, \
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
          next_attempt_at = $17, failed_attempts = $18, failing_since = $19, last_failure = $20, \
+         previous_create_at = $21, \
          version = version + 1",
         where_key!(),
-        " AND version = $21"
+        " AND version = $22"
     ));
     let removal = record.removal.as_ref();
     let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
@@ -143,6 +144,7 @@ async fn update_record(
         .bind(i64::from(record.failed_attempts))
         .bind(microseconds_or_null(record.failing_since))
         .bind(last_failure)
+        .bind(microseconds_or_null(record.previous_create_at))
         .bind(count_to_column(record.version))
         .execute(connection)
         .await?;

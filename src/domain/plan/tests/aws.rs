@@ -90,6 +90,15 @@ impl Aws {
         }
     }
 
+    /// Others remove what is there. Reads may still show it for a while, and nobody can tell then
+    /// what it was.
+    pub(super) fn others_remove(&mut self, at: Timestamp) {
+        if let Some((_, maker)) = self.truths.last_mut() {
+            *maker = maker.map(|_| Maker::Either);
+        }
+        self.set(at, None);
+    }
+
     pub(super) fn set(&mut self, at: Timestamp, maker: Option<Maker>) {
         self.truths.push((at, maker));
     }

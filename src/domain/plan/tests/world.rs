@@ -1,8 +1,8 @@
-//! One assignment with its grants, its callers and its reconciler, and an auditor beside them who
-//! sees AWS's truth and says which promise is broken.
+//! One assignment with its grants, its callers and its reconciler.
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::auditor::{Verdict, audit_events};
 use super::aws::{Aws, Maker, REFUSALS, operation_of};
 use crate::domain::grant::tests::{at, grant};
 use crate::domain::intent::{self, EndRequest};
@@ -56,9 +56,6 @@ pub(super) struct World {
     pub(super) trace: Option<Vec<String>>,
     bounds: Bounds,
 }
-
-/// A broken promise.
-pub(super) type Verdict = Result<(), String>;
 
 impl World {
     pub(super) fn new(seed: u64, present: bool, weather: Weather) -> Self {
@@ -143,7 +140,7 @@ impl World {
         let present = self.rng.bool();
         self.note(|_| format!("others: present {present}"));
         if !present {
-            self.aws.set(self.now, None);
+            self.aws.others_remove(self.now);
         } else if self.aws.truth().is_none() {
             let maker = if self.is_taken_for_own() {
                 Maker::Either
@@ -341,64 +338,6 @@ impl World {
         self.record.version += 1;
         Ok(())
     }
-
-    /// Invariants 2 and 3 at the moment a write is decided.
-    fn audit_write(&self, write: Write) -> Verdict {
-        match write {
-            Write::Create if !self.has_live_grant() => {
-                Err("a Create that no live grant wants".to_owned())
-            }
-            Write::Delete if self.has_live_grant() => {
-                Err("a Delete while a live grant wants the assignment".to_owned())
-            }
-            Write::Delete if self.aws.truth() == Some(Maker::Other) => {
-                Err("a Delete of what others made and nobody asked to remove".to_owned())
-            }
-            Write::Create | Write::Delete => Ok(()),
-        }
-    }
-
-    fn audit_rest(&self) -> Verdict {
-        let open = self.open_grants();
-        let work_is_left = self.record.removal.is_some()
-            || self.record.recheck_at.is_some()
-            || open
-                .iter()
-                .any(|grant| grant.state != GrantState::Active || grant.end_at.is_some());
-        match self.record.next_attempt_at {
-            None if work_is_left => Err("work is left and nobody will come back".to_owned()),
-            Some(next) if next <= self.now && !open.iter().any(|grant| grant.is_due(self.now)) => {
-                Err("a rest that is over at once".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Each state change of a grant has exactly one event of its kind; no change, none.
-fn audit_events(old: Option<&Grant>, new: &Grant, changes: &Changes) -> Verdict {
-    let fits = |kind: EventKind| match new.state {
-        GrantState::Provisioning => kind == EventKind::Requested,
-        GrantState::Active => kind == EventKind::Activated,
-        GrantState::Revoking => {
-            matches!(kind, EventKind::RevokeRequested | EventKind::TimeOver)
-        }
-        GrantState::Revoked | GrantState::Expired => matches!(
-            kind,
-            EventKind::EndedAssignmentKept | EventKind::EndedAssignmentGone
-        ),
-        GrantState::Failed => kind == EventKind::Failed,
-    };
-    let told = changes
-        .events
-        .iter()
-        .filter(|event| event.grant_id.as_ref() == Some(&new.id) && fits(event.kind))
-        .count();
-    let changed = old.is_none_or(|old| old.state != new.state);
-    if told != usize::from(changed) || old.is_some_and(|old| new.version != old.version + 1) {
-        return Err(format!("{} events tell of {:?}", told, new.state));
-    }
-    Ok(())
 }
 
 fn told(changes: &Changes) -> String {

@@ -13,6 +13,7 @@ CREATE TABLE assignments (
     standing            TEXT    NOT NULL,
     standing_seen_at    INTEGER,
     last_create_at      INTEGER,
+    previous_create_at  INTEGER,
     create_acknowledged INTEGER NOT NULL,
     create_seen         INTEGER NOT NULL,
     last_delete_at      INTEGER,

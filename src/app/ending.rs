@@ -1,0 +1,154 @@
+//! What a Revoke is about: the assignment that is meant, and whether there is anything to remove.
+
+use std::time::Duration;
+
+use super::revoke::scope_of;
+use super::{App, AppError, CallContext};
+use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
+use crate::domain::{
+    ApplicationArn, AssignmentKey, DirectAssignment, Instance, PrincipalId, PrincipalKind,
+    PrincipalRef, Target,
+};
+
+/// Why there may be nothing to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nothing {
+    /// There is something to remove.
+    ToSay,
+    /// Usher removed it before.
+    AlreadyRemoved,
+}
+
+impl App {
+    /// Refuses to remove what is not there, and says how the access comes about instead.
+    pub(super) async fn check_something_to_remove(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        key: &AssignmentKey,
+    ) -> Result<Nothing, AppError> {
+        let open = self
+            .parts
+            .store
+            .open_grants(&key.instance_arn, &scope_of(key))
+            .await?;
+        let record = self.record(key).await?;
+        if !open.is_empty() || record.removal.is_some() {
+            return Ok(Nothing::ToSay);
+        }
+        let Target::Application(application) = &key.target;
+        let call = self.call(context);
+        let assignment = DirectAssignment {
+            application: application.clone(),
+            principal: key.principal.clone(),
+        };
+        if self
+            .parts
+            .port
+            .assignment_is_present(&assignment, call)
+            .await?
+        {
+            return Ok(Nothing::ToSay);
+        }
+        if key.principal.kind == PrincipalKind::User {
+            let groups = self
+                .groups_with_access(
+                    instance,
+                    &key.principal.id,
+                    application,
+                    Duration::ZERO,
+                    call,
+                )
+                .await
+                .unwrap_or_default();
+            if !groups.is_empty() {
+                let mut named = Vec::with_capacity(groups.len());
+                for group in groups {
+                    named.push((
+                        group.id.to_string(),
+                        self.named_principal(&group).await.name,
+                    ));
+                }
+                return Err(AppError::AccessViaGroup { groups: named });
+            }
+        }
+        if record.removed_at.is_some() {
+            return Ok(Nothing::AlreadyRemoved);
+        }
+        Err(AppError::AssignmentNotFound {
+            principal_id: key.principal.id.to_string(),
+            target: key.target.key().to_owned(),
+        })
+    }
+
+    /// The assignment that a caller wants removed.
+    pub(super) async fn key_for_ending(
+        &self,
+        instance: &Instance,
+        principal: &PrincipalQuery,
+        target: &ApplicationQuery,
+        context: &CallContext,
+    ) -> Result<AssignmentKey, AppError> {
+        Ok(AssignmentKey {
+            instance_arn: instance.arn.clone(),
+            principal: self
+                .principal_for_ending(instance, principal, context)
+                .await?,
+            target: Target::Application(
+                self.application_for_ending(instance, target, context)
+                    .await?,
+            ),
+        })
+    }
+
+    /// The principal that a query means; an id is taken as given, since what is deleted in AWS can
+    /// still have assignments and grants that must end.
+    pub(super) async fn principal_for_ending(
+        &self,
+        instance: &Instance,
+        query: &PrincipalQuery,
+        context: &CallContext,
+    ) -> Result<PrincipalRef, AppError> {
+        let (kind, text) = match query {
+            PrincipalQuery::User(text) => (PrincipalKind::User, text),
+            PrincipalQuery::Group(text) => (PrincipalKind::Group, text),
+        };
+        if let Ok(id) = PrincipalId::parse(text) {
+            return Ok(PrincipalRef { kind, id });
+        }
+        let call = self.call(context);
+        let found = self
+            .parts
+            .directory
+            .find_principal(instance, query, self.default_max_age(), call)
+            .await?;
+        Ok(found.value.reference())
+    }
+
+    /// The application that a query means; an ARN of this instance is taken as given.
+    pub(super) async fn application_for_ending(
+        &self,
+        instance: &Instance,
+        query: &ApplicationQuery,
+        context: &CallContext,
+    ) -> Result<ApplicationArn, AppError> {
+        if let ApplicationQuery::Arn(arn) = query {
+            if arn.instance_id() == instance.arn.instance_id() {
+                return Ok(arn.clone());
+            }
+            let query = arn.to_string();
+            return Err(LookupError::NotFound {
+                what: NotFoundKind::Application,
+                query,
+            }
+            .into());
+        }
+        let call = self.call(context);
+        let found = self
+            .parts
+            .directory
+            .find_application(instance, query, self.default_max_age(), call)
+            .await?;
+        Ok(found.value.arn)
+    }
+}

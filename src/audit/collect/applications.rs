@@ -1,0 +1,128 @@
+//! Applications: which there are, whether they are open, and who is assigned to them.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::super::ApplicationScope;
+use super::{Collector, Wanted, lock};
+use crate::domain::{ApplicationArn, AssignmentRequired, GroupId, Operation};
+
+impl Collector<'_> {
+    /// Reads applications, and for each its configuration and assignments. Tells of each assigned
+    /// group as it is found.
+    pub(super) async fn read_applications(
+        &self,
+        wanted: &Wanted,
+        found: mpsc::UnboundedSender<GroupId>,
+    ) {
+        self.meter.step("applications and their assignments");
+        let applications = self.read_application_list().await;
+        let count = applications.len() as u64;
+        (self.meter).expect(Operation::GetApplicationAssignmentConfiguration, count);
+        (self.meter).expect(Operation::ListApplicationAssignments, count);
+        let found = &found;
+        stream::iter(applications)
+            .for_each_concurrent(self.config.concurrency(), |arn| async move {
+                tokio::join!(
+                    self.read_configuration(&arn),
+                    self.read_assignments(&arn, wanted, found)
+                );
+            })
+            .await;
+    }
+
+    async fn read_application_list(&self) -> Vec<ApplicationArn> {
+        let instance = &self.request.instance;
+        let arns = Mutex::new(Vec::new());
+        match &self.request.scope.application {
+            Some(ApplicationScope::Known(application)) => {
+                let mut gathered = self.gathered();
+                gathered.observe(application.observed_at);
+                gathered.application(application.value.clone());
+                return vec![application.value.arn.clone()];
+            }
+            Some(ApplicationScope::Arn(arn)) => {
+                let read = self.port.application(arn, self.call()).await;
+                match self.one(Operation::DescribeApplication, read) {
+                    Ok(application) => {
+                        self.gathered().application(application);
+                        return vec![arn.clone()];
+                    }
+                    Err(failure) => self.miss(format!("application {arn}"), &failure),
+                }
+            }
+            None => {
+                let read = self.every_page(
+                    Operation::ListApplications,
+                    |token| async move {
+                        let call = self.call();
+                        self.port.applications(instance, token.as_ref(), call).await
+                    },
+                    |page| {
+                        let mut gathered = self.gathered();
+                        for application in page {
+                            lock(&arns).push(application.arn.clone());
+                            gathered.application(application);
+                        }
+                    },
+                );
+                if let Err(failure) = read.await {
+                    self.miss(
+                        format!("applications of instance {}", instance.arn),
+                        &failure,
+                    );
+                }
+            }
+        }
+        let mut arns = arns.into_inner().unwrap_or_else(PoisonError::into_inner);
+        arns.sort_unstable();
+        arns.dedup();
+        arns
+    }
+
+    async fn read_configuration(&self, arn: &ApplicationArn) {
+        let read = self.port.assignment_required(arn, self.call()).await;
+        let scope = || format!("application {arn}: whether it is open to everybody");
+        match self.one(Operation::GetApplicationAssignmentConfiguration, read) {
+            // An application without assignments has no row to carry this as a finding.
+            Ok(AssignmentRequired::Unknown) => self
+                .gathered()
+                .miss(scope(), "AWS does not say it for this application"),
+            Ok(required) => self.gathered().required(arn, required),
+            Err(failure) => self.miss(scope(), &failure),
+        }
+    }
+
+    async fn read_assignments(
+        &self,
+        arn: &ApplicationArn,
+        wanted: &Wanted,
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) {
+        let read = self.every_page(
+            Operation::ListApplicationAssignments,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .application_assignments(arn, token.as_ref(), call)
+                    .await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                for assignment in page {
+                    let principal = assignment.principal;
+                    let id = principal.id.clone();
+                    if wanted.holds(&principal) && gathered.assigned(arn, principal) {
+                        // The receiver outlives this: `collect` waits for both.
+                        let _ = found.send(id);
+                    }
+                }
+            },
+        );
+        if let Err(failure) = read.await {
+            self.miss(format!("application {arn}: assignments"), &failure);
+        }
+    }
+}

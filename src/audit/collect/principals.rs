@@ -1,0 +1,226 @@
+//! Groups with their members, and users: names by the cheaper way, each orphan candidate settled by
+//! one Describe.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+use super::super::plan::{Lookup, cheaper_lookup};
+use super::{Collector, lock};
+use crate::domain::report::View;
+use crate::domain::{ErrorKind, Failure, GroupId, Operation, PrincipalKind, UserId};
+
+/// The largest page of ListUsers and ListGroups (aws-api.md §3).
+const PAGE_SIZE: usize = 100;
+
+/// What listing the groups gave: names by id.
+struct GroupListing {
+    names: HashMap<GroupId, String>,
+    /// Whether the list broke off, so that a group it lacks may exist all the same.
+    is_cut: bool,
+}
+
+impl Collector<'_> {
+    /// Reads names and members of the assigned groups. A whole report lists all groups meanwhile;
+    /// a scoped one waits until it knows how many it needs.
+    pub(super) async fn read_groups(&self, mut found: mpsc::UnboundedReceiver<GroupId>) {
+        let is_whole = self.request.scope.is_whole();
+        let mut waiting = Vec::new();
+        if !is_whole {
+            while let Some(id) = found.recv().await {
+                waiting.push(id);
+            }
+        }
+        let population = self.request.known.groups;
+        let lookup = cheaper_lookup(waiting.len() as u64, population, is_whole);
+        let listing = if is_whole || lookup == Lookup::List {
+            self.list_groups().await
+        } else {
+            GroupListing {
+                names: HashMap::new(),
+                is_cut: false,
+            }
+        };
+        let listing = &listing;
+        let seen = &Mutex::new(0_u64);
+        stream::iter(waiting)
+            .chain(UnboundedReceiverStream::new(found))
+            .for_each_concurrent(self.config.concurrency(), |id| async move {
+                if self.reads_members() {
+                    let mut seen = lock(seen);
+                    *seen += 1;
+                    self.meter.expect(Operation::ListGroupMemberships, *seen);
+                }
+                self.read_group(&id, listing).await;
+            })
+            .await;
+    }
+
+    async fn list_groups(&self) -> GroupListing {
+        let instance = &self.request.instance;
+        let names = Mutex::new(HashMap::new());
+        let read = self.every_page(
+            Operation::ListGroups,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .groups(instance, token.as_ref(), PAGE_SIZE, call)
+                    .await
+            },
+            |page| {
+                let page = page.into_iter();
+                lock(&names).extend(page.map(|group| (group.id, group.display_name)));
+            },
+        );
+        let result = read.await;
+        let names = names.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match &result {
+            Ok(()) => self.gathered().listed_groups = Some(names.len() as u64),
+            Err(failure) => {
+                let store = &instance.identity_store_id;
+                self.miss(format!("groups of identity store {store}"), failure);
+            }
+        }
+        GroupListing {
+            names,
+            is_cut: result.is_err(),
+        }
+    }
+
+    async fn read_group(&self, id: &GroupId, listing: &GroupListing) {
+        match listing.names.get(id) {
+            Some(name) => self.gathered().group_exists(id, name.clone()),
+            // What a cut list lacks is no candidate; its members will say whether it exists.
+            None if listing.is_cut => {}
+            None => {
+                if !self.confirm_group(id).await {
+                    return;
+                }
+            }
+        }
+        if self.reads_members() {
+            self.read_members(id).await;
+        } else if let (View::Access, Some(principal)) =
+            (self.request.view, &self.request.scope.principal)
+        {
+            // The user asked for: only its own groups' assignments were kept.
+            self.gathered()
+                .members(id, vec![principal.id.clone()], true);
+        }
+    }
+
+    /// Whether members are asked group by group: not for assignments alone, and for one user the
+    /// other way round.
+    fn reads_members(&self) -> bool {
+        let principal = self.request.scope.principal.as_ref();
+        self.request.view == View::Access
+            && principal.is_none_or(|principal| principal.kind == PrincipalKind::Group)
+    }
+
+    /// Settles an orphan candidate. Answers false if the group was deleted.
+    async fn confirm_group(&self, id: &GroupId) -> bool {
+        let instance = &self.request.instance;
+        self.meter.another_page(Operation::DescribeGroup);
+        let read = self.port.group(instance, id, self.call()).await;
+        match self.one(Operation::DescribeGroup, read) {
+            Ok(Some(group)) => self.gathered().group_exists(id, group.display_name),
+            Ok(None) => {
+                self.gathered().group_is_deleted(id);
+                return false;
+            }
+            Err(failure) => self.miss(format!("group {id}"), &failure),
+        }
+        true
+    }
+
+    async fn read_members(&self, id: &GroupId) {
+        let instance = &self.request.instance;
+        let members = Mutex::new(Vec::new());
+        let read = self.every_page(
+            Operation::ListGroupMemberships,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .group_members(instance, id, token.as_ref(), call)
+                    .await
+            },
+            |page| lock(&members).extend(page.into_iter().map(|row| row.user_id)),
+        );
+        let result = read.await;
+        let members = members.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.gathered().members(id, members, result.is_ok());
+        if let Err(failure) = result {
+            // Deleted since it was listed, perhaps.
+            if failure.kind == ErrorKind::NotFound && !self.confirm_group(id).await {
+                return;
+            }
+            self.miss(format!("group {id}: members"), &failure);
+        }
+    }
+
+    /// Reads the facts of the users that something names, or of everybody.
+    pub(super) async fn read_users(&self) {
+        self.meter.step("users");
+        let scope = &self.request.scope;
+        let keep_everybody = self.request.view == View::Access
+            && scope.principal.is_none()
+            && self.gathered().has_open_application();
+        let wanted = self.gathered().users_without_facts();
+        let population = self.request.known.users;
+        let lookup = cheaper_lookup(wanted.len() as u64, population, scope.is_whole());
+        if keep_everybody || (!wanted.is_empty() && lookup == Lookup::List) {
+            let store = &self.request.instance.identity_store_id;
+            if let Err(failure) = self.list_users(keep_everybody).await {
+                // What a cut list lacks is no orphan candidate.
+                self.miss(format!("users of identity store {store}"), &failure);
+                return;
+            }
+        }
+        let candidates = self.gathered().users_without_facts();
+        self.meter
+            .expect(Operation::DescribeUser, candidates.len() as u64);
+        stream::iter(candidates)
+            .for_each_concurrent(self.config.concurrency(), |id| async move {
+                self.confirm_user(&id).await;
+            })
+            .await;
+    }
+
+    async fn list_users(&self, keep_everybody: bool) -> Result<(), Failure> {
+        let instance = &self.request.instance;
+        let count = Mutex::new(0_u64);
+        self.every_page(
+            Operation::ListUsers,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .users(instance, token.as_ref(), PAGE_SIZE, call)
+                    .await
+            },
+            |page| {
+                *lock(&count) += page.len() as u64;
+                let mut gathered = self.gathered();
+                for user in page {
+                    gathered.user_exists(user, keep_everybody);
+                }
+            },
+        )
+        .await?;
+        self.gathered().listed_users = Some(*lock(&count));
+        Ok(())
+    }
+
+    /// Settles an orphan candidate.
+    async fn confirm_user(&self, id: &UserId) {
+        let instance = &self.request.instance;
+        let read = self.port.user(instance, id, self.call()).await;
+        match self.one(Operation::DescribeUser, read) {
+            Ok(Some(user)) => self.gathered().user_exists(user, true),
+            Ok(None) => self.gathered().user_is_deleted(id),
+            Err(failure) => self.miss(format!("user {id}"), &failure),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Every reason of an error with its code and what helps. docs/errors.md shows the same lines.
+
+use tonic::Code;
+
+use super::pb::ErrorReason;
+
+/// One line of the error table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableRow {
+    /// The reason.
+    pub reason: ErrorReason,
+    /// The code it travels with.
+    pub code: Code,
+    /// What helps.
+    pub remedy: &'static str,
+}
+
+/// Every reason with its code: docs/errors.md shows the same lines.
+pub const TABLE: [TableRow; 28] = [
+    row(
+        ErrorReason::CredentialMissing,
+        Code::Unauthenticated,
+        "send `authorization: Bearer <token>`; `usher token` prints one for development",
+    ),
+    row(
+        ErrorReason::CredentialInvalid,
+        Code::Unauthenticated,
+        "use a token of this server's data directory",
+    ),
+    row(
+        ErrorReason::CredentialExpired,
+        Code::Unauthenticated,
+        "get a new token",
+    ),
+    row(
+        ErrorReason::PolicyDenied,
+        Code::PermissionDenied,
+        "ask for what policy allows",
+    ),
+    row(
+        ErrorReason::FieldInvalid,
+        Code::InvalidArgument,
+        "correct the fields that BadRequest names",
+    ),
+    row(
+        ErrorReason::PageTokenInvalid,
+        Code::InvalidArgument,
+        "start again without a page token, or repeat the other fields unchanged",
+    ),
+    row(
+        ErrorReason::RequestIdReused,
+        Code::InvalidArgument,
+        "use a new request_id for new content",
+    ),
+    row(
+        ErrorReason::MessageMalformed,
+        Code::InvalidArgument,
+        "send the method's request message as valid protobuf, with well-formed headers",
+    ),
+    row(
+        ErrorReason::InstanceNotFound,
+        Code::NotFound,
+        "use an ARN or alias that ListInstances shows",
+    ),
+    row(
+        ErrorReason::ApplicationNotFound,
+        Code::NotFound,
+        "use an ARN or a name that ListApplications shows",
+    ),
+    row(
+        ErrorReason::PrincipalNotFound,
+        Code::NotFound,
+        "use an id or a name that ListPrincipals shows",
+    ),
+    row(
+        ErrorReason::AssignmentNotFound,
+        Code::NotFound,
+        "look with ListAssignments",
+    ),
+    row(
+        ErrorReason::GrantNotFound,
+        Code::NotFound,
+        "look with ListGrants",
+    ),
+    row(
+        ErrorReason::NameAmbiguous,
+        Code::FailedPrecondition,
+        "use one of the ids or ARNs in the details",
+    ),
+    row(
+        ErrorReason::PrincipalDisabled,
+        Code::FailedPrecondition,
+        "enable the user in the identity store first",
+    ),
+    row(
+        ErrorReason::AccessViaGroup,
+        Code::FailedPrecondition,
+        "take the user out of the named groups, or revoke the groups' assignments",
+    ),
+    row(
+        ErrorReason::ReadOnly,
+        Code::FailedPrecondition,
+        "use validate_only; writes to real AWS come with real authentication",
+    ),
+    row(
+        ErrorReason::UsherRoleLacksPermission,
+        Code::FailedPrecondition,
+        "give Usher's role the IAM action in the metadata; see deploy/iam",
+    ),
+    row(
+        ErrorReason::UsherCredentialsInvalid,
+        Code::FailedPrecondition,
+        "renew the AWS credentials that Usher runs under; `usher check` tells more",
+    ),
+    row(
+        ErrorReason::CallerConcurrencyLimited,
+        Code::ResourceExhausted,
+        "wait for open calls to end, then try again",
+    ),
+    row(
+        ErrorReason::AwsBudgetExhausted,
+        Code::ResourceExhausted,
+        "try again after RetryInfo, or with a longer deadline",
+    ),
+    row(
+        ErrorReason::MessageTooLarge,
+        Code::ResourceExhausted,
+        "send a smaller message",
+    ),
+    row(
+        ErrorReason::AwsUnavailable,
+        Code::Unavailable,
+        "try again; nothing was recorded",
+    ),
+    row(
+        ErrorReason::StoreUnavailable,
+        Code::Unavailable,
+        "try again with the same request_id",
+    ),
+    row(
+        ErrorReason::ShuttingDown,
+        Code::Unavailable,
+        "try again, on another replica where there is one",
+    ),
+    row(
+        ErrorReason::DeadlineExceeded,
+        Code::DeadlineExceeded,
+        "allow more time; nothing was recorded, or a repeat with the same request_id tells",
+    ),
+    row(
+        ErrorReason::NotImplemented,
+        Code::Unimplemented,
+        "use a service, method and encoding that reflection shows",
+    ),
+    row(ErrorReason::Internal, Code::Internal, "report the call id"),
+];
+
+const fn row(reason: ErrorReason, code: Code, remedy: &'static str) -> TableRow {
+    TableRow {
+        reason,
+        code,
+        remedy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_one_row() {
+        let mut value = 1;
+        let mut rows = 0;
+        while let Ok(reason) = ErrorReason::try_from(value) {
+            assert_eq!(
+                TABLE.iter().filter(|row| row.reason == reason).count(),
+                1,
+                "{reason:?}"
+            );
+            value += if value == 19 { 2 } else { 1 };
+            rows += 1;
+        }
+        assert_eq!(rows, TABLE.len());
+    }
+}

@@ -1,0 +1,192 @@
+//! A simulated AWS with the real adapter on it, and reports as a client receives them.
+
+use std::sync::Arc;
+use std::time::Duration;
+use usher::clock::Clock;
+
+use tokio::sync::mpsc;
+use usher::audit::{
+    self, AuditConfig, Header, KnownCounts, Part, ReportRequest, RunError, Scope, Summary,
+};
+use usher::budget::{Budget, BudgetConfig};
+use usher::domain::Instance;
+use usher::domain::report::{Format, Row, View};
+use usher::identity_center::{
+    AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
+};
+use usher::simulator::{Settings, Simulator, SimulatorOptions, World, WorldSizes};
+use usher::store::{SqliteStore, Store};
+
+/// A simulated AWS with the adapter on it.
+pub(crate) struct Bench {
+    pub(crate) simulator: Simulator,
+    port: Arc<SdkIdentityCenter>,
+    pub(crate) instance: Instance,
+}
+
+/// A report as it was received.
+pub(crate) struct Report {
+    pub(crate) header: Header,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) text: String,
+    pub(crate) summary: Summary,
+}
+
+impl Bench {
+    pub(crate) async fn new(world: World, settings: Settings, budget: BudgetConfig) -> Self {
+        let options = SimulatorOptions {
+            settings,
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::start(world, options).await.expect("a simulator");
+        let config = AwsConfig {
+            region: Some("us-east-1".to_owned()),
+            endpoint_url: Some(simulator.endpoint_url()),
+            ..AwsConfig::default()
+        };
+        let credentials = StaticCredentials {
+            access_key_id: "simulated".to_owned(),
+            secret_access_key: "simulated".to_owned(),
+        };
+        let budget = Budget::new(budget).expect("a budget");
+        let port = SdkIdentityCenter::connect_with_credentials(
+            &config,
+            &credentials,
+            budget,
+            WriteMode::Never,
+        );
+        let port = Arc::new(port.expect("an adapter"));
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let mut instances = (port.instances(Call { deadline }).await).expect("its instances");
+        let instance = instances.remove(0).instance;
+        Self {
+            simulator,
+            port,
+            instance,
+        }
+    }
+
+    /// A generated world, as fast as the machine goes.
+    pub(crate) async fn quick(seed: u64) -> Self {
+        let budget = BudgetConfig {
+            sso_admin_per_second: 1000,
+            identity_store_per_second: 1000,
+            burst: 1000,
+            ..BudgetConfig::default()
+        };
+        let settings = Settings {
+            odd_page_rate: 0.3,
+            omitted_list_rate: 1.0,
+            ..Settings::unlimited()
+        };
+        Self::new(World::generate(seed, &sizes()), settings, budget).await
+    }
+
+    pub(crate) async fn report(&self, view: View, format: Format, scope: Scope) -> Report {
+        self.report_with(None, view, format, scope).await
+    }
+
+    /// Takes the first part of a report and hangs up; answers how the report ended.
+    pub(crate) async fn hang_up(&self) -> Result<KnownCounts, RunError> {
+        let request = self.request(View::Access, Format::Csv, Scope::default());
+        let (sink, mut parts) = mpsc::channel(1);
+        let port = Arc::clone(&self.port);
+        let running = tokio::spawn(async move {
+            audit::run(
+                &request,
+                port.as_ref(),
+                None,
+                &Clock::system(),
+                &AuditConfig::default(),
+                sink,
+            )
+            .await
+        });
+        parts.recv().await.expect("a header");
+        drop(parts);
+        running.await.expect("no panic")
+    }
+
+    fn request(&self, view: View, format: Format, scope: Scope) -> ReportRequest {
+        ReportRequest {
+            instance: self.instance.clone(),
+            view,
+            format,
+            scope,
+            known: KnownCounts::default(),
+            validate_only: false,
+        }
+    }
+
+    /// A report that a store explains.
+    pub(crate) async fn report_with(
+        &self,
+        store: Option<Arc<SqliteStore>>,
+        view: View,
+        format: Format,
+        scope: Scope,
+    ) -> Report {
+        let request = self.request(view, format, scope);
+        let (sink, mut parts) = mpsc::channel(8);
+        let port = Arc::clone(&self.port);
+        let running = tokio::spawn(async move {
+            let store = store.as_deref().map(|store| store as &dyn Store);
+            let config = AuditConfig::default();
+            audit::run(
+                &request,
+                port.as_ref(),
+                store,
+                &Clock::system(),
+                &config,
+                sink,
+            )
+            .await
+        });
+        let (mut rows, mut text, mut header, mut summary) = (vec![], String::new(), None, None);
+        while let Some(part) = parts.recv().await {
+            match part {
+                Part::Header(found) => header = Some(found),
+                Part::Rows(found) => rows.extend(found),
+                Part::Text(found) => text.push_str(&found),
+                Part::Progress(_) => {}
+                Part::Summary(found) => summary = Some(*found),
+            }
+        }
+        running.await.expect("no panic").expect("a report");
+        Report {
+            header: header.expect("a header"),
+            rows,
+            text,
+            summary: summary.expect("a summary"),
+        }
+    }
+
+    pub(crate) async fn access(&self) -> Report {
+        let scope = Scope::default();
+        self.report(View::Access, Format::Rows, scope).await
+    }
+
+    /// An application that requires assignments and has some, and one that is open.
+    pub(crate) fn telling_applications(&self) -> (String, String) {
+        let world = self.simulator.world();
+        let find = |required: bool| {
+            let row = world.applications.iter().find(|row| {
+                row.assignment_configuration_supported
+                    && row.assignment_required == required
+                    && !world.assignments_of(&row.application_arn).is_empty()
+            });
+            row.expect("such an application").application_arn.clone()
+        };
+        (find(true), find(false))
+    }
+}
+
+/// The sizes of the acceptance criterion.
+pub(crate) fn sizes() -> WorldSizes {
+    WorldSizes {
+        applications: 20,
+        groups: 100,
+        users: 500,
+        ..WorldSizes::default()
+    }
+}

@@ -1,0 +1,15 @@
+//! The AWS side against the simulator over HTTP: the adapter with its budget, and the directory
+//! with the real store on top. One binary, because linking the SDK takes longer than the tests.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test, and what only tests call, says no"
+)]
+
+mod ambient;
+mod answers;
+mod budget;
+mod directory;
+mod faults;
+mod lookups;
+mod support;

@@ -1,0 +1,17 @@
+//! The core promise under load, haste and faults: what was answered is kept, what AWS does wrong
+//! never shows as success, and nothing stands past its end. Each module is one behaviour, tried on
+//! a whole service over gRPC against the simulated AWS.
+
+#![expect(clippy::expect_used, reason = "a panic is how a test says no")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod deadlines;
+mod faults;
+mod operations;
+mod refusals;
+mod repeats;
+mod shutdown;
+mod standing;
+mod story;
+mod visibility;

@@ -1,0 +1,96 @@
+//! An end in order in the middle of work, and a start that goes on where it was.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Code;
+use usher::grpc::pb::{AssignRequest, GrantState, Standing};
+use usher::simulator::{Fault, FaultAction};
+
+use super::common::{TestService, in_time, revoke_of};
+
+/// `drain_seconds_max` of the tests with some room.
+const END_WITHIN: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_a_shutdown_interrupts_goes_on_after_the_start() {
+    let mut service = TestService::start().await;
+    let actions = [
+        FaultAction::DelayBeforeEffect { milliseconds: 400 },
+        FaultAction::DelayAfterEffect { milliseconds: 400 },
+        FaultAction::DropAfterEffect,
+        FaultAction::Conflict,
+    ];
+    for (round, action) in actions.into_iter().enumerate() {
+        for operation in [
+            "DescribeApplicationAssignment",
+            "CreateApplicationAssignment",
+        ] {
+            let triple = service.user_on("bilal.khan", "Amazon Redshift");
+            let calls = service.calls(operation).len();
+            service
+                .simulator
+                .add_fault(Fault::new(operation, action.clone()).times(1));
+            let request = AssignRequest {
+                request_id: format!("{operation}-{round}"),
+                ..triple.assign()
+            };
+            let (mut client, sent) = (service.access(), request.clone());
+            let call = tokio::spawn(async move { client.assign(in_time(sent)).await });
+            service.until_called(operation, calls + 1).await;
+            let began = Instant::now();
+            service.stop().await;
+            let took = began.elapsed();
+            assert!(took < END_WITHIN, "{action:?} at {operation}: {took:?}");
+            let told = call.await.expect("no panic");
+            service.begin().await;
+            let grant = service.assign(request).await;
+            if let Ok(answer) = told {
+                let told = answer.into_inner().grant.expect("a grant");
+                assert_eq!(told.id, grant.id, "one request, one grant");
+            }
+            assert_eq!(grant.state(), GrantState::Active, "{grant:#?}");
+            assert_eq!(grant.standing(), Standing::No);
+            assert!(service.is_assigned(&triple));
+            service.revoke(revoke_of(&grant.id)).await;
+            assert!(!service.is_assigned(&triple));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_a_shutdown_interrupts_is_finished_after_the_start() {
+    let mut service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let grant = service.assign(triple.assign()).await;
+    let slow = FaultAction::DelayBeforeEffect { milliseconds: 700 };
+    service
+        .simulator
+        .add_fault(Fault::new("DeleteApplicationAssignment", slow).times(1));
+    let shortly = Duration::from_millis(400);
+    service.revoke_within(revoke_of(&grant.id), shortly).await;
+    service.stop().await;
+    service.begin().await;
+    service.until_state(&grant.id, GrantState::Revoked).await;
+    assert!(!service.is_assigned(&triple));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_serves_one_at_a_time() {
+    let service = TestService::start().await;
+    let second = usher::cli::start(service.options()).await;
+    let refused = second.err().expect("the directory is in use").to_string();
+    assert!(refused.contains("in use by another usher"), "{refused}");
+    // The first one is not disturbed.
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    assert_eq!(
+        service.assign(triple.assign()).await.state(),
+        GrantState::Active
+    );
+    let refused = service
+        .access()
+        .assign(in_time(AssignRequest::default()))
+        .await
+        .expect_err("an empty request");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+}
