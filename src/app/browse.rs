@@ -192,7 +192,7 @@ impl App {
             return Ok(ListedPrincipals {
                 principals,
                 next_page_token,
-                as_of: page.observed_at,
+                as_of,
             });
         }
     }
