@@ -52,7 +52,7 @@ async fn any_name_that_aws_takes_works_from_assign_to_report() {
     );
     for (number, name) in NAMES.iter().enumerate() {
         let mut group = group.clone();
-        group.group_id = format!("d4e8f4a8-0000-4000-8000-0000000001{number:02}");
+        group.group_id = format!("d4e8f4a8-0000-4000-8000-0000000002{number:02}");
         group.display_name = (*name).to_owned();
         setup.world.groups.push(group);
         let mut application = application.clone();

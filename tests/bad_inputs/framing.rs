@@ -62,7 +62,6 @@ async fn broken_messages_are_refused_with_a_promised_code() {
         ),
         ("flag 7", framed(7, length, &message), MALFORMED),
         ("a frame cut", framed(0, length + 10, &message), MALFORMED),
-        ("two messages", [good(), good()].concat().into(), MALFORMED),
         ("5 MiB", frame(&five_megabytes), TOO_LARGE),
         ("4 GiB announced", framed(0, u32::MAX, b""), TOO_LARGE),
     ];

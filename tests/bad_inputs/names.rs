@@ -92,7 +92,9 @@ async fn a_name_of_several_things_is_answered_with_all_of_them() {
     );
     setup.world.users[1].user_name = "anna.berg@example.com".to_owned();
     let bench = Bench::start(setup).await;
-    let user = json!({"principal": {"user": "anna.berg@example.com"}});
+    let user = json!({
+        "principal": {"user": "anna.berg@example.com"}, "target": {"application": "Wiki"},
+    });
     for (what, fields, candidates) in [
         ("application", json!({}), [first, second]),
         ("user", user, [bilal, anna]),

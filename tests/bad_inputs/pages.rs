@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tonic::Code;
+use usher::simulator::{Fault, FaultAction};
 
 use crate::bench::{Bench, Setup, assign, with};
 use crate::check::{Refusal, check, check_answer, invalid};
@@ -103,6 +104,7 @@ async fn tokens_that_were_not_given_for_this_are_refused() {
         }
         let theirs = bench.call_as("mallory", method, page(own)).await;
         check_answer(&format!("{method}, another caller"), &theirs, TOKEN);
+        // Another page size is no other list.
         bench.ok(method, page(own)).await;
     }
 }
@@ -170,4 +172,53 @@ async fn walking_pages_shows_every_row_once() {
             "{method}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_size_may_change_on_the_way() {
+    let bench = bench_with_pages().await;
+    let method = "DirectoryService/ListPrincipals";
+    let (mut token, mut names) = (String::new(), Vec::new());
+    for (size, expected) in [(3, 3), (1, 1), (1, 1), (100, 1)] {
+        let next = json!({"type": 1, "page_size": size, "page_token": token});
+        let page = bench.ok(method, next).await;
+        let rows = page["principals"].as_array().unwrap();
+        assert_eq!(rows.len(), expected, "{page}");
+        names.extend(
+            rows.iter()
+                .map(|row| row["principal"]["name"].as_str().unwrap().to_owned()),
+        );
+        token = page["next_page_token"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+    }
+    let everybody: Vec<String> = bench
+        .simulator
+        .world()
+        .users
+        .into_iter()
+        .map(|user| user.user_name)
+        .collect();
+    assert_eq!((names, token.as_str()), (everybody, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_aws_has_forgotten_is_an_invalid_token() {
+    let bench = bench_with_pages().await;
+    let method = "DirectoryService/ListPrincipals";
+    let filters = json!({"type": 1});
+    let token = first_token(&bench, method, &filters).await;
+    let forgotten = FaultAction::Error {
+        code: "ValidationException".to_owned(),
+        message: "The NextToken is not valid".to_owned(),
+        http_status: None,
+        members: serde_json::Map::new(),
+        after_effect: false,
+    };
+    bench
+        .simulator
+        .add_fault(Fault::new("ListUsers", forgotten));
+    let message = with(filters, json!({"page_token": token}));
+    check(&bench, "forgotten", method, message, TOKEN).await;
 }

@@ -124,8 +124,8 @@ async fn credentials_at_fault(seen: &mut Seen) {
 /// What callers see of AWS's faults: the reason that must come, the fault, the answer.
 async fn aws_at_fault() -> Vec<(&'static str, Code, Answer)> {
     let bench = Bench::demo().await;
-    let validation = FaultAction::Error {
-        code: "ValidationException".to_owned(),
+    let unheard_of = FaultAction::Error {
+        code: "TeapotException".to_owned(),
         message: "1 validation error detected: Value at 'alternateIdentifier'".to_owned(),
         http_status: None,
         members: serde_json::Map::new(),
@@ -155,7 +155,7 @@ async fn aws_at_fault() -> Vec<(&'static str, Code, Answer)> {
             Code::Unavailable,
             FaultAction::DropBeforeEffect,
         ),
-        ("INTERNAL", Code::Internal, validation),
+        ("INTERNAL", Code::Internal, unheard_of),
         ("DEADLINE_EXCEEDED", Code::DeadlineExceeded, slow),
     ];
     let mut answers = Vec::new();

@@ -107,6 +107,22 @@ def test_audit_into_a_pipe_that_ends_is_a_sentence(simulated):
     fails(done, "cannot be written")
 
 
+def test_audit_writes_into_what_is_there_and_never_replaces_it(simulated):
+    pipe, link, behind = (simulated.directory / name for name in ("pipe", "link", "behind.csv"))
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    done = simulated.run("audit", "--out", pipe, "--per-second", "1000")
+    assert done.returncode == 0, done.stderr
+    text = reader.communicate(timeout=20)[0]
+    assert pipe.is_fifo() and text.startswith(b"instance_arn,")
+    behind.write_text("the report of yesterday")
+    link.symlink_to(behind)
+    done = simulated.run("audit", "--out", link, "--per-second", "1000")
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink() and behind.read_bytes() == text
+    assert len(list(simulated.directory.glob("*.part"))) == 0
+
+
 def test_audit_with_wrong_arguments(simulated):
     fails(simulated.run("audit", "--view", "everything"), "possible values", code=2)
     fails(simulated.run("audit", "--per-second", "0"), "1..=1000", code=2)
@@ -115,6 +131,8 @@ def test_audit_with_wrong_arguments(simulated):
     fails(simulated.run("audit", "--config", "nothing.toml"), "nothing.toml")
     calls = simulated.control("GET", "log")["calls"]
     assert calls == [], "a wrong argument costs no operation"
+    nonsense = simulated.run("audit", AWS_ENDPOINT_URL="nonsense")
+    fails(nonsense, "AWS_ENDPOINT_URL is `nonsense`")
     unreachable = simulated.run("audit", AWS_ENDPOINT_URL="http://127.0.0.1:1")
     fails(unreachable, "ListInstances failed", "AWS_ENDPOINT_URL")
 

@@ -17,6 +17,10 @@ const GRANT_SECONDS_MAX: i64 = 36_525 * 86_400;
 const MAX_AGE_SECONDS_MAX: i64 = 86_400;
 /// Elements of one list that are blamed at most, so that the answer stays small enough to arrive.
 const ELEMENTS_BLAMED_MAX: usize = 10;
+/// Parts of an ARN, between colons.
+const ARN_PARTS: usize = 6;
+/// Characters of its first part, `arn`, with one that cannot be seen.
+const ARN_PREFIX_CHARACTERS_MAX: usize = 4;
 /// Rows a page where the request does not say.
 const PAGE_SIZE_DEFAULT: usize = 100;
 
@@ -222,11 +226,19 @@ impl Fields {
     }
 }
 
-/// A text that means an ARN, in whatever case it starts.
+/// A text that means an ARN, in whatever case it starts; also with a look-alike or an invisible
+/// letter at its start, which would otherwise make it a name that nothing has.
 fn looks_like_arn(text: &str) -> bool {
-    text.trim_start()
+    let text = text.trim_start();
+    let starts_as_arn = text
         .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("arn:"))
+        .is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
+    let has_its_parts = text.split(':').count() >= ARN_PARTS
+        && text
+            .split(':')
+            .next()
+            .is_some_and(|first| first.chars().nth(ARN_PREFIX_CHARACTERS_MAX).is_none());
+    starts_as_arn || has_its_parts
 }
 
 /// A hash, in hex, of a method and a message. prost encodes fields in the order of their numbers,
@@ -289,6 +301,8 @@ mod tests {
             "arn:aws:s3:::bucket",
             "ARN:AWS:SSO::1:application/x",
             " arn:aws:sso::123456789012:application/x",
+            "\u{430}rn:aws:sso::123456789012:application/x",
+            "\u{feff}arn:aws:sso::123456789012:application/x",
         ] {
             let mut fields = Fields::default();
             let target = pb::Target {
