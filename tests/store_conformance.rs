@@ -50,6 +50,7 @@ check! {
     claims::a_lease_that_is_over_goes_to_another,
     claims::a_step_is_written_with_its_grants_and_events,
     claims::a_callers_write_makes_the_holder_stale,
+    claims::renewing_keeps_the_version_until_a_caller_writes,
     claims::an_older_reading_of_ones_own_claim_is_stale,
     claims::a_released_assignment_is_due_when_its_record_says,
     claims::the_next_due_time_waits_for_claimed_targets,

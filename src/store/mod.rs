@@ -113,10 +113,12 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError>;
 
-    /// Reads a claimed assignment again with its open grants and prolongs the lease.
+    /// Reads a claimed assignment again with its open grants and prolongs the lease. The record's
+    /// version stays: where it differs from the claim's, a caller's write came between.
     ///
     /// # Errors
-    /// `LeaseLost`: somebody else has it; the holder stops without a further step.
+    /// `LeaseLost`: the lease was over and somebody else has taken it, or it was let go; the holder
+    /// stops without a further step. A lease that is over and not taken is simply prolonged.
     async fn renew_claim(&self, claim: &Claim, lease_until: Timestamp)
     -> Result<Claim, StoreError>;
 

@@ -195,6 +195,41 @@ pub(crate) async fn a_callers_write_makes_the_holder_stale(shelf: Shelf) {
     assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
 }
 
+pub(crate) async fn renewing_keeps_the_version_until_a_caller_writes(shelf: Shelf) {
+    record(&*shelf.store, grant(1, &key(1, 1))).await;
+    let claim = claim_one(&*shelf.store, "a", 10).await;
+    let renewed = shelf.store.renew_claim(&claim, at(90)).await.unwrap();
+    assert_eq!(renewed.record, claim.record);
+    assert_eq!(renewed.lease_until, at(90));
+    // The first reading is still good for a step: nothing of it has changed.
+    let stepped = shelf
+        .store
+        .commit_step(&claim, rest(&claim, Some(at(20))))
+        .await
+        .unwrap();
+    record(&*shelf.store, grant(2, &key(1, 1))).await;
+    let renewed = shelf.store.renew_claim(&stepped, at(99)).await.unwrap();
+    assert_ne!(renewed.record.version, stepped.record.version);
+    assert_eq!(renewed.grants.len(), 2);
+    // Another name is another holder, also of the very same reading.
+    let stranger = usher::store::Claim {
+        holder: holder("b"),
+        ..renewed.clone()
+    };
+    let outcome = shelf.store.renew_claim(&stranger, at(120)).await;
+    assert!(matches!(outcome, Err(StoreError::LeaseLost)), "{outcome:?}");
+    let outcome = shelf
+        .store
+        .commit_and_release(&stranger, rest(&stranger, None))
+        .await;
+    assert!(matches!(outcome, Err(StoreError::LeaseLost)), "{outcome:?}");
+    shelf
+        .store
+        .commit_and_release(&renewed, rest(&renewed, None))
+        .await
+        .unwrap();
+}
+
 pub(crate) async fn an_older_reading_of_ones_own_claim_is_stale(shelf: Shelf) {
     record(&*shelf.store, grant(1, &key(1, 1))).await;
     let first = claim_one(&*shelf.store, "a", 10).await;

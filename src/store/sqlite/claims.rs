@@ -64,7 +64,13 @@ pub(super) async fn renew_claim(
     if !is_holder(connection, key, &claim.holder).await? {
         return Err(StoreError::LeaseLost);
     }
-    set_lease(connection, key, &claim.holder, lease_until).await?;
+    // The version stays: a longer lease changes nothing that the holder has read, and only so can
+    // it tell by the version whether a caller's write came between.
+    let query = sqlx::query(concat!("UPDATE assignments SET lease_until = $6", where_key!()));
+    bind_key(query, key)
+        .bind(microseconds(lease_until))
+        .execute(&mut *connection)
+        .await?;
     let claim = read_claim(connection, key, &claim.holder).await?;
     Ok(Written::unchanged(claim))
 }
