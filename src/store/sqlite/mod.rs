@@ -14,6 +14,8 @@ mod directory;
 mod events;
 mod failure;
 mod options;
+#[cfg(test)]
+mod plan_tests;
 mod reads;
 mod rows;
 mod schema;
