@@ -43,8 +43,12 @@ async fn work_that_a_shutdown_interrupts_goes_on_after_the_start() {
             let took = began.elapsed();
             assert!(took < END_WITHIN, "{action:?} at {operation}: {took:?}");
             let told = call.await.expect("no panic");
+            eprintln!("T stop {took:?}");
+            let began = Instant::now();
             service.begin().await;
+            eprintln!("T begin {:?}", began.elapsed());
             let grant = service.assign(request).await;
+            eprintln!("T assign {:?}", began.elapsed());
             if let Ok(answer) = told {
                 let told = answer.into_inner().grant.expect("a grant");
                 assert_eq!(told.id, grant.id, "one request, one grant");
@@ -53,6 +57,7 @@ async fn work_that_a_shutdown_interrupts_goes_on_after_the_start() {
             assert_eq!(grant.standing(), Standing::No);
             assert!(service.is_assigned(&triple));
             service.revoke(revoke_of(&grant.id)).await;
+            eprintln!("T revoke {:?}", began.elapsed());
             assert!(!service.is_assigned(&triple));
         }
     }
