@@ -8,6 +8,7 @@ use crate::audit::AuditConfig;
 use crate::budget::BudgetConfig;
 use crate::directory::DirectoryConfig;
 use crate::domain::InstanceArn;
+use crate::domain::text::check_instance_name;
 use crate::grpc::LimitsConfig;
 use crate::identity_center::AwsConfig;
 use crate::reconciler::ReconcilerConfig;
@@ -100,13 +101,12 @@ impl Config {
         if let Some(instance) = &self.instance {
             InstanceArn::parse(&instance.arn).map_err(|error| format!("instance.arn {error}"))?;
             let alias_is_wrong = instance.alias.as_ref().is_some_and(|alias| {
-                alias.is_empty()
-                    || alias.len() > 64
+                check_instance_name(alias).is_err()
                     || alias.to_ascii_lowercase().starts_with("arn:")
             });
             if alias_is_wrong {
                 return Err(
-                    "instance.alias must be 1 to 64 characters and must not look like an ARN"
+                    "instance.alias must be 1 to 64 characters without controls, and must not look like an ARN"
                         .to_owned(),
                 );
             }

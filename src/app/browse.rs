@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::page_token::PageRequest;
 use super::{App, AppError, CallContext};
 use crate::directory::PrincipalQuery;
-use crate::domain::{Application, ApplicationArn, Instance, Principal, PrincipalKind};
-use crate::identity_center::{Call, Dated, Page, PageToken};
+use crate::domain::{Application, ApplicationArn, ErrorKind, Instance, Principal, PrincipalKind};
+use crate::identity_center::{Call, Page, PageToken};
 
 /// AWS pages that one call reads at most while they are empty (aws-api.md §3: a page may be empty
 /// although there is a next one). Beyond that the caller gets an empty page and a token.
@@ -34,6 +34,68 @@ pub struct ListedPrincipals {
     pub next_page_token: String,
     /// When they were read.
     pub as_of: Timestamp,
+}
+
+/// A place in a list of AWS. Its tokens count only with the page size that they were made with, so
+/// that a caller who wants smaller pages on the way gets a page of AWS in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    aws_size: usize,
+    /// None on the first page.
+    aws_token: Option<PageToken>,
+    /// Rows of the page that were answered already.
+    answered: usize,
+}
+
+impl Place {
+    fn first(size: usize) -> Self {
+        Self {
+            aws_size: size,
+            aws_token: None,
+            answered: 0,
+        }
+    }
+
+    fn write(&self) -> String {
+        let token = self.aws_token.as_ref().map_or("", |token| &token.0);
+        format!("{}:{}:{token}", self.aws_size, self.answered)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        Some(Self {
+            aws_size: parts.next()?.parse().ok()?,
+            answered: parts.next()?.parse().ok()?,
+            aws_token: Some(parts.next()?)
+                .filter(|token| !token.is_empty())
+                .map(|token| PageToken(token.to_owned())),
+        })
+    }
+
+    /// At most `size` rows of the page from this place on, and the place after them.
+    fn cut<T>(&self, page: Page<T>, size: usize) -> (Vec<T>, Option<Self>) {
+        let rows_there = page.items.len();
+        let rows: Vec<T> = page
+            .items
+            .into_iter()
+            .skip(self.answered)
+            .take(size)
+            .collect();
+        let answered = self.answered + rows.len();
+        let next = if answered < rows_there && !rows.is_empty() {
+            Some(Self {
+                answered,
+                ..self.clone()
+            })
+        } else {
+            page.next.map(|token| Self {
+                aws_size: self.aws_size,
+                aws_token: Some(token),
+                answered: 0,
+            })
+        };
+        (rows, next)
+    }
 }
 
 impl App {
@@ -104,61 +166,61 @@ impl App {
                 "is required: PRINCIPAL_TYPE_USER or PRINCIPAL_TYPE_GROUP (or set `principal`)",
             ));
         };
-        let mut token = place.map(PageToken);
+        let mut place = match place {
+            Some(place) => Place::read(&place).ok_or(AppError::PageTokenInvalid)?,
+            None => Place::first(request.page.size),
+        };
         let mut pages = 0;
         loop {
-            let page = self
-                .principals_page(instance, kind, token.as_ref(), request.page.size, call)
-                .await?;
-            let (principals, next) = (page.value.items, page.value.next);
+            let (page, as_of) = self.principals_page(instance, kind, &place, call).await?;
             pages += 1;
-            if principals.is_empty() && next.is_some() && pages < EMPTY_PAGES_MAX {
-                token = next;
+            let (principals, next) = place.cut(page, request.page.size);
+            if let Some(next) = &next
+                && principals.is_empty()
+                && pages < EMPTY_PAGES_MAX
+            {
+                place = next.clone();
                 continue;
             }
             let next_page_token = match &next {
-                Some(next) => self
-                    .page_tokens
-                    .seal(&context.caller, &request.page, &next.0)?,
+                Some(next) => {
+                    self.page_tokens
+                        .seal(&context.caller, &request.page, &next.write())?
+                }
                 None => String::new(),
             };
             return Ok(ListedPrincipals {
                 principals,
                 next_page_token,
-                as_of: page.observed_at,
+                as_of,
             });
         }
     }
 
-    /// One page of one kind, as AWS gives it.
+    /// The page of AWS that a place is in.
     async fn principals_page(
         &self,
         instance: &Instance,
         kind: PrincipalKind,
-        token: Option<&PageToken>,
-        size: usize,
+        place: &Place,
         call: Call,
-    ) -> Result<Dated<Page<Principal>>, AppError> {
+    ) -> Result<(Page<Principal>, Timestamp), AppError> {
         let directory = &self.parts.directory;
-        Ok(match kind {
+        let (token, size) = (place.aws_token.as_ref(), place.aws_size);
+        let read = match kind {
             PrincipalKind::User => {
-                let page = directory.users_page(instance, token, size, call).await?;
-                principals_of(page, Principal::User)
+                let page = directory.users_page(instance, token, size, call).await;
+                page.map(|page| (page.value.map(Principal::User), page.observed_at))
             }
             PrincipalKind::Group => {
-                let page = directory.groups_page(instance, token, size, call).await?;
-                principals_of(page, Principal::Group)
+                let page = directory.groups_page(instance, token, size, call).await;
+                page.map(|page| (page.value.map(Principal::Group), page.observed_at))
             }
+        };
+        read.map_err(|failure| match failure.kind {
+            // AWS does not say how long its tokens live; ours are as old as they.
+            ErrorKind::Validation if token.is_some() => AppError::PageTokenInvalid,
+            _ => failure.into(),
         })
-    }
-}
-
-fn principals_of<T>(page: Dated<Page<T>>, make: impl Fn(T) -> Principal) -> Dated<Page<Principal>> {
-    Dated {
-        value: Page {
-            items: page.value.items.into_iter().map(make).collect(),
-            next: page.value.next,
-        },
-        observed_at: page.observed_at,
     }
 }

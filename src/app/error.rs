@@ -145,6 +145,10 @@ impl From<Failure> for AppError {
                 action: failure.missing_iam_action,
             },
             ErrorKind::CredentialsInvalid => Self::CredentialsInvalid,
+            // The budget has room now: it is the time left that is too short for an operation.
+            ErrorKind::BudgetExhausted if failure.retry_after_milliseconds == Some(0) => {
+                Self::DeadlineExceeded
+            }
             ErrorKind::BudgetExhausted => Self::BudgetExhausted {
                 retry_after: Duration::from_millis(
                     failure.retry_after_milliseconds.unwrap_or(1000),

@@ -143,12 +143,6 @@ impl App {
                 )),
             };
         }
-        let is_arn = wanted
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
-        if is_arn {
-            InstanceArn::parse(wanted).map_err(|error| AppError::field("instance", &error.0))?;
-        }
         instances
             .iter()
             .find(|instance| {

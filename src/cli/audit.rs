@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::CommandError;
 use super::connect::{connect, find_instance};
+use super::serve::end_signal;
 use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -60,6 +61,17 @@ enum FormatArg {
 /// is told on standard error.
 pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
     telemetry::start(LogFormat::Text, "warn");
+    let end = end_signal()?;
+    tokio::select! {
+        written = write_report(args) => written,
+        // What was collected goes, and with it the unfinished file.
+        () = end => Err(CommandError(
+            "interrupted: no report was written to its place".to_owned(),
+        )),
+    }
+}
+
+async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
@@ -67,6 +79,8 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
     config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
     config.budget.identity_store_per_second =
         config.budget.identity_store_per_second.min(args.per_second);
+    // Before anything is asked of AWS: a report takes minutes, a wrong place should not.
+    let mut output = Output::open(&args.out)?;
     let port = connect(&config, None, WriteMode::Never)
         .await
         .map_err(CommandError)?;
@@ -87,7 +101,6 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
         known: KnownCounts::default(),
         validate_only: false,
     };
-    let mut output = Output::open(&args.out)?;
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
     let collecting = tokio::spawn(collect(request, port, config, sender));
     let bar = progress_bar();
@@ -180,6 +193,8 @@ fn tell(summary: &Summary) -> Result<(), CommandError> {
 /// Where the text goes.
 enum Output {
     Standard,
+    /// A device or a pipe: written as it stands, never replaced.
+    Special(std::fs::File),
     /// Written beside its place and moved there when whole.
     File {
         file: std::fs::File,
@@ -193,22 +208,36 @@ impl Output {
         if place == Path::new("-") {
             return Ok(Self::Standard);
         }
+        if place.is_dir() {
+            return Err(CommandError(format!(
+                "cannot write {}: it is a directory; name a file in it",
+                place.display()
+            )));
+        }
+        let cannot_write =
+            |error| CommandError(format!("cannot write {}: {error}", place.display()));
+        let is_special = std::fs::metadata(place).is_ok_and(|found| !found.is_file());
+        if is_special {
+            let file = std::fs::OpenOptions::new().write(true).open(place);
+            return file.map(Self::Special).map_err(cannot_write);
+        }
+        // Where a link stands, the file behind it is meant.
+        let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
         let mut name = place.as_os_str().to_owned();
         name.push(format!(".{}.part", std::process::id()));
         let beside = PathBuf::from(name);
-        let file = std::fs::File::create(&beside)
-            .map_err(|error| CommandError(format!("cannot write {}: {error}", place.display())))?;
+        let file = std::fs::File::create(&beside).map_err(cannot_write)?;
         Ok(Self::File {
             file,
             beside,
-            place: place.to_owned(),
+            place,
         })
     }
 
     fn write(&mut self, text: &str) -> Result<(), CommandError> {
         let written = match self {
             Self::Standard => std::io::stdout().lock().write_all(text.as_bytes()),
-            Self::File { file, .. } => file.write_all(text.as_bytes()),
+            Self::Special(file) | Self::File { file, .. } => file.write_all(text.as_bytes()),
         };
         written.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
     }
@@ -216,6 +245,7 @@ impl Output {
     fn finish(&mut self) -> Result<(), CommandError> {
         let finished = match self {
             Self::Standard => std::io::stdout().lock().flush(),
+            Self::Special(file) => file.flush(),
             Self::File {
                 file,
                 beside,

@@ -28,6 +28,7 @@ pub(super) async fn connect(
     credentials: Option<&StaticCredentials>,
     write_mode: WriteMode,
 ) -> Result<Arc<SdkIdentityCenter>, String> {
+    check_endpoint_variables()?;
     let budget = Budget::new(config.budget).map_err(|error| error.to_string())?;
     let connected = match credentials {
         Some(credentials) => SdkIdentityCenter::connect_with_credentials(
@@ -39,6 +40,29 @@ pub(super) async fn connect(
         None => SdkIdentityCenter::connect(&config.aws, budget, write_mode).await,
     };
     connected.map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// The SDK takes an endpoint that it cannot read for a failure of the credentials.
+fn check_endpoint_variables() -> Result<(), String> {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SSO_ADMIN",
+        "AWS_ENDPOINT_URL_IDENTITYSTORE",
+        "AWS_ENDPOINT_URL_STS",
+    ] {
+        let Ok(text) = std::env::var(name) else {
+            continue;
+        };
+        let is_url = text.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+        });
+        if !text.is_empty() && !is_url {
+            return Err(format!(
+                "{name} is `{text}`, which is not a URL such as http://127.0.0.1:4566"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Finds the instance to serve: the configured one, or the only one there is.

@@ -43,6 +43,7 @@ impl Drop for Scratch {
 pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     telemetry::start(LogFormat::Text, "warn");
     let end = end_signal()?;
+    tokio::pin!(end);
     let scratch =
         Scratch(std::env::temp_dir().join(format!("usher-demo-{}", uuid::Uuid::new_v4().simple())));
     let world = World::demo();
@@ -76,10 +77,15 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         .await
         .map_err(|error| CommandError::from_error(&error))?;
     let token = sign_token(&scratch.0)?;
-    let told = demo_story::tell(&service, &clock, &token).await;
+    let told = tokio::select! {
+        told = demo_story::tell(&service, &clock, &token) => Some(told),
+        () = &mut end => None,
+    };
     let outcome = match told {
-        Ok(()) if args.once => service.run_until(std::future::ready(())).await,
-        Ok(()) => {
+        // Interrupted in the middle of the story.
+        None => service.run_until(std::future::ready(())).await,
+        Some(Ok(())) if args.once => service.run_until(std::future::ready(())).await,
+        Some(Ok(())) => {
             print_line("");
             print_line("The server goes on until Ctrl-C. Try it:");
             print_line(&format!("  TOKEN={token}"));
@@ -94,7 +100,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
             ));
             service.run_until(end).await
         }
-        Err(problem) => {
+        Some(Err(problem)) => {
             drop(service.run_until(std::future::ready(())).await);
             return Err(CommandError(format!(
                 "the story did not go as it should: {problem}"

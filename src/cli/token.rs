@@ -1,5 +1,6 @@
 //! `usher token`: a development token, signed with the key in the data directory.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,14 +32,20 @@ pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
             args.data_dir.display()
         )));
     }
+    if !DevelopmentTokens::has_key(&args.data_dir) {
+        return Err(CommandError(format!(
+            "{} holds no token key, so that no server has used it; start `usher serve --dev` first, or name its --data-dir",
+            args.data_dir.display()
+        )));
+    }
     let tokens = DevelopmentTokens::open(&args.data_dir)
         .map_err(|error| CommandError::from_error(&error))?;
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
     let token = tokens
         .sign(&subject, now, args.ttl.as_secs())
         .map_err(CommandError)?;
-    println!("{token}");
-    Ok(())
+    writeln!(std::io::stdout(), "{token}")
+        .map_err(|error| CommandError(format!("the token cannot be printed: {error}")))
 }
 
 /// A whole number and a unit: s, m, h or d.

@@ -18,6 +18,8 @@ pub const CALLER_NAME_CHARACTERS_MAX: usize = 256;
 /// The longest name of a principal or an application that a caller may ask for, in characters
 /// (a group's display name has at most 1024, aws-api.md §2).
 pub const NAME_CHARACTERS_MAX: usize = 1024;
+/// The longest alias of an instance, in characters.
+pub const INSTANCE_NAME_CHARACTERS_MAX: usize = 64;
 
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident) => {
@@ -104,6 +106,20 @@ pub fn check_lookup_name(value: &str) -> Result<(), InvalidValue> {
     check_not_blank(value)
 }
 
+/// Checks the name of a user that is to be looked up in AWS: as `check_lookup_name`, on one line.
+pub fn check_user_name(value: &str) -> Result<(), InvalidValue> {
+    check_length(value, NAME_CHARACTERS_MAX)?;
+    check_characters(value, |_| false)?;
+    check_not_blank(value)
+}
+
+/// Checks what may be an instance's alias.
+pub fn check_instance_name(value: &str) -> Result<(), InvalidValue> {
+    check_length(value, INSTANCE_NAME_CHARACTERS_MAX)?;
+    check_characters(value, |_| false)?;
+    check_not_blank(value)
+}
+
 fn check_length(value: &str, characters_max: usize) -> Result<(), InvalidValue> {
     // The byte length bounds the count from above, so that a megabyte is not walked for nothing.
     if value.len() > characters_max
@@ -157,9 +173,13 @@ mod tests {
         for wrong in ["a\0b", "a\u{202E}b", "a\u{7f}"] {
             assert!(Justification::parse(wrong).is_err(), "{wrong:?}");
             assert!(check_lookup_name(wrong).is_err(), "{wrong:?}");
+            assert!(check_user_name(wrong).is_err(), "{wrong:?}");
+            assert!(check_instance_name(wrong).is_err(), "{wrong:?}");
         }
         assert!(Justification::parse("two\nlines").is_ok());
         assert!(Ticket::parse("two\nlines").is_err());
+        assert!(check_lookup_name("two\nlines").is_ok());
+        assert!(check_user_name("two\nlines").is_err());
     }
 
     #[test]

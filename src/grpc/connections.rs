@@ -1,4 +1,4 @@
-//! Connections: how many there are, and how long one may stay silent before its first byte.
+//! Connections: how many there are, and how long one may take until it has said that it speaks HTTP/2.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +17,8 @@ use tonic::transport::server::Connected;
 
 /// Accepted connections that wait for the server to take them.
 const ACCEPTED_MAX: usize = 16;
+/// Bytes with which every HTTP/2 connection begins (RFC 9113 §3.4).
+const PREFACE_BYTES: usize = 24;
 /// The pause after a failed accept, such as when no file is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -24,8 +26,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
-    /// Runs until the first byte came.
+    /// Runs until the preface came: from then on the keepalive watches over the peer.
     silence: Option<Pin<Box<Sleep>>>,
+    /// Bytes of the preface that are still to come.
+    preface_left: usize,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -33,7 +37,7 @@ pub(super) struct Connection {
 pub(super) fn accept(
     listener: TcpListener,
     connections_max: usize,
-    first_byte_time_max: Duration,
+    preface_time_max: Duration,
     stop: CancellationToken,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
@@ -57,12 +61,13 @@ pub(super) fn accept(
                 continue;
             };
             drop(stream.set_nodelay(true));
-            let silence = Some(Box::pin(tokio::time::sleep(first_byte_time_max)));
+            let silence = Some(Box::pin(tokio::time::sleep(preface_time_max)));
             if sender
                 .send(Ok(Connection {
                     stream,
                     peer,
                     silence,
+                    preface_left: PREFACE_BYTES,
                     _permit: permit,
                 }))
                 .await
@@ -91,7 +96,9 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len() - before;
+        self.preface_left = self.preface_left.saturating_sub(read);
+        if self.preface_left == 0 {
             self.silence = None;
         }
         if polled.is_pending()
@@ -100,7 +107,7 @@ impl AsyncRead for Connection {
         {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the peer sent nothing",
+                "the peer sent no preface",
             )));
         }
         polled

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode_header};
 
 use super::pb::ErrorReason;
 use crate::domain::CallerName;
@@ -77,6 +77,12 @@ impl DevelopmentTokens {
         })
     }
 
+    /// Whether a server has made its key in this directory.
+    #[must_use]
+    pub fn has_key(data_directory: &Path) -> bool {
+        data_directory.join(KEY_FILE).is_file()
+    }
+
     /// Signs a token for a subject.
     ///
     /// # Errors
@@ -129,6 +135,11 @@ impl DevelopmentTokens {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             _ => return Err(invalid("the authorization scheme is not Bearer")),
         };
+        // Our tokens are signed by the one key there is; a header that points to another is not ours.
+        let foreign = decode_header(token).is_ok_and(|header| names_a_key(&header));
+        if foreign {
+            return Err(invalid("the token's header names a key or an extension"));
+        }
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => CredentialProblem {
@@ -141,6 +152,15 @@ impl DevelopmentTokens {
         CallerName::parse(&decoded.claims.sub)
             .map_err(|_| invalid("the token's subject is not a usable name"))
     }
+}
+
+fn names_a_key(header: &Header) -> bool {
+    header.kid.is_some()
+        || header.jku.is_some()
+        || header.jwk.is_some()
+        || header.x5u.is_some()
+        || header.x5c.is_some()
+        || header.crit.is_some()
 }
 
 fn missing(message: &'static str) -> CredentialProblem {

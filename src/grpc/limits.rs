@@ -14,6 +14,9 @@ pub struct LimitsConfig {
     /// Bytes of a request message: the largest sensible one, an Assign with a full justification,
     /// is under 16 KiB.
     pub message_bytes_max: usize,
+    /// Bytes of a request message of AccessService, whose requests carry texts: a text of a
+    /// megabyte, pasted by mistake, is blamed by its field's name instead of only being too large.
+    pub text_message_bytes_max: usize,
     /// Bytes of a request's metadata: a token of 8 KiB and room beside it.
     pub metadata_bytes_max: u32,
     /// Calls open on one connection.
@@ -28,7 +31,7 @@ pub struct LimitsConfig {
     pub call_seconds_max: u64,
     /// How long a report may take: a large organization's takes 20 minutes (aws-api.md §9).
     pub report_seconds_max: u64,
-    /// How long a new connection may stay silent.
+    /// How long a new connection may stay silent, or take for the first 24 bytes that HTTP/2 asks.
     pub first_byte_seconds_max: u64,
     /// How often a silent peer is asked whether it is there.
     pub keepalive_interval_seconds: u64,
@@ -46,6 +49,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             message_bytes_max: 256 * 1024,
+            text_message_bytes_max: 1280 * 1024,
             metadata_bytes_max: 16 * 1024,
             streams_per_connection_max: 128,
             connections_max: 1000,
@@ -71,6 +75,7 @@ impl LimitsConfig {
     pub fn check(&self) -> Result<(), String> {
         let numbers = [
             ("message_bytes_max", self.message_bytes_max as u64),
+            ("text_message_bytes_max", self.text_message_bytes_max as u64),
             ("metadata_bytes_max", self.metadata_bytes_max.into()),
             (
                 "streams_per_connection_max",

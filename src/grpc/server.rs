@@ -154,8 +154,8 @@ fn transport(limits: &LimitsConfig) -> tonic::transport::Server {
 fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     let size = limits.message_bytes_max;
     let access = AccessService::new(app.clone(), OpenCalls::new(limits.reports_per_caller_max));
-    let access =
-        pb::access_service_server::AccessServiceServer::new(access).max_decoding_message_size(size);
+    let access = pb::access_service_server::AccessServiceServer::new(access)
+        .max_decoding_message_size(limits.text_message_bytes_max);
     let grants = pb::grant_service_server::GrantServiceServer::new(GrantService(app.clone()))
         .max_decoding_message_size(size);
     let directory =

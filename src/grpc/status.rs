@@ -15,6 +15,14 @@ use super::reasons::TABLE;
 use crate::app::{AppError, Violation};
 use crate::directory::Candidate;
 
+/// Candidates and groups that one answer lists: with more it could outgrow the 8 KiB of headers
+/// that some clients take, and would not arrive.
+const LISTED_MAX: usize = 12;
+/// Characters of a caller's own text that an answer repeats.
+const REPEATED_CHARACTERS_MAX: usize = 200;
+/// Characters of a name in such a list, or of a caller's text in a message.
+const NAME_CHARACTERS_MAX: usize = 40;
+
 /// The domain of every reason.
 pub(super) const DOMAIN: &str = "usher";
 
@@ -225,13 +233,20 @@ fn budget_exhausted(retry_after: Duration, call_id: &str) -> Status {
     )
 }
 
-/// All candidates, and no guess.
+/// The candidates, and no guess.
 fn name_ambiguous(query: &str, candidates: &[Candidate], call_id: &str) -> Status {
+    let count = candidates.len().to_string();
+    let candidates = &candidates[..candidates.len().min(LISTED_MAX)];
     let ids: Vec<&str> = candidates
         .iter()
         .map(|candidate| candidate.id.as_str())
         .collect();
-    let metadata = [("query", query), ("candidates", &ids.join(","))];
+    let query = shorten(query, REPEATED_CHARACTERS_MAX);
+    let metadata = [
+        ("query", query.as_str()),
+        ("candidates", &ids.join(",")),
+        ("candidateCount", &count),
+    ];
     status(
         ErrorReason::NameAmbiguous,
         call_id,
@@ -239,10 +254,11 @@ fn name_ambiguous(query: &str, candidates: &[Candidate], call_id: &str) -> Statu
         &metadata,
         |details| {
             for candidate in candidates {
+                let name = shorten(&candidate.name, NAME_CHARACTERS_MAX);
                 details.add_precondition_failure_violation(
                     "NAME_AMBIGUOUS",
                     &candidate.id,
-                    format!("{} `{}`", candidate.kind, candidate.name),
+                    format!("{} `{name}`", candidate.kind),
                 );
             }
         },
@@ -250,22 +266,36 @@ fn name_ambiguous(query: &str, candidates: &[Candidate], call_id: &str) -> Statu
 }
 
 fn access_via_group(groups: &[(String, String)], call_id: &str) -> Status {
-    let ids: Vec<&str> = groups.iter().map(|(id, _)| id.as_str()).collect();
-    let names: Vec<&str> = groups.iter().map(|(_, name)| name.as_str()).collect();
-    let message = format!(
-        "the user has this access only through groups: {}",
-        names.join(", ")
-    );
+    let count = groups.len();
+    let listed: Vec<(&str, String)> = groups
+        .iter()
+        .take(LISTED_MAX)
+        .map(|(id, name)| (id.as_str(), shorten(name, NAME_CHARACTERS_MAX)))
+        .collect();
+    let ids: Vec<&str> = listed.iter().map(|(id, _)| *id).collect();
+    let more = match count {
+        0 | 1 => String::new(),
+        _ => format!(" and {} more", count - 1),
+    };
+    let first = listed.first().map_or("", |(_, name)| name);
+    let message = format!("the user has this access only through groups: `{first}`{more}");
+    let metadata = [
+        ("groupIds", ids.join(",")),
+        ("groupCount", count.to_string()),
+    ];
+    let metadata = metadata
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
     status(
         ErrorReason::AccessViaGroup,
         call_id,
         &message,
-        &[("groupIds", &ids.join(","))],
+        &metadata,
         |details| {
-            for (id, name) in groups {
+            for (id, name) in &listed {
                 details.add_precondition_failure_violation(
                     "ACCESS_VIA_GROUP",
-                    id,
+                    *id,
                     format!("group `{name}`"),
                 );
             }
@@ -274,14 +304,20 @@ fn access_via_group(groups: &[(String, String)], call_id: &str) -> Status {
 }
 
 fn not_found(reason: ErrorReason, call_id: &str, kind: &str, query: &str) -> Status {
-    let message = format!("no such {kind}: `{}`", shorten(query));
+    let message = format!("no such {kind}: `{}`", shorten(query, 100));
+    let query = shorten(query, REPEATED_CHARACTERS_MAX);
     status(
         reason,
         call_id,
         &message,
-        &[("resource", query)],
+        &[("resource", &query)],
         |details| {
-            details.set_resource_info(kind, query, "", "does not exist, or may not be seen");
+            details.set_resource_info(
+                kind,
+                query.as_str(),
+                "",
+                "does not exist, or may not be seen",
+            );
         },
     )
 }
@@ -304,12 +340,15 @@ fn retry(reason: ErrorReason, call_id: &str, message: &str) -> Status {
     })
 }
 
-/// At most 100 characters of what a caller sent, for a message; the metadata has it whole.
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= 100 {
+/// The text, or its beginning when it is longer.
+fn shorten(text: &str, characters_max: usize) -> String {
+    if text.chars().nth(characters_max).is_none() {
         text.to_owned()
     } else {
-        text.chars().take(100).chain("...".chars()).collect()
+        text.chars()
+            .take(characters_max)
+            .chain("...".chars())
+            .collect()
     }
 }
 

@@ -18,6 +18,16 @@ pub struct Page<T> {
     pub next: Option<PageToken>,
 }
 
+impl<T> Page<T> {
+    /// The page with every row turned into something else.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            next: self.next,
+        }
+    }
+}
+
 /// More pages than any list can have within AWS's quotas: 200,000 users (aws-api.md §4) in pages
 /// of 100 are 2,000; the rest is room for short and empty pages.
 const PAGES_MAX: usize = 20_000;

@@ -14,6 +14,7 @@ pub(in crate::grpc) fn audit_report(
     message: pb::AuditReportRequest,
 ) -> Result<AuditReport, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let view = match pb::ReportView::try_from(message.view) {
         Ok(pb::ReportView::Access) => Some(View::Access),
         Ok(pb::ReportView::Assignments) => Some(View::Assignments),

@@ -7,14 +7,20 @@ use prost::Message;
 
 use crate::app::{AppError, PageRequest, Violation};
 use crate::directory::{ApplicationQuery, PrincipalQuery};
-use crate::domain::text::check_lookup_name;
-use crate::domain::{ApplicationArn, InvalidValue};
+use crate::domain::text::{check_instance_name, check_lookup_name, check_user_name};
+use crate::domain::{ApplicationArn, InstanceArn, InvalidValue};
 use crate::grpc::pb;
 
 /// The longest duration of a grant. Who wants longer wants no end, and should say so.
 const GRANT_SECONDS_MAX: i64 = 36_525 * 86_400;
 /// The oldest facts that a caller may accept: a day.
 const MAX_AGE_SECONDS_MAX: i64 = 86_400;
+/// Elements of one list that are blamed at most, so that the answer stays small enough to arrive.
+const ELEMENTS_BLAMED_MAX: usize = 10;
+/// Parts of an ARN, between colons.
+const ARN_PARTS: usize = 6;
+/// Characters of its first part, `arn`, with one that cannot be seen.
+const ARN_PREFIX_CHARACTERS_MAX: usize = 4;
 /// Rows a page where the request does not say.
 const PAGE_SIZE_DEFAULT: usize = 100;
 
@@ -31,6 +37,38 @@ impl Fields {
             field: field.to_owned(),
             problem: problem.into(),
         });
+    }
+
+    /// The values of a list of enum values, each once; the first wrong ones are noted by place.
+    pub(super) fn choices<T: PartialEq>(
+        &mut self,
+        field: &str,
+        values: &[i32],
+        problem: &str,
+        parse: impl Fn(i32) -> Option<T>,
+    ) -> Vec<T> {
+        let (mut chosen, mut wrong) = (Vec::new(), 0);
+        for (place, value) in values.iter().enumerate() {
+            match parse(*value) {
+                Some(value) if chosen.contains(&value) => {}
+                Some(value) => chosen.push(value),
+                None if wrong == ELEMENTS_BLAMED_MAX => break,
+                None => {
+                    self.refuse(&format!("{field}[{place}]"), problem);
+                    wrong += 1;
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The instance: empty, an ARN, or what an alias may be.
+    pub(super) fn instance(&mut self, text: &str) {
+        if looks_like_arn(text) {
+            self.take("instance", InstanceArn::parse(text));
+        } else if !text.is_empty() {
+            self.take("instance", check_instance_name(text));
+        }
     }
 
     /// Takes a parsed value, or notes why there is none.
@@ -73,8 +111,10 @@ impl Fields {
                 return None;
             }
         };
-        let (PrincipalQuery::User(text) | PrincipalQuery::Group(text)) = &query;
-        let checked = check_lookup_name(text);
+        let checked = match &query {
+            PrincipalQuery::User(text) => check_user_name(text),
+            PrincipalQuery::Group(text) => check_lookup_name(text),
+        };
         self.take(&format!("{field}.{name}"), checked)
             .map(|()| query)
     }
@@ -116,7 +156,8 @@ impl Fields {
         duration: Option<prost_types::Duration>,
     ) -> Option<SignedDuration> {
         let duration = self.duration(field, duration?)?;
-        if duration <= SignedDuration::ZERO {
+        // The store keeps microseconds: what is shorter would be nothing.
+        if duration.as_micros() <= 0 {
             self.refuse(
                 field,
                 "must be longer than zero; leave it out for access without an end",
@@ -185,11 +226,19 @@ impl Fields {
     }
 }
 
-/// A text that means an ARN, in whatever case it starts.
+/// A text that means an ARN, in whatever case it starts; also with a look-alike or an invisible
+/// letter at its start, which would otherwise make it a name that nothing has.
 fn looks_like_arn(text: &str) -> bool {
-    text.trim_start()
+    let text = text.trim_start();
+    let starts_as_arn = text
         .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("arn:"))
+        .is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
+    let has_its_parts = text.split(':').count() >= ARN_PARTS
+        && text
+            .split(':')
+            .next()
+            .is_some_and(|first| first.chars().nth(ARN_PREFIX_CHARACTERS_MAX).is_none());
+    starts_as_arn || has_its_parts
 }
 
 /// A hash, in hex, of a method and a message. prost encodes fields in the order of their numbers,
@@ -252,6 +301,8 @@ mod tests {
             "arn:aws:s3:::bucket",
             "ARN:AWS:SSO::1:application/x",
             " arn:aws:sso::123456789012:application/x",
+            "\u{430}rn:aws:sso::123456789012:application/x",
+            "\u{feff}arn:aws:sso::123456789012:application/x",
         ] {
             let mut fields = Fields::default();
             let target = pb::Target {

@@ -3,6 +3,7 @@
 use crate::app::{
     AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Revocation, Revoke,
 };
+use crate::directory::PrincipalQuery;
 use crate::domain::report::Provenance;
 use crate::domain::{
     CallerName, GrantId, GrantState, Justification, PrincipalKind, RequestId, Ticket,
@@ -18,6 +19,7 @@ const PRINCIPALS_PAGE_SIZE_MAX: usize = 100;
 
 pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let content = pb::AssignRequest {
         request_id: String::new(),
         ..message.clone()
@@ -50,6 +52,7 @@ pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppE
 pub(in crate::grpc) fn revoke(message: pb::RevokeRequest) -> Result<Revoke, AppError> {
     use pb::revoke_request::Revocation as Wire;
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let content = pb::RevokeRequest {
         request_id: String::new(),
         ..message.clone()
@@ -95,6 +98,7 @@ pub(in crate::grpc) fn list_assignments(
     message: pb::ListAssignmentsRequest,
 ) -> Result<ListAssignments, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let filters = pb::ListAssignmentsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -113,20 +117,17 @@ pub(in crate::grpc) fn list_assignments(
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
     let max_age = fields.max_age("max_age", message.max_age);
-    let mut provenance = Vec::new();
-    for value in &message.provenance {
-        match pb::Provenance::try_from(*value) {
-            Ok(pb::Provenance::Grant) => provenance.push(Provenance::Grant),
-            Ok(pb::Provenance::Standing) => provenance.push(Provenance::Standing),
-            Ok(pb::Provenance::Unrecorded) => provenance.push(Provenance::Unrecorded),
-            Ok(pb::Provenance::Unspecified) | Err(_) => {
-                fields.refuse(
-                    "provenance",
-                    "must be PROVENANCE_GRANT, PROVENANCE_STANDING or PROVENANCE_UNRECORDED",
-                );
-            }
-        }
-    }
+    let provenance = fields.choices(
+        "provenance",
+        &message.provenance,
+        "must be PROVENANCE_GRANT, PROVENANCE_STANDING or PROVENANCE_UNRECORDED",
+        |value| match pb::Provenance::try_from(value) {
+            Ok(pb::Provenance::Grant) => Some(Provenance::Grant),
+            Ok(pb::Provenance::Standing) => Some(Provenance::Standing),
+            Ok(pb::Provenance::Unrecorded) => Some(Provenance::Unrecorded),
+            Ok(pb::Provenance::Unspecified) | Err(_) => None,
+        },
+    );
     fields.finish(Some(ListAssignments {
         instance: message.instance,
         principal,
@@ -146,6 +147,7 @@ pub(in crate::grpc) fn grant_id(text: &str) -> Result<GrantId, AppError> {
 
 pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<ListGrants, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let filters = pb::ListGrantsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -160,16 +162,12 @@ pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<Lis
     );
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
-    let mut states = Vec::new();
-    for value in &message.states {
-        match pb::GrantState::try_from(*value).ok().and_then(grant_state) {
-            Some(state) => states.push(state),
-            None => fields.refuse(
-                "states",
-                "must be states of a grant, such as GRANT_STATE_ACTIVE",
-            ),
-        }
-    }
+    let states = fields.choices(
+        "states",
+        &message.states,
+        "must be a state of a grant, such as GRANT_STATE_ACTIVE",
+        |value| pb::GrantState::try_from(value).ok().and_then(grant_state),
+    );
     let ticket = fields.take("ticket", Ticket::parse(&message.ticket));
     let requested_by = match message.requested_by.as_str() {
         "" => None,
@@ -204,6 +202,7 @@ pub(in crate::grpc) fn applications_page(
     message: &pb::ListApplicationsRequest,
 ) -> Result<PageRequest, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let filters = pb::ListApplicationsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -229,6 +228,7 @@ pub(in crate::grpc) fn list_principals(
     message: pb::ListPrincipalsRequest,
 ) -> Result<ListPrincipals, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let filters = pb::ListPrincipalsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -259,6 +259,13 @@ pub(in crate::grpc) fn list_principals(
             None
         }
     };
+    let asked = principal.as_ref().map(|principal| match principal {
+        PrincipalQuery::User(_) => PrincipalKind::User,
+        PrincipalQuery::Group(_) => PrincipalKind::Group,
+    });
+    if kind.is_some() && asked.is_some() && kind != asked {
+        fields.refuse("type", "contradicts `principal`; leave one of them out");
+    }
     fields.finish(Some(ListPrincipals {
         instance: message.instance,
         kind,
