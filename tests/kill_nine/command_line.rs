@@ -137,8 +137,8 @@ async fn what_this_version_does_not_serve_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_within_the_drain_time_whatever_clients_do() {
-    let simulator = simulator().await;
     for signal in ["INT", "TERM"] {
+        let simulator = simulator().await;
         let place = Place::new(simulator.endpoint_url());
         let mut server = place.serve().await;
         let channel = connect(server.address, &place.data(), "tester").await;
@@ -183,7 +183,6 @@ async fn ctrl_c_ends_within_the_drain_time_whatever_clients_do() {
             let still_open = rest.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
             assert!(!still_open, "its end was not told");
         }
-        simulator.clear_calls();
     }
 }
 

@@ -214,6 +214,11 @@ impl Run {
             "DescribeApplicationAssignment",
         ] {
             for action in &actions {
+                // AWS answers a read with no ConflictException.
+                let is_read = operation.starts_with("Describe");
+                if is_read && *action == FaultAction::Conflict {
+                    continue;
+                }
                 let fault = Fault::new(operation, action.clone()).probability(0.07);
                 self.simulator.add_fault(fault);
             }
