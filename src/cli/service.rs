@@ -128,6 +128,7 @@ async fn start_on_store(
         config.aws.attempt_timeout(),
     );
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
+    let stop = CancellationToken::new();
     let app = App::new(Parts {
         store: dyn_store.clone(),
         port,
@@ -137,6 +138,7 @@ async fn start_on_store(
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),
+        stopping: stop.clone(),
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
@@ -144,7 +146,6 @@ async fn start_on_store(
         .await
         .map_err(|error| StartError(error.to_string()))?;
     let address = server.address();
-    let stop = CancellationToken::new();
     let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
     let serving = stop.clone();
     tasks.spawn(async move {
