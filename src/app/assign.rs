@@ -106,6 +106,25 @@ impl App {
         {
             return Ok(repeated);
         }
+        match self.first_assign(context, request, usage.clone()).await {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => {
+                // A twin of this call may have committed since: then its outcome is the answer.
+                let twin = match &usage {
+                    Some(usage) => self.repeated_grant(context, usage).await,
+                    None => Ok(None),
+                };
+                twin.ok().flatten().ok_or(refusal)
+            }
+        }
+    }
+
+    async fn first_assign(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+        usage: Option<RequestUse>,
+    ) -> Result<AssignOutcome, AppError> {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
@@ -177,9 +196,9 @@ impl App {
                 // After the commit no error reaches the caller: a store that does not answer now
                 // only means that the state is not known better than before.
                 let grant = self.parts.store.grant(&id).await.ok().flatten();
-                Ok(grant.filter(|grant| grant.state != GrantState::Provisioning))
+                grant.filter(|grant| grant.state != GrantState::Provisioning)
             })
-            .await?;
+            .await;
         let grant = match settled {
             Some(grant) => grant,
             None => self

@@ -15,6 +15,7 @@ mod page_token;
 mod paths;
 mod report;
 mod revoke;
+mod revoked;
 mod view;
 mod wait;
 mod warnings;

@@ -5,12 +5,14 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::{App, AppError, CallContext};
+use super::{App, CallContext};
 use crate::domain::GrantId;
 use crate::store::Signals;
 
 /// How often a waiter looks by itself, in case a hint was missed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How soon a waiter looks again where no hint will come; it doubles up to `LOOK_EVERY`.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
 
 /// Listens from before the commit on, so that no change in between is missed.
 pub(super) struct Waiter {
@@ -43,38 +45,51 @@ impl Waiter {
         }
     }
 
+    /// When it gives up.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
     /// Asks `look` now and after every change of one of these grants, until it answers something
-    /// or the time is up. `None` means the time is up.
-    ///
-    /// # Errors
-    /// What `look` fails with.
+    /// or the time is up. `None` means the time is up. Without grants no change is a hint, and
+    /// `look` is asked by the clock alone.
     pub(super) async fn until_some<T, F>(
         &mut self,
         grants: &[GrantId],
         mut look: impl FnMut() -> F,
-    ) -> Result<Option<T>, AppError>
+    ) -> Option<T>
     where
-        F: Future<Output = Result<Option<T>, AppError>>,
+        F: Future<Output = Option<T>>,
     {
+        let mut pause = if grants.is_empty() {
+            LOOK_FIRST
+        } else {
+            LOOK_EVERY
+        };
         loop {
-            if let Some(found) = look().await? {
-                return Ok(Some(found));
+            if let Some(found) = look().await {
+                return Some(found);
             }
-            let look_again = Instant::now() + LOOK_EVERY;
-            loop {
-                let hint =
-                    tokio::time::timeout_at(look_again.min(self.until), self.changes.recv()).await;
-                match hint {
-                    Ok(Ok(id)) if !grants.is_empty() && !grants.contains(&id) => {}
-                    Ok(Err(RecvError::Closed)) => {
-                        tokio::time::sleep_until(look_again.min(self.until)).await;
-                        break;
-                    }
-                    Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => break,
-                }
+            let look_again = self.until.min(Instant::now() + pause);
+            pause = LOOK_EVERY.min(pause * 2);
+            if grants.is_empty() {
+                tokio::time::sleep_until(look_again).await;
+            } else {
+                self.hint_of(grants, look_again).await;
             }
             if Instant::now() >= self.until {
-                return Ok(None);
+                return None;
+            }
+        }
+    }
+
+    /// Waits for a change of one of these grants, or that some may have been missed.
+    async fn hint_of(&mut self, grants: &[GrantId], until: Instant) {
+        loop {
+            match tokio::time::timeout_at(until, self.changes.recv()).await {
+                Ok(Ok(id)) if !grants.contains(&id) => {}
+                Ok(Err(RecvError::Closed)) => return tokio::time::sleep_until(until).await,
+                Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => return,
             }
         }
     }
