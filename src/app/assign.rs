@@ -211,8 +211,8 @@ impl App {
                 .unwrap_or(recorded),
         };
         self.forget_cached(&grant);
-        let warnings = self.known_warnings(&grant);
         let view = self.grant_view_after_commit(grant).await;
+        let warnings = self.known_warnings(&view);
         Ok(AssignOutcome::Granted {
             grant: Box::new(view),
             warnings,
@@ -261,7 +261,11 @@ impl App {
             Principal::Group(group) => {
                 let members = directory
                     .members_of_group(instance, &group.id, max_age, call)
-                    .await?;
+                    .await
+                    .map_err(|failure| {
+                        let group = group_reference(&group.id);
+                        self.read_refusal(instance, Some(&group), None, failure)
+                    })?;
                 members.value.len() as u64
             }
         };
@@ -340,7 +344,9 @@ impl App {
     /// the store does not answer now.
     pub(super) async fn grant_view_after_commit(&self, grant: Grant) -> GrantView {
         let bare = GrantView {
-            principal: self.named_principal(&grant.principal).await,
+            principal: self
+                .named_principal(&grant.instance_arn, &grant.principal)
+                .await,
             target: self.named_target(&grant.target).await,
             standing: crate::domain::Standing::Unknown,
             waiting: None,

@@ -13,6 +13,8 @@ mod grants;
 mod list_assignments;
 mod page_token;
 mod paths;
+mod principals;
+mod reasons;
 mod report;
 mod revoke;
 mod revoked;

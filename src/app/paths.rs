@@ -63,7 +63,7 @@ impl App {
         group: &PrincipalRef,
         call: Call,
     ) -> NamedPrincipal {
-        let known = self.named_principal(group).await;
+        let known = self.named_principal(&instance.arn, group).await;
         if !known.name.is_empty() {
             return known;
         }
@@ -71,7 +71,7 @@ impl App {
         if let Err(failure) = directory.principal(instance, group, max_age, call).await {
             tracing::info!(error = %failure, group.id = %group.id, "a group's name could not be read");
         }
-        self.named_principal(group).await
+        self.named_principal(&instance.arn, group).await
     }
 
     /// The ways in that are left to a principal beside its own assignment: what could be read by
