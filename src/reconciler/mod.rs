@@ -34,11 +34,10 @@ pub struct Reconciler {
     clock: Clock,
     bounds: Bounds,
     config: ReconcilerConfig,
-    holder: Holder,
 }
 
 impl Reconciler {
-    /// Makes a reconciler with a holder name of its own. `attempt_timeout` is the port's.
+    /// Makes a reconciler. `attempt_timeout` is the port's.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -48,14 +47,12 @@ impl Reconciler {
         attempt_timeout: Duration,
     ) -> Self {
         let bounds = config.bounds(attempt_timeout);
-        let holder = Holder(uuid::Uuid::new_v4().to_string());
         Self {
             store,
             port,
             clock,
             bounds,
             config,
-            holder,
         }
     }
 
@@ -99,9 +96,12 @@ impl Reconciler {
             return Ok(self.config.poll_interval());
         }
         let now = self.clock.now();
+        // A name of its own for each round: whoever takes an assignment again after its lease ran
+        // out is another holder, also in this process, and the first hears that it lost the lease.
+        let holder = Holder(uuid::Uuid::new_v4().to_string());
         let claims = self
             .store
-            .claim_due(&self.holder, now, self.lease_until(now), free)
+            .claim_due(&holder, now, self.lease_until(now), free)
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());

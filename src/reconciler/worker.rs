@@ -103,6 +103,7 @@ impl Reconciler {
         write: Write,
         changes: Changes,
     ) -> Result<Progress, StoreError> {
+        run.begin_write(&claim.record, write);
         let claim = match self.store.commit_step(&claim, changes).await {
             Ok(claim) => claim,
             Err(StoreError::Stale) => return self.read_again(&claim, run).await,

@@ -75,9 +75,10 @@ impl Situation<'_> {
                 let Step::Write(write, mut changes) = self.delete() else {
                     return Step::Read;
                 };
-                changes
-                    .events
-                    .insert(0, changes.event(EventKind::LateEffectFound, None, self.now));
+                if self.record.failed_attempts == 0 {
+                    let found = changes.event(EventKind::LateEffectFound, None, self.now);
+                    changes.events.insert(0, found);
+                }
                 Step::Write(write, changes)
             }
             (Some(true), None) => self.close_recheck(Some(EventKind::FoundOutOfBand)),
@@ -101,6 +102,8 @@ impl Situation<'_> {
         // From here on the assignment is nobody's: the next grant reads before it writes.
         changes.record.standing = Standing::Unknown;
         if let Some(kind) = event {
+            // It is there again, whoever made it.
+            changes.record.removed_at = None;
             changes.events.push(changes.event(kind, None, self.now));
         }
         self.rest(changes)

@@ -216,6 +216,7 @@ impl World {
                         let shown_for = self.bounds.visibility_horizon + self.bounds.lease;
                         self.aws.begin_create(self.now - shown_for);
                     }
+                    run.begin_write(&record, write);
                     self.commit(&changes)?;
                     record = self.record.clone();
                     grants = self.open_grants();
