@@ -212,7 +212,7 @@ async fn a_grant_on_its_way_out_does_not_hold_what_is_standing() {
     assert!(grant.last_error.is_none());
     let row = only_row(&service, &triple).await;
     assert_eq!(row.provenance(), Provenance::Grant);
-    assert_eq!(row.grant_ids, [grant.id.clone()]);
+    assert_eq!(row.grant_ids, std::slice::from_ref(&grant.id));
     assert_eq!(row.end_time, grant.end_time);
     service.revoke(revoke_of(&grant.id)).await;
     let row = only_row(&service, &triple).await;
