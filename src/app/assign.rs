@@ -106,6 +106,25 @@ impl App {
         {
             return Ok(repeated);
         }
+        match self.first_assign(context, request, usage.clone()).await {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => {
+                // A twin of this call may have committed since: then its outcome is the answer.
+                let twin = match &usage {
+                    Some(usage) => self.repeated_grant(context, usage).await,
+                    None => Ok(None),
+                };
+                twin.ok().flatten().ok_or(refusal)
+            }
+        }
+    }
+
+    async fn first_assign(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+        usage: Option<RequestUse>,
+    ) -> Result<AssignOutcome, AppError> {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
@@ -177,9 +196,9 @@ impl App {
                 // After the commit no error reaches the caller: a store that does not answer now
                 // only means that the state is not known better than before.
                 let grant = self.parts.store.grant(&id).await.ok().flatten();
-                Ok(grant.filter(|grant| grant.state != GrantState::Provisioning))
+                grant.filter(|grant| grant.state != GrantState::Provisioning)
             })
-            .await?;
+            .await;
         let grant = match settled {
             Some(grant) => grant,
             None => self
@@ -192,8 +211,8 @@ impl App {
                 .unwrap_or(recorded),
         };
         self.forget_cached(&grant);
-        let warnings = self.known_warnings(&grant);
         let view = self.grant_view_after_commit(grant).await;
+        let warnings = self.known_warnings(&view);
         Ok(AssignOutcome::Granted {
             grant: Box::new(view),
             warnings,
@@ -242,7 +261,11 @@ impl App {
             Principal::Group(group) => {
                 let members = directory
                     .members_of_group(instance, &group.id, max_age, call)
-                    .await?;
+                    .await
+                    .map_err(|failure| {
+                        let group = group_reference(&group.id);
+                        self.read_refusal(instance, Some(&group), None, failure)
+                    })?;
                 members.value.len() as u64
             }
         };
@@ -338,7 +361,9 @@ impl App {
     /// the store does not answer now.
     pub(super) async fn grant_view_after_commit(&self, grant: Grant) -> GrantView {
         let bare = GrantView {
-            principal: self.named_principal(&grant.principal).await,
+            principal: self
+                .named_principal(&grant.instance_arn, &grant.principal)
+                .await,
             target: self.named_target(&grant.target).await,
             standing: crate::domain::Standing::Unknown,
             waiting: None,

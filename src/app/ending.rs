@@ -1,16 +1,13 @@
-//! What a Revoke is about: the assignment that is meant, whether there is anything to remove, and
-//! what outlives it.
+//! What a Revoke is about: the assignment that is meant, and whether there is anything to remove.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::revoke::{AssignmentState, scope_of};
+use super::revoked::scope_of;
 use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
 use crate::domain::{
-    ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Instance,
-    PrincipalId, PrincipalKind, PrincipalRef, Target,
+    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Instance, PrincipalId,
+    PrincipalKind, PrincipalRef, Target,
 };
 
 /// Why there may be nothing to remove.
@@ -27,7 +24,6 @@ impl App {
     pub(super) async fn check_something_to_remove(
         &self,
         context: &CallContext,
-        instance: &Instance,
         key: &AssignmentKey,
     ) -> Result<Nothing, AppError> {
         let open = self
@@ -53,27 +49,9 @@ impl App {
         {
             return Ok(Nothing::ToSay);
         }
-        if key.principal.kind == PrincipalKind::User {
-            let groups = self.groups_with_access(
-                instance,
-                &key.principal.id,
-                application,
-                Duration::ZERO,
-                call,
-            );
-            let groups = match groups.await {
-                // A user that is gone is in no group.
-                Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
-                groups => groups?,
-            };
-            if !groups.is_empty() {
-                let mut named = Vec::with_capacity(groups.len());
-                for group in groups {
-                    let name = self.group_with_name(instance, &group, call).await.name;
-                    named.push((group.id.to_string(), name));
-                }
-                return Err(AppError::AccessViaGroup { groups: named });
-            }
+        let groups = self.groups_behind(context, key).await?;
+        if !groups.is_empty() {
+            return Err(AppError::AccessViaGroup { groups });
         }
         if record.removed_at.is_some() {
             return Ok(Nothing::AlreadyRemoved);
@@ -82,6 +60,33 @@ impl App {
             principal_id: key.principal.id.to_string(),
             target: key.target.key().to_owned(),
         })
+    }
+
+    /// The groups, id and name, through which a principal has what it is not assigned itself. What
+    /// AWS does not answer is an error, never an absence.
+    async fn groups_behind(
+        &self,
+        context: &CallContext,
+        key: &AssignmentKey,
+    ) -> Result<Vec<(String, String)>, AppError> {
+        if key.principal.kind != PrincipalKind::User {
+            return Ok(Vec::new());
+        }
+        let instance = self.instance(key.instance_arn.as_str())?;
+        let Target::Application(application) = &key.target;
+        let (call, user) = (self.call(context), &key.principal.id);
+        let groups = self.groups_with_access(instance, user, application, Duration::ZERO, call);
+        let groups = match groups.await {
+            // A user that is gone is in no group, and nobody has an application that is gone.
+            Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
+            groups => groups?,
+        };
+        let mut named = Vec::with_capacity(groups.len());
+        for group in groups {
+            let name = self.group_with_name(instance, &group, call).await.name;
+            named.push((group.id.to_string(), name));
+        }
+        Ok(named)
     }
 
     /// The assignment that a caller wants removed.
@@ -153,34 +158,5 @@ impl App {
             .find_application(instance, query, self.default_max_age(), call)
             .await?;
         Ok(found.value.arn)
-    }
-
-    /// Counted from the end of the access; from now while that is still to come.
-    pub(super) fn sessions_may_last_until(
-        &self,
-        record: &AssignmentRecord,
-        state: AssignmentState,
-    ) -> Option<Timestamp> {
-        let ended_at = match state {
-            AssignmentState::Present => return None,
-            AssignmentState::Absent => record.removed_at,
-            AssignmentState::Removing | AssignmentState::Unknown => None,
-        };
-        self.sessions_outlive(ended_at.unwrap_or_else(|| self.parts.clock.now()))
-    }
-
-    pub(super) fn sessions_outlive(&self, ended_at: Timestamp) -> Option<Timestamp> {
-        let outlives =
-            SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
-        ended_at.checked_add(outlives).ok()
-    }
-
-    pub(super) fn application_note(&self, application: &ApplicationArn) -> String {
-        self.parts
-            .config
-            .application_notes
-            .get(application.as_str())
-            .cloned()
-            .unwrap_or_default()
     }
 }

@@ -7,12 +7,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, AppError, CallContext};
+use super::{App, CallContext};
 use crate::domain::GrantId;
 use crate::store::Signals;
 
 /// How often a waiter looks by itself, in case a hint was missed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How soon a waiter looks again where no hint will come; it doubles up to `LOOK_EVERY`.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
 
 /// Listens from before the commit on, so that no change in between is missed.
 pub(super) struct Waiter {
@@ -51,44 +53,53 @@ impl Waiter {
         }
     }
 
+    /// When it gives up.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
     /// Asks `look` now and after every change of one of these grants, until it answers something
-    /// or the time is up. `None` means the time is up, or the service ends.
-    ///
-    /// # Errors
-    /// What `look` fails with.
+    /// or the time is up. `None` means the time is up, or the service ends. Without grants no
+    /// change is a hint, and `look` is asked by the clock alone.
     pub(super) async fn until_some<T, F>(
         &mut self,
         grants: &[GrantId],
         mut look: impl FnMut() -> F,
-    ) -> Result<Option<T>, AppError>
+    ) -> Option<T>
     where
-        F: Future<Output = Result<Option<T>, AppError>>,
+        F: Future<Output = Option<T>>,
     {
+        let mut pause = if grants.is_empty() {
+            LOOK_FIRST
+        } else {
+            LOOK_EVERY
+        };
         loop {
-            if let Some(found) = look().await? {
-                return Ok(Some(found));
+            if let Some(found) = look().await {
+                return Some(found);
             }
+            let look_again = self.until.min(Instant::now() + pause);
+            pause = LOOK_EVERY.min(pause * 2);
             let stopping = self.stopping.clone();
             tokio::select! {
                 () = stopping.cancelled() => return look().await,
-                () = self.hint(grants) => {}
+                () = self.hint_of(grants, look_again) => {}
             }
             if Instant::now() >= self.until {
-                return Ok(None);
+                return None;
             }
         }
     }
 
-    /// Completes when there may be something new to see, or the time is up.
-    async fn hint(&mut self, grants: &[GrantId]) {
-        let look_again = (Instant::now() + LOOK_EVERY).min(self.until);
+    /// Waits for a change of one of these grants, or that some may have been missed.
+    async fn hint_of(&mut self, grants: &[GrantId], until: Instant) {
+        if grants.is_empty() {
+            return tokio::time::sleep_until(until).await;
+        }
         loop {
-            match tokio::time::timeout_at(look_again, self.changes.recv()).await {
-                Ok(Ok(id)) if !grants.is_empty() && !grants.contains(&id) => {}
-                Ok(Err(RecvError::Closed)) => {
-                    tokio::time::sleep_until(look_again).await;
-                    return;
-                }
+            match tokio::time::timeout_at(until, self.changes.recv()).await {
+                Ok(Ok(id)) if !grants.contains(&id) => {}
+                Ok(Err(RecvError::Closed)) => return tokio::time::sleep_until(until).await,
                 Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => return,
             }
         }

@@ -47,6 +47,24 @@ pub trait Store: Send + Sync + 'static {
         request: &RequestUse,
     ) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError>;
 
+    /// What an earlier revocation with this key did: `Repeated` with the record of its assignment,
+    /// or `Reused`; none when the key is free.
+    async fn find_revocation(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RevokeOutcome>, StoreError>;
+
+    /// Remembers the key of a removal that found nothing to remove, so that a repeat removes
+    /// nothing either. `Ended` without grants, or what an equal call did.
+    ///
+    /// # Errors
+    /// `Unavailable` as for `record_grant`.
+    async fn remember_removal(
+        &self,
+        key: &AssignmentKey,
+        request: &RequestUse,
+    ) -> Result<RevokeOutcome, StoreError>;
+
     /// Ends one grant by `domain::intent::revoke_grant`; a grant that is over or ending is answered
     /// as it is.
     ///

@@ -155,6 +155,27 @@ impl Store for SqliteStore {
         callers::find_request(&mut transaction, request).await
     }
 
+    async fn find_revocation(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RevokeOutcome>, StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        callers::find_revocation(&mut transaction, request).await
+    }
+
+    async fn remember_removal(
+        &self,
+        key: &AssignmentKey,
+        request: &RequestUse,
+    ) -> Result<RevokeOutcome, StoreError> {
+        let (key, request) = (key.clone(), request.clone());
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { callers::remember_removal(connection, &key, &request).await })
+        }))
+        .await
+    }
+
     async fn revoke_grant(
         &self,
         id: &GrantId,
