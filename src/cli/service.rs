@@ -54,8 +54,24 @@ pub struct RunningService {
     /// Whether it changes AWS.
     pub may_write: bool,
     store: Arc<SqliteStore>,
+    /// The server alone: it stops first, so that callers that wait for the reconciler get it.
+    serving: Part,
+    /// Reconciler, follower, housekeeping: they stop when no caller is left.
+    background: Part,
+}
+
+/// Tasks that are stopped together.
+#[derive(Default)]
+struct Part {
     stop: CancellationToken,
     tasks: JoinSet<Result<(), String>>,
+}
+
+impl Part {
+    async fn stop(&mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Starts everything and answers once the server listens.
@@ -137,27 +153,23 @@ async fn start_on_store(
         .await
         .map_err(|error| StartError(error.to_string()))?;
     let address = server.address();
-    let stop = CancellationToken::new();
-    let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
-    let serving = stop.clone();
-    tasks.spawn(async move {
-        server
-            .serve(serving)
-            .await
-            .map_err(|error| error.to_string())
-    });
-    let reconciling = stop.clone();
-    tasks.spawn(async move {
+    let (mut serving, mut background) = (Part::default(), Part::default());
+    let stop = serving.stop.clone();
+    serving
+        .tasks
+        .spawn(async move { server.serve(stop).await.map_err(|error| error.to_string()) });
+    let reconciling = background.stop.clone();
+    background.tasks.spawn(async move {
         reconciler.run(reconciling).await;
         Ok(())
     });
-    let following = stop.clone();
-    tasks.spawn(async move {
+    let following = background.stop.clone();
+    background.tasks.spawn(async move {
         following.run_until_cancelled(app.follow_changes()).await;
         Ok(())
     });
-    let keeping = stop.clone();
-    tasks.spawn(async move {
+    let keeping = background.stop.clone();
+    background.tasks.spawn(async move {
         keeping
             .run_until_cancelled(forget_old_requests(dyn_store, clock, kept))
             .await;
@@ -168,8 +180,8 @@ async fn start_on_store(
         instance,
         may_write,
         store: store.clone(),
-        stop,
-        tasks,
+        serving,
+        background,
     })
 }
 
@@ -187,10 +199,11 @@ impl RunningService {
     pub async fn run_until(mut self, end: impl Future<Output = ()>) -> Result<(), StartError> {
         let early = tokio::select! {
             () = end => None,
-            Some(done) = self.tasks.join_next() => Some(done),
+            Some(done) = self.serving.tasks.join_next() => Some(done),
+            Some(done) = self.background.tasks.join_next() => Some(done),
         };
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.serving.stop().await;
+        self.background.stop().await;
         self.store.close().await;
         match early {
             None => Ok(()),
