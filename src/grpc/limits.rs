@@ -27,6 +27,10 @@ pub struct LimitsConfig {
     pub calls_per_caller_max: usize,
     /// Reports of one caller at once: each holds a collection in memory.
     pub reports_per_caller_max: usize,
+    /// Reports of all callers at once: each holds a collection in memory, some 100 MB at 100,000
+    /// users (aws-api.md §9), and all share one quota of AWS, so that more at once only makes each
+    /// of them slower.
+    pub reports_max: usize,
     /// How long a unary call may take where the caller sets no deadline, and at most.
     pub call_seconds_max: u64,
     /// How long a report may take: a large organization's takes 20 minutes (aws-api.md §9).
@@ -55,6 +59,7 @@ impl Default for LimitsConfig {
             connections_max: 1000,
             calls_per_caller_max: 64,
             reports_per_caller_max: 4,
+            reports_max: 8,
             call_seconds_max: 30,
             report_seconds_max: 7200,
             first_byte_seconds_max: 10,
