@@ -60,7 +60,7 @@ enum FormatArg {
 /// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
 /// is told on standard error.
 pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
-    telemetry::start(LogFormat::Text, "warn");
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let end = end_signal()?;
     tokio::select! {
         written = write_report(args) => written,

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
 use crate::store::{SqliteStore, Store};
+use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher check`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,7 @@ impl Findings {
 
 /// Checks everything and ends with exit code 1 when something is missing.
 pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let mut findings = Findings::default();
     let config = match &args.config {
         Some(path) => {

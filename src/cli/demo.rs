@@ -41,7 +41,7 @@ impl Drop for Scratch {
 
 /// Tells the story, then serves until Ctrl-C, or ends with `--once`.
 pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
-    telemetry::start(LogFormat::Text, "warn");
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let end = end_signal()?;
     tokio::pin!(end);
     let scratch =
