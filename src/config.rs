@@ -98,6 +98,8 @@ impl Config {
         self.reconciler.check(self.aws.attempt_timeout())?;
         self.service.check()?;
         self.limits.check()?;
+        self.audit.check()?;
+        check_store(&self.store)?;
         if let Some(instance) = &self.instance {
             InstanceArn::parse(&instance.arn).map_err(|error| format!("instance.arn {error}"))?;
             let alias_is_wrong = instance.alias.as_ref().is_some_and(|alias| {
@@ -113,6 +115,28 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Checks the numbers of the store. Its waits are at most 3 s, so that a call answers in time.
+fn check_store(store: &SqliteOptions) -> Result<(), String> {
+    let numbers: [(&str, u64, u64); 4] = [
+        ("queued_writes_max", store.queued_writes_max as u64, 100_000),
+        (
+            "writes_per_commit_max",
+            store.writes_per_commit_max as u64,
+            10_000,
+        ),
+        ("readers", store.readers.into(), 256),
+        ("wait_milliseconds", store.wait_milliseconds, 3000),
+    ];
+    for (name, number, maximum) in numbers {
+        if !(1..=maximum).contains(&number) {
+            return Err(format!(
+                "store.{name} is {number}; it must be 1 to {maximum}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -143,6 +167,20 @@ mod tests {
                 "application_notes",
             ),
             ("not toml", "line 1"),
+            (
+                "[audit]\ncall_timeout_seconds = 9223372036854775807",
+                "audit.call_timeout_seconds",
+            ),
+            (
+                "[limits]\ncall_seconds_max = 9223372036854775807",
+                "limits.call_seconds_max",
+            ),
+            ("[limits]\nreports_max = 0", "limits.reports_max"),
+            ("[store]\nreaders = 0", "store.readers"),
+            (
+                "[store]\nwait_milliseconds = 3001",
+                "store.wait_milliseconds",
+            ),
         ];
         for (text, expected) in cases {
             let error = read(text).unwrap_err().to_string();

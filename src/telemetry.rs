@@ -2,6 +2,9 @@
 
 use tracing_subscriber::EnvFilter;
 
+/// The environment's word on what is logged.
+const VARIABLE: &str = "USHER_LOG";
+
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -11,11 +14,23 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. `USHER_LOG` narrows it, for example `usher=debug`; the default is `usher=info`
-/// with warnings of everything else.
-pub fn start(format: LogFormat, default_filter: &str) {
-    let filter =
-        EnvFilter::try_from_env("USHER_LOG").unwrap_or_else(|_| EnvFilter::new(default_filter));
+/// Starts logging. `USHER_LOG` says what is logged, for example `usher=debug`; without it, or when
+/// it is empty, `default_filter` does.
+///
+/// # Errors
+/// A sentence, when `USHER_LOG` is no filter.
+pub fn start(format: LogFormat, default_filter: &str) -> Result<(), String> {
+    let wanted = std::env::var_os(VARIABLE).unwrap_or_default();
+    let filter = if wanted.is_empty() {
+        default_filter
+    } else {
+        wanted
+            .to_str()
+            .ok_or_else(|| format!("{VARIABLE} is not UTF-8"))?
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        format!("{VARIABLE} is `{filter}`, which is not a filter such as usher=debug: {error}")
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -26,4 +41,5 @@ pub fn start(format: LogFormat, default_filter: &str) {
         LogFormat::Json => builder.json().try_init(),
     };
     drop(started);
+    Ok(())
 }

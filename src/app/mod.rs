@@ -173,7 +173,8 @@ impl App {
 
     fn remember_counts(&self, instance: &InstanceArn, seen: KnownCounts) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.insert(instance.clone(), seen);
+        let older = counts.get(instance).copied().unwrap_or_default();
+        counts.insert(instance.clone(), seen.or(older));
     }
 
     fn default_max_age(&self) -> Duration {

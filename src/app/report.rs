@@ -36,7 +36,7 @@ impl App {
     /// Lookups of the principal or the target.
     ///
     /// # Cancellation
-    /// Dropping the receiver stops the collection.
+    /// Dropping the receiver stops the collection, and so does the deadline of the call.
     pub async fn audit_report(
         &self,
         context: &CallContext,
@@ -77,17 +77,27 @@ impl App {
         };
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
         let app = self.clone();
+        // Also where nobody reads any more: a caller that holds the stream open without reading
+        // must not hold a collection in memory.
+        let deadline = context.deadline;
         tokio::spawn(async move {
             let parts = &app.parts;
-            let run = crate::audit::run(
-                &report,
-                parts.port.as_ref(),
-                Some(parts.store.as_ref()),
-                &parts.clock,
-                &parts.audit,
-                sender,
+            let run = tokio::time::timeout_at(
+                deadline,
+                crate::audit::run(
+                    &report,
+                    parts.port.as_ref(),
+                    Some(parts.store.as_ref()),
+                    &parts.clock,
+                    &parts.audit,
+                    sender,
+                ),
             )
             .await;
+            let Ok(run) = run else {
+                tracing::info!("a report was cut at its deadline");
+                return;
+            };
             match run {
                 Ok(counts) if report.scope.is_whole() && !report.validate_only => {
                     app.remember_counts(&report.instance.arn, counts);

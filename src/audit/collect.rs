@@ -76,7 +76,7 @@ impl<'a> Collector<'a> {
         let mut collection = gathered.finish(self.request.instance.clone());
         collection.operations = self.meter.operations();
         if self.request.scope.is_whole() && collection.missing.is_empty() {
-            collection.learn_counts(users, groups);
+            collection.learn_counts(self.request.view, users, groups);
         }
         collection
     }

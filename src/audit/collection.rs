@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::plan::{KnownCounts, list_pages};
+use crate::domain::report::View;
 use crate::domain::{
     Application, AssignmentRequired, Group, Instance, Operation, PrincipalStatus, User,
 };
@@ -110,7 +111,7 @@ impl Collection {
     }
 
     /// What a whole collection teaches the next plan.
-    pub(super) fn learn_counts(&mut self, users: Option<u64>, groups: Option<u64>) {
+    pub(super) fn learn_counts(&mut self, view: View, users: Option<u64>, groups: Option<u64>) {
         let assignment_pages = (self.applications.iter())
             .map(|facts| list_pages(facts.assignees.len() as u64))
             .sum();
@@ -123,7 +124,8 @@ impl Collection {
         self.counts = KnownCounts {
             applications: Some(self.applications.len() as u64),
             assignment_pages: Some(assignment_pages),
-            member_pages: Some(member_pages),
+            // Only ACCESS reads members: zero read is not zero there.
+            member_pages: (view == View::Access).then_some(member_pages),
             users,
             groups,
         };

@@ -9,6 +9,11 @@ use serde::Deserialize;
 /// wait half a minute each in the budget's queue, in front of everybody of their class.
 const COLLECT_CONCURRENCY_MAX: usize = 512;
 
+/// A call that is not answered within an hour will not be.
+const CALL_TIMEOUT_SECONDS_MAX: u64 = 3600;
+/// Progress that is told less than once a minute is none.
+const PROGRESS_INTERVAL_MILLISECONDS_MAX: u64 = 60_000;
+
 /// The section `audit` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -38,6 +43,38 @@ impl Default for AuditConfig {
 }
 
 impl AuditConfig {
+    /// Checks the ranges; the types know that nothing is 0.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check(&self) -> Result<(), String> {
+        let numbers = [
+            (
+                "collect_concurrency",
+                self.collect_concurrency.get() as u64,
+                COLLECT_CONCURRENCY_MAX as u64,
+            ),
+            (
+                "call_timeout_seconds",
+                self.call_timeout_seconds.get(),
+                CALL_TIMEOUT_SECONDS_MAX,
+            ),
+            (
+                "progress_interval_milliseconds",
+                self.progress_interval_milliseconds.get(),
+                PROGRESS_INTERVAL_MILLISECONDS_MAX,
+            ),
+        ];
+        for (name, number, maximum) in numbers {
+            if number > maximum {
+                return Err(format!(
+                    "audit.{name} is {number}; it must be 1 to {maximum}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn concurrency(&self) -> usize {
         self.collect_concurrency.get().min(COLLECT_CONCURRENCY_MAX)
     }

@@ -12,6 +12,9 @@ use crate::domain::report::{COLUMNS, Format, Row, guarded};
 /// A piece of text is cut at the first row beyond this. A row has a few kilobytes at most, so a
 /// piece stays far below gRPC's message limit of 4 MiB, and a slow reader holds little.
 const PIECE_BYTES: usize = 32 * 1024;
+/// A batch is cut at the first row with which its cells have so many bytes: with long cells long
+/// before it nears gRPC's message limit of 4 MiB.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Rows in a batch: about as many bytes as a piece of text with rows of the usual length.
 const BATCH_ROWS: usize = 200;
 
@@ -40,6 +43,7 @@ enum Form {
     /// The rows themselves; the text is for the hash alone.
     Rows {
         batch: Vec<Row>,
+        bytes: usize,
         text: String,
     },
     Csv(Box<csv::Writer<Vec<u8>>>, usize),
@@ -55,6 +59,7 @@ impl Encoder {
         let form = match format {
             Format::Rows => Form::Rows {
                 batch: Vec::new(),
+                bytes: 0,
                 text: String::new(),
             },
             Format::Csv => {
@@ -76,13 +81,17 @@ impl Encoder {
     /// `FormatError` as it says.
     pub fn push(&mut self, row: Row) -> Result<Option<Piece>, FormatError> {
         match &mut self.form {
-            Form::Rows { batch, text } => {
+            Form::Rows { batch, bytes, text } => {
                 text.clear();
                 write_json_line(text, &row);
                 self.hash.update(text.as_bytes());
+                *bytes += row.cells().map(str::len).iter().sum::<usize>();
                 batch.push(row);
-                let is_full = batch.len() >= BATCH_ROWS;
-                Ok(is_full.then(|| Piece::Rows(std::mem::take(batch))))
+                if batch.len() < BATCH_ROWS && *bytes < BATCH_BYTES {
+                    return Ok(None);
+                }
+                *bytes = 0;
+                Ok(Some(Piece::Rows(std::mem::take(batch))))
             }
             Form::Csv(writer, written) => {
                 for cell in row.cells() {

@@ -47,7 +47,7 @@ fn csv_rows(text: &str) -> Vec<Row> {
     );
     let rows = reader.records().map(|record| {
         let cells: Vec<String> = (record.unwrap().iter())
-            .map(|cell| unguarded(cell).to_owned())
+            .map(|cell| unguarded(cell).into_owned())
             .collect();
         Row::from_cells(cells.try_into().unwrap())
     });

@@ -133,7 +133,7 @@ pub struct Summary {
     pub application_count: u64,
     /// Assignments read that the scope wants.
     pub assignment_count: u64,
-    /// What was asked of AWS, sorted; retries are not counted.
+    /// What the report asked for, sorted: retries are not counted, what the budget refused is.
     pub operations_used: Vec<(Operation, u64)>,
     /// Whether something is missing; none when nothing was to be read.
     pub completeness: Option<Completeness>,

@@ -53,6 +53,21 @@ pub struct KnownCounts {
     pub groups: Option<u64>,
 }
 
+impl KnownCounts {
+    /// These counts, and the older ones where these know nothing: a report that did not look does
+    /// not make the next plan forget.
+    #[must_use]
+    pub fn or(self, older: Self) -> Self {
+        Self {
+            applications: self.applications.or(older.applications),
+            assignment_pages: self.assignment_pages.or(older.assignment_pages),
+            member_pages: self.member_pages.or(older.member_pages),
+            users: self.users.or(older.users),
+            groups: self.groups.or(older.groups),
+        }
+    }
+}
+
 /// What a report will ask of AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {

@@ -9,8 +9,9 @@ use crate::domain::InvalidValue;
 const PER_SECOND_MAX: u32 = 1000;
 /// The largest burst the configuration takes: a full second of the highest rate AWS grants.
 const BURST_MAX: u32 = 1000;
-/// The longest pause after a throttle that the configuration takes, in milliseconds.
-const THROTTLE_PAUSE_MILLISECONDS_MAX: u64 = 60_000;
+/// The longest pause after a throttle, in milliseconds: what the configuration takes, and what an
+/// answer can ask for.
+pub(super) const THROTTLE_PAUSE_MILLISECONDS_MAX: u64 = 60_000;
 
 /// How AWS counts identitystore operations. Two revisions of its quota page are in circulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::config::{BudgetConfig, IdentityStoreQuota};
+use super::config::{BudgetConfig, IdentityStoreQuota, THROTTLE_PAUSE_MILLISECONDS_MAX};
 use super::gcra::{self, Limits, Reservation, State};
 use crate::domain::{InvalidValue, QuotaBucket};
 
 /// What `retry_after` and `estimate` say instead of "never".
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest pause that an answer can ask for.
+const THROTTLE_PAUSE_MAX: Duration = Duration::from_millis(THROTTLE_PAUSE_MILLISECONDS_MAX);
 
 /// The budget cannot give a permit in time. Nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,12 +111,13 @@ impl Budget {
     }
 
     /// Says that AWS throttled an operation of this bucket: nothing of it is sent for
-    /// `retry_after`, at least for the configured pause. Returns the pause.
+    /// `retry_after`, at least for the configured pause and at most for a minute: AWS's quotas are
+    /// per second, and a longer wish comes from a proxy between. Returns the pause.
     pub fn penalize(&self, bucket: QuotaBucket, retry_after: Option<Duration>) -> Duration {
         let least = Duration::from_millis(self.inner.config.throttle_pause_milliseconds);
         let pause = retry_after
             .unwrap_or_default()
-            .clamp(least, NEVER.max(least));
+            .clamp(least, THROTTLE_PAUSE_MAX.max(least));
         if let Some((bucket, limits)) = self.limited(bucket) {
             let nanoseconds = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
             self.with_bucket(bucket, &limits, |entry, now| {

@@ -2,6 +2,7 @@
 //! only, and at half of AWS's usual rate unless told otherwise: others use the quota too.
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ pub(super) struct AuditArgs {
     /// The form of the rows
     #[arg(long, value_enum, default_value = "csv")]
     format: FormatArg,
-    /// The file to write, or - for standard output; a file appears only when it is whole
+    /// The file to write, or - for standard output; a file appears only when it is whole;
+    /// a report that lacks something goes to the name with `.incomplete` at its end
     #[arg(long, default_value = "-")]
     out: PathBuf,
     /// Operations a second, at most, on each of AWS's quotas
@@ -60,7 +62,7 @@ enum FormatArg {
 /// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
 /// is told on standard error.
 pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
-    telemetry::start(LogFormat::Text, "warn");
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let end = end_signal()?;
     tokio::select! {
         written = write_report(args) => written,
@@ -79,6 +81,7 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
     config.budget.identity_store_per_second =
         config.budget.identity_store_per_second.min(args.per_second);
+    config.budget.burst = config.budget.burst.min(args.per_second);
     // Before anything is asked of AWS: a report takes minutes, a wrong place should not.
     let mut output = Output::open(&args.out)?;
     let port = connect(&config, None, WriteMode::Never)
@@ -126,8 +129,9 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
             "the report was cut: it has no summary".to_owned(),
         ));
     };
-    output.finish()?;
-    tell(&summary)
+    let is_complete = summary.completeness == Some(Completeness::Complete);
+    let written_to = output.finish(is_complete)?;
+    tell(&summary, written_to.as_deref())
 }
 
 async fn collect(
@@ -165,7 +169,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 /// Says on standard error what the report holds and what it lacks.
-fn tell(summary: &Summary) -> Result<(), CommandError> {
+fn tell(summary: &Summary, written_to: Option<&Path>) -> Result<(), CommandError> {
     let operations: u64 = summary.operations_used.iter().map(|(_, count)| count).sum();
     eprintln!(
         "{} rows; {} users can enter something; {} applications; {} assignments; {operations} operations; sha256 {}",
@@ -185,9 +189,11 @@ fn tell(summary: &Summary) -> Result<(), CommandError> {
         eprintln!("the report is complete");
         return Ok(());
     }
-    Err(CommandError(
-        "the report is incomplete: what is missing stands above".to_owned(),
-    ))
+    let place = written_to.map(|place| format!("; it was written to {}", place.display()));
+    Err(CommandError(format!(
+        "the report is incomplete: what is missing stands above{}",
+        place.unwrap_or_default()
+    )))
 }
 
 /// Where the text goes.
@@ -195,7 +201,8 @@ enum Output {
     Standard,
     /// A device or a pipe: written as it stands, never replaced.
     Special(std::fs::File),
-    /// Written beside its place and moved there when whole.
+    /// Written beside its place and moved there when whole; where it lacks something, beside what
+    /// may be a complete one from before.
     File {
         file: std::fs::File,
         beside: PathBuf,
@@ -224,9 +231,15 @@ impl Output {
         // Where a link stands, the file behind it is meant.
         let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
         let mut name = place.as_os_str().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
+        name.push(format!(".{}.part", uuid::Uuid::new_v4().simple()));
         let beside = PathBuf::from(name);
-        let file = std::fs::File::create(&beside).map_err(cannot_write)?;
+        // Who has access to what is not for everybody, and nobody may have laid a link here.
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)
+            .map_err(cannot_write)?;
         Ok(Self::File {
             file,
             beside,
@@ -242,17 +255,24 @@ impl Output {
         written.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
     }
 
-    fn finish(&mut self) -> Result<(), CommandError> {
+    /// Answers where the text lies, if in a file.
+    fn finish(&mut self, is_complete: bool) -> Result<Option<PathBuf>, CommandError> {
         let finished = match self {
-            Self::Standard => std::io::stdout().lock().flush(),
-            Self::Special(file) => file.flush(),
+            Self::Standard => std::io::stdout().lock().flush().map(|()| None),
+            Self::Special(file) => file.flush().map(|()| None),
             Self::File {
                 file,
                 beside,
                 place,
-            } => file
-                .sync_all()
-                .and_then(|()| std::fs::rename(&*beside, &*place)),
+            } => {
+                let mut place = place.clone();
+                if !is_complete {
+                    place.as_mut_os_string().push(".incomplete");
+                }
+                file.sync_all()
+                    .and_then(|()| std::fs::rename(&*beside, &place))
+                    .map(|()| Some(place))
+            }
         };
         finished.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
     }

@@ -10,8 +10,12 @@ use crate::domain::{
     Application, DirectAssignment, Failure, Group, Instance, Operation, PrincipalKind,
     PrincipalRef, User,
 };
-use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
+use crate::identity_center::{IdentityCenter, Page, PageToken, SdkIdentityCenter, WriteMode};
 use crate::store::{SqliteStore, Store};
+use crate::telemetry::{self, LogFormat};
+
+/// Pages of a list that are read for its first row: AWS gives an empty one now and then.
+const PAGES_TRIED_MAX: usize = 5;
 
 /// Arguments of `usher check`.
 #[derive(Debug, clap::Args)]
@@ -62,6 +66,7 @@ impl Findings {
 
 /// Checks everything and ends with exit code 1 when something is missing.
 pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let mut findings = Findings::default();
     let config = match &args.config {
         Some(path) => {
@@ -122,21 +127,42 @@ async fn check_aws(findings: &mut Findings, config: &Config, port: &SdkIdentityC
         }
     };
     findings.good(&format!("instance {} in {}", instance.arn, instance.region));
-    let users = port.users(&instance, None, 1, start_call()).await;
+    let at = &instance;
+    let users =
+        first_row(|page| async move { port.users(at, page.as_ref(), 1, start_call()).await });
     let user = findings
-        .operation(Operation::ListUsers, users)
-        .and_then(|page| page.items.into_iter().next());
-    let groups = port.groups(&instance, None, 1, start_call()).await;
+        .operation(Operation::ListUsers, users.await)
+        .flatten();
+    let groups =
+        first_row(|page| async move { port.groups(at, page.as_ref(), 1, start_call()).await });
     let group = findings
-        .operation(Operation::ListGroups, groups)
-        .and_then(|page| page.items.into_iter().next());
-    let applications = port.applications(&instance, None, start_call()).await;
+        .operation(Operation::ListGroups, groups.await)
+        .flatten();
+    let applications =
+        first_row(|page| async move { port.applications(at, page.as_ref(), start_call()).await });
     let application = findings
-        .operation(Operation::ListApplications, applications)
-        .and_then(|page| page.items.into_iter().next());
+        .operation(Operation::ListApplications, applications.await)
+        .flatten();
     check_user(findings, port, &instance, user.as_ref()).await;
     check_group(findings, port, &instance, group.as_ref()).await;
     check_application(findings, port, application.as_ref(), user.as_ref()).await;
+}
+
+/// The first row of a list, none when its first pages are empty.
+async fn first_row<T, F>(read: impl Fn(Option<PageToken>) -> F) -> Result<Option<T>, Failure>
+where
+    F: Future<Output = Result<Page<T>, Failure>>,
+{
+    let mut token = None;
+    for _ in 0..PAGES_TRIED_MAX {
+        let page = read(token).await?;
+        let first = page.items.into_iter().next();
+        if first.is_some() || page.next.is_none() {
+            return Ok(first);
+        }
+        token = page.next;
+    }
+    Ok(None)
 }
 
 async fn check_user(
@@ -146,18 +172,25 @@ async fn check_user(
     user: Option<&User>,
 ) {
     let Some(user) = user else {
-        findings.not_tried("operations on a user", "the identity store lists none");
+        findings.not_tried(
+            "operations on a user",
+            "the first pages of the identity store list none",
+        );
         return;
     };
     findings.operation(
         Operation::DescribeUser,
         port.user(instance, &user.id, start_call()).await,
     );
-    findings.operation(
-        Operation::GetUserId,
-        port.user_id_by_name(instance, &user.user_name, start_call())
-            .await,
-    );
+    if user.user_name.is_empty() {
+        findings.not_tried(
+            &Operation::GetUserId.iam_action(),
+            &format!("AWS gives no user name for {}", user.id),
+        );
+    } else {
+        let found = port.user_id_by_name(instance, &user.user_name, start_call());
+        findings.operation(Operation::GetUserId, found.await);
+    }
     let groups = port
         .groups_of_user(instance, &user.id, None, start_call())
         .await;
@@ -182,18 +215,25 @@ async fn check_group(
     group: Option<&Group>,
 ) {
     let Some(group) = group else {
-        findings.not_tried("operations on a group", "the identity store lists none");
+        findings.not_tried(
+            "operations on a group",
+            "the first pages of the identity store list none",
+        );
         return;
     };
     findings.operation(
         Operation::DescribeGroup,
         port.group(instance, &group.id, start_call()).await,
     );
-    findings.operation(
-        Operation::GetGroupId,
-        port.group_id_by_name(instance, &group.display_name, start_call())
-            .await,
-    );
+    if group.display_name.is_empty() {
+        findings.not_tried(
+            &Operation::GetGroupId.iam_action(),
+            &format!("AWS gives no name for {}", group.id),
+        );
+    } else {
+        let found = port.group_id_by_name(instance, &group.display_name, start_call());
+        findings.operation(Operation::GetGroupId, found.await);
+    }
     let members = port
         .group_members(instance, &group.id, None, start_call())
         .await;
@@ -207,7 +247,10 @@ async fn check_application(
     user: Option<&User>,
 ) {
     let Some(application) = application else {
-        findings.not_tried("operations on an application", "the instance lists none");
+        findings.not_tried(
+            "operations on an application",
+            "the first pages of the instance list none",
+        );
         return;
     };
     findings.operation(
@@ -225,7 +268,7 @@ async fn check_application(
     let Some(user) = user else {
         findings.not_tried(
             "sso:DescribeApplicationAssignment",
-            "the identity store lists no user",
+            "the first pages of the identity store list no user",
         );
         return;
     };

@@ -2,6 +2,7 @@
 //! calls that a person could type.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use super::CommandError;
 use super::demo_story;
@@ -41,7 +42,7 @@ impl Drop for Scratch {
 
 /// Tells the story, then serves until Ctrl-C, or ends with `--once`.
 pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
-    telemetry::start(LogFormat::Text, "warn");
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let end = end_signal()?;
     tokio::pin!(end);
     let scratch =
@@ -62,7 +63,6 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         .into_iter()
         .map(|arn| (arn, REDSHIFT_NOTE.to_owned()))
         .collect();
-    let clock = Clock::system();
     let options = ServiceOptions {
         config,
         data_directory: scratch.0.clone(),
@@ -71,44 +71,65 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
             access_key_id: "simulated".to_owned(),
             secret_access_key: "simulated".to_owned(),
         }),
-        clock: clock.clone(),
+        clock: Clock::system(),
     };
-    let service = start(options)
-        .await
-        .map_err(|error| CommandError::from_error(&error))?;
-    let token = sign_token(&scratch.0)?;
+    let outcome = show(options, args.once, &simulator.endpoint_url(), end.as_mut()).await;
+    // On every path: after an interrupt, and after a story that did not go as it should.
+    simulator.stop().await;
+    outcome
+}
+
+/// Starts the service, tells the story and serves, each until `end`.
+async fn show(
+    options: ServiceOptions,
+    once: bool,
+    aws: &str,
+    mut end: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), CommandError> {
+    let (clock, data_directory) = (options.clock.clone(), options.data_directory.clone());
+    let service = tokio::select! {
+        started = start(options) => started.map_err(|error| CommandError::from_error(&error))?,
+        () = &mut end => return Ok(()),
+    };
+    let told = async {
+        let token = sign_token(&data_directory)?;
+        (demo_story::tell(&service, &clock, &token).await)
+            .map(|()| token)
+            .map_err(|problem| {
+                CommandError(format!("the story did not go as it should: {problem}"))
+            })
+    };
     let told = tokio::select! {
-        told = demo_story::tell(&service, &clock, &token) => Some(told),
+        told = told => Some(told),
+        // Interrupted in the middle of the story.
         () = &mut end => None,
     };
-    let outcome = match told {
-        // Interrupted in the middle of the story.
-        None => service.run_until(std::future::ready(())).await,
-        Some(Ok(())) if args.once => service.run_until(std::future::ready(())).await,
-        Some(Ok(())) => {
-            print_line("");
-            print_line("The server goes on until Ctrl-C. Try it:");
-            print_line(&format!("  TOKEN={token}"));
-            print_line(&format!("  grpcurl -plaintext {} list", service.address));
-            print_line(&format!(
-                "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"type\":\"PRINCIPAL_TYPE_USER\"}}' {} usher.v1.DirectoryService/ListPrincipals",
-                service.address
-            ));
-            print_line(&format!(
-                "The simulated AWS answers at {}",
-                simulator.endpoint_url()
-            ));
-            service.run_until(end).await
-        }
-        Some(Err(problem)) => {
-            drop(service.run_until(std::future::ready(())).await);
-            return Err(CommandError(format!(
-                "the story did not go as it should: {problem}"
-            )));
-        }
+    let goes_on = !once && matches!(told, Some(Ok(_)));
+    if let Some(Ok(token)) = &told
+        && goes_on
+    {
+        print_what_to_try(&service.address.to_string(), token, aws);
+    }
+    let ended = if goes_on {
+        service.run_until(end).await
+    } else {
+        service.run_until(std::future::ready(())).await
     };
-    simulator.stop().await;
-    outcome.map_err(|error| CommandError::from_error(&error))
+    match told {
+        Some(Err(problem)) => Err(problem),
+        _ => ended.map_err(|error| CommandError::from_error(&error)),
+    }
+}
+
+fn print_what_to_try(address: &str, token: &str, aws: &str) {
+    print_line("");
+    print_line("The server goes on until Ctrl-C. Try it:");
+    print_line(&format!("  TOKEN={token}"));
+    print_line(&format!("  grpcurl -plaintext {address} list"));
+    print_line(&format!(
+        "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"type\":\"PRINCIPAL_TYPE_USER\"}}' {address} usher.v1.DirectoryService/ListPrincipals"
+    ));
+    print_line(&format!("The simulated AWS answers at {aws}"));
 }
 
 fn sign_token(data_directory: &std::path::Path) -> Result<String, CommandError> {

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::simulator::SimulateArgs;
+use crate::telemetry::{self, LogFormat};
 
 pub use service::{RunningService, ServiceOptions, StartError, start};
 
@@ -53,6 +54,13 @@ impl CommandError {
     }
 }
 
+async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
+    crate::simulator::run(args)
+        .await
+        .map_err(|error| CommandError::from_error(&error))
+}
+
 /// Runs the command that the arguments name. Exit code 0: done; 1: it failed, with a sentence on
 /// standard error; 2: the arguments are wrong.
 pub async fn run() -> ExitCode {
@@ -62,9 +70,7 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(&args),
-        Command::Simulate(args) => crate::simulator::run(args)
-            .await
-            .map_err(|error| CommandError::from_error(&error)),
+        Command::Simulate(args) => simulate(args).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,7 +35,7 @@ pub(super) struct ServeArgs {
 
 /// Serves until SIGINT or SIGTERM. Prints `listening on ADDRESS` when it is ready.
 pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
-    telemetry::start(args.log_format, "usher=info,warn");
+    telemetry::start(args.log_format, "usher=info,warn").map_err(CommandError)?;
     if !args.dev {
         return Err(CommandError(
             "this version serves only with --dev: loopback, development tokens, no policies. \

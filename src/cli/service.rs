@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::domain::Instance;
 use crate::grpc::Server;
 use crate::grpc::identity::DevelopmentTokens;
-use crate::identity_center::{IdentityCenter, StaticCredentials, WriteMode};
+use crate::identity_center::{IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode};
 use crate::policy::PolicySet;
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
@@ -59,8 +59,43 @@ pub struct RunningService {
     /// Whether it changes AWS.
     pub may_write: bool,
     store: Arc<SqliteStore>,
+    /// The server alone: it stops first, so that callers that wait for the reconciler get it.
+    serving: Part,
+    /// Reconciler, follower, housekeeping: they stop when no caller is left.
+    background: Part,
+}
+
+/// Tasks that are stopped together.
+#[derive(Default)]
+struct Part {
     stop: CancellationToken,
     tasks: JoinSet<Result<(), String>>,
+}
+
+impl Part {
+    /// Runs a task that ends by the token that it is given.
+    fn spawn_to_its_end<F>(&mut self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = task(self.stop.clone());
+        self.tasks.spawn(async move {
+            task.await;
+            Ok(())
+        });
+    }
+
+    /// Runs a task that may be dropped at any point.
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_to_its_end(|stop| async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    async fn stop(&mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Starts everything and answers once the server listens.
@@ -99,26 +134,11 @@ async fn start_on_store(
 ) -> Result<RunningService, StartError> {
     let tokens =
         DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
-    let port = connect(&config, credentials.as_ref(), WriteMode::LoopbackOnly)
-        .await
-        .map_err(StartError)?;
-    let instance = find_instance(port.as_ref(), config.instance.as_ref())
-        .await
-        .map_err(StartError)?;
-    // One read of the identity store: a missing permission shows now, and an endpoint that is not
-    // loopback is seen before anything could be written.
-    port.groups(&instance, None, 1, start_call())
-        .await
-        .map_err(|failure| StartError(explain(&failure)))?;
+    let (port, instance) = reach_aws(&config, credentials.as_ref()).await?;
     warn_of_other_instances(store.as_ref(), &instance).await?;
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
-    let directory = Directory::new(
-        port.clone(),
-        dyn_store.clone(),
-        clock.clone(),
-        config.directory,
-    );
+    let (serving, background) = (Part::default(), Part::default());
     let reconciler = Reconciler::new(
         dyn_store.clone(),
         port.clone(),
@@ -128,65 +148,69 @@ async fn start_on_store(
         config.aws.attempt_timeout(),
     );
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
-    let stop = CancellationToken::new();
     let app = App::new(Parts {
         store: dyn_store.clone(),
+        directory: Directory::new(
+            port.clone(),
+            dyn_store.clone(),
+            clock.clone(),
+            config.directory,
+        ),
         port,
-        directory,
         policy: PolicySet::Development,
         instances: vec![instance.clone()],
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),
-        stopping: stop.clone(),
+        stopping: serving.stop.clone(),
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
     let server = Server::bind(listen, app.clone(), tokens, config.limits)
         .await
         .map_err(|error| StartError(error.to_string()))?;
-    let address = server.address();
-    let mut tasks: JoinSet<Result<(), String>> = JoinSet::new();
-    let serving = stop.clone();
-    tasks.spawn(async move {
-        server
-            .serve(serving)
-            .await
-            .map_err(|error| error.to_string())
-    });
-    let reconciling = stop.clone();
-    tasks.spawn(async move {
-        reconciler.run(reconciling).await;
-        Ok(())
-    });
-    let following = stop.clone();
-    tasks.spawn(async move {
-        following.run_until_cancelled(app.follow_changes()).await;
-        Ok(())
-    });
-    let watching = stop.clone();
-    let (watched, watch_clock) = (dyn_store.clone(), clock.clone());
-    tasks.spawn(async move {
-        watching
-            .run_until_cancelled(warn_of_overdue_ends(watched, watch_clock))
-            .await;
-        Ok(())
-    });
-    let keeping = stop.clone();
-    tasks.spawn(async move {
-        keeping
-            .run_until_cancelled(forget_old_requests(dyn_store, clock, kept))
-            .await;
-        Ok(())
-    });
-    Ok(RunningService {
-        address,
+    let mut service = RunningService {
+        address: server.address(),
         instance,
         may_write,
         store: store.clone(),
-        stop,
-        tasks,
-    })
+        serving,
+        background,
+    };
+    let stop = service.serving.stop.clone();
+    let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
+    service.serving.tasks.spawn(serve);
+    service
+        .background
+        .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
+    service
+        .background
+        .spawn(async move { app.follow_changes().await });
+    service
+        .background
+        .spawn(warn_of_overdue_ends(dyn_store.clone(), clock.clone()));
+    service
+        .background
+        .spawn(forget_old_requests(dyn_store, clock, kept));
+    Ok(service)
+}
+
+/// Finds AWS and the instance, and reads the identity store once: a missing permission shows now,
+/// and an endpoint that is not loopback is seen before anything could be written.
+async fn reach_aws(
+    config: &Config,
+    credentials: Option<&StaticCredentials>,
+) -> Result<(Arc<SdkIdentityCenter>, Instance), StartError> {
+    let port = connect(config, credentials, WriteMode::LoopbackOnly)
+        .await
+        .map_err(StartError)?;
+    let instance = find_instance(port.as_ref(), config.instance.as_ref())
+        .await
+        .map_err(StartError)?;
+    port.groups(&instance, None, 1, start_call())
+        .await
+        .map_err(|failure| StartError(explain(&failure)))?;
+    Ok((port, instance))
 }
 
 impl RunningService {
@@ -203,10 +227,11 @@ impl RunningService {
     pub async fn run_until(mut self, end: impl Future<Output = ()>) -> Result<(), StartError> {
         let early = tokio::select! {
             () = end => None,
-            Some(done) = self.tasks.join_next() => Some(done),
+            Some(done) = self.serving.tasks.join_next() => Some(done),
+            Some(done) = self.background.tasks.join_next() => Some(done),
         };
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.serving.stop().await;
+        self.background.stop().await;
         self.store.close().await;
         match early {
             None => Ok(()),

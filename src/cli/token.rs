@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::CommandError;
 use crate::domain::CallerName;
 use crate::grpc::identity::DevelopmentTokens;
+use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher token`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,7 @@ pub(super) struct TokenArgs {
 
 /// Prints a token, alone on a line.
 pub(super) fn run(args: &TokenArgs) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
     let subject = CallerName::parse(&args.subject)
         .map_err(|error| CommandError(format!("--subject {error}")))?;
     if !args.data_dir.is_dir() {

@@ -2,12 +2,15 @@
 //!
 //! A question either finds a fact that is young enough, joins the read that is under way, or leads
 //! a new one; that is decided under one lock, so that any number of equal questions make one read,
-//! whether the fact is missing or merely too old. A failed read is told to all who joined it and
+//! whether the fact is missing or merely too old. What is joined is no older than what would be
+//! taken: a read that began longer before the question than `max_age` is awaited, not joined, and
+//! all who wait for its end share the next. A read begins one turn after it was first asked for,
+//! so that questions asked together share it also where they want it new. A failed read is told to all who joined it and
 //! kept for nobody. A fact that is forgotten while being read is answered but not kept.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -19,6 +22,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::Clock;
 use crate::domain::{ErrorKind, Failure, Operation};
 use crate::identity_center::{Call, Dated};
+
+/// So much later must a deadline be than that of the read's leader for its failure to be tried
+/// again: questions asked together have nearly equal deadlines, and share a failure as they share
+/// an answer.
+const ANOTHER_ATTEMPT: Duration = Duration::from_millis(500);
 
 type Answer<V> = Result<Dated<V>, Failure>;
 type Reading<V> = Shared<BoxFuture<'static, Answer<V>>>;
@@ -50,6 +58,8 @@ struct Entry<V> {
 struct Flight<V> {
     id: u64,
     deadline: Instant,
+    /// Empty until it begins.
+    began_at: Arc<OnceLock<Instant>>,
     reading: WeakShared<BoxFuture<'static, Answer<V>>>,
 }
 
@@ -58,6 +68,8 @@ enum Found<V> {
     Fact(Dated<V>),
     Joined(Reading<V>, Instant),
     Led(Reading<V>),
+    /// A read from too long before the question: its end is awaited, then asked again.
+    TooOld(Reading<V>),
 }
 
 impl<K, V> Facts<K, V>
@@ -115,11 +127,19 @@ where
         R: Fn() -> F,
         F: Future<Output = Result<V, Failure>> + Send + 'static,
     {
+        let asked_at = Instant::now();
         loop {
-            let (reading, others_deadline) = match self.find(key, max_age, call, &read) {
+            let found = self.find(key, (max_age, asked_at), call, &read);
+            let (reading, others_deadline) = match found {
                 Found::Fact(fact) => return Ok(fact),
                 Found::Joined(reading, deadline) => (reading, Some(deadline)),
                 Found::Led(reading) => (reading, None),
+                Found::TooOld(reading) => {
+                    if timeout_at(call.deadline, reading).await.is_err() {
+                        return Err(Failure::new(ErrorKind::Timeout, operation));
+                    }
+                    continue;
+                }
             };
             let Ok(answer) = timeout_at(call.deadline, reading).await else {
                 return Err(Failure::new(ErrorKind::Timeout, operation));
@@ -128,8 +148,9 @@ where
                 // Who led the read had less time than we have: ask ourselves. It ends, because
                 // our own time does.
                 Err(failure)
-                    if others_deadline.is_some_and(|deadline| deadline < call.deadline)
-                        && ran_out_of_time(failure.kind) => {}
+                    if others_deadline.is_some_and(|theirs| {
+                        more_time_helps(failure.kind, theirs, call.deadline)
+                    }) => {}
                 answer => return answer,
             }
         }
@@ -158,7 +179,13 @@ where
         self.inner.kept.invalidate_all();
     }
 
-    fn find<R, F>(&self, key: &K, max_age: Duration, call: Call, read: &R) -> Found<V>
+    fn find<R, F>(
+        &self,
+        key: &K,
+        (max_age, asked_at): (Duration, Instant),
+        call: Call,
+        read: &R,
+    ) -> Found<V>
     where
         R: Fn() -> F,
         F: Future<Output = Result<V, Failure>> + Send + 'static,
@@ -170,7 +197,13 @@ where
         if let Some(flight) = flights.by_key.get(key)
             && let Some(reading) = flight.reading.upgrade()
         {
-            return Found::Joined(reading, flight.deadline);
+            let began_at = flight.began_at.get();
+            return if began_at.is_none_or(|began_at| asked_at.duration_since(*began_at) <= max_age)
+            {
+                Found::Joined(reading, flight.deadline)
+            } else {
+                Found::TooOld(reading)
+            };
         }
         let id = flights.next_id;
         flights.next_id += 1;
@@ -179,13 +212,20 @@ where
             key: key.clone(),
             id,
         };
-        let reading = fly(landing, self.inner.clock.now(), read())
-            .boxed()
-            .shared();
+        let began_at = Arc::default();
+        let reading = fly(
+            landing,
+            self.inner.clock.now(),
+            Arc::clone(&began_at),
+            read(),
+        )
+        .boxed()
+        .shared();
         if let Some(weak) = reading.downgrade() {
             let flight = Flight {
                 id,
                 deadline: call.deadline,
+                began_at,
                 reading: weak,
             };
             flights.by_key.insert(key.clone(), flight);
@@ -198,14 +238,17 @@ where
 async fn fly<K, V>(
     landing: Landing<K, V>,
     observed_at: Timestamp,
+    began_at: Arc<OnceLock<Instant>>,
     read: impl Future<Output = Result<V, Failure>> + Send,
 ) -> Answer<V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    // Whoever asks in the same turn shares this read.
+    tokio::task::yield_now().await;
     // From before the read, so that no fact is ever younger than it claims.
-    let read_at = Instant::now();
+    let read_at = *began_at.get_or_init(Instant::now);
     let value = read.await?;
     let fact = Dated { value, observed_at };
     landing.keep(Entry {
@@ -280,6 +323,15 @@ where
     }
 }
 
-fn ran_out_of_time(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::BudgetExhausted | ErrorKind::Timeout)
+/// Whether one with the deadline `ours` may get an answer where the one with `theirs` got none.
+fn more_time_helps(kind: ErrorKind, theirs: Instant, ours: Instant) -> bool {
+    match kind {
+        ErrorKind::BudgetExhausted | ErrorKind::Timeout => theirs < ours,
+        // They may have had no time left for another attempt.
+        ErrorKind::Throttled
+        | ErrorKind::Unavailable
+        | ErrorKind::ConnectionLost
+        | ErrorKind::NotReached => theirs + ANOTHER_ATTEMPT < ours,
+        _ => false,
+    }
 }

@@ -1,32 +1,73 @@
 //! AccessService: a few lines a method.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::Stream;
 use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
 
 use super::answer::{answer, take_apart};
-use super::gate::too_many_calls;
-use super::limits::{OpenCall, OpenCalls};
+use super::gate::{too_many_calls, too_many_reports};
+use super::limits::{LimitsConfig, OpenCall, OpenCalls};
 use super::status::status_of;
 use super::{convert, pb};
 use crate::app::{App, AppError};
 use crate::audit::Part;
+use crate::domain::CallerName;
 
 type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// The service over the use cases.
 pub(super) struct AccessService {
     app: App,
-    reports: OpenCalls,
+    reports: OpenReports,
 }
 
 impl AccessService {
-    pub(super) fn new(app: App, reports: OpenCalls) -> Self {
+    pub(super) fn new(app: App, reports: OpenReports) -> Self {
         Self { app, reports }
     }
+}
+
+/// Counts reports: of each caller, and of all together.
+pub(super) struct OpenReports {
+    by_caller: OpenCalls,
+    all: Arc<Semaphore>,
+}
+
+impl OpenReports {
+    pub(super) fn new(limits: &LimitsConfig) -> Self {
+        Self {
+            by_caller: OpenCalls::new(limits.reports_per_caller_max),
+            all: Arc::new(Semaphore::new(limits.reports_max)),
+        }
+    }
+
+    fn try_open(
+        &self,
+        caller: &CallerName,
+        call_id: &str,
+    ) -> Result<(OpenCall, OwnedSemaphorePermit), Status> {
+        let own = (self.by_caller.try_open(caller)).ok_or_else(|| too_many_calls(call_id))?;
+        let place = self.all.clone().try_acquire_owned();
+        Ok((own, place.map_err(|_| too_many_reports(call_id))?))
+    }
+}
+
+/// Keeps a report's places taken until its stream is dropped, at the latest until its deadline:
+/// the collection has ended by then, also where the caller stopped reading and holds the stream.
+fn hold_until(deadline: Instant, places: impl Send + 'static) -> DropGuard {
+    let dropped = CancellationToken::new();
+    let guard = dropped.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ = tokio::time::timeout_at(deadline, dropped.cancelled()).await;
+        drop(places);
+    });
+    guard
 }
 
 #[tonic::async_trait]
@@ -80,10 +121,7 @@ impl pb::access_service_server::AccessService for AccessService {
         request: Request<pb::AuditReportRequest>,
     ) -> Result<Response<Self::AuditReportStream>, Status> {
         let (context, call_id, message) = take_apart(request)?;
-        let open_report = self
-            .reports
-            .try_open(&context.caller)
-            .ok_or_else(|| too_many_calls(&call_id))?;
+        let places = self.reports.try_open(&context.caller, &call_id)?;
         let report = convert::audit_report(message).map_err(|error| status_of(&error, &call_id))?;
         let parts = self
             .app
@@ -92,7 +130,7 @@ impl pb::access_service_server::AccessService for AccessService {
             .map_err(|error| status_of(&error, &call_id))?;
         Ok(Response::new(report_stream(
             parts,
-            open_report,
+            hold_until(context.deadline, places),
             context.deadline,
             call_id,
         )))
@@ -100,10 +138,10 @@ impl pb::access_service_server::AccessService for AccessService {
 }
 
 /// The parts of a report as a stream that says so when it was cut: by the deadline, or by a fault.
-/// The report counts as open until the stream is dropped.
+/// The report counts as open while `open_report` lives.
 fn report_stream(
     parts: mpsc::Receiver<Part>,
-    open_report: OpenCall,
+    open_report: DropGuard,
     deadline: Instant,
     call_id: String,
 ) -> BoxStream<pb::AuditReportResponse> {

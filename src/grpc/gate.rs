@@ -19,6 +19,7 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::answer::CallScope;
+use super::draining::until_draining;
 use super::identity::DevelopmentTokens;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
@@ -28,7 +29,7 @@ use super::status::status;
 const CALL_ID_HEADER: &str = "usher-call-id";
 /// Metadata by which a caller acts for somebody else. Nobody may yet.
 const ON_BEHALF_OF_HEADERS: [&str; 2] = ["usher-on-behalf-of", "usher-subject-token"];
-/// The one method whose answer is a long stream.
+/// The one method with an identity whose answer is a long stream.
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
 /// How much before the caller's deadline the gate answers, so that the answer is Usher's own and
 /// not the transport's.
@@ -162,6 +163,11 @@ async fn admit(
         .unwrap_or(deadline);
     let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
     match tokio::time::timeout_at(answer_by, served).await {
+        Ok(Ok(Ok(response))) if is_report || is_open(&path) => Ok(until_draining(
+            response,
+            &rules.draining,
+            shutting_down(call_id),
+        )),
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err(error))) => {
             tracing::error!(call.id = call_id, error = %error, "routing failed");
@@ -235,6 +241,22 @@ pub(super) fn too_many_calls(call_id: &str) -> Status {
             details.add_quota_failure_violation(
                 "caller",
                 "the number of calls that one caller may have open",
+            );
+        },
+    )
+}
+
+pub(super) fn too_many_reports(call_id: &str) -> Status {
+    status(
+        ErrorReason::CallerConcurrencyLimited,
+        call_id,
+        "as many reports are open on this server as it makes at once; try again when one has ended",
+        &[],
+        |details| {
+            details.set_retry_info(Some(Duration::from_secs(5)));
+            details.add_quota_failure_violation(
+                "server",
+                "the number of reports that may be open at once",
             );
         },
     )

@@ -2,7 +2,7 @@
 //! so that whoever can read that directory can make one. Real issuers come later.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::errors::ErrorKind;
@@ -181,6 +181,13 @@ fn read_or_make_key(path: &Path) -> Result<Vec<u8>, String> {
     if !path.exists() {
         make_key(path)?;
     }
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(format!(
+            "may be read by others, and whoever reads it can make tokens; run: chmod 600 {}",
+            path.display()
+        ));
+    }
     let key = std::fs::read(path).map_err(|error| error.to_string())?;
     if key.len() == KEY_BYTES {
         Ok(key)
@@ -236,6 +243,18 @@ mod tests {
         );
         let other = DevelopmentTokens::open(theirs.path()).unwrap();
         assert!(other.caller(&headers(&format!("Bearer {token}"))).is_err());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        DevelopmentTokens::open(directory.path()).unwrap();
+        let key = directory.path().join(KEY_FILE);
+        for mode in [0o640, 0o604, 0o660] {
+            std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+            let refused = DevelopmentTokens::open(directory.path()).err().unwrap();
+            assert!(refused.to_string().contains("chmod 600"), "{refused}");
+        }
     }
 
     #[test]

@@ -7,6 +7,17 @@ use std::time::Duration;
 
 use crate::domain::CallerName;
 
+/// The longest time the configuration takes, in seconds: a day.
+const SECONDS_MAX: u64 = 24 * 60 * 60;
+/// The largest message it takes, in bytes: all that is read is held in memory.
+const MESSAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The most metadata it takes, in bytes.
+const METADATA_BYTES_MAX: u64 = 1024 * 1024;
+/// The most calls or connections it takes: more than a process may have files.
+const COUNT_MAX: u64 = 1_000_000;
+/// The most reports at once it takes: each is held in memory.
+const REPORTS_MAX: u64 = 1000;
+
 /// The bounds of the surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -14,8 +25,9 @@ pub struct LimitsConfig {
     /// Bytes of a request message: the largest sensible one, an Assign with a full justification,
     /// is under 16 KiB.
     pub message_bytes_max: usize,
-    /// Bytes of a request message of AccessService, whose requests carry texts: a text of a
-    /// megabyte, pasted by mistake, is blamed by its field's name instead of only being too large.
+    /// Bytes of a request message of AccessService, whose requests carry texts. Above the other
+    /// messages' 256 KiB, so that a text of a megabyte, pasted by mistake, is blamed by its field's
+    /// name instead of only being too large; with 64 calls a caller that is 80 MB at most.
     pub text_message_bytes_max: usize,
     /// Bytes of a request's metadata: a token of 8 KiB and room beside it.
     pub metadata_bytes_max: u32,
@@ -27,6 +39,10 @@ pub struct LimitsConfig {
     pub calls_per_caller_max: usize,
     /// Reports of one caller at once: each holds a collection in memory.
     pub reports_per_caller_max: usize,
+    /// Reports of all callers at once: each holds a collection in memory, some 100 MB at 100,000
+    /// users (aws-api.md §9), and all share one quota of AWS, so that more at once only makes each
+    /// of them slower.
+    pub reports_max: usize,
     /// How long a unary call may take where the caller sets no deadline, and at most.
     pub call_seconds_max: u64,
     /// How long a report may take: a large organization's takes 20 minutes (aws-api.md §9).
@@ -55,6 +71,7 @@ impl Default for LimitsConfig {
             connections_max: 1000,
             calls_per_caller_max: 64,
             reports_per_caller_max: 4,
+            reports_max: 8,
             call_seconds_max: 30,
             report_seconds_max: 7200,
             first_byte_seconds_max: 10,
@@ -68,41 +85,81 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// Checks that nothing is bounded to nothing.
+    /// Checks that nothing is bounded to nothing, nor to what no machine has.
     ///
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        let numbers = [
-            ("message_bytes_max", self.message_bytes_max as u64),
-            ("text_message_bytes_max", self.text_message_bytes_max as u64),
-            ("metadata_bytes_max", self.metadata_bytes_max.into()),
+        let numbers: [(&str, u64, u64); 16] = [
+            (
+                "message_bytes_max",
+                self.message_bytes_max as u64,
+                MESSAGE_BYTES_MAX,
+            ),
+            (
+                "text_message_bytes_max",
+                self.text_message_bytes_max as u64,
+                MESSAGE_BYTES_MAX,
+            ),
+            (
+                "metadata_bytes_max",
+                self.metadata_bytes_max.into(),
+                METADATA_BYTES_MAX,
+            ),
             (
                 "streams_per_connection_max",
                 self.streams_per_connection_max.into(),
+                COUNT_MAX,
             ),
-            ("connections_max", self.connections_max as u64),
-            ("calls_per_caller_max", self.calls_per_caller_max as u64),
-            ("reports_per_caller_max", self.reports_per_caller_max as u64),
-            ("call_seconds_max", self.call_seconds_max),
-            ("report_seconds_max", self.report_seconds_max),
-            ("first_byte_seconds_max", self.first_byte_seconds_max),
+            ("connections_max", self.connections_max as u64, COUNT_MAX),
+            (
+                "calls_per_caller_max",
+                self.calls_per_caller_max as u64,
+                COUNT_MAX,
+            ),
+            (
+                "reports_per_caller_max",
+                self.reports_per_caller_max as u64,
+                REPORTS_MAX,
+            ),
+            ("reports_max", self.reports_max as u64, REPORTS_MAX),
+            ("call_seconds_max", self.call_seconds_max, SECONDS_MAX),
+            ("report_seconds_max", self.report_seconds_max, SECONDS_MAX),
+            (
+                "first_byte_seconds_max",
+                self.first_byte_seconds_max,
+                SECONDS_MAX,
+            ),
             (
                 "keepalive_interval_seconds",
                 self.keepalive_interval_seconds,
+                SECONDS_MAX,
             ),
-            ("keepalive_timeout_seconds", self.keepalive_timeout_seconds),
+            (
+                "keepalive_timeout_seconds",
+                self.keepalive_timeout_seconds,
+                SECONDS_MAX,
+            ),
             (
                 "connection_age_seconds_max",
                 self.connection_age_seconds_max,
+                SECONDS_MAX,
             ),
-            ("connection_grace_seconds", self.connection_grace_seconds),
-            ("drain_seconds_max", self.drain_seconds_max),
+            (
+                "connection_grace_seconds",
+                self.connection_grace_seconds,
+                SECONDS_MAX,
+            ),
+            ("drain_seconds_max", self.drain_seconds_max, SECONDS_MAX),
         ];
-        match numbers.iter().find(|(_, number)| *number == 0) {
-            Some((name, _)) => Err(format!("limits.{name} must be more than 0")),
-            None => Ok(()),
+        for (name, number, maximum) in numbers {
+            if !(1..=maximum).contains(&number) {
+                return Err(format!(
+                    "limits.{name} is {number}; it must be 1 to {maximum}"
+                ));
+            }
         }
+        Ok(())
     }
 
     pub(super) fn call_time_max(&self) -> Duration {

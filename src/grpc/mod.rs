@@ -12,6 +12,7 @@ pub mod call;
 mod connections;
 mod convert;
 mod directory;
+mod draining;
 mod gate;
 mod grants;
 pub mod identity;

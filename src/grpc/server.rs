@@ -1,6 +1,7 @@
 //! The server: its services, its bounds, and how it stops.
 //!
-//! Stopping: NOT_SERVING first, then no new calls, then open calls may end for a bounded time.
+//! Stopping: NOT_SERVING first, then no new calls and the end of long streams, then open calls may
+//! end for a bounded time.
 //! tonic's own graceful shutdown can wait for ever for one silent peer; ours does not.
 
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use super::access::AccessService;
+use super::access::{AccessService, OpenReports};
 use super::connections::accept;
 use super::directory::DirectoryService;
 use super::gate::{Gate, GateRules};
@@ -153,7 +154,7 @@ fn transport(limits: &LimitsConfig) -> tonic::transport::Server {
 
 fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     let size = limits.message_bytes_max;
-    let access = AccessService::new(app.clone(), OpenCalls::new(limits.reports_per_caller_max));
+    let access = AccessService::new(app.clone(), OpenReports::new(limits));
     let access = pb::access_service_server::AccessServiceServer::new(access)
         .max_decoding_message_size(limits.text_message_bytes_max);
     let grants = pb::grant_service_server::GrantServiceServer::new(GrantService(app.clone()))

@@ -27,7 +27,8 @@ pub(super) fn operation_of(request: &HttpRequest) -> Option<Operation> {
     Operation::from_name(name).filter(|operation| operation.service() == "sts")
 }
 
-/// Whether the URL is of this machine: 127.0.0.0/8, ::1 or `localhost`.
+/// Whether the URL is of this machine: 127.0.0.0/8 or ::1, written out. The name `localhost` is not
+/// believed: a resolver may send it anywhere.
 pub(super) fn is_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<http::Uri>() else {
         return false;
@@ -37,10 +38,9 @@ pub(super) fn is_loopback(url: &str) -> bool {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    address
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -90,14 +90,14 @@ mod tests {
             "http://127.0.0.1:4566/",
             "http://127.9.9.9/",
             "http://[::1]:80/",
-            "http://localhost:1/x",
-            "http://LOCALHOST/",
         ] {
             assert!(is_loopback(here), "{here}");
         }
         for elsewhere in [
             "https://sso.eu-west-1.amazonaws.com/",
             "http://127.0.0.1.example.com/",
+            "http://localhost:1/x",
+            "http://LOCALHOST/",
             "http://localhost.example.com/",
             "http://10.0.0.1/",
             "http://127.1/",

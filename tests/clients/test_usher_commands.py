@@ -77,9 +77,13 @@ def test_audit_as_json_lines_has_the_rows_of_the_csv(simulated, view):
 def test_audit_that_lacks_something_says_so_and_fails(simulated):
     simulated.fault("ListGroupMemberships", "access_denied")
     place = simulated.directory / "access.csv"
+    place.write_text("the complete report of yesterday")
     done = simulated.run("audit", "--out", place, "--per-second", "1000")
-    fails(done, "missing ", "incomplete")
-    assert place.read_text().startswith("instance_arn,")
+    beside = simulated.directory / "access.csv.incomplete"
+    fails(done, "missing ", "incomplete", str(beside))
+    assert beside.read_text().startswith("instance_arn,")
+    assert beside.stat().st_mode & 0o777 == 0o600
+    assert place.read_text() == "the complete report of yesterday"
     simulated.fault("ListInstances", "access_denied")
     fails(simulated.run("audit"), "sso:ListInstances", "deploy/iam")
 

@@ -9,23 +9,42 @@ const GUARD: char = '\'';
 ///
 /// A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@` or their wide forms (which some
 /// locales fold), and some trim blanks and quotes before they look. Tabs and line breaks at the
-/// start are dangerous by themselves: importers drop them.
+/// start are dangerous by themselves: importers drop them. Where the list separator is not the
+/// comma, a quote in the middle of a line quotes nothing, and a semicolon, a bar or a tab inside the
+/// cell begins another: what follows one of them is guarded as a cell of its own.
 #[must_use]
 pub fn guarded(cell: &str) -> Cow<'_, str> {
-    if is_dangerous(cell) {
-        Cow::Owned(format!("{GUARD}{cell}"))
+    if !parts(cell).any(is_dangerous) {
+        return Cow::Borrowed(cell);
+    }
+    let mut safe = String::with_capacity(cell.len() + 4);
+    for part in parts(cell) {
+        if is_dangerous(part) {
+            safe.push(GUARD);
+        }
+        safe.push_str(part);
+    }
+    Cow::Owned(safe)
+}
+
+/// The cell before `guarded`. For programs that read a CSV report back.
+#[must_use]
+pub fn unguarded(cell: &str) -> Cow<'_, str> {
+    let bare = |part| unguarded_part(part).unwrap_or(part);
+    if parts(cell).any(|part| unguarded_part(part).is_some()) {
+        Cow::Owned(parts(cell).map(bare).collect())
     } else {
         Cow::Borrowed(cell)
     }
 }
 
-/// The cell before `guarded`. For programs that read a CSV report back.
-#[must_use]
-pub fn unguarded(cell: &str) -> &str {
-    match cell.strip_prefix(GUARD) {
-        Some(rest) if is_dangerous(rest) => rest,
-        _ => cell,
-    }
+fn unguarded_part(part: &str) -> Option<&str> {
+    part.strip_prefix(GUARD).filter(|rest| is_dangerous(rest))
+}
+
+/// The cell cut after each letter that separates cells somewhere.
+fn parts(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split_inclusive([';', '|', '\t'])
 }
 
 /// Whether an apostrophe before a cell changes nothing here, as it must: what a guard is taken off
@@ -104,11 +123,28 @@ mod tests {
             "\u{A0}@x",
             "\u{FEFF}=1",
             "“=1”",
-            " \n\"\t=1",
             "\u{200B}+1",
         ] {
             assert_eq!(guarded(cell), format!("'{cell}"), "{cell:?}");
             assert_eq!(unguarded(&guarded(cell)), cell, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn what_another_separator_would_make_a_cell_is_guarded_too() {
+        for (cell, safe) in [
+            ("a;=cmd|'/c calc'!A1", "a;'=cmd|'/c calc'!A1"),
+            ("a| =1", "a|' =1"),
+            ("a\t@x;b;-1", "a\t'@x;b;'-1"),
+            ("=1;=2", "'=1;'=2"),
+            (" \n\"\t=1", "' \n\"\t'=1"),
+        ] {
+            assert_eq!(guarded(cell), safe, "{cell:?}");
+            assert_eq!(unguarded(safe), cell, "{cell:?}");
+        }
+        for harmless in ["a;b|c", "a;'quoted'", "1;2;3"] {
+            assert_eq!(guarded(harmless), harmless);
+            assert_eq!(unguarded(harmless), harmless);
         }
     }
 
@@ -139,10 +175,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_guard_can_be_taken_back(cell in "[=+@ '\"\t\r\na,＝-]{0,6}") {
+        fn the_guard_can_be_taken_back(cell in "[=+@ '\"\t\r\na,;|＝-]{0,6}") {
             let safe = guarded(&cell);
             prop_assert_eq!(unguarded(&safe), cell.as_str());
-            prop_assert!(safe.starts_with('\'') || !is_dangerous(&safe));
+            for part in parts(&safe) {
+                prop_assert!(part.starts_with('\'') || !is_dangerous(part));
+            }
         }
     }
 }
