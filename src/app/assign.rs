@@ -129,7 +129,7 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let found = self.find_for_assign(context, request).await?;
-        self.refuse_if_late(context)?;
+        self.refuse_if_late(context, &found).await?;
         let grant = self.new_grant(context, request, &found);
         let mut waiter = self.waiter(context);
         let outcome = self
@@ -277,15 +277,32 @@ impl App {
         })
     }
 
-    /// Refuses before the commit what the budget cannot serve in time, with the true wait.
-    fn refuse_if_late(&self, context: &CallContext) -> Result<(), AppError> {
+    /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
+    /// everything that is due already.
+    async fn refuse_if_late(
+        &self,
+        context: &CallContext,
+        found: &Found<'_>,
+    ) -> Result<(), AppError> {
         let remaining = context
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());
         if remaining.is_zero() {
             return Err(AppError::DeadlineExceeded);
         }
-        let wait = self.parts.port.estimate(&provisioning_operations());
+        let target = Target::Application(found.application.arn.clone());
+        let now = self.parts.clock.now();
+        let due = self
+            .parts
+            .store
+            .due_before(&found.instance.arn, &target, now)
+            .await?
+            .assignments;
+        let operations: Vec<_> = provisioning_operations()
+            .into_iter()
+            .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
+            .collect();
+        let wait = self.parts.port.estimate(&operations);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();
         if wait > remaining.min(bound) {

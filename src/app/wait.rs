@@ -1,9 +1,11 @@
-//! Waiting for what a write has set in motion, until shortly before the caller's deadline.
+//! Waiting for what a write has set in motion, until shortly before the caller's deadline, or until
+//! the service ends: what is recorded goes on after the next start, and the caller is told so.
 
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{App, CallContext};
 use crate::domain::GrantId;
@@ -18,6 +20,7 @@ const LOOK_FIRST: Duration = Duration::from_millis(50);
 pub(super) struct Waiter {
     changes: tokio::sync::broadcast::Receiver<GrantId>,
     until: Instant,
+    stopping: CancellationToken,
 }
 
 impl App {
@@ -25,7 +28,11 @@ impl App {
     pub(super) fn waiter(&self, context: &CallContext) -> Waiter {
         let config = &self.parts.config;
         let cap = Instant::now() + seconds(config.wait_max_seconds);
-        Waiter::new(self.parts.store.signals(), cap.min(self.answer_by(context)))
+        Waiter::new(
+            self.parts.store.signals(),
+            cap.min(self.answer_by(context)),
+            self.parts.stopping.clone(),
+        )
     }
 
     /// When an answer has to be ready, so that it still arrives before the caller's deadline.
@@ -38,10 +45,11 @@ impl App {
 }
 
 impl Waiter {
-    fn new(signals: &Signals, until: Instant) -> Self {
+    fn new(signals: &Signals, until: Instant, stopping: CancellationToken) -> Self {
         Self {
             changes: signals.changes(),
             until,
+            stopping,
         }
     }
 
@@ -51,8 +59,8 @@ impl Waiter {
     }
 
     /// Asks `look` now and after every change of one of these grants, until it answers something
-    /// or the time is up. `None` means the time is up. Without grants no change is a hint, and
-    /// `look` is asked by the clock alone.
+    /// or the time is up. `None` means the time is up, or the service ends. Without grants no
+    /// change is a hint, and `look` is asked by the clock alone.
     pub(super) async fn until_some<T, F>(
         &mut self,
         grants: &[GrantId],
@@ -72,10 +80,10 @@ impl Waiter {
             }
             let look_again = self.until.min(Instant::now() + pause);
             pause = LOOK_EVERY.min(pause * 2);
-            if grants.is_empty() {
-                tokio::time::sleep_until(look_again).await;
-            } else {
-                self.hint_of(grants, look_again).await;
+            let stopping = self.stopping.clone();
+            tokio::select! {
+                () = stopping.cancelled() => return look().await,
+                () = self.hint_of(grants, look_again) => {}
             }
             if Instant::now() >= self.until {
                 return None;
@@ -85,6 +93,9 @@ impl Waiter {
 
     /// Waits for a change of one of these grants, or that some may have been missed.
     async fn hint_of(&mut self, grants: &[GrantId], until: Instant) {
+        if grants.is_empty() {
+            return tokio::time::sleep_until(until).await;
+        }
         loop {
             match tokio::time::timeout_at(until, self.changes.recv()).await {
                 Ok(Ok(id)) if !grants.contains(&id) => {}

@@ -167,11 +167,21 @@ impl Run {
         }
     }
 
-    /// Carries what this run has seen over to the record as it was read again.
-    pub fn carry_over(&self, record: &mut AssignmentRecord) {
+    /// What this run noted on its record has been committed: from here on the record tells it.
+    pub fn saved(&mut self) {
+        self.before_create = None;
+    }
+
+    /// Carries what this run has seen over to the record as it was read again, after a caller's
+    /// write came between. What was done before a removal was asked for does not count for it.
+    pub fn carry_over(&mut self, before: &AssignmentRecord, record: &mut AssignmentRecord) {
         self.note_create(record);
         if self.presence == Some(true) && record.standing == Standing::No {
             record.create_seen = true;
+        }
+        if record.removal != before.removal {
+            self.presence = None;
+            self.write = None;
         }
     }
 

@@ -47,7 +47,8 @@ impl Situation<'_> {
             // What others made a moment ago may not be visible yet, and no second look would call
             // it Usher's: an explicit removal is done when AWS has taken a Delete.
             (Some(false), Some(Err(failure)))
-                if self.record.removal.is_some() && failure.kind.leaves_delete_open() =>
+                if self.record.removal.is_some()
+                    && (failure.kind.leaves_delete_open() || self.removal_is_young()) =>
             {
                 self.rest_after(failure.clone())
             }
@@ -177,6 +178,13 @@ impl Situation<'_> {
             Some(failure) => self.rest_after(failure),
             None => Step::Read,
         }
+    }
+
+    /// The removal was asked for so shortly ago that an absence read now may be from before it.
+    fn removal_is_young(&self) -> bool {
+        self.record.removal.as_ref().is_some_and(|removal| {
+            self.now.duration_since(removal.at) < self.bounds.visibility_horizon
+        })
     }
 
     /// A Create of Usher's own was never seen and may still appear.

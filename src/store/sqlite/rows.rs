@@ -204,7 +204,8 @@ fn optional_json<T: serde::de::DeserializeOwned>(
         .map_err(|problem| unreadable(column, problem))
 }
 
-fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+/// Reads a count.
+pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|problem| unreadable(column, problem))
 }

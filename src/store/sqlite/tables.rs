@@ -94,7 +94,29 @@ pub(super) async fn write_changes(
     for event in &changes.events {
         insert_event(connection, event).await?;
     }
+    note_end(connection, &changes.record.key).await?;
     Ok(true)
+}
+
+/// Notes beside the record since when, or from when on, there is an end to act on: what has one
+/// comes before other due work.
+async fn note_end(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET end_due_at = (SELECT MIN(at) FROM (\
+           SELECT removal_at AS at FROM assignments",
+        where_key!(),
+        " UNION ALL SELECT CASE state WHEN 'REVOKING' THEN ending_at WHEN 'ACTIVE' THEN end_at END \
+           FROM grants",
+        where_key!(),
+        is_open!(),
+        "))",
+        where_key!()
+    ));
+    bind_key(query, key).execute(connection).await?;
+    Ok(())
 }
 
 async fn insert_record(

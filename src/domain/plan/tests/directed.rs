@@ -3,7 +3,7 @@
 use super::case::{Case, kinds};
 use crate::domain::grant::tests::at;
 use crate::domain::plan::{Run, Write};
-use crate::domain::{ErrorKind, EventKind, Failure, GrantState, Operation, Standing};
+use crate::domain::{ErrorKind, EventKind, GrantState, Standing};
 
 use GrantState::{Active, Provisioning, Revoking};
 
