@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::assign::group_reference;
 use super::page_token::PageRequest;
 use super::principals::Asked;
-use super::reasons::Reasons;
+use super::reasons::{Reasons, scope};
 use super::view::{NamedPrincipal, NamedTarget, status_of};
 use super::{App, AppError, CallContext};
 use crate::audit::StoreFacts;
@@ -150,17 +150,36 @@ impl App {
             max_age: facts_age,
             as_of: facts.observed_at,
         };
-        let mut rows = facts.value.iter().filter(|fact| {
-            after
-                .as_deref()
-                .is_none_or(|after| fact.place().as_str() > after)
-        });
+        let after = after.as_deref();
+        let (rows, next_page_token) = self
+            .rows_after(context, request, &mut names, &reasons, &facts.value, after)
+            .await?;
+        Ok(AssignmentPage {
+            rows,
+            next_page_token,
+            as_of: names.as_of,
+        })
+    }
+
+    /// The rows of one page, from the place `after` on, and the next page's token.
+    async fn rows_after(
+        &self,
+        context: &CallContext,
+        request: &ListAssignments,
+        names: &mut RowNames<'_>,
+        reasons: &Reasons,
+        facts: &[Fact],
+        after: Option<&str>,
+    ) -> Result<(Vec<AssignmentRow>, String), AppError> {
+        let mut rows = facts
+            .iter()
+            .filter(|fact| after.is_none_or(|after| fact.place().as_str() > after));
         let mut page = Vec::new();
         let mut next_page_token = String::new();
         let mut last_place: Option<String> = None;
         for fact in rows.by_ref() {
             let (provenance, grants) = reasons.of(&AssignmentKey {
-                instance_arn: instance.arn.clone(),
+                instance_arn: names.instance.arn.clone(),
                 principal: fact.assigned.clone(),
                 target: Target::Application(fact.application.clone()),
             });
@@ -174,17 +193,10 @@ impl App {
                     .seal(&context.caller, &request.page, &place)?;
                 break;
             }
-            page.push(
-                self.assignment_row(&mut names, fact, provenance, &grants)
-                    .await,
-            );
+            page.push(self.assignment_row(names, fact, provenance, &grants).await);
             last_place = Some(fact.place());
         }
-        Ok(AssignmentPage {
-            rows: page,
-            next_page_token,
-            as_of: names.as_of,
-        })
+        Ok((page, next_page_token))
     }
 
     /// Who and what the question names.
@@ -376,16 +388,5 @@ impl App {
                 .collect(),
             observed_at: memberships.observed_at,
         })
-    }
-}
-
-fn scope(principal: Option<&PrincipalRef>, target: Option<&ApplicationArn>) -> GrantScope {
-    match (principal, target) {
-        (Some(principal), Some(target)) => {
-            GrantScope::Assignment(principal.clone(), target.clone())
-        }
-        (Some(principal), None) => GrantScope::Principal(principal.clone()),
-        (None, Some(target)) => GrantScope::Application(target.clone()),
-        (None, None) => GrantScope::All,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::audit::StoreFacts;
 use crate::domain::report::Provenance;
-use crate::domain::{AssignmentKey, Grant, Standing};
+use crate::domain::{ApplicationArn, AssignmentKey, Grant, PrincipalRef, Standing};
+use crate::store::GrantScope;
 
 /// Grants and standing marks by assignment.
 pub(super) struct Reasons {
@@ -47,5 +48,20 @@ impl Reasons {
         let holding = grants.into_iter();
         let holding = holding.filter(|grant| !is_held || grant.state.is_live());
         (provenance, holding.collect())
+    }
+}
+
+/// The part of an instance that a question is about.
+pub(super) fn scope(
+    principal: Option<&PrincipalRef>,
+    target: Option<&ApplicationArn>,
+) -> GrantScope {
+    match (principal, target) {
+        (Some(principal), Some(target)) => {
+            GrantScope::Assignment(principal.clone(), target.clone())
+        }
+        (Some(principal), None) => GrantScope::Principal(principal.clone()),
+        (None, Some(target)) => GrantScope::Application(target.clone()),
+        (None, None) => GrantScope::All,
     }
 }
