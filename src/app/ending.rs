@@ -1,13 +1,16 @@
-//! What a Revoke is about: the assignment that is meant, and whether there is anything to remove.
+//! What a Revoke is about: the assignment that is meant, whether there is anything to remove, and
+//! what outlives it.
 
 use std::time::Duration;
 
-use super::revoke::scope_of;
+use jiff::{SignedDuration, Timestamp};
+
+use super::revoke::{AssignmentState, scope_of};
 use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
 use crate::domain::{
-    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Instance, PrincipalId,
-    PrincipalKind, PrincipalRef, Target,
+    ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Instance,
+    PrincipalId, PrincipalKind, PrincipalRef, Target,
 };
 
 /// Why there may be nothing to remove.
@@ -150,5 +153,34 @@ impl App {
             .find_application(instance, query, self.default_max_age(), call)
             .await?;
         Ok(found.value.arn)
+    }
+
+    /// Counted from the end of the access; from now while that is still to come.
+    pub(super) fn sessions_may_last_until(
+        &self,
+        record: &AssignmentRecord,
+        state: AssignmentState,
+    ) -> Option<Timestamp> {
+        let ended_at = match state {
+            AssignmentState::Present => return None,
+            AssignmentState::Absent => record.removed_at,
+            AssignmentState::Removing | AssignmentState::Unknown => None,
+        };
+        self.sessions_outlive(ended_at.unwrap_or_else(|| self.parts.clock.now()))
+    }
+
+    pub(super) fn sessions_outlive(&self, ended_at: Timestamp) -> Option<Timestamp> {
+        let outlives =
+            SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
+        ended_at.checked_add(outlives).ok()
+    }
+
+    pub(super) fn application_note(&self, application: &ApplicationArn) -> String {
+        self.parts
+            .config
+            .application_notes
+            .get(application.as_str())
+            .cloned()
+            .unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! Revoke: a grant ends, or an assignment goes with every grant on it. Taking access away asks
 //! nobody and needs no name that AWS still knows: ids of what is deleted there are taken as given.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::assign::Preview;
 use super::ending::Nothing;
@@ -12,8 +12,8 @@ use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, PrincipalQuery};
 use crate::domain::intent::{EndRequest, ending_keeps_assignment};
 use crate::domain::{
-    ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, Grant, GrantId, GrantState,
-    Justification, Operation, PrincipalKind, RequestId, Standing, Target,
+    AssignmentKey, AssignmentRecord, DirectAssignment, Grant, GrantId, GrantState, Justification,
+    Operation, PrincipalKind, RequestId, Standing, Target,
 };
 use crate::store::{GrantScope, RevokeOutcome as StoreOutcome};
 
@@ -366,35 +366,6 @@ impl App {
         }
         outcome.preview = Some(preview);
         Ok(outcome)
-    }
-
-    /// Counted from the end of the access; from now while that is still to come.
-    fn sessions_may_last_until(
-        &self,
-        record: &AssignmentRecord,
-        state: AssignmentState,
-    ) -> Option<Timestamp> {
-        let ended_at = match state {
-            AssignmentState::Present => return None,
-            AssignmentState::Absent => record.removed_at,
-            AssignmentState::Removing | AssignmentState::Unknown => None,
-        };
-        self.sessions_outlive(ended_at.unwrap_or_else(|| self.parts.clock.now()))
-    }
-
-    fn sessions_outlive(&self, ended_at: Timestamp) -> Option<Timestamp> {
-        let outlives =
-            SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
-        ended_at.checked_add(outlives).ok()
-    }
-
-    fn application_note(&self, application: &ApplicationArn) -> String {
-        self.parts
-            .config
-            .application_notes
-            .get(application.as_str())
-            .cloned()
-            .unwrap_or_default()
     }
 }
 

@@ -36,12 +36,10 @@ pub struct Reconciler {
     bounds: Bounds,
     config: ReconcilerConfig,
     instances: Vec<InstanceArn>,
-    holder: Holder,
 }
 
 impl Reconciler {
-    /// Makes a reconciler with a holder name of its own, for the work of these instances only.
-    /// `attempt_timeout` is the port's.
+    /// Makes a reconciler for the work of these instances only. `attempt_timeout` is the port's.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -52,7 +50,6 @@ impl Reconciler {
         attempt_timeout: Duration,
     ) -> Self {
         let bounds = config.bounds(attempt_timeout);
-        let holder = Holder(uuid::Uuid::new_v4().to_string());
         Self {
             store,
             port,
@@ -60,7 +57,6 @@ impl Reconciler {
             bounds,
             config,
             instances,
-            holder,
         }
     }
 
@@ -104,15 +100,12 @@ impl Reconciler {
             return Ok(self.config.poll_interval());
         }
         let now = self.clock.now();
+        // A name of its own for each round: whoever takes an assignment again after its lease ran
+        // out is another holder, also in this process, and the first hears that it lost the lease.
+        let holder = Holder(uuid::Uuid::new_v4().to_string());
         let claims = self
             .store
-            .claim_due(
-                &self.holder,
-                &self.instances,
-                now,
-                self.lease_until(now),
-                free,
-            )
+            .claim_due(&holder, &self.instances, now, self.lease_until(now), free)
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());

@@ -297,7 +297,6 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
     record.standing = Standing::Yes;
     record.standing_seen_at = Some(at(1));
     record.last_create_at = Some(at(2));
-    record.previous_create_at = Some(at(1));
     record.create_acknowledged = true;
     record.create_seen = true;
     record.last_delete_at = Some(at(3));
@@ -309,7 +308,7 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
     record.removed_at = Some(at(6));
     record.recheck_at = Some(at(7));
     record.failed_attempts = 3;
-    record.failing_since = Some(at(8));
+    record.refusing_since = Some(at(8));
     record.last_failure = Some(failure.clone());
     let mut ended = claim.grants[0]
         .apply(Transition::Fail(failure), at(9))

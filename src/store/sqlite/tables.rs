@@ -142,11 +142,10 @@ async fn update_record(
         "UPDATE assignments SET standing = $6, standing_seen_at = $7, last_create_at = $8, \
          create_acknowledged = $9, create_seen = $10, last_delete_at = $11, removal_by = $12, \
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
-         next_attempt_at = $17, failed_attempts = $18, failing_since = $19, last_failure = $20, \
-         previous_create_at = $21, \
+         next_attempt_at = $17, failed_attempts = $18, refusing_since = $19, last_failure = $20, \
          version = version + 1",
         where_key!(),
-        " AND version = $22"
+        " AND version = $21"
     ));
     let removal = record.removal.as_ref();
     let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
@@ -164,9 +163,8 @@ async fn update_record(
         .bind(microseconds_or_null(record.recheck_at))
         .bind(microseconds_or_null(record.next_attempt_at))
         .bind(i64::from(record.failed_attempts))
-        .bind(microseconds_or_null(record.failing_since))
+        .bind(microseconds_or_null(record.refusing_since))
         .bind(last_failure)
-        .bind(microseconds_or_null(record.previous_create_at))
         .bind(count_to_column(record.version))
         .execute(connection)
         .await?;

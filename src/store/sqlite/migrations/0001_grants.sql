@@ -13,7 +13,6 @@ CREATE TABLE assignments (
     standing            TEXT    NOT NULL,
     standing_seen_at    INTEGER,
     last_create_at      INTEGER,
-    previous_create_at  INTEGER,
     create_acknowledged INTEGER NOT NULL,
     create_seen         INTEGER NOT NULL,
     last_delete_at      INTEGER,
@@ -27,7 +26,7 @@ CREATE TABLE assignments (
     -- grant in REVOKING, an active grant's end). What is past it comes before other due work.
     end_due_at          INTEGER,
     failed_attempts     INTEGER NOT NULL,
-    failing_since       INTEGER,
+    refusing_since      INTEGER,
     last_failure        TEXT,
     version             INTEGER NOT NULL,
     lease_holder        TEXT,
