@@ -69,7 +69,9 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
              data directory; it was left as it is"
         ))
     };
-    let options = connect_options(&path, wait);
+    // Read-only: a connection that may write moves what a kill left in the log into the file when
+    // it closes, damaged or not.
+    let options = connect_options(&path, wait).read_only(true);
     let check = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let version = user_version(&mut connection).await?;
