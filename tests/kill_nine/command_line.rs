@@ -74,6 +74,11 @@ async fn ushers_own_database_damaged_later_is_refused() {
     let ended = server.end_within(END_WITHIN).await.expect("an end");
     assert_eq!(ended.code(), Some(0));
     let path = place.data().join(DATABASE);
+    let log = place.data().join(format!("{DATABASE}-wal"));
+    assert!(
+        !log.exists(),
+        "after an end in order the file alone is whole"
+    );
     let whole = bytes_of(&path);
     assert!(whole.len() > 8192, "it holds something");
     let mut scribbled = whole.clone();
@@ -90,6 +95,27 @@ async fn ushers_own_database_damaged_later_is_refused() {
     let mut server = place.serve().await;
     server.signal("TERM");
     assert!(server.end_within(END_WITHIN).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_kill_left_beside_a_damaged_database_is_left_as_it_is() {
+    let simulator = simulator().await;
+    let place = Place::new(simulator.endpoint_url());
+    let mut server = place.serve().await;
+    assign(&place, &server).await;
+    server.kill();
+    let path = place.data().join(DATABASE);
+    let log = place.data().join(format!("{DATABASE}-wal"));
+    let logged = bytes_of(&log);
+    assert!(!logged.is_empty(), "a kill leaves a log");
+    let mut scribbled = bytes_of(&path);
+    for byte in scribbled.iter_mut().skip(4096) {
+        *byte = 0xA5;
+    }
+    std::fs::write(&path, &scribbled).expect("a file");
+    refusal(&place, &SERVE, &[DATABASE, "damaged"]).await;
+    assert_eq!(bytes_of(&path), scribbled, "the database was changed");
+    assert_eq!(bytes_of(&log), logged, "the log was changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -364,6 +364,9 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        // The readers first: the writer's connection has to be the last one, since only that moves
+        // the log into the file. A copy of the file is then whole.
+        self.readers.close().await;
         // No new calls; the writer ends when it has answered those that are queued.
         drop(
             self.queue
@@ -371,7 +374,6 @@ impl Store for SqliteStore {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
-        self.readers.close().await;
         if let Some(writer) = self.writer.lock().await.take()
             && let Err(error) = writer.await
         {
