@@ -335,3 +335,7 @@ fn more_time_helps(kind: ErrorKind, theirs: Instant, ours: Instant) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+#[path = "facts_tests.rs"]
+mod tests;
