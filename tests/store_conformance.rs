@@ -13,6 +13,8 @@ mod callers;
 mod claims;
 #[path = "store_conformance/common.rs"]
 mod common;
+#[path = "store_conformance/due.rs"]
+mod due;
 #[path = "store_conformance/reads.rs"]
 mod reads;
 #[path = "store_conformance/sqlite.rs"]
@@ -50,10 +52,15 @@ check! {
     claims::a_lease_that_is_over_goes_to_another,
     claims::a_step_is_written_with_its_grants_and_events,
     claims::a_callers_write_makes_the_holder_stale,
+    claims::renewing_keeps_the_version_until_a_caller_writes,
     claims::an_older_reading_of_ones_own_claim_is_stale,
     claims::a_released_assignment_is_due_when_its_record_says,
     claims::the_next_due_time_waits_for_claimed_targets,
     claims::a_restart_clears_leases,
+    due::ends_come_before_provisioning,
+    due::what_is_over_is_no_end_any_more,
+    due::another_instances_work_is_left_alone,
+    due::due_work_is_counted,
     reads::grants_page_newest_first_within_a_filter,
     reads::open_grants_and_records_keep_to_their_scope,
     reads::events_are_read_as_written_newest_kept,

@@ -106,11 +106,30 @@ impl App {
         {
             return Ok(repeated);
         }
+        match self.first_assign(context, request, usage.clone()).await {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => {
+                // A twin of this call may have committed since: then its outcome is the answer.
+                let twin = match &usage {
+                    Some(usage) => self.repeated_grant(context, usage).await,
+                    None => Ok(None),
+                };
+                twin.ok().flatten().ok_or(refusal)
+            }
+        }
+    }
+
+    async fn first_assign(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+        usage: Option<RequestUse>,
+    ) -> Result<AssignOutcome, AppError> {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
         let found = self.find_for_assign(context, request).await?;
-        self.refuse_if_late(context)?;
+        self.refuse_if_late(context, &found).await?;
         let grant = self.new_grant(context, request, &found);
         let mut waiter = self.waiter(context);
         let outcome = self
@@ -177,9 +196,9 @@ impl App {
                 // After the commit no error reaches the caller: a store that does not answer now
                 // only means that the state is not known better than before.
                 let grant = self.parts.store.grant(&id).await.ok().flatten();
-                Ok(grant.filter(|grant| grant.state != GrantState::Provisioning))
+                grant.filter(|grant| grant.state != GrantState::Provisioning)
             })
-            .await?;
+            .await;
         let grant = match settled {
             Some(grant) => grant,
             None => self
@@ -192,8 +211,8 @@ impl App {
                 .unwrap_or(recorded),
         };
         self.forget_cached(&grant);
-        let warnings = self.known_warnings(&grant);
         let view = self.grant_view_after_commit(grant).await;
+        let warnings = self.known_warnings(&view);
         Ok(AssignOutcome::Granted {
             grant: Box::new(view),
             warnings,
@@ -242,7 +261,11 @@ impl App {
             Principal::Group(group) => {
                 let members = directory
                     .members_of_group(instance, &group.id, max_age, call)
-                    .await?;
+                    .await
+                    .map_err(|failure| {
+                        let group = group_reference(&group.id);
+                        self.read_refusal(instance, Some(&group), None, failure)
+                    })?;
                 members.value.len() as u64
             }
         };
@@ -254,15 +277,32 @@ impl App {
         })
     }
 
-    /// Refuses before the commit what the budget cannot serve in time, with the true wait.
-    fn refuse_if_late(&self, context: &CallContext) -> Result<(), AppError> {
+    /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
+    /// everything that is due already.
+    async fn refuse_if_late(
+        &self,
+        context: &CallContext,
+        found: &Found<'_>,
+    ) -> Result<(), AppError> {
         let remaining = context
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());
         if remaining.is_zero() {
             return Err(AppError::DeadlineExceeded);
         }
-        let wait = self.parts.port.estimate(&provisioning_operations());
+        let target = Target::Application(found.application.arn.clone());
+        let now = self.parts.clock.now();
+        let due = self
+            .parts
+            .store
+            .due_before(&found.instance.arn, &target, now)
+            .await?
+            .assignments;
+        let operations: Vec<_> = provisioning_operations()
+            .into_iter()
+            .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
+            .collect();
+        let wait = self.parts.port.estimate(&operations);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();
         if wait > remaining.min(bound) {
@@ -321,7 +361,9 @@ impl App {
     /// the store does not answer now.
     pub(super) async fn grant_view_after_commit(&self, grant: Grant) -> GrantView {
         let bare = GrantView {
-            principal: self.named_principal(&grant.principal).await,
+            principal: self
+                .named_principal(&grant.instance_arn, &grant.principal)
+                .await,
             target: self.named_target(&grant.target).await,
             standing: crate::domain::Standing::Unknown,
             waiting: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::revoke::scope_of;
+use super::revoked::scope_of;
 use super::{App, AppError, CallContext};
 use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
 use crate::domain::{
@@ -24,7 +24,6 @@ impl App {
     pub(super) async fn check_something_to_remove(
         &self,
         context: &CallContext,
-        instance: &Instance,
         key: &AssignmentKey,
     ) -> Result<Nothing, AppError> {
         let open = self
@@ -50,27 +49,9 @@ impl App {
         {
             return Ok(Nothing::ToSay);
         }
-        if key.principal.kind == PrincipalKind::User {
-            let groups = self.groups_with_access(
-                instance,
-                &key.principal.id,
-                application,
-                Duration::ZERO,
-                call,
-            );
-            let groups = match groups.await {
-                // A user that is gone is in no group.
-                Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
-                groups => groups?,
-            };
-            if !groups.is_empty() {
-                let mut named = Vec::with_capacity(groups.len());
-                for group in groups {
-                    let name = self.group_with_name(instance, &group, call).await.name;
-                    named.push((group.id.to_string(), name));
-                }
-                return Err(AppError::AccessViaGroup { groups: named });
-            }
+        let groups = self.groups_behind(context, key).await?;
+        if !groups.is_empty() {
+            return Err(AppError::AccessViaGroup { groups });
         }
         if record.removed_at.is_some() {
             return Ok(Nothing::AlreadyRemoved);
@@ -79,6 +60,33 @@ impl App {
             principal_id: key.principal.id.to_string(),
             target: key.target.key().to_owned(),
         })
+    }
+
+    /// The groups, id and name, through which a principal has what it is not assigned itself. What
+    /// AWS does not answer is an error, never an absence.
+    async fn groups_behind(
+        &self,
+        context: &CallContext,
+        key: &AssignmentKey,
+    ) -> Result<Vec<(String, String)>, AppError> {
+        if key.principal.kind != PrincipalKind::User {
+            return Ok(Vec::new());
+        }
+        let instance = self.instance(key.instance_arn.as_str())?;
+        let Target::Application(application) = &key.target;
+        let (call, user) = (self.call(context), &key.principal.id);
+        let groups = self.groups_with_access(instance, user, application, Duration::ZERO, call);
+        let groups = match groups.await {
+            // A user that is gone is in no group, and nobody has an application that is gone.
+            Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
+            groups => groups?,
+        };
+        let mut named = Vec::with_capacity(groups.len());
+        for group in groups {
+            let name = self.group_with_name(instance, &group, call).await.name;
+            named.push((group.id.to_string(), name));
+        }
+        Ok(named)
     }
 
     /// The assignment that a caller wants removed.

@@ -3,20 +3,22 @@
 //! The rows come from AWS (or from facts as old as the caller allows); the reasons come from the
 //! store. Without a principal or a target there is nothing bounded to read.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::assign::group_reference;
 use super::page_token::PageRequest;
-use super::view::{NamedPrincipal, NamedTarget};
+use super::principals::Asked;
+use super::reasons::Reasons;
+use super::view::{NamedPrincipal, NamedTarget, status_of};
 use super::{App, AppError, CallContext};
+use crate::audit::StoreFacts;
 use crate::directory::{ApplicationQuery, PrincipalQuery};
 use crate::domain::report::Provenance;
 use crate::domain::{
-    ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, Grant, GrantId, Instance,
-    PrincipalKind, PrincipalRef, Standing, Target,
+    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Grant, GrantId, Instance,
+    PrincipalKind, PrincipalRef, PrincipalStatus, Target,
 };
 use crate::identity_center::{Call, Dated};
 use crate::store::GrantScope;
@@ -53,9 +55,10 @@ pub struct AssignmentRow {
     pub via_group: Option<NamedPrincipal>,
     /// Why it stands.
     pub provenance: Provenance,
-    /// The live grants that hold it.
+    /// The live grants that hold it; where it stands only until grants on their way out are over,
+    /// those.
     pub grant_ids: Vec<GrantId>,
-    /// When the last of them ends; none when one has no end.
+    /// When the last of them ends; none when one has no end or has not begun.
     pub end_at: Option<Timestamp>,
 }
 
@@ -76,6 +79,16 @@ struct Fact {
     application: ApplicationArn,
     assigned: PrincipalRef,
     through_group: bool,
+}
+
+/// What the names and statuses of rows come from.
+struct RowNames<'a> {
+    instance: &'a Instance,
+    asked: Option<&'a Asked>,
+    /// How old a status may be.
+    max_age: Duration,
+    /// The time of the oldest fact shown so far.
+    as_of: Timestamp,
 }
 
 impl Fact {
@@ -105,7 +118,14 @@ impl App {
         let after = self.page_tokens.open(&context.caller, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
-        let (principal, target) = self.find_for_list(instance, request, max_age, call).await?;
+        let (asked, target) = self.find_for_list(instance, request, max_age, call).await?;
+        let principal = asked.as_ref().map(|asked| asked.reference.clone());
+        let scope = scope(
+            principal.as_ref().filter(|_| !request.include_group_paths),
+            target.as_ref(),
+        );
+        // Read before AWS and after it: a grant that ends in between still explains its row.
+        let before = self.reasons_facts(instance, &scope).await?;
         // A later page goes on with the facts of the first one where they are still held.
         let facts_age = if after.is_some() {
             max_age.max(self.default_max_age())
@@ -122,11 +142,14 @@ impl App {
                 call,
             )
             .await?;
-        let scope = scope(
-            principal.as_ref().filter(|_| !request.include_group_paths),
-            target.as_ref(),
-        );
-        let reasons = Reasons::read(self, instance, &scope).await?;
+        let after_facts = self.reasons_facts(instance, &scope).await?;
+        let reasons = Reasons::new(StoreFacts::joined(before, after_facts));
+        let mut names = RowNames {
+            instance,
+            asked: asked.as_ref(),
+            max_age: facts_age,
+            as_of: facts.observed_at,
+        };
         let mut rows = facts.value.iter().filter(|fact| {
             after
                 .as_deref()
@@ -136,7 +159,11 @@ impl App {
         let mut next_page_token = String::new();
         let mut last_place: Option<String> = None;
         for fact in rows.by_ref() {
-            let (provenance, grants) = reasons.of(instance, fact);
+            let (provenance, grants) = reasons.of(&AssignmentKey {
+                instance_arn: instance.arn.clone(),
+                principal: fact.assigned.clone(),
+                target: Target::Application(fact.application.clone()),
+            });
             if !request.provenance.is_empty() && !request.provenance.contains(&provenance) {
                 continue;
             }
@@ -148,7 +175,7 @@ impl App {
                 break;
             }
             page.push(
-                self.assignment_row(instance, principal.as_ref(), fact, provenance, &grants)
+                self.assignment_row(&mut names, fact, provenance, &grants)
                     .await,
             );
             last_place = Some(fact.place());
@@ -156,7 +183,7 @@ impl App {
         Ok(AssignmentPage {
             rows: page,
             next_page_token,
-            as_of: facts.observed_at,
+            as_of: names.as_of,
         })
     }
 
@@ -167,12 +194,12 @@ impl App {
         request: &ListAssignments,
         max_age: Duration,
         call: Call,
-    ) -> Result<(Option<PrincipalRef>, Option<ApplicationArn>), AppError> {
+    ) -> Result<(Option<Asked>, Option<ApplicationArn>), AppError> {
         let directory = &self.parts.directory;
         let mut named = (None, None);
         if let Some(query) = &request.principal {
-            let found = directory.find_principal(instance, query, max_age, call);
-            named.0 = Some(found.await?.value.reference());
+            let asked = self.principal_for_reading(instance, query, max_age, call);
+            named.0 = Some(asked.await?);
         }
         if let Some(query) = &request.target {
             let found = directory.find_application(instance, query, max_age, call);
@@ -183,22 +210,23 @@ impl App {
 
     async fn assignment_row(
         &self,
-        instance: &Instance,
-        asked: Option<&PrincipalRef>,
+        names: &mut RowNames<'_>,
         fact: &Fact,
         provenance: Provenance,
         grants: &[&Grant],
     ) -> AssignmentRow {
-        let (principal, via_group) = match asked {
+        let assigned = self.row_principal(names, &fact.assigned).await;
+        let (principal, via_group) = match names.asked {
             Some(user) if fact.through_group => (
-                self.named_principal(user).await,
-                Some(self.named_principal(&fact.assigned).await),
+                self.row_principal(names, &user.reference).await,
+                Some(assigned),
             ),
-            _ => (self.named_principal(&fact.assigned).await, None),
+            _ => (assigned, None),
         };
-        let endless = grants.iter().any(|grant| grant.duration.is_none());
+        // A grant that has not begun yet will end later than all that have: no end is told.
+        let ends: Option<Vec<Timestamp>> = grants.iter().map(|grant| grant.end_at).collect();
         AssignmentRow {
-            instance_arn: instance.arn.to_string(),
+            instance_arn: names.instance.arn.to_string(),
             principal,
             target: self
                 .named_target(&Target::Application(fact.application.clone()))
@@ -206,12 +234,44 @@ impl App {
             via_group,
             provenance,
             grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
-            end_at: if endless {
-                None
-            } else {
-                grants.iter().filter_map(|grant| grant.end_at).max()
-            },
+            end_at: ends.and_then(|ends| ends.into_iter().max()),
         }
+    }
+
+    /// A principal as a row shows it; the age of its status counts for the answer's.
+    async fn row_principal(
+        &self,
+        names: &mut RowNames<'_>,
+        reference: &PrincipalRef,
+    ) -> NamedPrincipal {
+        let status = match names.asked {
+            Some(asked) if asked.reference == *reference => Some(Dated {
+                value: status_of(asked.record.value.as_ref()),
+                observed_at: asked.record.observed_at,
+            }),
+            _ => self.recent_status(&names.instance.arn, reference, names.max_age),
+        };
+        if let Some(status) = &status {
+            names.as_of = names.as_of.min(status.observed_at);
+        }
+        NamedPrincipal {
+            reference: reference.clone(),
+            name: self.known_name(reference).await,
+            status: status.map_or(PrincipalStatus::Unknown, |status| status.value),
+        }
+    }
+
+    /// What the store says of the assignments in a scope.
+    async fn reasons_facts(
+        &self,
+        instance: &Instance,
+        scope: &GrantScope,
+    ) -> Result<StoreFacts, AppError> {
+        let store = &self.parts.store;
+        Ok(StoreFacts {
+            grants: store.open_grants(&instance.arn, scope).await?,
+            records: store.assignment_records(&instance.arn, scope).await?,
+        })
     }
 
     /// The assignments as AWS has them, sorted by place.
@@ -237,7 +297,8 @@ impl App {
                 .parts
                 .directory
                 .assignments_of_application(application, max_age, call)
-                .await?;
+                .await
+                .map_err(|failure| self.read_refusal(instance, None, Some(application), failure))?;
             observed_at = observed_at.min(read.observed_at);
             rows.extend(read.value.iter().cloned());
         } else {
@@ -246,7 +307,12 @@ impl App {
                     .parts
                     .directory
                     .assignments_of_principal(instance, asked, max_age, call)
-                    .await?;
+                    .await;
+                let read = match read {
+                    // Of what AWS no longer has it may not list anything.
+                    Err(failure) if failure.kind == ErrorKind::NotFound => continue,
+                    read => read?,
+                };
                 observed_at = observed_at.min(read.observed_at);
                 // For a user AWS may add rows that name a group (aws-api.md §3b, UNVERIFIED): each
                 // row counts for the principal that it names, and only once.
@@ -272,6 +338,8 @@ impl App {
             .collect();
         facts.sort_by_key(Fact::place);
         facts.dedup();
+        // Where nothing could be listed, the answer is of now.
+        let observed_at = observed_at.min(self.parts.clock.now());
         Ok(Dated {
             value: facts,
             observed_at,
@@ -290,7 +358,17 @@ impl App {
             .parts
             .directory
             .groups_of_user(instance, &user.id, max_age, call)
-            .await?;
+            .await;
+        let memberships = match memberships {
+            // A user that is gone is in no group.
+            Err(failure) if failure.kind == ErrorKind::NotFound => {
+                return Ok(Dated {
+                    value: Vec::new(),
+                    observed_at: self.parts.clock.now(),
+                });
+            }
+            memberships => memberships?,
+        };
         let groups = memberships.value.iter();
         Ok(Dated {
             value: groups
@@ -298,52 +376,6 @@ impl App {
                 .collect(),
             observed_at: memberships.observed_at,
         })
-    }
-}
-
-/// Why assignments stand, from the store.
-struct Reasons {
-    grants: BTreeMap<AssignmentKey, Vec<Grant>>,
-    records: BTreeMap<AssignmentKey, AssignmentRecord>,
-}
-
-impl Reasons {
-    async fn read(app: &App, instance: &Instance, scope: &GrantScope) -> Result<Self, AppError> {
-        let store = &app.parts.store;
-        let mut grants: BTreeMap<AssignmentKey, Vec<Grant>> = BTreeMap::new();
-        for grant in store.open_grants(&instance.arn, scope).await? {
-            grants
-                .entry(grant.assignment_key())
-                .or_default()
-                .push(grant);
-        }
-        let records = store.assignment_records(&instance.arn, scope).await?;
-        let records = records
-            .into_iter()
-            .map(|record| (record.key.clone(), record))
-            .collect();
-        Ok(Self { grants, records })
-    }
-
-    fn of(&self, instance: &Instance, fact: &Fact) -> (Provenance, Vec<&Grant>) {
-        let key = AssignmentKey {
-            instance_arn: instance.arn.clone(),
-            principal: fact.assigned.clone(),
-            target: Target::Application(fact.application.clone()),
-        };
-        let grants: Vec<&Grant> = self.grants.get(&key).into_iter().flatten().collect();
-        let provenance = if !grants.is_empty() {
-            Provenance::Grant
-        } else if self
-            .records
-            .get(&key)
-            .is_some_and(|record| record.standing == Standing::Yes)
-        {
-            Provenance::Standing
-        } else {
-            Provenance::Unrecorded
-        };
-        (provenance, grants)
     }
 }
 

@@ -13,8 +13,11 @@ mod grants;
 mod list_assignments;
 mod page_token;
 mod paths;
+mod principals;
+mod reasons;
 mod report;
 mod revoke;
+mod revoked;
 mod view;
 mod wait;
 mod warnings;
@@ -24,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
@@ -64,6 +68,8 @@ pub struct Parts {
     pub audit: AuditConfig,
     /// What time it is.
     pub clock: Clock,
+    /// Cancelled when the service ends: who waits for an outcome then answers the state reached.
+    pub stopping: CancellationToken,
 }
 
 /// The use cases.

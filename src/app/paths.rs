@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::assign::group_reference;
 use super::view::NamedPrincipal;
-use super::{App, AppError, CallContext};
+use super::{App, AppError};
 use crate::domain::{
     ApplicationArn, AssignmentRequired, Failure, GrantId, Instance, PrincipalKind, PrincipalRef,
     UserId,
@@ -61,7 +63,7 @@ impl App {
         group: &PrincipalRef,
         call: Call,
     ) -> NamedPrincipal {
-        let known = self.named_principal(group).await;
+        let known = self.named_principal(&instance.arn, group).await;
         if !known.name.is_empty() {
             return known;
         }
@@ -69,22 +71,19 @@ impl App {
         if let Err(failure) = directory.principal(instance, group, max_age, call).await {
             tracing::info!(error = %failure, group.id = %group.id, "a group's name could not be read");
         }
-        self.named_principal(group).await
+        self.named_principal(&instance.arn, group).await
     }
 
-    /// The ways in that are left to a principal beside its own assignment. Answers what could be
-    /// read, early enough for an answer that is due by the caller's deadline, and whether that is
-    /// all.
+    /// The ways in that are left to a principal beside its own assignment: what could be read by
+    /// `until`, and whether that is all.
     pub(super) async fn indirect_paths(
         &self,
         instance: &Instance,
         principal: &PrincipalRef,
         application: &ApplicationArn,
-        context: &CallContext,
+        until: Instant,
     ) -> (Vec<RemainingPath>, bool) {
-        let call = Call {
-            deadline: self.answer_by(context),
-        };
+        let call = Call { deadline: until };
         let max_age = self.default_max_age();
         let mut paths = Vec::new();
         let mut complete = true;

@@ -44,7 +44,11 @@ impl App {
     ) -> Result<mpsc::Receiver<Part>, AppError> {
         let instance = self.instance(&request.instance)?.clone();
         let principal = match &request.principal {
-            Some(query) => Some(self.principal_for_ending(&instance, query, context).await?),
+            Some(query) => {
+                let (max_age, call) = (self.default_max_age(), self.call(context));
+                let asked = self.principal_for_reading(&instance, query, max_age, call);
+                Some(asked.await?.reference)
+            }
             None => None,
         };
         let application = match &request.target {

@@ -1,11 +1,14 @@
 //! Grants, principals and targets as answers show them: ids, with the names that are known beside.
 //! Names never cost an AWS operation here.
 
+use std::time::Duration;
+
 use crate::domain::waiting::{Waiting, waiting_for};
 use crate::domain::{
-    AssignmentRecord, FailedAttempt, Grant, PrincipalKind, PrincipalRef, PrincipalStatus, Standing,
-    Target,
+    AssignmentRecord, FailedAttempt, Grant, GrantState, InstanceArn, Principal, PrincipalKind,
+    PrincipalRef, PrincipalStatus, Standing, Target,
 };
+use crate::identity_center::Dated;
 use crate::store::{GrantScope, NameKind, StoredEvent};
 
 use super::{App, AppError};
@@ -65,16 +68,21 @@ impl App {
         grant: Grant,
     ) -> Result<GrantView, AppError> {
         let record = self.record_of(&grant).await?;
-        let over = grant.state.is_over();
         Ok(GrantView {
-            principal: self.named_principal(&grant.principal).await,
+            principal: self
+                .named_principal(&grant.instance_arn, &grant.principal)
+                .await,
             target: self.named_target(&grant.target).await,
             standing: record.standing,
             waiting: waiting_for(&grant, &record),
-            last_error: if over {
-                grant.failure.clone()
-            } else {
-                record.last_failure.clone()
+            last_error: match grant.state {
+                // What fails on the assignment now keeps these waiting; an active grant has what
+                // it is about, and the failure is another's.
+                GrantState::Provisioning | GrantState::Revoking => record.last_failure.clone(),
+                GrantState::Active => None,
+                GrantState::Revoked | GrantState::Expired | GrantState::Failed => {
+                    grant.failure.clone()
+                }
             },
             timeline: Vec::new(),
             grant,
@@ -96,30 +104,55 @@ impl App {
             .unwrap_or_else(|| AssignmentRecord::new(key)))
     }
 
-    /// A principal with the name and status that are known without asking AWS.
-    pub(super) async fn named_principal(&self, reference: &PrincipalRef) -> NamedPrincipal {
+    /// A principal with the name and status that are known without asking AWS; the status only
+    /// from a record that is young enough to show.
+    pub(super) async fn named_principal(
+        &self,
+        instance: &InstanceArn,
+        reference: &PrincipalRef,
+    ) -> NamedPrincipal {
+        let status = self.recent_status(instance, reference, self.default_max_age());
+        NamedPrincipal {
+            reference: reference.clone(),
+            name: self.known_name(reference).await,
+            status: status.map_or(PrincipalStatus::Unknown, |status| status.value),
+        }
+    }
+
+    /// A principal's status as it was read at most `max_age` ago: deleted, if it was read not to
+    /// be in the store.
+    pub(super) fn recent_status(
+        &self,
+        instance: &InstanceArn,
+        reference: &PrincipalRef,
+        max_age: Duration,
+    ) -> Option<Dated<PrincipalStatus>> {
+        let instances = &self.parts.instances;
+        let instance = instances.iter().find(|one| one.arn == *instance)?;
+        let found = self
+            .parts
+            .directory
+            .recent_principal(instance, reference, max_age)?;
+        Some(Dated {
+            value: status_of(found.value.as_ref()),
+            observed_at: found.observed_at,
+        })
+    }
+
+    /// A principal's name as it is known, however old; empty when it is not.
+    pub(super) async fn known_name(&self, reference: &PrincipalRef) -> String {
         if let Some(principal) = self.parts.directory.known_principal(reference) {
-            return NamedPrincipal {
-                reference: reference.clone(),
-                name: principal.name().to_owned(),
-                status: principal.status(),
-            };
+            return principal.name().to_owned();
         }
         let kind = match reference.kind {
             PrincipalKind::User => NameKind::User,
             PrincipalKind::Group => NameKind::Group,
         };
-        let name = self
-            .parts
+        self.parts
             .directory
             .name_of(kind, reference.id.as_str())
             .await
-            .unwrap_or_default();
-        NamedPrincipal {
-            reference: reference.clone(),
-            name,
-            status: PrincipalStatus::Unknown,
-        }
+            .unwrap_or_default()
     }
 
     /// A target with the name that is known without asking AWS.
@@ -135,4 +168,9 @@ impl App {
             name,
         }
     }
+}
+
+/// The status of a record; of no record, that of what is not in the store.
+pub(super) fn status_of(record: Option<&Principal>) -> PrincipalStatus {
+    record.map_or(PrincipalStatus::Deleted, Principal::status)
 }

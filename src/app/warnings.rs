@@ -1,9 +1,11 @@
 //! What is true of a grant and the caller may not expect: told beside the answer, never an error.
 
 use super::assign::Found;
+use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::domain::{
-    Application, ApplicationStatus, AssignmentRequired, Grant, Principal, PrincipalStatus, Target,
+    Application, ApplicationStatus, AssignmentRequired, Principal, PrincipalStatus, Standing,
+    Target,
 };
 
 /// The kind of a warning.
@@ -33,14 +35,20 @@ pub struct Warning {
 }
 
 impl App {
-    /// Warnings that what is cached can tell: no operation is spent on them.
-    pub(super) fn known_warnings(&self, grant: &Grant) -> Vec<Warning> {
+    /// Warnings that what is cached and recorded can tell: no operation is spent on them.
+    pub(super) fn known_warnings(&self, view: &GrantView) -> Vec<Warning> {
+        let grant = &view.grant;
         let Target::Application(arn) = &grant.target;
         let application = self
             .parts
             .directory
             .known_application(&grant.instance_arn, arn);
         let principal = self.parts.directory.known_principal(&grant.principal);
+        let is_open = self
+            .parts
+            .directory
+            .recent_assignment_required(arn, self.default_max_age())
+            == Some(AssignmentRequired::No);
         application
             .iter()
             .filter_map(disabled_application_warning)
@@ -49,6 +57,9 @@ impl App {
                     .iter()
                     .filter_map(|principal| principal_warning(principal, grant.people_count)),
             )
+            .chain(is_open.then(open_application_warning))
+            // What stood before Usher: a cache may show what this very grant has made.
+            .chain((view.standing == Standing::Yes).then(already_assigned_warning))
             .collect()
     }
 
@@ -59,6 +70,11 @@ impl App {
         found: &Found<'_>,
     ) -> Result<Vec<Warning>, AppError> {
         let (call, max_age) = (self.call(context), self.default_max_age());
+        let reference = found.principal.reference();
+        let refusal = |failure| {
+            let application = Some(&found.application.arn);
+            self.read_refusal(found.instance, Some(&reference), application, failure)
+        };
         let directory = &self.parts.directory;
         let mut warnings: Vec<Warning> = disabled_application_warning(&found.application)
             .into_iter()
@@ -66,23 +82,18 @@ impl App {
             .collect();
         let required = directory
             .assignment_required(&found.application.arn, max_age, call)
-            .await?;
+            .await
+            .map_err(refusal)?;
         if required.value == AssignmentRequired::No {
-            warnings.push(Warning {
-                kind: WarningKind::ApplicationOpen,
-                message: "the application is open to every user of the identity store: the assignment changes nothing today".to_owned(),
-            });
+            warnings.push(open_application_warning());
         }
         let assigned = directory
             .assignments_of_application(&found.application.arn, max_age, call)
-            .await?
+            .await
+            .map_err(refusal)?
             .value;
-        let reference = found.principal.reference();
         if assigned.iter().any(|row| row.principal == reference) {
-            warnings.push(Warning {
-                kind: WarningKind::AlreadyAssigned,
-                message: "the principal already has this assignment; if it was there before Usher, it outlives the grant".to_owned(),
-            });
+            warnings.push(already_assigned_warning());
         }
         if let Principal::User(user) = &found.principal {
             let groups = self
@@ -93,7 +104,8 @@ impl App {
                     max_age,
                     call,
                 )
-                .await?;
+                .await
+                .map_err(refusal)?;
             for group in groups {
                 let named = self.group_with_name(found.instance, &group, call).await;
                 let name = named.name;
@@ -115,6 +127,20 @@ fn disabled_application_warning(application: &Application) -> Option<Warning> {
         kind: WarningKind::ApplicationDisabled,
         message: "the application is switched off: nobody can enter it until it is on".to_owned(),
     })
+}
+
+fn open_application_warning() -> Warning {
+    Warning {
+        kind: WarningKind::ApplicationOpen,
+        message: "the application is open to every user of the identity store: the assignment changes nothing today".to_owned(),
+    }
+}
+
+fn already_assigned_warning() -> Warning {
+    Warning {
+        kind: WarningKind::AlreadyAssigned,
+        message: "the principal already has this assignment; if it was there before Usher, it outlives the grant".to_owned(),
+    }
 }
 
 fn principal_warning(principal: &Principal, people_count: u64) -> Option<Warning> {

@@ -124,10 +124,12 @@ impl Holdings {
 impl Holding {
     /// Fills in what open grants say; `self` carries the standing mark already.
     fn explain(&mut self, mut grants: Vec<Grant>) {
-        // A grant on its way out no longer holds a standing assignment, which outlives it.
-        if self.provenance.is_none() || grants.iter().any(|grant| grant.state.is_live()) {
-            self.provenance = Some(Provenance::Grant);
-        }
+        let standing = match self.provenance {
+            Some(Provenance::Standing) => Standing::Yes,
+            Some(Provenance::Grant | Provenance::Unrecorded) | None => Standing::No,
+        };
+        let states = grants.iter().map(|grant| grant.state);
+        self.provenance = Some(Provenance::of(standing, states));
         grants.sort_unstable_by_key(|grant| (Reverse(end(grant)), Reverse(grant.id.clone())));
         let Some(last) = grants.first() else {
             return;

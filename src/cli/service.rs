@@ -26,6 +26,11 @@ use crate::store::{SqliteStore, Store};
 /// How often old request ids are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often overdue ends are counted, and told if there are any.
+const OVERDUE_COUNTED_EVERY: Duration = Duration::from_secs(60);
+/// An end that has not been acted on for this long is overdue (DESIGN.md §4.6).
+const END_ACTED_ON_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
 /// What a service starts with.
 pub struct ServiceOptions {
     /// The configuration, checked.
@@ -121,6 +126,7 @@ async fn start_on_store(
     port.groups(&instance, None, 1, start_call())
         .await
         .map_err(|failure| StartError(explain(&failure)))?;
+    warn_of_other_instances(store.as_ref(), &instance).await?;
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
     let directory = Directory::new(
@@ -134,9 +140,11 @@ async fn start_on_store(
         port.clone(),
         clock.clone(),
         config.reconciler,
+        vec![instance.arn.clone()],
         config.aws.attempt_timeout(),
     );
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
+    let stop = CancellationToken::new();
     let app = App::new(Parts {
         store: dyn_store.clone(),
         port,
@@ -146,6 +154,7 @@ async fn start_on_store(
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),
+        stopping: stop.clone(),
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
@@ -154,7 +163,7 @@ async fn start_on_store(
         .map_err(|error| StartError(error.to_string()))?;
     let address = server.address();
     let (mut serving, mut background) = (Part::default(), Part::default());
-    let stop = serving.stop.clone();
+    serving.stop = stop.clone();
     serving
         .tasks
         .spawn(async move { server.serve(stop).await.map_err(|error| error.to_string()) });
@@ -166,6 +175,14 @@ async fn start_on_store(
     let following = background.stop.clone();
     background.tasks.spawn(async move {
         following.run_until_cancelled(app.follow_changes()).await;
+        Ok(())
+    });
+    let watching = background.stop.clone();
+    let (watched, watch_clock) = (dyn_store.clone(), clock.clone());
+    background.tasks.spawn(async move {
+        watching
+            .run_until_cancelled(warn_of_overdue_ends(watched, watch_clock))
+            .await;
         Ok(())
     });
     let keeping = background.stop.clone();
@@ -213,6 +230,41 @@ impl RunningService {
             Some(Ok(Err(problem))) => Err(StartError(problem)),
             Some(Err(error)) => Err(StartError(format!("a part of the service failed: {error}"))),
         }
+    }
+}
+
+/// Says at the start when the store holds grants that nobody works on: those of other instances.
+async fn warn_of_other_instances(
+    store: &SqliteStore,
+    instance: &Instance,
+) -> Result<(), StartError> {
+    let open = store
+        .count_open_elsewhere(std::slice::from_ref(&instance.arn))
+        .await
+        .map_err(|error| StartError(error.to_string()))?;
+    if open > 0 {
+        tracing::warn!(
+            open,
+            instance = %instance.arn,
+            "the store holds open grants of other instances; they do not end while only this instance is served"
+        );
+    }
+    Ok(())
+}
+
+/// Says again and again how many ends are overdue: nothing is given up silently.
+async fn warn_of_overdue_ends(store: Arc<dyn Store>, clock: Clock) {
+    loop {
+        let since = clock
+            .now()
+            .checked_sub(END_ACTED_ON_WITHIN)
+            .unwrap_or(jiff::Timestamp::MIN);
+        match store.count_overdue_ends(since).await {
+            Ok(0) => {}
+            Ok(overdue) => tracing::warn!(overdue, "ends of grants are overdue; they are tried on"),
+            Err(error) => tracing::warn!(error = %error, "overdue ends could not be counted"),
+        }
+        tokio::time::sleep(OVERDUE_COUNTED_EVERY).await;
     }
 }
 

@@ -13,6 +13,7 @@ mod facts;
 mod lookup;
 mod names;
 mod principals;
+mod recent;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,8 +71,6 @@ pub struct AssignmentRecord {
     pub standing_seen_at: Option<Timestamp>,
     /// When Usher last recorded that it is about to create it.
     pub last_create_at: Option<Timestamp>,
-    /// What `last_create_at` was before that, to go back to when AWS certainly did nothing.
-    pub previous_create_at: Option<Timestamp>,
     /// Whether AWS acknowledged that Create.
     pub create_acknowledged: bool,
     /// Whether the assignment was read to be there since that Create.
@@ -89,8 +87,8 @@ pub struct AssignmentRecord {
     pub next_attempt_at: Option<Timestamp>,
     /// Failures in a row.
     pub failed_attempts: u32,
-    /// When the first failure of this row happened.
-    pub failing_since: Option<Timestamp>,
+    /// Since when AWS has refused, by this row's failures; outages begin it anew.
+    pub refusing_since: Option<Timestamp>,
     /// The last failure of this row.
     pub last_failure: Option<FailedAttempt>,
     /// Counts every change of the record and of the grants on it: the fence of its lease.
@@ -106,7 +104,6 @@ impl AssignmentRecord {
             standing: Standing::Unknown,
             standing_seen_at: None,
             last_create_at: None,
-            previous_create_at: None,
             create_acknowledged: false,
             create_seen: false,
             last_delete_at: None,
@@ -115,7 +112,7 @@ impl AssignmentRecord {
             recheck_at: None,
             next_attempt_at: None,
             failed_attempts: 0,
-            failing_since: None,
+            refusing_since: None,
             last_failure: None,
             version: 0,
         }

@@ -260,6 +260,15 @@ impl ErrorKind {
         )
     }
 
+    /// Whether AWS was not to be had: nobody refused anything.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable | Self::Timeout | Self::ConnectionLost | Self::NotReached
+        )
+    }
+
     /// What it means and what helps, for people. Never AWS's own text.
     #[must_use]
     pub fn explanation(self) -> &'static str {

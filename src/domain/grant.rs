@@ -23,7 +23,8 @@ pub enum GrantState {
     Revoked,
     /// Over, because its time was up.
     Expired,
-    /// Over, because AWS refused; the absence of the assignment was read.
+    /// Over, because AWS refused; the absence of the assignment was read, or nothing of Usher's was
+    /// ever sent.
     Failed,
 }
 

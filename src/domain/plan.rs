@@ -98,6 +98,8 @@ pub struct Run {
     write: Option<(Write, Result<(), Failure>)>,
     read_failure: Option<Failure>,
     creates: u32,
+    /// The record before the last Create was intended, to go back to when it had no effect.
+    before_create: Option<AssignmentRecord>,
 }
 
 impl Run {
@@ -122,6 +124,13 @@ impl Run {
         }
     }
 
+    /// Keeps the record as it is before a write is intended.
+    pub fn begin_write(&mut self, record: &AssignmentRecord, write: Write) {
+        if write == Write::Create {
+            self.before_create = Some(record.clone());
+        }
+    }
+
     /// Takes in the outcome of a write. What was read before it no longer counts.
     pub fn observe_write(
         &mut self,
@@ -131,26 +140,48 @@ impl Run {
     ) {
         if write == Write::Create {
             self.creates += 1;
-            record.create_acknowledged = outcome.is_ok();
-            // An attempt that certainly had no effect cannot land late: it keeps nobody waiting.
-            if outcome
-                .as_ref()
-                .is_err_and(|failure| failure.kind.had_no_effect())
-            {
-                record.last_create_at = record.previous_create_at;
-            }
         }
         self.presence = None;
         self.write = Some((write, outcome));
+        self.note_create(record);
     }
 
-    /// Carries what this run has seen over to the record as it was read again.
-    pub fn carry_over(&self, record: &mut AssignmentRecord) {
-        if let Some(outcome) = self.outcome_of(Write::Create) {
-            record.create_acknowledged = outcome.is_ok();
+    /// Writes the outcome of this run's last Create on the record. A Create that certainly had no
+    /// effect leaves it as it was before: nothing of it can land late, and what is there
+    /// afterwards is not Usher's own.
+    fn note_create(&self, record: &mut AssignmentRecord) {
+        match (self.outcome_of(Write::Create), &self.before_create) {
+            (None, _) => {}
+            (Some(Err(failure)), Some(before)) if failure.kind.had_no_effect() => {
+                // A standing assignment was read to be gone before the Create: that stays true.
+                record.standing = match before.standing {
+                    Standing::Yes => Standing::Unknown,
+                    standing => standing,
+                };
+                record.last_create_at = before.last_create_at;
+                record.create_acknowledged = before.create_acknowledged;
+                record.create_seen = before.create_seen;
+                record.recheck_at = before.recheck_at;
+            }
+            (Some(outcome), _) => record.create_acknowledged = outcome.is_ok(),
         }
+    }
+
+    /// What this run noted on its record has been committed: from here on the record tells it.
+    pub fn saved(&mut self) {
+        self.before_create = None;
+    }
+
+    /// Carries what this run has seen over to the record as it was read again, after a caller's
+    /// write came between. What was done before a removal was asked for does not count for it.
+    pub fn carry_over(&mut self, before: &AssignmentRecord, record: &mut AssignmentRecord) {
+        self.note_create(record);
         if self.presence == Some(true) && record.standing == Standing::No {
             record.create_seen = true;
+        }
+        if record.removal != before.removal {
+            self.presence = None;
+            self.write = None;
         }
     }
 
@@ -161,6 +192,9 @@ impl Run {
             .map(|(_, outcome)| outcome)
     }
 }
+
+/// Failures of a row that are told one by one when their kind changes.
+const FAILURES_TOLD_EACH: u32 = 8;
 
 /// Everything a decision looks at.
 struct Situation<'a> {
@@ -245,7 +279,14 @@ impl Situation<'_> {
             .as_ref()
             .is_none_or(|last| last.failure.kind != failure.kind);
         record.failed_attempts = record.failed_attempts.saturating_add(1);
-        record.failing_since.get_or_insert(self.now);
+        // A long row is told now and then, so that kinds that alternate do not fill the log.
+        let is_told = record.failed_attempts <= FAILURES_TOLD_EACH
+            || record.failed_attempts.is_power_of_two();
+        if failure.kind.is_refusal_in_the_long_run() {
+            record.refusing_since.get_or_insert(self.now);
+        } else if failure.kind.is_outage() {
+            record.refusing_since = None;
+        }
         let pause = failure
             .retry_after_milliseconds
             .and_then(|milliseconds| i64::try_from(milliseconds).ok())
@@ -264,7 +305,7 @@ impl Situation<'_> {
             failure,
             at: self.now,
         });
-        if is_new && kind != ErrorKind::BudgetExhausted {
+        if is_new && is_told && kind != ErrorKind::BudgetExhausted {
             for grant in self
                 .grants
                 .iter()
@@ -330,7 +371,7 @@ impl Changes {
     /// Ends a row of failures: the work they stood in the way of is done.
     fn clear_failures(&mut self) {
         self.record.failed_attempts = 0;
-        self.record.failing_since = None;
+        self.record.refusing_since = None;
         self.record.last_failure = None;
     }
 }

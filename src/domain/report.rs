@@ -9,6 +9,8 @@ mod row;
 pub use guard::{guarded, unguarded};
 pub use row::{COLUMN_COUNT, COLUMNS, Row};
 
+use super::{GrantState, Standing};
+
 /// The question a report answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum View {
@@ -91,6 +93,25 @@ pub enum Provenance {
 }
 
 impl Provenance {
+    /// Why an assignment stands that has this standing mark and grants in these states. A grant on
+    /// its way out no longer holds a standing assignment, which outlives it; one that is over holds
+    /// nothing.
+    #[must_use]
+    pub fn of(standing: Standing, grants: impl IntoIterator<Item = GrantState>) -> Self {
+        let mut is_ending = false;
+        for state in grants {
+            if state.is_live() {
+                return Self::Grant;
+            }
+            is_ending |= !state.is_over();
+        }
+        match standing {
+            Standing::Yes => Self::Standing,
+            Standing::No | Standing::Unknown if is_ending => Self::Grant,
+            Standing::No | Standing::Unknown => Self::Unrecorded,
+        }
+    }
+
     /// The word of the column `provenance`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

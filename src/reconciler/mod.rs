@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::ReconcilerConfig;
 
 use crate::clock::Clock;
+use crate::domain::InstanceArn;
 use crate::domain::plan::Bounds;
 use crate::identity_center::IdentityCenter;
 use crate::store::{Holder, Store, StoreError};
@@ -34,28 +35,28 @@ pub struct Reconciler {
     clock: Clock,
     bounds: Bounds,
     config: ReconcilerConfig,
-    holder: Holder,
+    instances: Vec<InstanceArn>,
 }
 
 impl Reconciler {
-    /// Makes a reconciler with a holder name of its own. `attempt_timeout` is the port's.
+    /// Makes a reconciler for the work of these instances only. `attempt_timeout` is the port's.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         port: Arc<dyn IdentityCenter>,
         clock: Clock,
         config: ReconcilerConfig,
+        instances: Vec<InstanceArn>,
         attempt_timeout: Duration,
     ) -> Self {
         let bounds = config.bounds(attempt_timeout);
-        let holder = Holder(uuid::Uuid::new_v4().to_string());
         Self {
             store,
             port,
             clock,
             bounds,
             config,
-            holder,
+            instances,
         }
     }
 
@@ -99,22 +100,25 @@ impl Reconciler {
             return Ok(self.config.poll_interval());
         }
         let now = self.clock.now();
+        // A name of its own for each round: whoever takes an assignment again after its lease ran
+        // out is another holder, also in this process, and the first hears that it lost the lease.
+        let holder = Holder(uuid::Uuid::new_v4().to_string());
         let claims = self
             .store
-            .claim_due(&self.holder, now, self.lease_until(now), free)
+            .claim_due(&holder, &self.instances, now, self.lease_until(now), free)
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());
             workers.spawn(async move { this.work(claim, &stop).await });
         }
-        let due_in = self
-            .store
-            .next_due_at(now)
-            .await?
-            .map_or(Duration::MAX, |due_at| {
-                Duration::try_from(due_at.duration_since(self.clock.now()))
-                    .unwrap_or(Duration::ZERO)
-            });
+        let due_in =
+            self.store
+                .next_due_at(&self.instances, now)
+                .await?
+                .map_or(Duration::MAX, |due_at| {
+                    Duration::try_from(due_at.duration_since(self.clock.now()))
+                        .unwrap_or(Duration::ZERO)
+                });
         // Work that is due and could not be claimed waits for a worker of the same target: its end
         // wakes this loop. The floor keeps a mistake there from spinning.
         Ok(due_in.clamp(self.config.poll_floor(), self.config.poll_interval()))

@@ -72,7 +72,10 @@ impl Reconciler {
     ) -> Result<Progress, StoreError> {
         match step {
             Step::Commit(changes) => match self.store.commit_step(&claim, changes).await {
-                Ok(claim) => Ok(Progress::Again(Box::new(claim))),
+                Ok(claim) => {
+                    run.saved();
+                    Ok(Progress::Again(Box::new(claim)))
+                }
                 Err(StoreError::Stale) => self.read_again(&claim, run).await,
                 Err(error) => Err(error),
             },
@@ -103,6 +106,7 @@ impl Reconciler {
         write: Write,
         changes: Changes,
     ) -> Result<Progress, StoreError> {
+        run.begin_write(&claim.record, write);
         let claim = match self.store.commit_step(&claim, changes).await {
             Ok(claim) => claim,
             Err(StoreError::Stale) => return self.read_again(&claim, run).await,
@@ -125,17 +129,18 @@ impl Reconciler {
         Ok(Progress::Again(Box::new(claim)))
     }
 
-    async fn read_again(&self, claim: &Claim, run: &Run) -> Result<Progress, StoreError> {
+    async fn read_again(&self, claim: &Claim, run: &mut Run) -> Result<Progress, StoreError> {
+        let before = &claim.record;
         let mut claim = self
             .store
             .renew_claim(claim, self.lease_until(self.clock.now()))
             .await?;
-        run.carry_over(&mut claim.record);
+        run.carry_over(before, &mut claim.record);
         Ok(Progress::Again(Box::new(claim)))
     }
 
     /// The claim with a lease that holds a whole attempt; prolonged where it does not.
-    async fn with_lease(&self, claim: Claim, run: &Run) -> Result<Claim, StoreError> {
+    async fn with_lease(&self, claim: Claim, run: &mut Run) -> Result<Claim, StoreError> {
         let now = self.clock.now();
         let enough =
             self.bounds.attempt_timeout + (self.bounds.lease - self.bounds.attempt_timeout) / 2;
@@ -151,7 +156,7 @@ impl Reconciler {
             // Nothing came between: what this run noted on its record and not yet committed stays.
             renewed.record = claim.record;
         } else {
-            run.carry_over(&mut renewed.record);
+            run.carry_over(&claim.record, &mut renewed.record);
         }
         Ok(renewed)
     }

@@ -17,13 +17,13 @@ pub use error::StoreError;
 pub use signals::Signals;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::{
-    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
+    Claim, DueWork, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
     RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
 };
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, Target};
 
 /// The transactions of the store.
 #[async_trait]
@@ -46,6 +46,24 @@ pub trait Store: Send + Sync + 'static {
         &self,
         request: &RequestUse,
     ) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError>;
+
+    /// What an earlier revocation with this key did: `Repeated` with the record of its assignment,
+    /// or `Reused`; none when the key is free.
+    async fn find_revocation(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RevokeOutcome>, StoreError>;
+
+    /// Remembers the key of a removal that found nothing to remove, so that a repeat removes
+    /// nothing either. `Ended` without grants, or what an equal call did.
+    ///
+    /// # Errors
+    /// `Unavailable` as for `record_grant`.
+    async fn remember_removal(
+        &self,
+        key: &AssignmentKey,
+        request: &RequestUse,
+    ) -> Result<RevokeOutcome, StoreError>;
 
     /// Ends one grant by `domain::intent::revoke_grant`; a grant that is over or ending is answered
     /// as it is.
@@ -103,20 +121,31 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Claims due assignments for the holder until `lease_until`: each once, and of one target
-    /// never two at a time (writes to one application go one at a time). Oldest due first.
+    /// Claims due assignments of these instances for the holder until `lease_until`: each once, and
+    /// of one target never two at a time (writes to one application go one at a time). Those with
+    /// an end to act on first (a removal, a grant in REVOKING or past its end), then the others,
+    /// each oldest due first.
+    ///
+    /// A row that cannot be read is logged, put off for five minutes and left out; it does not stop
+    /// the others.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing was claimed; the caller tries again after a pause.
     async fn claim_due(
         &self,
         holder: &Holder,
+        instances: &[InstanceArn],
         now: Timestamp,
         lease_until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError>;
 
-    /// Reads a claimed assignment again with its open grants and prolongs the lease.
+    /// Reads a claimed assignment again with its open grants and prolongs the lease. The record's
+    /// version stays: where it differs from the claim's, a caller's write came between.
     ///
     /// # Errors
-    /// `LeaseLost`: somebody else has it; the holder stops without a further step.
+    /// `LeaseLost`: the lease was over and somebody else has taken it, or it was let go; the holder
+    /// stops without a further step. A lease that is over and not taken is simply prolonged.
     async fn renew_claim(&self, claim: &Claim, lease_until: Timestamp)
     -> Result<Claim, StoreError>;
 
@@ -133,10 +162,29 @@ pub trait Store: Send + Sync + 'static {
     /// As for `commit_step`.
     async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError>;
 
-    /// When `claim_due` may next have something: when the first assignment is due whose target
-    /// nobody has claimed until after `now`, or, if that is earlier, when the first claim's lease
-    /// is over. May lie in the past; none when nothing is due ever and nothing is claimed.
-    async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// When `claim_due` may next have something of these instances: when the first assignment is
+    /// due whose target nobody has claimed until after `now`, or, if that is earlier, when the first
+    /// claim's lease is over. May lie in the past; none when nothing is due ever and nothing is
+    /// claimed.
+    async fn next_due_at(
+        &self,
+        instances: &[InstanceArn],
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// How many assignments are due at `now`, claimed or not: of the instance, and of those on one
+    /// target of it. From one state of the store and by index; a caller tells by it how long a new
+    /// one would wait.
+    async fn due_before(
+        &self,
+        instance: &InstanceArn,
+        target: &Target,
+        now: Timestamp,
+    ) -> Result<DueWork, StoreError>;
+
+    /// How many grants that are not over belong to instances other than these: nobody works on
+    /// them. Asked once at the start; it reads every open grant's index entry.
+    async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError>;
 
     /// How many ends are overdue: grants in REVOKING, or active past their end, since before `since`.
     async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError>;

@@ -6,8 +6,8 @@ use tonic::Code;
 use crate::bench::{Bench, assign, with};
 use crate::check::{Refusal, check, invalid, refusal};
 
-const NO_APPLICATION: Refusal = refusal(Code::NotFound, "APPLICATION_NOT_FOUND");
-const NO_INSTANCE: Refusal = refusal(Code::NotFound, "INSTANCE_NOT_FOUND");
+const NO_APPLICATION: Refusal<'_> = refusal(Code::NotFound, "APPLICATION_NOT_FOUND");
+const NO_INSTANCE: Refusal<'_> = refusal(Code::NotFound, "INSTANCE_NOT_FOUND");
 
 /// Every method with an application in its request: the message, and the field that is blamed.
 fn methods(application: &str) -> [(&'static str, Value, &'static [&'static str]); 6] {

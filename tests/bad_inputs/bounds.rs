@@ -14,7 +14,7 @@ use crate::wire::{Answer, GRPC, encode, frame, post};
 const ASSIGN: &str = "AccessService/Assign";
 const REVOKE: &str = "AccessService/Revoke";
 const REPORT: &str = "AccessService/AuditReport";
-const LIMITED: Refusal = refusal(Code::ResourceExhausted, "CALLER_CONCURRENCY_LIMITED");
+const LIMITED: Refusal<'_> = refusal(Code::ResourceExhausted, "CALLER_CONCURRENCY_LIMITED");
 
 fn slow(operation: &str, milliseconds: u64) -> Fault {
     Fault::new(operation, FaultAction::DelayBeforeEffect { milliseconds })

@@ -25,14 +25,14 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 
 /// How a call is refused.
 #[derive(Clone, Copy)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal<'a> {
     pub(crate) code: Code,
     pub(crate) reason: &'static str,
     /// The fields that BadRequest blames, in order.
-    pub(crate) fields: &'static [&'static str],
+    pub(crate) fields: &'a [&'a str],
 }
 
-pub(crate) const fn refusal(code: Code, reason: &'static str) -> Refusal {
+pub(crate) const fn refusal(code: Code, reason: &'static str) -> Refusal<'static> {
     Refusal {
         code,
         reason,
@@ -41,7 +41,7 @@ pub(crate) const fn refusal(code: Code, reason: &'static str) -> Refusal {
 }
 
 /// INVALID_ARGUMENT that blames exactly these fields.
-pub(crate) const fn invalid(fields: &'static [&'static str]) -> Refusal {
+pub(crate) const fn invalid<'a>(fields: &'a [&'a str]) -> Refusal<'a> {
     Refusal {
         code: Code::InvalidArgument,
         reason: "FIELD_INVALID",
@@ -55,7 +55,7 @@ pub(crate) async fn check(
     what: &str,
     method: &str,
     message: Value,
-    expected: Refusal,
+    expected: Refusal<'_>,
 ) {
     check_bytes(bench, what, method, &encode(method, &message), expected).await;
 }
@@ -65,7 +65,7 @@ pub(crate) async fn check_bytes(
     what: &str,
     method: &str,
     message: &[u8],
-    expected: Refusal,
+    expected: Refusal<'_>,
 ) {
     let before = bench.footprint().await;
     let answer = bench.send(CALLER, method, &[], frame(message)).await;
@@ -75,7 +75,7 @@ pub(crate) async fn check_bytes(
 }
 
 /// Checks what a refusal shows.
-pub(crate) fn check_answer(what: &str, answer: &Answer, expected: Refusal) {
+pub(crate) fn check_answer(what: &str, answer: &Answer, expected: Refusal<'_>) {
     let (status, details) = (answer.status(), answer.details());
     let told = format!(
         "{what}: {:?} {} {details:?}",

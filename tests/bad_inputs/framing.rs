@@ -11,9 +11,9 @@ use crate::check::{Refusal, check_answer, refusal};
 use crate::wire::{Connection, GRPC, encode, frame, post};
 
 const ASSIGN: &str = "AccessService/Assign";
-const MALFORMED: Refusal = refusal(Code::InvalidArgument, "MESSAGE_MALFORMED");
-const TOO_LARGE: Refusal = refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
-const UNIMPLEMENTED: Refusal = refusal(Code::Unimplemented, "NOT_IMPLEMENTED");
+const MALFORMED: Refusal<'_> = refusal(Code::InvalidArgument, "MESSAGE_MALFORMED");
+const TOO_LARGE: Refusal<'_> = refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+const UNIMPLEMENTED: Refusal<'_> = refusal(Code::Unimplemented, "NOT_IMPLEMENTED");
 
 fn good() -> Bytes {
     frame(&encode(ASSIGN, &assign()))

@@ -2,6 +2,8 @@
 //! details, nothing is written, nothing of AWS or of the store leaks, and the server goes on.
 //! One file an idea; `check` is the one way in which refusals are checked.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
 mod accepted;
 mod arns;
 mod bench;

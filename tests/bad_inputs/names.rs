@@ -8,8 +8,8 @@ use crate::bench::{Bench, Setup, assign, with};
 use crate::check::{Refusal, check, check_answer, refusal};
 
 const ASSIGN: &str = "AccessService/Assign";
-const NOBODY: Refusal = refusal(Code::NotFound, "PRINCIPAL_NOT_FOUND");
-const AMBIGUOUS: Refusal = refusal(Code::FailedPrecondition, "NAME_AMBIGUOUS");
+const NOBODY: Refusal<'_> = refusal(Code::NotFound, "PRINCIPAL_NOT_FOUND");
+const AMBIGUOUS: Refusal<'_> = refusal(Code::FailedPrecondition, "NAME_AMBIGUOUS");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn principals_that_are_not_there_are_not_found() {

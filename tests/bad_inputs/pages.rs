@@ -7,7 +7,7 @@ use usher::simulator::{Fault, FaultAction};
 use crate::bench::{Bench, Setup, assign, with};
 use crate::check::{Refusal, check, check_answer, invalid};
 
-const TOKEN: Refusal = Refusal {
+const TOKEN: Refusal<'_> = Refusal {
     code: Code::InvalidArgument,
     reason: "PAGE_TOKEN_INVALID",
     fields: &["page_token"],

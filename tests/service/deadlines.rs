@@ -89,6 +89,24 @@ async fn what_only_adorns_an_answer_does_not_cost_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_made_again_is_never_told_to_be_absent() {
+    let service = patient_service().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let first = service.assign(triple.assign()).await;
+    service.revoke(revoke_of(&first.id)).await;
+    service
+        .simulator
+        .add_fault(slow("CreateApplicationAssignment", 3000));
+    let time = Duration::from_millis(800);
+    let second = service.assign_within(triple.assign(), time).await;
+    assert_eq!(second.state(), GrantState::Provisioning);
+    let answer = service.revoke(revoke_of(&first.id)).await;
+    assert_eq!(answer.assignment_state(), AssignmentState::Unspecified);
+    assert_eq!(answer.remaining_paths_completeness(), Completeness::Partial);
+    assert_eq!(answer.remaining_paths[0].grant_ids, [second.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_after_the_commit_loses_nothing() {
     let service = patient_service().await;
     let triple = service.user_on("bilal.khan", "Amazon Redshift");
@@ -157,7 +175,8 @@ async fn asking_only_changes_nothing() {
         ..present.revoke()
     };
     let answer = service.try_revoke(request).await.expect("a preview");
-    assert!(answer.preview.is_some());
+    let preview = answer.preview.expect("a preview");
+    assert!(preview.policies.is_empty(), "it asks no policy");
     assert_eq!(only_grant(&service, &absent).await, None);
     assert_eq!(service.simulator.world(), before);
     for operation in ["CreateApplicationAssignment", "DeleteApplicationAssignment"] {

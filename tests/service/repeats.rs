@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use tonic::Code;
-use usher::grpc::pb::{AssignRequest, AssignResponse, GrantState, RevokeRequest};
+use usher::grpc::pb::{
+    AssignRequest, AssignResponse, AssignmentReference, AssignmentState, GrantState, RevokeRequest,
+    revoke_request,
+};
 
-use super::common::{TestService, in_time, reason, revoke_of};
+use super::common::{TestService, application, group, in_time, reason, revoke_of};
 
 /// Equal calls made at once.
 const CALLS: usize = 50;
@@ -144,4 +147,52 @@ async fn a_repeat_answers_the_grant_as_it_is_now() {
     assert_eq!(again.id, grant.id);
     assert_eq!(again.state(), GrantState::Expired);
     assert!(!service.is_assigned(&triple), "a repeat gives nothing anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_found_nothing_is_remembered_and_takes_nothing_later() {
+    let service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    service.assign(triple.assign()).await;
+    service.revoke(triple.revoke()).await;
+    let late = RevokeRequest {
+        request_id: "late".to_owned(),
+        ..triple.revoke()
+    };
+    let answer = service.revoke(late.clone()).await;
+    assert_eq!(answer.assignment_state(), AssignmentState::Absent);
+    let next = service.assign(triple.assign()).await;
+    assert_eq!(next.state(), GrantState::Active);
+    let again = service.revoke(late).await;
+    assert_eq!(again.assignment_state(), AssignmentState::Present);
+    assert!(again.grants.is_empty());
+    assert!(service.is_assigned(&triple), "a repeat takes nothing");
+    assert_eq!(service.grant(&next.id).await.state(), GrantState::Active);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_revoke_needs_no_name_that_aws_still_knows() {
+    let mut service = TestService::start().await;
+    let triple = service.group_on("engineering", "Amazon Redshift");
+    let grant = service.assign(triple.assign()).await;
+    let by_name = AssignmentReference {
+        principal: Some(group("engineering")),
+        target: Some(application("Amazon Redshift")),
+    };
+    let request = RevokeRequest {
+        revocation: Some(revoke_request::Revocation::Assignment(by_name)),
+        request_id: "by name".to_owned(),
+        ..triple.revoke()
+    };
+    let first = service.revoke(request.clone()).await;
+    assert_eq!(first.grants[0].id, grant.id);
+    service.simulator.edit_world(|world| {
+        world
+            .groups
+            .retain(|group| group.group_id != triple.principal_id);
+    });
+    service.restart().await;
+    let again = service.revoke(request).await;
+    assert_eq!(again.grants[0].id, grant.id);
+    assert_eq!(again.assignment_state(), AssignmentState::Absent);
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tonic::Code;
-use usher::grpc::pb::{AccessPath, AssignmentState, GrantState, Standing};
+use usher::grpc::pb::{
+    AccessPath, AssignRequest, Assignment, AssignmentState, AuditReportRequest, GrantState,
+    ListAssignmentsRequest, PrincipalStatus, Provenance, ReportFormat, ReportView, Standing,
+};
 use usher::simulator::{Fault, FaultAction};
 
-use super::common::{AFTER_SETTLING, TestService, reason, revoke_of};
+use super::common::{AFTER_SETTLING, TestService, Triple, group, in_time, reason, revoke_of, user};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -153,4 +156,98 @@ async fn what_others_make_again_after_usher_removed_it_is_theirs() {
     let answer = service.revoke(revoke_of(&next.id)).await;
     assert_eq!(answer.assignment_state(), AssignmentState::Present);
     assert!(service.is_assigned(&triple));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_deleted_user_left_behind_is_listed_and_a_mistyped_id_is_not_found() {
+    let service = TestService::start().await;
+    let orphan = service.user_on("anna.berg", "Amazon QuickSight");
+    service.simulator.edit_world(|world| {
+        world
+            .users
+            .retain(|user| user.user_id != orphan.principal_id);
+        world
+            .memberships
+            .retain(|row| row.user_id != orphan.principal_id);
+    });
+    for include_group_paths in [false, true] {
+        let request = ListAssignmentsRequest {
+            principal: Some(orphan.principal()),
+            include_group_paths,
+            ..ListAssignmentsRequest::default()
+        };
+        let answer = service.access().list_assignments(in_time(request)).await;
+        let rows = answer.expect("rows").into_inner().assignments;
+        assert!(!rows.is_empty());
+        for row in rows {
+            let principal = row.principal.expect("a principal");
+            assert_eq!(principal.id, orphan.principal_id);
+            assert_eq!(principal.status(), PrincipalStatus::Deleted);
+        }
+    }
+    let mistyped = "d4e8f4a8-0000-4000-9000-999999999999";
+    for nobody in [user(mistyped), group(&orphan.principal_id)] {
+        let request = ListAssignmentsRequest {
+            principal: Some(nobody.clone()),
+            ..ListAssignmentsRequest::default()
+        };
+        let listed = service.access().list_assignments(in_time(request)).await;
+        let request = AuditReportRequest {
+            principal: Some(nobody),
+            view: ReportView::Access.into(),
+            format: ReportFormat::Csv.into(),
+            ..AuditReportRequest::default()
+        };
+        let reported = service.access().audit_report(in_time(request)).await;
+        assert_eq!(reason(&listed.unwrap_err()), "PRINCIPAL_NOT_FOUND");
+        assert_eq!(reason(&reported.err().unwrap()), "PRINCIPAL_NOT_FOUND");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_on_its_way_out_does_not_hold_what_is_standing() {
+    let service = TestService::start().await;
+    let triple = service.user_on("anna.berg", "Amazon QuickSight");
+    let grant = service.assign(triple.assign_for(HOUR)).await;
+    assert!(grant.last_error.is_none());
+    let row = only_row(&service, &triple).await;
+    assert_eq!(row.provenance(), Provenance::Grant);
+    assert_eq!(row.grant_ids, std::slice::from_ref(&grant.id));
+    assert_eq!(row.end_time, grant.end_time);
+    service.revoke(revoke_of(&grant.id)).await;
+    let row = only_row(&service, &triple).await;
+    assert_eq!(row.provenance(), Provenance::Standing);
+    assert!(row.grant_ids.is_empty() && row.end_time.is_none());
+}
+
+async fn only_row(service: &TestService, triple: &Triple) -> Assignment {
+    let request = ListAssignmentsRequest {
+        principal: Some(triple.principal()),
+        target: Some(triple.target()),
+        ..ListAssignmentsRequest::default()
+    };
+    let answer = service.access().list_assignments(in_time(request)).await;
+    let mut rows = answer.expect("rows").into_inner().assignments;
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    rows.remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_deleted_while_it_is_known_is_not_found() {
+    let service = TestService::start().await;
+    let triple = service.user_on("anna.berg", "Amazon QuickSight");
+    only_row(&service, &triple).await;
+    service.simulator.edit_world(|world| {
+        let gone = &triple.application_arn;
+        world.assignments.retain(|row| row.application_arn != *gone);
+        world
+            .applications
+            .retain(|application| application.application_arn != *gone);
+    });
+    let request = AssignRequest {
+        validate_only: true,
+        ..triple.assign()
+    };
+    let status = service.try_assign(request).await.unwrap_err();
+    assert_eq!(reason(&status), "APPLICATION_NOT_FOUND", "{status:?}");
 }

@@ -21,7 +21,10 @@ pub(crate) async fn a_grant_is_recorded_with_its_event_and_is_due(shelf: Shelf) 
     let events = shelf.store.grant_events(&recorded.id, 10).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].event.kind, EventKind::Requested);
-    assert_eq!(shelf.store.next_due_at(at(0)).await.unwrap(), Some(at(5)));
+    assert_eq!(
+        shelf.store.next_due_at(&[instance()], at(0)).await.unwrap(),
+        Some(at(5))
+    );
 }
 
 pub(crate) async fn fifty_equal_requests_at_once_record_one_grant(shelf: Shelf) {

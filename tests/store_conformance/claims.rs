@@ -13,7 +13,11 @@ pub(crate) async fn due_work_is_claimed_once_and_oldest_first(shelf: Shelf) {
     for (number, application) in [(30, 1), (10, 2), (20, 3), (99, 4)] {
         record(&*shelf.store, grant(number, &key(application, 1))).await;
     }
-    let claim = |limit| shelf.store.claim_due(&HOLDER, at(50), at(110), limit);
+    let claim = |limit| {
+        shelf
+            .store
+            .claim_due(&HOLDER, &*SERVED, at(50), at(110), limit)
+    };
     let first = claim(2).await.unwrap();
     let keys: Vec<_> = first.iter().map(|claim| claim.record.key.clone()).collect();
     assert_eq!(keys, [key(2, 1), key(3, 1)]);
@@ -28,6 +32,8 @@ pub(crate) async fn due_work_is_claimed_once_and_oldest_first(shelf: Shelf) {
     assert_eq!(claim(10).await.unwrap(), []);
 }
 
+static SERVED: std::sync::LazyLock<[usher::domain::InstanceArn; 1]> =
+    std::sync::LazyLock::new(|| [instance()]);
 static HOLDER: std::sync::LazyLock<usher::store::Holder> = std::sync::LazyLock::new(|| holder("a"));
 
 pub(crate) async fn one_target_is_claimed_once_at_a_time(shelf: Shelf) {
@@ -38,7 +44,7 @@ pub(crate) async fn one_target_is_claimed_once_at_a_time(shelf: Shelf) {
     assert_eq!(first.record.key, key(1, 1));
     let none = shelf
         .store
-        .claim_due(&holder("b"), at(10), at(70), 10)
+        .claim_due(&holder("b"), &[instance()], at(10), at(70), 10)
         .await;
     assert_eq!(none.unwrap(), []);
     shelf
@@ -72,7 +78,10 @@ pub(crate) async fn racing_holders_never_share_a_claim_or_a_target(shelf: Shelf)
         workers.spawn(async move {
             let name = holder(&format!("worker {worker}"));
             while done.lock().unwrap().len() < number as usize {
-                let claims = store.claim_due(&name, at(99), at(159), 3).await.unwrap();
+                let claims = store
+                    .claim_due(&name, &[instance()], at(99), at(159), 3)
+                    .await
+                    .unwrap();
                 for claim in &claims {
                     let target = claim.record.key.target.clone();
                     assert!(held.lock().unwrap().insert(target), "two on one target");
@@ -105,7 +114,7 @@ pub(crate) async fn a_lease_that_is_over_goes_to_another(shelf: Shelf) {
     let lost = claim_one(&*shelf.store, "a", 10).await;
     let none = shelf
         .store
-        .claim_due(&holder("b"), at(69), at(129), 1)
+        .claim_due(&holder("b"), &[instance()], at(69), at(129), 1)
         .await;
     assert_eq!(none.unwrap(), [], "the lease lasts until 70");
     // Over, but nobody else has it: its holder may go on.
@@ -195,6 +204,41 @@ pub(crate) async fn a_callers_write_makes_the_holder_stale(shelf: Shelf) {
     assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
 }
 
+pub(crate) async fn renewing_keeps_the_version_until_a_caller_writes(shelf: Shelf) {
+    record(&*shelf.store, grant(1, &key(1, 1))).await;
+    let claim = claim_one(&*shelf.store, "a", 10).await;
+    let renewed = shelf.store.renew_claim(&claim, at(90)).await.unwrap();
+    assert_eq!(renewed.record, claim.record);
+    assert_eq!(renewed.lease_until, at(90));
+    // The first reading is still good for a step: nothing of it has changed.
+    let stepped = shelf
+        .store
+        .commit_step(&claim, rest(&claim, Some(at(20))))
+        .await
+        .unwrap();
+    record(&*shelf.store, grant(2, &key(1, 1))).await;
+    let renewed = shelf.store.renew_claim(&stepped, at(99)).await.unwrap();
+    assert_ne!(renewed.record.version, stepped.record.version);
+    assert_eq!(renewed.grants.len(), 2);
+    // Another name is another holder, also of the very same reading.
+    let stranger = usher::store::Claim {
+        holder: holder("b"),
+        ..renewed.clone()
+    };
+    let outcome = shelf.store.renew_claim(&stranger, at(120)).await;
+    assert!(matches!(outcome, Err(StoreError::LeaseLost)), "{outcome:?}");
+    let outcome = shelf
+        .store
+        .commit_and_release(&stranger, rest(&stranger, None))
+        .await;
+    assert!(matches!(outcome, Err(StoreError::LeaseLost)), "{outcome:?}");
+    shelf
+        .store
+        .commit_and_release(&renewed, rest(&renewed, None))
+        .await
+        .unwrap();
+}
+
 pub(crate) async fn an_older_reading_of_ones_own_claim_is_stale(shelf: Shelf) {
     record(&*shelf.store, grant(1, &key(1, 1))).await;
     let first = claim_one(&*shelf.store, "a", 10).await;
@@ -220,11 +264,15 @@ pub(crate) async fn a_released_assignment_is_due_when_its_record_says(shelf: She
         .commit_and_release(&claim, activation(&claim, 11))
         .await
         .unwrap();
-    let due = shelf.store.next_due_at(at(12)).await.unwrap();
+    let due = shelf
+        .store
+        .next_due_at(&[instance()], at(12))
+        .await
+        .unwrap();
     assert_eq!(due, Some(at(3611)));
     let none = shelf
         .store
-        .claim_due(&holder("a"), at(3610), at(3700), 1)
+        .claim_due(&holder("a"), &[instance()], at(3610), at(3700), 1)
         .await;
     assert_eq!(none.unwrap(), []);
     let again = claim_one(&*shelf.store, "b", 3611).await;
@@ -235,22 +283,37 @@ pub(crate) async fn a_released_assignment_is_due_when_its_record_says(shelf: She
 }
 
 pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
-    assert_eq!(shelf.store.next_due_at(at(0)).await.unwrap(), None);
+    assert_eq!(
+        shelf.store.next_due_at(&[instance()], at(0)).await.unwrap(),
+        None
+    );
     record(&*shelf.store, grant(1, &key(1, 1))).await;
     record(&*shelf.store, grant(2, &key(1, 2))).await;
     let claim = claim_one(&*shelf.store, "a", 10).await;
     // Both are due, and neither can be claimed before the lease on their target is over.
-    let due = shelf.store.next_due_at(at(11)).await.unwrap();
+    let due = shelf
+        .store
+        .next_due_at(&[instance()], at(11))
+        .await
+        .unwrap();
     assert_eq!(due, Some(at(70)));
     record(&*shelf.store, grant(30, &key(2, 1))).await;
-    let due = shelf.store.next_due_at(at(11)).await.unwrap();
+    let due = shelf
+        .store
+        .next_due_at(&[instance()], at(11))
+        .await
+        .unwrap();
     assert_eq!(due, Some(at(30)));
     shelf
         .store
         .commit_and_release(&claim, rest(&claim, None))
         .await
         .unwrap();
-    let due = shelf.store.next_due_at(at(11)).await.unwrap();
+    let due = shelf
+        .store
+        .next_due_at(&[instance()], at(11))
+        .await
+        .unwrap();
     assert_eq!(due, Some(at(2)));
 }
 

@@ -147,7 +147,13 @@ pub(crate) async fn record(store: &dyn Store, grant: Grant) -> Grant {
 /// The only claim that there is.
 pub(crate) async fn claim_one(store: &dyn Store, name: &str, second: i64) -> Claim {
     let mut claims = store
-        .claim_due(&holder(name), at(second), at(second + 60), 10)
+        .claim_due(
+            &holder(name),
+            &[instance()],
+            at(second),
+            at(second + 60),
+            10,
+        )
         .await
         .unwrap();
     assert_eq!(claims.len(), 1);

@@ -191,7 +191,7 @@ pub(crate) async fn overdue_ends_are_counted(shelf: Shelf) {
     record(&*shelf.store, grant(2, &key(2, 1))).await;
     let claims = shelf
         .store
-        .claim_due(&holder("a"), at(5), at(65), 2)
+        .claim_due(&holder("a"), &[instance()], at(5), at(65), 2)
         .await
         .unwrap();
     // The first is active until 3605; the second is ended at 10.
@@ -253,7 +253,10 @@ pub(crate) async fn unknown_things_are_none(shelf: Shelf) {
         []
     );
     assert_eq!(shelf.store.count_overdue_ends(at(0)).await.unwrap(), 0);
-    let claimed = shelf.store.claim_due(&holder("a"), at(0), at(60), 10).await;
+    let claimed = shelf
+        .store
+        .claim_due(&holder("a"), &[instance()], at(0), at(60), 10)
+        .await;
     assert_eq!(claimed.unwrap(), []);
 }
 
@@ -294,7 +297,6 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
     record.standing = Standing::Yes;
     record.standing_seen_at = Some(at(1));
     record.last_create_at = Some(at(2));
-    record.previous_create_at = Some(at(1));
     record.create_acknowledged = true;
     record.create_seen = true;
     record.last_delete_at = Some(at(3));
@@ -306,7 +308,7 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
     record.removed_at = Some(at(6));
     record.recheck_at = Some(at(7));
     record.failed_attempts = 3;
-    record.failing_since = Some(at(8));
+    record.refusing_since = Some(at(8));
     record.last_failure = Some(failure.clone());
     let mut ended = claim.grants[0]
         .apply(Transition::Fail(failure), at(9))

@@ -1,5 +1,6 @@
 //! What only the store in a SQLite file can get wrong: its directory, its file, kill -9.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tempfile::TempDir;
 use usher::domain::GrantId;
 use usher::store::{SqliteOptions, SqliteStore, Store as _, StoreError};
 
@@ -150,6 +152,131 @@ async fn a_later_version_is_refused_and_left() {
     let store = open(directory.path()).await.unwrap();
     assert!(store.grant(&grant_id(1)).await.unwrap().is_some());
     store.close().await;
+}
+
+/// Every file of the directory with its bytes.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// A data directory as kill -9 leaves it: the last commits only in the log.
+async fn killed(sql: &'static str) -> TempDir {
+    let living = tempfile::tempdir().unwrap();
+    made(living.path()).await;
+    let options = SqliteConnectOptions::new().filename(database(living.path()));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let dead = tempfile::tempdir().unwrap();
+    for (path, bytes) in files(living.path()) {
+        fs::write(dead.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    connection.close().await.unwrap();
+    dead
+}
+
+#[tokio::test]
+async fn a_refused_database_keeps_its_log() {
+    for without_index in [false, true] {
+        let directory = killed("PRAGMA user_version = 99").await;
+        let log = directory.path().join("usher.sqlite3-wal");
+        let index = directory.path().join("usher.sqlite3-shm");
+        assert!(fs::metadata(&log).unwrap().len() > 0);
+        if without_index {
+            fs::remove_file(index).unwrap();
+        }
+        let before = files(directory.path());
+        let sentence = refusal(directory.path()).await;
+        // The version stands in the log alone: it was read with it.
+        assert!(sentence.contains("later version"), "{sentence}");
+        let same = files(directory.path()) == before;
+        assert!(same, "without index: {without_index}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_database_gets_no_new_files() {
+    let directory = tempfile::tempdir().unwrap();
+    made(directory.path()).await;
+    with_sqlite(&database(directory.path()), "PRAGMA user_version = 99").await;
+    let before = files(directory.path());
+    refusal(directory.path()).await;
+    assert!(files(directory.path()) == before);
+}
+
+#[tokio::test]
+async fn a_log_without_its_database_is_refused_and_left() {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("usher.lock"), "").unwrap();
+        let orphan = directory.path().join(format!("usher.sqlite3{suffix}"));
+        fs::write(&orphan, "the last commits").unwrap();
+        let before = files(directory.path());
+        let sentence = refusal(directory.path()).await;
+        assert!(sentence.contains("is missing"), "{sentence}");
+        assert!(sentence.contains(suffix), "{sentence}");
+        assert!(files(directory.path()) == before);
+    }
+}
+
+#[tokio::test]
+async fn a_deep_directory_is_made_whole() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("var/lib/one % two?#/data");
+    made(&directory).await;
+    let store = open(&directory).await.unwrap();
+    assert!(store.grant(&grant_id(1)).await.unwrap().is_some());
+    store.close().await;
+}
+
+/// Runs a statement beside a store that is open.
+async fn beside(directory: &Path, sql: &'static str) {
+    let options = SqliteConnectOptions::new().filename(database(directory));
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let done = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    assert!(done.rows_affected() > 0, "{sql}");
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unreadable_row_is_put_off_and_stops_nobody() {
+    for sql in [
+        "UPDATE assignments SET standing = 'PERHAPS' WHERE principal_id LIKE '%1'",
+        "UPDATE assignments SET failed_attempts = -1 WHERE principal_id LIKE '%1'",
+        "UPDATE grants SET policies = '{' WHERE principal_id LIKE '%1'",
+        "UPDATE grants SET state = 'REVOKING', ending_kind = 'LOST' WHERE principal_id LIKE '%1'",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).await.unwrap();
+        // The broken one is the oldest, and has one behind it on its own target.
+        record(&store, grant(1, &key(1, 1))).await;
+        record(&store, grant(2, &key(1, 2))).await;
+        record(&store, grant(3, &key(2, 3))).await;
+        beside(directory.path(), sql).await;
+        let mut claimed = Vec::new();
+        for _ in 0..2 {
+            let claims = store
+                .claim_due(&holder("a"), &[instance()], at(10), at(70), 10)
+                .await
+                .unwrap();
+            claimed.extend(claims.into_iter().map(|claim| claim.record.key));
+        }
+        claimed.sort();
+        let mut expected = [key(1, 2), key(2, 3)];
+        expected.sort();
+        assert_eq!(claimed, expected, "{sql}");
+        // Told of again after five minutes, and until then in nobody's way.
+        for (second, on_target) in [(309, 1), (310, 2)] {
+            let due = store
+                .due_before(&instance(), &key(1, 1).target, at(second))
+                .await;
+            assert_eq!(due.unwrap().on_target, on_target, "{sql}");
+        }
+        store.close().await;
+    }
 }
 
 #[tokio::test]

@@ -47,7 +47,8 @@ impl Situation<'_> {
             // What others made a moment ago may not be visible yet, and no second look would call
             // it Usher's: an explicit removal is done when AWS has taken a Delete.
             (Some(false), Some(Err(failure)))
-                if self.record.removal.is_some() && failure.kind.leaves_delete_open() =>
+                if self.record.removal.is_some()
+                    && (failure.kind.leaves_delete_open() || self.removal_is_young()) =>
             {
                 self.rest_after(failure.clone())
             }
@@ -75,9 +76,10 @@ impl Situation<'_> {
                 let Step::Write(write, mut changes) = self.delete() else {
                     return Step::Read;
                 };
-                changes
-                    .events
-                    .insert(0, changes.event(EventKind::LateEffectFound, None, self.now));
+                if self.record.failed_attempts == 0 {
+                    let found = changes.event(EventKind::LateEffectFound, None, self.now);
+                    changes.events.insert(0, found);
+                }
                 Step::Write(write, changes)
             }
             (Some(true), None) => self.close_recheck(Some(EventKind::FoundOutOfBand)),
@@ -101,6 +103,8 @@ impl Situation<'_> {
         // From here on the assignment is nobody's: the next grant reads before it writes.
         changes.record.standing = Standing::Unknown;
         if let Some(kind) = event {
+            // It is there again, whoever made it.
+            changes.record.removed_at = None;
             changes.events.push(changes.event(kind, None, self.now));
         }
         self.rest(changes)
@@ -174,6 +178,13 @@ impl Situation<'_> {
             Some(failure) => self.rest_after(failure),
             None => Step::Read,
         }
+    }
+
+    /// The removal was asked for so shortly ago that an absence read now may be from before it.
+    fn removal_is_young(&self) -> bool {
+        self.record.removal.as_ref().is_some_and(|removal| {
+            self.now.duration_since(removal.at) < self.bounds.visibility_horizon
+        })
     }
 
     /// A Create of Usher's own was never seen and may still appear.

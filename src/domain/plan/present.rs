@@ -48,7 +48,7 @@ impl Situation<'_> {
                 Operation::CreateApplicationAssignment,
             )),
             (Some(false), Some(Err(failure))) if failure.kind.is_final_refusal() => {
-                self.fail(failure)
+                self.fail(failure, is_provisioning)
             }
             (Some(false), Some(Err(failure)))
                 if failure.kind.outcome_is_unknown() && self.run.creates < CREATES_PER_RUN_MAX =>
@@ -79,6 +79,8 @@ impl Situation<'_> {
                 .events
                 .push(changes.event(EventKind::RemovalSuperseded, None, self.now));
         }
+        // The failures so far stood in the way of an end that nobody waits for any more.
+        changes.clear_failures();
         Step::Commit(changes)
     }
 
@@ -106,9 +108,9 @@ impl Situation<'_> {
                     return Step::Read;
                 };
                 changes.record.recheck_at = self.record.recheck_at;
-                changes
-                    .events
-                    .insert(0, changes.event(EventKind::LateEffectFound, None, self.now));
+                if self.record.failed_attempts == 0 {
+                    self.tell_live_grants(&mut changes, EventKind::LateEffectFound);
+                }
                 Step::Write(write, changes)
             }
             (Some(false), Some(Ok(()))) => self.not_visible(Operation::CreateApplicationAssignment),
@@ -116,9 +118,8 @@ impl Situation<'_> {
                 // AWS will not have it back: the grant's assignment is missing, which is reported.
                 let mut changes = self.changes();
                 changes.record.recheck_at = None;
-                changes
-                    .events
-                    .push(changes.event(EventKind::FoundMissing, None, self.now));
+                changes.clear_failures();
+                self.tell_live_grants(&mut changes, EventKind::FoundMissing);
                 self.rest(changes)
             }
             (Some(false), Some(Err(failure))) => self.rest_after(failure.clone()),
@@ -135,11 +136,11 @@ impl Situation<'_> {
         let record = &mut changes.record;
         record.standing = Standing::No;
         record.standing_seen_at = None;
-        record.previous_create_at = record.last_create_at;
         record.last_create_at = Some(self.now);
         record.create_acknowledged = false;
         record.create_seen = false;
         record.recheck_at = None;
+        record.removed_at = None;
         // Attempts after the first are told by their failures: a row of them does not fill the log.
         if record.failed_attempts == 0 && self.run.creates == 0 {
             for grant in self.grants.iter().filter(|grant| is_provisioning(grant)) {
@@ -176,6 +177,7 @@ impl Situation<'_> {
             Standing::No => changes.record.create_seen = true,
         }
         changes.clear_failures();
+        changes.record.removed_at = None;
         changes.record.recheck_at = self
             .record
             .last_delete_at
@@ -196,25 +198,27 @@ impl Situation<'_> {
     /// land is found by the second look.
     fn rest_or_fail(&self, failure: Failure) -> Step {
         if self.gives_up(&failure) {
-            self.fail(&failure)
+            self.fail(&failure, |grant| self.is_given_up(grant))
         } else {
             self.rest_after(failure)
         }
     }
 
     /// Reading failed. A grant that Usher never sent a Create for may fail without a read: nothing
-    /// of its own can be there.
+    /// of its own can be there. Not so where the assignment stood before: it most likely stands.
     fn rest_after_read_failure(&self) -> Step {
         match self.run.read_failure.clone() {
-            Some(failure) if self.record.standing != Standing::No && self.gives_up(&failure) => {
-                self.fail(&failure)
+            Some(failure)
+                if self.record.standing == Standing::Unknown && self.gives_up(&failure) =>
+            {
+                self.fail(&failure, |grant| self.is_given_up(grant))
             }
             Some(failure) => self.rest_after(failure),
             None => Step::Read,
         }
     }
 
-    fn fail(&self, failure: &Failure) -> Step {
+    fn fail(&self, failure: &Failure, fails: impl Fn(&Grant) -> bool) -> Step {
         let mut changes = self.changes();
         let attempt = FailedAttempt {
             failure: failure.clone(),
@@ -226,7 +230,7 @@ impl Situation<'_> {
         }
         changes.move_grants(
             self.grants,
-            is_provisioning,
+            fails,
             &Transition::Fail(attempt),
             EventKind::Failed,
             self.now,
@@ -235,13 +239,29 @@ impl Situation<'_> {
         Step::Commit(changes)
     }
 
-    /// Whether AWS has refused for so long that the grant has failed.
+    /// Whether AWS has refused for so long that a grant has failed.
     fn gives_up(&self, failure: &Failure) -> bool {
         failure.kind.is_refusal_in_the_long_run()
-            && self
-                .record
-                .failing_since
-                .is_some_and(|since| self.now.duration_since(since) >= self.bounds.give_up_after)
+            && self.grants.iter().any(|grant| self.is_given_up(grant))
+    }
+
+    /// Whether AWS has refused this grant for so long: one that was asked for later has its own
+    /// time.
+    fn is_given_up(&self, grant: &Grant) -> bool {
+        is_provisioning(grant)
+            && self.record.refusing_since.is_some_and(|since| {
+                let since = since.max(grant.created_at);
+                self.now.duration_since(since) >= self.bounds.give_up_after
+            })
+    }
+
+    /// One event for each live grant: it belongs to its timeline.
+    fn tell_live_grants(&self, changes: &mut Changes, kind: EventKind) {
+        for grant in self.grants.iter().filter(|grant| grant.state.is_live()) {
+            changes
+                .events
+                .push(changes.event(kind, Some(grant), self.now));
+        }
     }
 
     /// A Delete of Usher's own may not be visible yet, and no Create has been acknowledged since.

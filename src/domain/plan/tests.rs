@@ -6,6 +6,7 @@ mod auditor;
 mod aws;
 mod case;
 mod directed;
+mod refusals;
 mod world;
 
 use self::auditor::Verdict;

@@ -201,12 +201,15 @@ fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
             Wire::LateEffectFound,
             "a late effect of an earlier attempt was found and is being undone",
         ),
+        EventKind::FoundMissing => (
+            Wire::AssignmentMissing,
+            "the assignment is gone although the grant holds it, and AWS refuses to have it back",
+        ),
         EventKind::StandingGone
         | EventKind::RemovalRequested
         | EventKind::RemovalSuperseded
         | EventKind::AssignmentRemoved
-        | EventKind::FoundOutOfBand
-        | EventKind::FoundMissing => return None,
+        | EventKind::FoundOutOfBand => return None,
     };
     let description = match stored.event.error_kind {
         Some(kind) => format!("{text}: {}", kind.explanation()),

@@ -55,16 +55,7 @@ pub(super) async fn find_request(
     connection: &mut SqliteConnection,
     request: &RequestUse,
 ) -> Result<Option<RequestOutcome<Vec<Grant>>>, StoreError> {
-    let known = sqlx::query(
-        "SELECT 1 FROM requests WHERE caller = $1 AND subject = $2 AND request_id = $3",
-    )
-    .bind(request.key.caller.as_str().to_owned())
-    .bind(request.key.subject.as_str().to_owned())
-    .bind(request.key.request_id.as_str().to_owned())
-    .fetch_optional(&mut *connection)
-    .await?
-    .is_some();
-    if !known {
+    if !is_known(connection, request).await? {
         return Ok(None);
     }
     Ok(Some(match earlier_use(connection, request).await? {
@@ -72,6 +63,47 @@ pub(super) async fn find_request(
             RequestOutcome::Repeated(earlier.grants)
         }
         RequestOutcome::Reused => RequestOutcome::Reused,
+    }))
+}
+
+async fn is_known(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<bool, StoreError> {
+    let known = sqlx::query(
+        "SELECT 1 FROM requests WHERE caller = $1 AND subject = $2 AND request_id = $3",
+    )
+    .bind(request.key.caller.as_str().to_owned())
+    .bind(request.key.subject.as_str().to_owned())
+    .bind(request.key.request_id.as_str().to_owned())
+    .fetch_optional(connection)
+    .await?;
+    Ok(known.is_some())
+}
+
+/// `Store::find_revocation`.
+pub(super) async fn find_revocation(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<Option<RevokeOutcome>, StoreError> {
+    if !is_known(connection, request).await? {
+        return Ok(None);
+    }
+    earlier_revocation(connection, request).await.map(Some)
+}
+
+/// `Store::remember_removal`.
+pub(super) async fn remember_removal(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+    request: &RequestUse,
+) -> Result<Written<RevokeOutcome>, StoreError> {
+    if let Some(earlier) = take_or_repeat(connection, Some(request), key).await? {
+        return Ok(Written::unchanged(earlier));
+    }
+    Ok(Written::unchanged(RevokeOutcome::Ended {
+        grants: Vec::new(),
+        record: record_or_new(connection, key).await?,
     }))
 }
 
@@ -188,15 +220,22 @@ async fn take_or_repeat(
     if take_request(connection, request, key).await? {
         return Ok(None);
     }
-    Ok(Some(match earlier_use(connection, request).await? {
+    earlier_revocation(connection, request).await.map(Some)
+}
+
+async fn earlier_revocation(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<RevokeOutcome, StoreError> {
+    Ok(match earlier_use(connection, request).await? {
         RequestOutcome::Repeated(earlier) | RequestOutcome::Recorded(earlier) => {
             RevokeOutcome::Repeated {
-                record: tables::record(connection, &earlier.key).await?,
+                record: Some(record_or_new(connection, &earlier.key).await?),
                 grants: earlier.grants,
             }
         }
         RequestOutcome::Reused => RevokeOutcome::Reused,
-    }))
+    })
 }
 
 /// Writes beside a taken request id which grants it concerned.

@@ -4,20 +4,42 @@
 //! anything changed since it was read. A caller's write may change a claimed assignment: the
 //! holder then gets `Stale`, reads again and plans again.
 
-use jiff::Timestamp;
-use sqlx::{Row as _, SqliteConnection};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::rows::{bind_key, microseconds, record_from_row, time};
+use super::rows::{bind_key, count, microseconds, record_from_row, time};
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
-use crate::domain::AssignmentKey;
 use crate::domain::plan::Changes;
-use crate::store::{Claim, Holder, StoreError};
+use crate::domain::{AssignmentKey, InstanceArn, Target};
+use crate::store::{Claim, DueWork, Holder, StoreError};
+
+/// How long an assignment that cannot be read rests: seldom enough to cost nothing, often enough
+/// that the log tells of it while somebody looks.
+const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
+/// The first due time of an instance on a target that nobody has claimed.
+pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a \
+     WHERE instance_arn = $2 AND next_attempt_at IS NOT NULL AND NOT EXISTS (\
+       SELECT 1 FROM assignments AS other \
+       WHERE other.lease_holder IS NOT NULL AND other.lease_until > $1 \
+       AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
+       AND other.target = a.target) \
+     ORDER BY next_attempt_at LIMIT 1";
+
+/// How much is due, on the instance and on one target of it.
+pub(super) const DUE_COUNTS: &str = "SELECT \
+     (SELECT COUNT(*) FROM assignments WHERE instance_arn = $1 AND next_attempt_at <= $2) \
+       AS assignments, \
+     (SELECT COUNT(*) FROM assignments WHERE instance_arn = $1 AND next_attempt_at <= $2 \
+       AND target_kind = $3 AND target = $4) AS on_target";
 
 /// `Store::claim_due`.
 pub(super) async fn claim_due(
     connection: &mut SqliteConnection,
     holder: &Holder,
+    instances: &[InstanceArn],
     now: Timestamp,
     lease_until: Timestamp,
     limit: usize,
@@ -31,27 +53,126 @@ pub(super) async fn claim_due(
     .bind(microseconds(now))
     .execute(&mut *connection)
     .await?;
-    let rows = sqlx::query(
-        "SELECT * FROM (SELECT a.*, ROW_NUMBER() OVER (\
+    let mut claims = Vec::new();
+    let mut unreadable_rows = false;
+    for due in [Due::Ends, Due::All] {
+        let room = limit.saturating_sub(claims.len());
+        if room == 0 {
+            break;
+        }
+        let mut query = due_query(instances, now, room, due);
+        for row in query.build().fetch_all(&mut *connection).await? {
+            match claim_row(connection, &row, holder, lease_until).await {
+                Ok(claim) => claims.push(claim),
+                Err(StoreError::Corrupt(problem)) => {
+                    put_off(connection, &row, &problem, now).await?;
+                    unreadable_rows = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(Written {
+        value: claims,
+        // A row that was put off may have stood before others: they are due at once.
+        makes_work: unreadable_rows,
+        changed: Vec::new(),
+    })
+}
+
+/// Which due work to look for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// What has an end to act on.
+    Ends,
+    /// Everything.
+    All,
+}
+
+/// Due assignments on targets that nobody has claimed: the oldest of each target, oldest first.
+pub(super) fn due_query(
+    instances: &[InstanceArn],
+    now: Timestamp,
+    limit: usize,
+    due: Due,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT * FROM (SELECT a.rowid AS row_number, a.*, ROW_NUMBER() OVER (\
            PARTITION BY instance_arn, target_kind, target \
            ORDER BY next_attempt_at, principal_type, principal_id) AS place \
-         FROM assignments AS a WHERE next_attempt_at <= $1 AND NOT EXISTS (\
-           SELECT 1 FROM assignments AS other WHERE other.lease_holder IS NOT NULL \
-           AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
-           AND other.target = a.target)) AS due \
-         WHERE place = 1 ORDER BY next_attempt_at, instance_arn, target_kind, target LIMIT $2",
-    )
-    .bind(microseconds(now))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut claims = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let key = record_from_row(row)?.key;
-        set_lease(connection, &key, holder, lease_until).await?;
-        claims.push(read_claim(connection, &key, holder).await?);
+         FROM assignments AS a WHERE ",
+    );
+    push_instances(&mut query, instances);
+    query
+        .push(" AND next_attempt_at <= ")
+        .push_bind(microseconds(now));
+    if due == Due::Ends {
+        query
+            .push(" AND end_due_at <= ")
+            .push_bind(microseconds(now));
     }
-    Ok(Written::unchanged(claims))
+    query
+        .push(
+            " AND NOT EXISTS (\
+               SELECT 1 FROM assignments AS other WHERE other.lease_holder IS NOT NULL \
+               AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
+               AND other.target = a.target)) AS due \
+             WHERE place = 1 ORDER BY next_attempt_at, instance_arn, target_kind, target LIMIT ",
+        )
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    query
+}
+
+fn push_instances(query: &mut QueryBuilder<Sqlite>, instances: &[InstanceArn]) {
+    let mut words = query.push("instance_arn IN (").separated(", ");
+    for instance in instances {
+        words.push_bind(instance.as_str().to_owned());
+    }
+    query.push(")");
+}
+
+/// Reads a due row whole, and only then claims it.
+async fn claim_row(
+    connection: &mut SqliteConnection,
+    row: &SqliteRow,
+    holder: &Holder,
+    lease_until: Timestamp,
+) -> Result<Claim, StoreError> {
+    let key = record_from_row(row)?.key;
+    tables::open_grants_on(connection, &key).await?;
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET lease_holder = $6, lease_until = $7, version = version + 1",
+        where_key!()
+    ));
+    bind_key(query, &key)
+        .bind(holder.0.clone())
+        .bind(microseconds(lease_until))
+        .execute(&mut *connection)
+        .await?;
+    read_claim(connection, &key, holder).await
+}
+
+/// Makes an assignment that cannot be read due later, so that it does not stop the others and is
+/// told of again. Its key may be what is unreadable: only the row's number names it safely.
+async fn put_off(
+    connection: &mut SqliteConnection,
+    row: &SqliteRow,
+    problem: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row_number: i64 = row.try_get("row_number")?;
+    tracing::error!(
+        store.row = row_number,
+        problem,
+        "an assignment cannot be read and is not worked on; it is tried again in five minutes"
+    );
+    let later = now.checked_add(UNREADABLE_PAUSE).unwrap_or(Timestamp::MAX);
+    sqlx::query("UPDATE assignments SET next_attempt_at = $2 WHERE rowid = $1")
+        .bind(row_number)
+        .bind(microseconds(later))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// `Store::renew_claim`.
@@ -64,7 +185,16 @@ pub(super) async fn renew_claim(
     if !is_holder(connection, key, &claim.holder).await? {
         return Err(StoreError::LeaseLost);
     }
-    set_lease(connection, key, &claim.holder, lease_until).await?;
+    // The version stays: a longer lease changes nothing that the holder has read, and only so can
+    // it tell by the version whether a caller's write came between.
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET lease_until = $6",
+        where_key!()
+    ));
+    bind_key(query, key)
+        .bind(microseconds(lease_until))
+        .execute(&mut *connection)
+        .await?;
     let claim = read_claim(connection, key, &claim.holder).await?;
     Ok(Written::unchanged(claim))
 }
@@ -102,35 +232,53 @@ pub(super) async fn commit_and_release(
 /// `Store::next_due_at`.
 pub(super) async fn next_due_at(
     connection: &mut SqliteConnection,
+    instances: &[InstanceArn],
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> = sqlx::query(
-        "SELECT next_attempt_at FROM assignments AS a \
-         WHERE next_attempt_at IS NOT NULL AND NOT EXISTS (\
-           SELECT 1 FROM assignments AS other \
-           WHERE other.lease_holder IS NOT NULL AND other.lease_until > $1 \
-           AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
-           AND other.target = a.target) \
-         ORDER BY next_attempt_at LIMIT 1",
-    )
-    .bind(microseconds(now))
-    .fetch_optional(&mut *connection)
-    .await?
-    .map(|row| row.try_get(0))
-    .transpose()?;
-    let lease_over: Option<i64> = sqlx::query(
-        "SELECT MIN(lease_until) FROM assignments \
-         WHERE lease_holder IS NOT NULL AND lease_until > $1",
-    )
-    .bind(microseconds(now))
-    .fetch_one(connection)
-    .await?
-    .try_get(0)?;
-    due.into_iter()
+    let mut first: Option<i64> = None;
+    // One by one: within an instance the index gives the first without a sort.
+    for instance in instances {
+        let due: Option<i64> = sqlx::query(NEXT_DUE)
+            .bind(microseconds(now))
+            .bind(instance.as_str().to_owned())
+            .fetch_optional(&mut *connection)
+            .await?
+            .map(|row| row.try_get(0))
+            .transpose()?;
+        first = first.into_iter().chain(due).min();
+    }
+    let mut query = QueryBuilder::new("SELECT MIN(lease_until) FROM assignments WHERE ");
+    push_instances(&mut query, instances);
+    query
+        .push(" AND lease_holder IS NOT NULL AND lease_until > ")
+        .push_bind(microseconds(now));
+    let lease_over: Option<i64> = query.build().fetch_one(connection).await?.try_get(0)?;
+    first
+        .into_iter()
         .chain(lease_over)
         .min()
         .map(|at| time("next_attempt_at", at))
         .transpose()
+}
+
+/// `Store::due_before`.
+pub(super) async fn due_before(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    target: &Target,
+    now: Timestamp,
+) -> Result<DueWork, StoreError> {
+    let row = sqlx::query(DUE_COUNTS)
+        .bind(instance.as_str().to_owned())
+        .bind(microseconds(now))
+        .bind(target.kind())
+        .bind(target.key().to_owned())
+        .fetch_one(connection)
+        .await?;
+    Ok(DueWork {
+        assignments: count(&row, "assignments")?,
+        on_target: count(&row, "on_target")?,
+    })
 }
 
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory
@@ -182,24 +330,6 @@ async fn is_holder(
         .fetch_optional(connection)
         .await?;
     Ok(row.is_some())
-}
-
-async fn set_lease(
-    connection: &mut SqliteConnection,
-    key: &AssignmentKey,
-    holder: &Holder,
-    lease_until: Timestamp,
-) -> Result<(), StoreError> {
-    let query = sqlx::query(concat!(
-        "UPDATE assignments SET lease_holder = $6, lease_until = $7, version = version + 1",
-        where_key!()
-    ));
-    bind_key(query, key)
-        .bind(holder.0.clone())
-        .bind(microseconds(lease_until))
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 async fn read_claim(

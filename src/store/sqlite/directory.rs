@@ -40,16 +40,7 @@ impl DataDirectory {
     /// Makes the directory if it is missing, and locks it.
     pub(super) fn lock(directory: &Path) -> Result<Self, StoreError> {
         let name = directory.display();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => unusable(format!(
-                    "the data directory {name} is a file, or lies below one; name a directory"
-                )),
-                _ => access_problem("make the data directory", directory, &error),
-            })?;
+        make_directory(directory)?;
         let path = fs::canonicalize(directory)
             .map_err(|error| access_problem("use the data directory", directory, &error))?;
         if path.to_str().is_none() {
@@ -82,7 +73,9 @@ impl DataDirectory {
         let path = self.database();
         let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return self.refuse_orphans().map(|()| false);
+            }
             Err(error) => return Err(access_problem("read and write", &path, &error)),
         };
         let mut header = [0_u8; HEADER_LENGTH];
@@ -106,6 +99,29 @@ impl DataDirectory {
             )));
         }
         Ok(true)
+    }
+
+    /// Refuses what lies beside a database that is missing: a new one would take it for its own
+    /// log, and it may hold the last commits of the lost one.
+    fn refuse_orphans(&self) -> Result<(), StoreError> {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let path = self.companion(suffix);
+            let found = path.try_exists();
+            if found.map_err(|error| access_problem("read", &path, &error))? {
+                return Err(unusable(format!(
+                    "{} is there, but the database it belongs to is missing; put {DATABASE_FILE} \
+                     back beside it or restore a backup, or move the file away to start anew; it \
+                     was left as it is",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A file of SQLite's beside the database: `-wal`, `-shm` or `-journal`.
+    pub(super) fn companion(&self, suffix: &str) -> PathBuf {
+        self.path.join(format!("{DATABASE_FILE}{suffix}"))
     }
 
     /// An empty file for a new database. What an interrupted attempt left is thrown away.
@@ -134,6 +150,36 @@ impl DataDirectory {
             .and_then(|directory| directory.sync_all())
             .map_err(|error| access_problem("write", &self.path, &error))
     }
+}
+
+/// Makes the directory and those above it that are missing, each for good: a name survives power
+/// loss when the directory that holds it is synced.
+fn make_directory(directory: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => unusable(format!(
+                "the data directory {} is a file, or lies below one; name a directory",
+                directory.display()
+            )),
+            _ => access_problem("make the data directory", directory, &error),
+        })?;
+    for made in missing {
+        let parent = match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .map_err(|error| access_problem("write", parent, &error))?;
+    }
+    Ok(())
 }
 
 /// The sentence for a file that is Usher's and cannot be used as it is.

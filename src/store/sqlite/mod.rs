@@ -14,6 +14,8 @@ mod directory;
 mod events;
 mod failure;
 mod options;
+#[cfg(test)]
+mod plan_tests;
 mod reads;
 mod rows;
 mod schema;
@@ -40,12 +42,12 @@ use self::directory::DataDirectory;
 use self::failure::closed;
 use self::writer::{Body, Call, Queued, Writer, Written};
 use super::{
-    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestOutcome,
-    RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    Claim, DueWork, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
+    RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
 };
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, Target};
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
 const SECRET_LENGTH: usize = 32;
@@ -153,6 +155,27 @@ impl Store for SqliteStore {
         callers::find_request(&mut transaction, request).await
     }
 
+    async fn find_revocation(
+        &self,
+        request: &RequestUse,
+    ) -> Result<Option<RevokeOutcome>, StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        callers::find_revocation(&mut transaction, request).await
+    }
+
+    async fn remember_removal(
+        &self,
+        key: &AssignmentKey,
+        request: &RequestUse,
+    ) -> Result<RevokeOutcome, StoreError> {
+        let (key, request) = (key.clone(), request.clone());
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { callers::remember_removal(connection, &key, &request).await })
+        }))
+        .await
+    }
+
     async fn revoke_grant(
         &self,
         id: &GrantId,
@@ -223,14 +246,15 @@ impl Store for SqliteStore {
     async fn claim_due(
         &self,
         holder: &Holder,
+        instances: &[InstanceArn],
         now: Timestamp,
         lease_until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError> {
-        let holder = holder.clone();
+        let (holder, instances) = (holder.clone(), instances.to_vec());
         self.write(Box::new(move |connection| {
             Box::pin(async move {
-                claims::claim_due(connection, &holder, now, lease_until, limit).await
+                claims::claim_due(connection, &holder, &instances, now, lease_until, limit).await
             })
         }))
         .await
@@ -264,11 +288,28 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn next_due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due_at(
+        &self,
+        instances: &[InstanceArn],
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let mut connection = self.reader().await?;
         // Due work and leases from one state of the database.
         let mut transaction = connection.begin().await?;
-        claims::next_due_at(&mut transaction, now).await
+        claims::next_due_at(&mut transaction, instances, now).await
+    }
+
+    async fn due_before(
+        &self,
+        instance: &InstanceArn,
+        target: &Target,
+        now: Timestamp,
+    ) -> Result<DueWork, StoreError> {
+        claims::due_before(&mut *self.reader().await?, instance, target, now).await
+    }
+
+    async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError> {
+        reads::count_open_elsewhere(&mut *self.reader().await?, instances).await
     }
 
     async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError> {

@@ -5,10 +5,14 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::events::event_from_json;
 use super::failure::unreadable;
-use super::rows::{grant_from_row, microseconds, record_from_row};
+use super::rows::{count, grant_from_row, microseconds, record_from_row};
 use super::tables::is_open;
-use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentRecord, Grant, GrantId, GrantState, InstanceArn};
 use crate::store::{GrantFilter, GrantScope, NameEntry, NameKind, StoreError, StoredEvent};
+
+/// The newest events of one grant, newest first.
+pub(super) const EVENTS_OF_GRANT: &str =
+    "SELECT sequence, body FROM events WHERE grant_id = $1 ORDER BY sequence DESC LIMIT $2";
 
 /// `Store::grants`.
 pub(super) async fn grants(
@@ -17,49 +21,97 @@ pub(super) async fn grants(
     after: Option<&GrantId>,
     limit: usize,
 ) -> Result<Vec<Grant>, StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM grants WHERE 1 = 1");
+    let mut query = grants_query(filter, after, limit);
+    let rows = query.build().fetch_all(connection).await?;
+    rows.iter().map(grant_from_row).collect()
+}
+
+/// Each state's newest by its own way through the index, the newest of all of them together.
+pub(super) fn grants_query(
+    filter: &GrantFilter,
+    after: Option<&GrantId>,
+    limit: usize,
+) -> QueryBuilder<Sqlite> {
+    let mut states = filter.states.clone();
+    states.dedup();
+    let states: Vec<Option<GrantState>> = match states.is_empty() {
+        true => vec![None],
+        false => states.into_iter().map(Some).collect(),
+    };
+    let mut query = QueryBuilder::new("SELECT * FROM (");
+    for (number, state) in states.into_iter().enumerate() {
+        if number > 0 {
+            query.push(" UNION ALL ");
+        }
+        query.push("SELECT * FROM (");
+        push_grants_in_state(&mut query, filter, state, after, limit);
+        query.push(")");
+    }
+    query
+        .push(") ORDER BY id DESC LIMIT ")
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    query
+}
+
+fn push_grants_in_state(
+    query: &mut QueryBuilder<Sqlite>,
+    filter: &GrantFilter,
+    state: Option<GrantState>,
+    after: Option<&GrantId>,
+    limit: usize,
+) {
+    query.push("SELECT * FROM grants WHERE 1 = 1");
     if let Some(instance) = &filter.instance {
         query
             .push(" AND instance_arn = ")
-            .push_bind(instance.as_str());
+            .push_bind(instance.as_str().to_owned());
     }
     if let Some(principal) = &filter.principal {
         query
-            .push(" AND principal_id = ")
-            .push_bind(principal.id.as_str())
             .push(" AND principal_type = ")
-            .push_bind(principal.kind.as_str());
+            .push_bind(principal.kind.as_str())
+            .push(" AND principal_id = ")
+            .push_bind(principal.id.as_str().to_owned());
     }
     if let Some(target) = &filter.target {
         query
-            .push(" AND target = ")
-            .push_bind(target.key())
             .push(" AND target_kind = ")
-            .push_bind(target.kind());
+            .push_bind(target.kind())
+            .push(" AND target = ")
+            .push_bind(target.key().to_owned());
     }
     if let Some(ticket) = &filter.ticket {
         query
             .push(" AND ticket <> '' AND ticket = ")
-            .push_bind(ticket);
+            .push_bind(ticket.clone());
     }
     if let Some(requested_by) = &filter.requested_by {
-        query.push(" AND requested_by = ").push_bind(requested_by);
+        query
+            .push(" AND requested_by = ")
+            .push_bind(requested_by.clone());
     }
-    if !filter.states.is_empty() {
-        let mut states = query.push(" AND state IN (").separated(", ");
-        for state in &filter.states {
-            states.push_bind(state.as_str());
-        }
-        query.push(")");
+    if let Some(state) = state {
+        let is_narrow = filter.principal.is_some()
+            || filter.target.is_some()
+            || filter.ticket.is_some()
+            || filter.requested_by.is_some();
+        // The plus keeps the state's index from being taken where another one finds far fewer.
+        query
+            .push(if is_narrow {
+                " AND +state = "
+            } else {
+                " AND state = "
+            })
+            .push_bind(state.as_str());
     }
     if let Some(after) = after {
-        query.push(" AND id < ").push_bind(after.as_str());
+        query
+            .push(" AND id < ")
+            .push_bind(after.as_str().to_owned());
     }
     query
         .push(" ORDER BY id DESC LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(connection).await?;
-    rows.iter().map(grant_from_row).collect()
 }
 
 /// `Store::open_grants`.
@@ -68,9 +120,7 @@ pub(super) async fn open_grants(
     instance: &InstanceArn,
     scope: &GrantScope,
 ) -> Result<Vec<Grant>, StoreError> {
-    let mut query =
-        QueryBuilder::<Sqlite>::new(concat!("SELECT * FROM grants WHERE 1 = 1", is_open!()));
-    push_scope(&mut query, instance, scope);
+    let mut query = open_grants_query(instance, scope);
     let rows = query.build().fetch_all(connection).await?;
     let mut grants = rows
         .iter()
@@ -87,8 +137,7 @@ pub(super) async fn assignment_records(
     instance: &InstanceArn,
     scope: &GrantScope,
 ) -> Result<Vec<AssignmentRecord>, StoreError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM assignments WHERE 1 = 1");
-    push_scope(&mut query, instance, scope);
+    let mut query = records_query(instance, scope);
     let rows = query.build().fetch_all(connection).await?;
     let mut records = rows
         .iter()
@@ -98,10 +147,27 @@ pub(super) async fn assignment_records(
     Ok(records)
 }
 
+/// The open grants of a scope.
+pub(super) fn open_grants_query(
+    instance: &InstanceArn,
+    scope: &GrantScope,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(concat!("SELECT * FROM grants WHERE 1 = 1", is_open!()));
+    push_scope(&mut query, instance, scope);
+    query
+}
+
+/// The records of a scope.
+pub(super) fn records_query(instance: &InstanceArn, scope: &GrantScope) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("SELECT * FROM assignments WHERE 1 = 1");
+    push_scope(&mut query, instance, scope);
+    query
+}
+
 fn push_scope(query: &mut QueryBuilder<Sqlite>, instance: &InstanceArn, scope: &GrantScope) {
     query
         .push(" AND instance_arn = ")
-        .push_bind(instance.as_str());
+        .push_bind(instance.as_str().to_owned());
     let (principal, application) = match scope {
         GrantScope::All => (None, None),
         GrantScope::Application(application) => (None, Some(application)),
@@ -111,14 +177,14 @@ fn push_scope(query: &mut QueryBuilder<Sqlite>, instance: &InstanceArn, scope: &
     if let Some(application) = application {
         query
             .push(" AND target_kind = 'APPLICATION' AND target = ")
-            .push_bind(application.as_str());
+            .push_bind(application.as_str().to_owned());
     }
     if let Some(principal) = principal {
         query
             .push(" AND principal_type = ")
             .push_bind(principal.kind.as_str())
             .push(" AND principal_id = ")
-            .push_bind(principal.id.as_str());
+            .push_bind(principal.id.as_str().to_owned());
     }
 }
 
@@ -128,13 +194,11 @@ pub(super) async fn grant_events(
     id: &GrantId,
     limit: usize,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT sequence, body FROM events WHERE grant_id = $1 ORDER BY sequence DESC LIMIT $2",
-    )
-    .bind(id.as_str().to_owned())
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(EVENTS_OF_GRANT)
+        .bind(id.as_str().to_owned())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
     rows.iter()
         .rev()
         .map(|row| {
@@ -160,6 +224,24 @@ pub(super) async fn count_overdue_ends(
     .await?
     .try_get(0)?;
     u64::try_from(count).map_err(|problem| unreadable("count", problem))
+}
+
+/// `Store::count_open_elsewhere`.
+pub(super) async fn count_open_elsewhere(
+    connection: &mut SqliteConnection,
+    instances: &[InstanceArn],
+) -> Result<u64, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(concat!(
+        "SELECT COUNT(*) AS count FROM grants WHERE 1 = 1",
+        is_open!(),
+        " AND instance_arn NOT IN ("
+    ));
+    let mut words = query.separated(", ");
+    for instance in instances {
+        words.push_bind(instance.as_str());
+    }
+    query.push(")");
+    count(&query.build().fetch_one(connection).await?, "count")
 }
 
 /// `Store::name`.

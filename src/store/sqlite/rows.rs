@@ -93,7 +93,6 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         standing: Standing::from_word(standing).ok_or_else(|| unreadable("standing", standing))?,
         standing_seen_at: optional_time(row, "standing_seen_at")?,
         last_create_at: optional_time(row, "last_create_at")?,
-        previous_create_at: optional_time(row, "previous_create_at")?,
         create_acknowledged: row.try_get("create_acknowledged")?,
         create_seen: row.try_get("create_seen")?,
         last_delete_at: optional_time(row, "last_delete_at")?,
@@ -103,7 +102,7 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         next_attempt_at: optional_time(row, "next_attempt_at")?,
         failed_attempts: u32::try_from(failed_attempts)
             .map_err(|problem| unreadable("failed_attempts", problem))?,
-        failing_since: optional_time(row, "failing_since")?,
+        refusing_since: optional_time(row, "refusing_since")?,
         last_failure: optional_json(row, "last_failure")?,
         version: count(row, "version")?,
     })
@@ -205,7 +204,8 @@ fn optional_json<T: serde::de::DeserializeOwned>(
         .map_err(|problem| unreadable(column, problem))
 }
 
-fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+/// Reads a count.
+pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|problem| unreadable(column, problem))
 }

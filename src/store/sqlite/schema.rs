@@ -3,6 +3,7 @@
 //! Migrations go forward only, and each with its version number in one transaction: a database is
 //! always of one version. SQLite keeps the number itself (`user_version`).
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,6 +60,33 @@ async fn make_database(directory: &DataDirectory, wait: Duration) -> Result<(), 
     directory.finish_database(&unfinished)
 }
 
+/// How a database is looked at without changing a byte of any file. A connection that may write
+/// would move the log into the database when it closes.
+///
+/// Without a log the file is all there is, and is read as one that nobody changes. With one (after
+/// kill -9) the log is read too, and its index (`-shm`) is rebuilt in memory, not in its file.
+/// Where that file is missing SQLite has to make one; it is taken away again.
+fn check_options(directory: &DataDirectory, wait: Duration) -> SqliteConnectOptions {
+    let path = directory.database();
+    let has_log = fs::metadata(directory.companion("-wal")).is_ok_and(|log| log.len() > 0);
+    if !has_log {
+        return connect_options(&path, wait).read_only(true).immutable(true);
+    }
+    if !directory.companion("-shm").exists() {
+        return connect_options(&path, wait).read_only(true);
+    }
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/.-_".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri.push_str("?readonly_shm=1");
+    connect_options(Path::new(&uri), wait).read_only(true)
+}
+
 /// Reads the version and walks the database once, before anything may write to it.
 async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(), StoreError> {
     let path = directory.database();
@@ -69,7 +97,8 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
              data directory; it was left as it is"
         ))
     };
-    let options = connect_options(&path, wait);
+    let options = check_options(directory, wait);
+    let had_index = directory.companion("-shm").exists();
     let check = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let version = user_version(&mut connection).await?;
@@ -82,7 +111,12 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
         connection.close().await?;
         Ok::<_, sqlx::Error>((version, verdict))
     };
-    let (version, verdict) = check.await.map_err(|error| match StoreError::from(error) {
+    let checked = check.await;
+    if !had_index {
+        // At most an index that SQLite made for this look.
+        drop(fs::remove_file(directory.companion("-shm")));
+    }
+    let (version, verdict) = checked.map_err(|error| match StoreError::from(error) {
         StoreError::Corrupt(problem) => damaged(problem),
         other => unusable(format!(
             "the database {name} cannot be opened ({other}); check that nothing else uses it and \

@@ -94,7 +94,29 @@ pub(super) async fn write_changes(
     for event in &changes.events {
         insert_event(connection, event).await?;
     }
+    note_end(connection, &changes.record.key).await?;
     Ok(true)
+}
+
+/// Notes beside the record since when, or from when on, there is an end to act on: what has one
+/// comes before other due work.
+async fn note_end(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET end_due_at = (SELECT MIN(at) FROM (\
+           SELECT removal_at AS at FROM assignments",
+        where_key!(),
+        " UNION ALL SELECT CASE state WHEN 'REVOKING' THEN ending_at WHEN 'ACTIVE' THEN end_at END \
+           FROM grants",
+        where_key!(),
+        is_open!(),
+        "))",
+        where_key!()
+    ));
+    bind_key(query, key).execute(connection).await?;
+    Ok(())
 }
 
 async fn insert_record(
@@ -120,11 +142,10 @@ async fn update_record(
         "UPDATE assignments SET standing = $6, standing_seen_at = $7, last_create_at = $8, \
          create_acknowledged = $9, create_seen = $10, last_delete_at = $11, removal_by = $12, \
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
-         next_attempt_at = $17, failed_attempts = $18, failing_since = $19, last_failure = $20, \
-         previous_create_at = $21, \
+         next_attempt_at = $17, failed_attempts = $18, refusing_since = $19, last_failure = $20, \
          version = version + 1",
         where_key!(),
-        " AND version = $22"
+        " AND version = $21"
     ));
     let removal = record.removal.as_ref();
     let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
@@ -142,9 +163,8 @@ async fn update_record(
         .bind(microseconds_or_null(record.recheck_at))
         .bind(microseconds_or_null(record.next_attempt_at))
         .bind(i64::from(record.failed_attempts))
-        .bind(microseconds_or_null(record.failing_since))
+        .bind(microseconds_or_null(record.refusing_since))
         .bind(last_failure)
-        .bind(microseconds_or_null(record.previous_create_at))
         .bind(count_to_column(record.version))
         .execute(connection)
         .await?;

@@ -11,7 +11,7 @@ fn request(number: u128) -> GrantRequest {
     }
 }
 
-async fn open(directory: &Path) -> SqliteStore {
+pub(super) async fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(directory, SqliteOptions::default())
         .await
         .unwrap()

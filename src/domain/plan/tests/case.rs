@@ -22,13 +22,17 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn new(states: &[GrantState]) -> Self {
-        let grants: Vec<_> = (1..)
+        let mut grants: Vec<_> = (1..)
             .zip(states)
             .map(|(number, state)| match state {
                 Revoking => grant(number, Active).apply(revoke(), at(0)).unwrap(),
                 state => grant(number, *state),
             })
             .collect();
+        // Asked for long ago: a test that needs a younger grant says so.
+        for grant in &mut grants {
+            grant.created_at = at(-100_000);
+        }
         Self {
             record: AssignmentRecord::new(grant(1, Provisioning).assignment_key()),
             grants,

@@ -3,7 +3,7 @@
 use super::case::{Case, kinds};
 use crate::domain::grant::tests::at;
 use crate::domain::plan::{Run, Write};
-use crate::domain::{ErrorKind, EventKind, Failure, GrantState, Operation, Standing};
+use crate::domain::{ErrorKind, EventKind, GrantState, Standing};
 
 use GrantState::{Active, Provisioning, Revoking};
 
@@ -102,34 +102,17 @@ fn a_final_refusal_fails_after_a_read_of_absence() {
 }
 
 #[test]
-fn a_refusal_for_an_hour_fails_however_young_the_last_attempt_is() {
-    let mut case = Case::new(&[Provisioning])
-        .created(1, false)
-        .wrote(Write::Create, Err(ErrorKind::AccessDenied));
-    case.record.failing_since = Some(case.ago(3599));
-    case.rests();
-    case.record.failing_since = Some(case.ago(3600));
-    case.reads();
-    let failed = case.read(false).commits();
-    assert_eq!(failed.grants[0].state, GrantState::Failed);
-}
-
-#[test]
-fn an_outage_never_fails_a_grant() {
-    let mut case = Case::new(&[Provisioning]).created(1, false);
-    case.record.failing_since = Some(case.ago(900));
-    for kind in [
-        ErrorKind::Throttled,
-        ErrorKind::Timeout,
-        ErrorKind::NotReached,
-    ] {
-        let mut run = Run::default();
-        let failure = Failure::new(kind, Operation::DescribeApplicationAssignment);
-        run.observe(&mut case.record, Err(failure), case.now);
-        case.run = run;
-        case.record.failing_since = Some(at(1000 - 90_000));
-        case.rests();
-    }
+fn what_is_there_again_was_not_removed() {
+    let mut case = Case::new(&[Provisioning]);
+    case.record.removed_at = Some(case.ago(10));
+    assert_eq!(
+        case.read(false).writes(Write::Create).record.removed_at,
+        None
+    );
+    let mut case = Case::new(&[]);
+    case.record.removed_at = Some(case.ago(5000));
+    case.record.recheck_at = Some(case.ago(1));
+    assert_eq!(case.read(true).rests().record.removed_at, None);
 }
 
 #[test]
@@ -225,7 +208,7 @@ fn a_revocation_never_fails() {
         let mut case = Case::new(&[Revoking])
             .created(900, true)
             .wrote(Write::Delete, Err(kind));
-        case.record.failing_since = Some(at(1000 - 90_000));
+        case.record.refusing_since = Some(at(1000 - 90_000));
         case.reads();
         assert_eq!(case.read(true).rests().grants, []);
     }
@@ -244,7 +227,8 @@ fn a_forbidden_delete_keeps_no_grant_whose_assignment_is_not_there() {
 fn a_create_without_effect_keeps_no_end_waiting() {
     let created = |kind| {
         let mut case = Case::new(&[Revoking]).created(5, false);
-        case.record.previous_create_at = Some(case.ago(5000));
+        let before = Case::new(&[Revoking]).created(5000, true).record;
+        case.run.begin_write(&before, Write::Create);
         let case = case.wrote(Write::Create, Err(kind));
         let case = case.wrote(Write::Delete, Ok(()));
         case.read(false)

@@ -204,6 +204,7 @@ impl World {
                 Step::Commit(changes) => {
                     self.note(|_| format!("commit {}", told(&changes)));
                     self.commit(&changes)?;
+                    run.saved();
                     record = self.record.clone();
                     grants = self.open_grants();
                 }
@@ -216,6 +217,7 @@ impl World {
                         let shown_for = self.bounds.visibility_horizon + self.bounds.lease;
                         self.aws.begin_create(self.now - shown_for);
                     }
+                    run.begin_write(&record, write);
                     self.commit(&changes)?;
                     record = self.record.clone();
                     grants = self.open_grants();
@@ -245,6 +247,7 @@ impl World {
         record: &mut AssignmentRecord,
         grants: &mut Vec<Grant>,
     ) -> Verdict {
+        let before = record.clone();
         match self.rng.u8(..if self.weather.others { 6 } else { 4 }) {
             0 | 1 => self.request_grant()?,
             2 => self.revoke_some_grant()?,
@@ -255,6 +258,8 @@ impl World {
         *grants = self.open_grants();
         if self.rng.bool() {
             *run = Run::default();
+        } else {
+            run.carry_over(&before, record);
         }
         Ok(())
     }

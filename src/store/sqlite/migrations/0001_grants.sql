@@ -13,7 +13,6 @@ CREATE TABLE assignments (
     standing            TEXT    NOT NULL,
     standing_seen_at    INTEGER,
     last_create_at      INTEGER,
-    previous_create_at  INTEGER,
     create_acknowledged INTEGER NOT NULL,
     create_seen         INTEGER NOT NULL,
     last_delete_at      INTEGER,
@@ -23,8 +22,11 @@ CREATE TABLE assignments (
     removed_at          INTEGER,
     recheck_at          INTEGER,
     next_attempt_at     INTEGER,
+    -- Derived at every write: the first instant at which an end is to be acted on (a removal, a
+    -- grant in REVOKING, an active grant's end). What is past it comes before other due work.
+    end_due_at          INTEGER,
     failed_attempts     INTEGER NOT NULL,
-    failing_since       INTEGER,
+    refusing_since      INTEGER,
     last_failure        TEXT,
     version             INTEGER NOT NULL,
     lease_holder        TEXT,
@@ -33,8 +35,14 @@ CREATE TABLE assignments (
     CHECK ((lease_holder IS NULL) = (lease_until IS NULL))
 );
 
--- Due work, oldest first. Most assignments rest for ever: partial, so that they cost nothing here.
-CREATE INDEX assignments_due ON assignments (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+-- Due work, oldest first; with the target, because what is due on one is counted. Most assignments
+-- rest for ever: partial, so that they cost nothing here.
+CREATE INDEX assignments_due ON assignments (instance_arn, next_attempt_at, target_kind, target)
+    WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX assignments_ends ON assignments (instance_arn, end_due_at)
+    WHERE end_due_at IS NOT NULL;
+-- Everything of one principal: standing marks, grants, reports.
+CREATE INDEX assignments_of_principal ON assignments (instance_arn, principal_type, principal_id);
 
 -- Writes to one target go one at a time: the database itself refuses a second claim on a target.
 -- A lease that is over is cleared before another one is taken.
@@ -76,11 +84,16 @@ CREATE TABLE grants (
 -- finished ones, which grow without end, are left out.
 CREATE INDEX grants_open ON grants (instance_arn, target_kind, target, principal_type, principal_id)
     WHERE state IN ('PROVISIONING', 'ACTIVE', 'REVOKING');
--- ListGrants pages newest first by id within the filters that callers use; ids sort by creation.
-CREATE INDEX grants_of_principal ON grants (principal_id, id);
-CREATE INDEX grants_of_target ON grants (target, id);
-CREATE INDEX grants_of_requester ON grants (requested_by, id);
-CREATE INDEX grants_of_ticket ON grants (ticket, id) WHERE ticket <> '';
+CREATE INDEX grants_open_of_principal ON grants (instance_arn, principal_type, principal_id)
+    WHERE state IN ('PROVISIONING', 'ACTIVE', 'REVOKING');
+-- ListGrants pages newest first by id within the filters that callers use, always in one instance;
+-- ids sort by creation.
+CREATE INDEX grants_of_instance ON grants (instance_arn, id);
+CREATE INDEX grants_of_principal ON grants (instance_arn, principal_type, principal_id, id);
+CREATE INDEX grants_of_target ON grants (instance_arn, target_kind, target, id);
+CREATE INDEX grants_of_requester ON grants (instance_arn, requested_by, id);
+CREATE INDEX grants_of_ticket ON grants (instance_arn, ticket, id) WHERE ticket <> '';
+CREATE INDEX grants_of_state ON grants (instance_arn, state, id);
 -- Overdue ends are counted every few seconds.
 CREATE INDEX grants_ends ON grants (end_at) WHERE state = 'ACTIVE';
 CREATE INDEX grants_endings ON grants (ending_at) WHERE state = 'REVOKING';

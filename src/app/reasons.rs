@@ -1,0 +1,51 @@
+//! Why assignments stand, from the store.
+
+use std::collections::BTreeMap;
+
+use crate::audit::StoreFacts;
+use crate::domain::report::Provenance;
+use crate::domain::{AssignmentKey, Grant, Standing};
+
+/// Grants and standing marks by assignment.
+pub(super) struct Reasons {
+    grants: BTreeMap<AssignmentKey, Vec<Grant>>,
+    standing: BTreeMap<AssignmentKey, Standing>,
+}
+
+impl Reasons {
+    pub(super) fn new(facts: StoreFacts) -> Self {
+        let mut grants: BTreeMap<AssignmentKey, Vec<Grant>> = BTreeMap::new();
+        for grant in facts.grants {
+            grants
+                .entry(grant.assignment_key())
+                .or_default()
+                .push(grant);
+        }
+        for grants in grants.values_mut() {
+            grants.sort_by(|left, right| left.id.cmp(&right.id));
+        }
+        let records = facts.records.into_iter();
+        Self {
+            grants,
+            standing: records
+                .map(|record| (record.key, record.standing))
+                .collect(),
+        }
+    }
+
+    /// Why an assignment stands, and the grants that hold it: the live ones, or where it stands
+    /// only until grants on their way out are over, those.
+    pub(super) fn of(&self, key: &AssignmentKey) -> (Provenance, Vec<&Grant>) {
+        let grants: Vec<&Grant> = self.grants.get(key).into_iter().flatten().collect();
+        let standing = self.standing.get(key).copied();
+        let standing = standing.unwrap_or(Standing::Unknown);
+        let provenance = Provenance::of(standing, grants.iter().map(|grant| grant.state));
+        if provenance != Provenance::Grant {
+            return (provenance, Vec::new());
+        }
+        let is_held = grants.iter().any(|grant| grant.state.is_live());
+        let holding = grants.into_iter();
+        let holding = holding.filter(|grant| !is_held || grant.state.is_live());
+        (provenance, holding.collect())
+    }
+}

@@ -1,0 +1,165 @@
+//! The ways through the indexes: what is asked for often reads no table from end to end.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::claims::{self, Due};
+use super::reads;
+use super::tests::open;
+use crate::domain::grant::tests::grant;
+use crate::domain::{GrantState, PrincipalRef};
+use crate::store::{GrantFilter, GrantScope, Store as _};
+use jiff::Timestamp;
+
+/// How SQLite would go about each statement, one step a line.
+async fn ways(statements: &[String]) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let mut reader = store.reader().await.unwrap();
+    let mut ways = Vec::new();
+    for statement in statements {
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+            .fetch_all(&mut *reader)
+            .await
+            .unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        ways.push(steps.join("\n"));
+    }
+    drop(reader);
+    store.close().await;
+    ways
+}
+
+fn assert_way(way: &str, index: &str) {
+    assert!(way.contains(&format!("INDEX {index} ")), "{index}:\n{way}");
+    for table in ["SCAN grants", "SCAN assignments", "SCAN events", "SCAN a"] {
+        let is_scan = way.lines().any(|step| step == table);
+        assert!(!is_scan, "{table}:\n{way}");
+    }
+}
+
+fn principal() -> PrincipalRef {
+    grant(1, GrantState::Active).principal
+}
+
+#[tokio::test]
+async fn scopes_use_indexes() {
+    let sample = grant(1, GrantState::Active);
+    let scope = GrantScope::Principal(principal());
+    let grants = reads::open_grants_query(&sample.instance_arn, &scope);
+    let records = reads::records_query(&sample.instance_arn, &scope);
+    let ways = ways(&[
+        grants.sql().as_str().to_owned(),
+        records.sql().as_str().to_owned(),
+    ])
+    .await;
+    assert_way(&ways[0], "grants_open_of_principal");
+    assert_way(&ways[1], "assignments_of_principal");
+}
+
+#[tokio::test]
+async fn lists_use_indexes_and_never_sort_a_whole_state() {
+    let sample = grant(1, GrantState::Active);
+    let base = GrantFilter {
+        instance: Some(sample.instance_arn.clone()),
+        ..GrantFilter::default()
+    };
+    let states = vec![GrantState::Active, GrantState::Revoked];
+    let filters = [
+        (base.clone(), "grants_of_instance"),
+        (
+            GrantFilter {
+                states: vec![GrantState::Revoked],
+                ..base.clone()
+            },
+            "grants_of_state",
+        ),
+        (
+            GrantFilter {
+                states: states.clone(),
+                ..base.clone()
+            },
+            "grants_of_state",
+        ),
+        (
+            GrantFilter {
+                states: states.clone(),
+                principal: Some(principal()),
+                ..base.clone()
+            },
+            "grants_of_principal",
+        ),
+        (
+            GrantFilter {
+                states: states.clone(),
+                target: Some(sample.target.clone()),
+                ..base.clone()
+            },
+            "grants_of_target",
+        ),
+        (
+            GrantFilter {
+                states: states.clone(),
+                requested_by: Some("portal".to_owned()),
+                ..base.clone()
+            },
+            "grants_of_requester",
+        ),
+        (
+            GrantFilter {
+                states,
+                ticket: Some("T-1".to_owned()),
+                ..base
+            },
+            "grants_of_ticket",
+        ),
+    ];
+    for after in [None, Some(&sample.id)] {
+        let queries: Vec<_> = filters
+            .iter()
+            .map(|(filter, _)| {
+                reads::grants_query(filter, after, 10)
+                    .sql()
+                    .as_str()
+                    .to_owned()
+            })
+            .collect();
+        for (way, (_, index)) in ways(&queries).await.iter().zip(&filters) {
+            assert_way(way, index);
+            // The pages of each state come in order; only they are put together.
+            let sorts = way.matches("TEMP B-TREE FOR ORDER BY").count();
+            assert!(sorts <= 1, "{way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn due_work_and_events_use_indexes() {
+    let sample = grant(1, GrantState::Active);
+    let instances = [sample.instance_arn];
+    let now = Timestamp::UNIX_EPOCH;
+    let due = |due| {
+        claims::due_query(&instances, now, 8, due)
+            .sql()
+            .as_str()
+            .to_owned()
+    };
+    let ways = ways(&[
+        due(Due::Ends),
+        due(Due::All),
+        claims::NEXT_DUE.to_owned(),
+        claims::DUE_COUNTS.to_owned(),
+        reads::EVENTS_OF_GRANT.to_owned(),
+    ])
+    .await;
+    assert_way(&ways[0], "assignments_ends");
+    assert_way(&ways[1], "assignments_due");
+    assert_way(&ways[2], "assignments_due");
+    assert!(!ways[2].contains("TEMP B-TREE"), "{}", ways[2]);
+    assert!(
+        ways[3].matches("COVERING INDEX assignments_due").count() == 2,
+        "{}",
+        ways[3]
+    );
+    assert_way(&ways[4], "events_of_grant");
+    assert!(!ways[4].contains("TEMP B-TREE"), "{}", ways[4]);
+}

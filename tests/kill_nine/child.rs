@@ -1,0 +1,169 @@
+//! `usher serve` as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::common::SHORT_TIMES;
+
+/// How long a child may take to listen, or to refuse.
+const START_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Where children live: a data directory, an empty home, a configuration with short times.
+pub(crate) struct Place {
+    directory: tempfile::TempDir,
+    endpoint_url: String,
+}
+
+impl Place {
+    pub(crate) fn new(endpoint_url: String) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(directory.path().join("home")).expect("a home");
+        std::fs::write(directory.path().join("usher.toml"), SHORT_TIMES).expect("a file");
+        Self {
+            directory,
+            endpoint_url,
+        }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("stderr.log")
+    }
+
+    /// `usher` in an environment that holds nothing of this machine's.
+    pub(crate) fn usher(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.directory.path().join("home"))
+            .env("AWS_ENDPOINT_URL", &self.endpoint_url)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "simulated")
+            .env("AWS_SECRET_ACCESS_KEY", "simulated")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("USHER_DATA_DIR", self.data())
+            .env("USHER_CONFIG", self.directory.path().join("usher.toml"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts `usher serve --dev` and waits until it listens.
+    pub(crate) async fn serve(&self) -> Server {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .expect("a log file");
+        let mut child = self
+            .usher(&["serve", "--dev", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the usher binary");
+        let out = child.stdout.take().expect("its standard output");
+        let line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(out).read_line(&mut line).map(|_| line)
+        });
+        let line = tokio::time::timeout(START_TIME_MAX, line).await;
+        let line = line.expect("it says something in time").expect("no panic");
+        let line = line.expect("readable output");
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("{line:?}: {}", self.last_log_lines()));
+        Server {
+            address: address.parse().expect("an address"),
+            child,
+        }
+    }
+
+    /// The end of what the children wrote to standard error.
+    pub(crate) fn last_log_lines(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(40);
+        lines.get(from..).unwrap_or_default().join("\n")
+    }
+
+    /// Runs `usher` with arguments that make it end by itself. Answers its exit code and what it
+    /// wrote to standard error.
+    pub(crate) fn run_to_end(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut child = self
+            .usher(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the usher binary");
+        let status = wait(&mut child, START_TIME_MAX);
+        let status = status.unwrap_or_else(|| {
+            drop(child.kill());
+            panic!("usher {arguments:?} did not end");
+        });
+        let mut text = String::new();
+        let mut stderr = child.stderr.take().expect("its standard error");
+        stderr.read_to_string(&mut text).expect("readable output");
+        (status.code(), text)
+    }
+}
+
+/// A child that listens. Dropping it kills it.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    /// SIGKILL, and its end awaited.
+    pub(crate) fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("the kill command").success());
+    }
+
+    /// Awaits its end.
+    pub(crate) async fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        let give_up_at = Instant::now() + time;
+        loop {
+            match self.child.try_wait().expect("a child") {
+                Some(status) => return Some(status),
+                None if Instant::now() >= give_up_at => return None,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
+    let give_up_at = Instant::now() + time;
+    loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => return Some(status),
+            None if Instant::now() >= give_up_at => return None,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// What a file holds, to see that it was left as it is.
+pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
+    std::fs::read(path).expect("a file")
+}

@@ -1,0 +1,244 @@
+//! The judgement: what clients were told, what Usher's store says, and what AWS holds must be one
+//! story.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use usher::grpc::pb::grant_service_client::GrantServiceClient;
+use usher::grpc::pb::{
+    Grant, GrantState, ListGrantsRequest, PrincipalType as GrantPrincipal, Standing,
+};
+use usher::simulator::{PrincipalType, Simulator};
+
+use super::common::{TokenChannel, Triple, in_time};
+use super::history::{Asked, Told, Wish};
+
+/// How far the clocks of two processes of one machine may seem to differ, in seconds.
+const CLOCK_SLACK_SECONDS: f64 = 0.002;
+
+/// Every grant that the store holds.
+pub(crate) async fn all_grants(channel: &TokenChannel) -> Vec<Grant> {
+    let mut client = GrantServiceClient::new(channel.clone());
+    let mut grants = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListGrantsRequest {
+            page_size: 1000,
+            page_token,
+            ..ListGrantsRequest::default()
+        };
+        let page = client.list_grants(in_time(request)).await;
+        let page = page.expect("a page of grants").into_inner();
+        grants.extend(page.grants);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return grants;
+        }
+    }
+}
+
+/// The triple of a grant.
+pub(crate) fn triple_of(grant: &Grant) -> Triple {
+    let principal = grant.principal.clone().expect("a principal");
+    Triple {
+        kind: match principal.r#type() {
+            GrantPrincipal::Group => PrincipalType::Group,
+            _ => PrincipalType::User,
+        },
+        principal_id: principal.id,
+        application_arn: grant.target.clone().expect("a target").application_arn,
+    }
+}
+
+/// Everything that is judged together.
+pub(crate) struct Evidence<'a> {
+    pub(crate) asked: &'a [Asked],
+    pub(crate) grants: Vec<Grant>,
+    /// The assignments that stood before Usher.
+    pub(crate) standing: &'a BTreeSet<Triple>,
+    pub(crate) simulator: &'a Simulator,
+}
+
+impl Evidence<'_> {
+    /// What is not settled yet: work under way, or AWS apart from the store.
+    pub(crate) fn unsettled(&self) -> Vec<String> {
+        let now = jiff::Timestamp::now().as_second();
+        let working = self.grants.iter().filter(|grant| match grant.state() {
+            GrantState::Provisioning | GrantState::Revoking => true,
+            GrantState::Active => grant.end_time.is_some_and(|end| end.seconds < now),
+            _ => false,
+        });
+        let mut problems: Vec<String> = working.map(|grant| format!("{grant:?}")).collect();
+        let expected = self.expected_assignments();
+        let actual = self.actual_assignments();
+        for triple in expected.symmetric_difference(&actual) {
+            let should = expected.contains(triple);
+            let grants: Vec<&Grant> = self
+                .grants
+                .iter()
+                .filter(|grant| triple_of(grant) == *triple)
+                .collect();
+            problems.push(format!("{triple:?} should stand: {should}; {grants:#?}"));
+        }
+        problems
+    }
+
+    fn actual_assignments(&self) -> BTreeSet<Triple> {
+        let rows = self.simulator.world().assignments;
+        rows.into_iter()
+            .map(|row| Triple {
+                kind: row.principal_type,
+                principal_id: row.principal_id,
+                application_arn: row.application_arn,
+            })
+            .collect()
+    }
+
+    fn expected_assignments(&self) -> BTreeSet<Triple> {
+        let removed: BTreeSet<&Triple> = self
+            .asked
+            .iter()
+            .filter(|asked| {
+                matches!(asked.wish, Wish::EndAssignment) && matches!(asked.told, Told::Ok { .. })
+            })
+            .map(|asked| &asked.triple)
+            .collect();
+        let held = self
+            .grants
+            .iter()
+            .filter(|grant| grant.state() == GrantState::Active)
+            .map(triple_of);
+        let standing = self.standing.iter().filter(|row| !removed.contains(row));
+        held.chain(standing.cloned()).collect()
+    }
+
+    /// Checks everything that holds once all is settled.
+    pub(crate) fn judge(&self) {
+        self.judge_promises();
+        self.judge_doubles();
+        self.judge_ends();
+        self.judge_marks();
+        self.judge_creates();
+    }
+
+    fn grants_by_ticket(&self) -> BTreeMap<&str, Vec<&Grant>> {
+        let mut by_ticket: BTreeMap<&str, Vec<&Grant>> = BTreeMap::new();
+        for grant in &self.grants {
+            by_ticket.entry(&grant.ticket).or_default().push(grant);
+        }
+        by_ticket
+    }
+
+    /// What was answered is kept.
+    fn judge_promises(&self) {
+        let by_ticket = self.grants_by_ticket();
+        for asked in self.asked {
+            let Told::Ok {
+                grant_id: Some(grant_id),
+            } = &asked.told
+            else {
+                continue;
+            };
+            let kept = by_ticket.get(asked.ticket().as_str());
+            let kept = kept.and_then(|grants| grants.first());
+            let kept = kept.unwrap_or_else(|| panic!("LOST: {asked:#?}"));
+            assert_eq!(&kept.id, grant_id, "{asked:#?}");
+            assert_eq!(triple_of(kept), asked.triple, "{asked:#?}");
+        }
+    }
+
+    /// One call is at most one grant, and every grant has its call.
+    fn judge_doubles(&self) {
+        for (ticket, grants) in self.grants_by_ticket() {
+            assert_eq!(grants.len(), 1, "DOUBLED: {ticket}: {grants:#?}");
+        }
+        let tickets: BTreeSet<String> = self.asked.iter().map(Asked::ticket).collect();
+        for grant in &self.grants {
+            assert!(tickets.contains(&grant.ticket), "NOT ASKED FOR: {grant:#?}");
+        }
+    }
+
+    /// Every grant is where what was asked of it leads.
+    fn judge_ends(&self) {
+        let by_ticket = self.grants_by_ticket();
+        for given in self.asked {
+            let Wish::Give { duration } = &given.wish else {
+                continue;
+            };
+            let ticket = given.ticket();
+            let Some(grant) = by_ticket.get(ticket.as_str()).and_then(|all| all.first()) else {
+                continue;
+            };
+            let ends = self.asked.iter().filter(|end| match &end.wish {
+                Wish::Give { .. } => false,
+                Wish::EndGrant { grant_id } => *grant_id == grant.id,
+                Wish::EndAssignment => end.triple == given.triple,
+            });
+            let ends: Vec<&Asked> = ends.filter(|end| end.told != Told::NothingThere).collect();
+            let may_be_ended = ends.iter().any(|end| end.ended >= given.began);
+            let must_be_ended = ends.iter().any(|end| {
+                matches!(end.told, Told::Ok { .. })
+                    && given.answered.is_some_and(|answered| answered < end.began)
+            });
+            match grant.state() {
+                GrantState::Active => {
+                    assert!(!must_be_ended, "NOT ENDED: {grant:#?} {ends:#?}");
+                    assert!(duration.is_none(), "PAST ITS END: {grant:#?}");
+                }
+                GrantState::Revoked => assert!(may_be_ended, "NOBODY ASKED: {grant:#?}"),
+                GrantState::Expired => assert!(duration.is_some(), "NO END: {grant:#?}"),
+                _ => panic!("NOT SETTLED OR FAILED: {grant:#?}"),
+            }
+        }
+    }
+
+    /// Only what stood before Usher is standing.
+    fn judge_marks(&self) {
+        for grant in &self.grants {
+            if grant.standing() == Standing::Yes {
+                let triple = triple_of(grant);
+                assert!(self.standing.contains(&triple), "NOT STANDING: {grant:#?}");
+            }
+        }
+    }
+
+    /// No Create without an earlier durable grant.
+    fn judge_creates(&self) {
+        let mut first_grant: BTreeMap<Triple, f64> = BTreeMap::new();
+        for grant in &self.grants {
+            let at = seconds(grant.create_time.as_ref().expect("a time"));
+            let first = first_grant.entry(triple_of(grant)).or_insert(at);
+            *first = first.min(at);
+        }
+        for call in self.simulator.calls() {
+            if call.operation != "CreateApplicationAssignment" {
+                continue;
+            }
+            let text = |member: &str| {
+                let value = call.input.get(member).and_then(|value| value.as_str());
+                value.expect("a member").to_owned()
+            };
+            let triple = Triple {
+                kind: match text("PrincipalType").as_str() {
+                    "GROUP" => PrincipalType::Group,
+                    _ => PrincipalType::User,
+                },
+                principal_id: text("PrincipalId"),
+                application_arn: text("ApplicationArn"),
+            };
+            let granted = first_grant.get(&triple);
+            let granted = granted.unwrap_or_else(|| panic!("NO GRANT: {call:#?}"));
+            assert!(
+                *granted <= call.time_seconds + CLOCK_SLACK_SECONDS,
+                "CREATED BEFORE ITS GRANT: {call:#?}"
+            );
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds of this century fit a double"
+)]
+fn seconds(time: &prost_types::Timestamp) -> f64 {
+    time.seconds as f64 + f64::from(time.nanos) / 1e9
+}

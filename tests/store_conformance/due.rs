@@ -1,0 +1,137 @@
+//! What is due: ends before the rest, of the served instances only, and how much there is.
+
+use usher::domain::{AssignmentKey, InstanceArn};
+use usher::store::{DueWork, Store};
+
+use super::common::*;
+
+fn elsewhere() -> AssignmentKey {
+    AssignmentKey {
+        instance_arn: InstanceArn::parse("arn:aws:sso:::instance/ssoins-fedcba0987654321").unwrap(),
+        ..key(1, 1)
+    }
+}
+
+/// The keys in the order in which they are claimed one by one.
+async fn order(store: &dyn Store, second: i64) -> Vec<AssignmentKey> {
+    let mut keys = Vec::new();
+    loop {
+        let claims = store
+            .claim_due(&holder("a"), &[instance()], at(second), at(second + 60), 1)
+            .await
+            .unwrap();
+        let Some(claim) = claims.into_iter().next() else {
+            return keys;
+        };
+        keys.push(claim.record.key.clone());
+        let released = store.commit_and_release(&claim, rest(&claim, None)).await;
+        released.unwrap();
+    }
+}
+
+pub(crate) async fn ends_come_before_provisioning(shelf: Shelf) {
+    let store = &*shelf.store;
+    // Active until 3601, and due then.
+    record(store, grant(1, &key(1, 1))).await;
+    let claim = claim_one(store, "a", 1).await;
+    store
+        .commit_and_release(&claim, activation(&claim, 1))
+        .await
+        .unwrap();
+    // Due before every end.
+    for number in 2..=4 {
+        record(store, grant(number, &key(u64::from(number), 1))).await;
+    }
+    // On the target of an end, and due before it.
+    record(store, grant(7, &key(8, 2))).await;
+    record(store, grant(8, &key(8, 1))).await;
+    store
+        .revoke_grant(&grant_id(8), None, &end_request(3500))
+        .await
+        .unwrap();
+    store
+        .remove_assignment(&key(9, 1), None, &end_request(3400))
+        .await
+        .unwrap();
+    let claims = store
+        .claim_due(&holder("b"), &[instance()], at(3601), at(3602), 4)
+        .await
+        .unwrap();
+    let keys: Vec<_> = claims.into_iter().map(|claim| claim.record.key).collect();
+    let ends_first = [key(9, 1), key(8, 1), key(1, 1), key(2, 1)];
+    assert_eq!(keys, ends_first);
+    // Those leases are over: the same order again, then the others.
+    let all = order(store, 3700).await;
+    assert_eq!(all[..4], ends_first);
+    assert_eq!(all[4..], [key(3, 1), key(4, 1), key(8, 2)]);
+}
+
+pub(crate) async fn what_is_over_is_no_end_any_more(shelf: Shelf) {
+    let store = &*shelf.store;
+    record(store, grant(9, &key(2, 1))).await;
+    store
+        .remove_assignment(&key(1, 1), None, &end_request(10))
+        .await
+        .unwrap();
+    let claims = store
+        .claim_due(&holder("a"), &[instance()], at(10), at(70), 1)
+        .await
+        .unwrap();
+    assert_eq!(claims[0].record.key, key(1, 1));
+    // Removed: what is due on it later is work like any other.
+    let mut changes = rest(&claims[0], Some(at(11)));
+    changes.record.removal = None;
+    store.commit_and_release(&claims[0], changes).await.unwrap();
+    assert_eq!(order(store, 20).await, [key(2, 1), key(1, 1)]);
+}
+
+pub(crate) async fn another_instances_work_is_left_alone(shelf: Shelf) {
+    let store = &*shelf.store;
+    record(store, grant(1, &elsewhere())).await;
+    let served = [instance()];
+    for instances in [&served[..], &[]] {
+        let claims = store
+            .claim_due(&holder("a"), instances, at(10), at(70), 10)
+            .await;
+        assert_eq!(claims.unwrap(), []);
+        assert_eq!(store.next_due_at(instances, at(10)).await.unwrap(), None);
+        assert_eq!(store.count_open_elsewhere(instances).await.unwrap(), 1);
+    }
+    let both = [instance(), elsewhere().instance_arn];
+    assert_eq!(store.count_open_elsewhere(&both).await.unwrap(), 0);
+    record(store, grant(2, &key(1, 1))).await;
+    let due = store.next_due_at(&both, at(10)).await.unwrap();
+    assert_eq!(due, Some(at(1)));
+    let claims = store
+        .claim_due(&holder("a"), &both, at(10), at(70), 10)
+        .await;
+    assert_eq!(claims.unwrap().len(), 2, "two instances, two targets");
+}
+
+pub(crate) async fn due_work_is_counted(shelf: Shelf) {
+    let store = &*shelf.store;
+    let due = async |second| {
+        let target = key(1, 1).target;
+        let due = store.due_before(&instance(), &target, at(second)).await;
+        let DueWork {
+            assignments,
+            on_target,
+        } = due.unwrap();
+        (assignments, on_target)
+    };
+    assert_eq!(due(100).await, (0, 0));
+    record(store, grant(10, &key(1, 1))).await;
+    record(store, grant(20, &key(1, 2))).await;
+    record(store, grant(30, &key(2, 1))).await;
+    record(store, grant(1, &elsewhere())).await;
+    for (second, expected) in [(9, (0, 0)), (10, (1, 1)), (20, (2, 2)), (30, (3, 2))] {
+        assert_eq!(due(second).await, expected, "at {second}");
+    }
+    let claim = claim_one(store, "a", 10).await;
+    assert_eq!(due(30).await, (3, 2), "a claimed one still costs");
+    store
+        .commit_and_release(&claim, rest(&claim, None))
+        .await
+        .unwrap();
+    assert_eq!(due(30).await, (2, 1));
+}
