@@ -24,6 +24,20 @@ fn joined(pieces: &[Piece]) -> String {
     texts.collect()
 }
 
+#[test]
+fn a_batch_of_long_rows_is_cut_by_bytes() {
+    let rows: Vec<Row> = (0..50).map(|_| row(&"x".repeat(100_000))).collect();
+    let (pieces, _) = encode(Format::Rows, &rows);
+    let lengths: Vec<usize> = (pieces.iter())
+        .map(|piece| match piece {
+            Piece::Rows(rows) => rows.len(),
+            Piece::Text(_) => panic!("text"),
+        })
+        .collect();
+    assert_eq!(lengths.iter().sum::<usize>(), 50);
+    assert!(lengths.iter().all(|length| *length <= 3), "{lengths:?}");
+}
+
 fn hex(text: &str) -> String {
     let hash = digest(&SHA256, text.as_bytes());
     hash.as_ref()

@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_looked_at_is_not_forgotten() {
+        let seen = KnownCounts {
+            member_pages: None,
+            users: None,
+            ..known(12, 50, 500, 0)
+        };
+        let merged = seen.or(known(10, 40, 400, 70));
+        assert_eq!(merged.member_pages, Some(70));
+        assert_eq!(merged.users, Some(400));
+        assert_eq!(merged.applications, Some(12));
+    }
+
+    #[test]
     fn assignments_do_not_read_members() {
         let known = known(10, 50, 500, 50);
         let plan = Plan::new(View::Assignments, &PlanScope::default(), &known);

@@ -326,6 +326,11 @@ mod tests {
             budget.penalize(QuotaBucket::SsoAdmin, None),
             100 * MILLISECOND
         );
+        // A proxy that asks for a day gets a minute.
+        assert_eq!(
+            budget.penalize(QuotaBucket::SsoAdmin, Some(NEVER)),
+            Duration::from_secs(60)
+        );
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! a new one; that is decided under one lock, so that any number of equal questions make one read,
 //! whether the fact is missing or merely too old. What is joined is no older than what would be
 //! taken: a read that began longer before the question than `max_age` is awaited, not joined, and
-//! all who wait for its end share the next. A read begins one turn after it was first asked for,
+//! all who wait for its end share the next. A read begins a millisecond after it was first asked for,
 //! so that questions asked together share it also where they want it new. A failed read is told to all who joined it and
 //! kept for nobody. A fact that is forgotten while being read is answered but not kept.
 
@@ -27,6 +27,9 @@ use crate::identity_center::{Call, Dated};
 /// again: questions asked together have nearly equal deadlines, and share a failure as they share
 /// an answer.
 const ANOTHER_ATTEMPT: Duration = Duration::from_millis(500);
+
+/// How long a read waits for others that ask the same: nothing beside a call to AWS.
+const GATHERING: Duration = Duration::from_millis(1);
 
 type Answer<V> = Result<Dated<V>, Failure>;
 type Reading<V> = Shared<BoxFuture<'static, Answer<V>>>;
@@ -245,8 +248,8 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    // Whoever asks in the same turn shares this read.
-    tokio::task::yield_now().await;
+    // Whoever asks within this time shares the read. Not a yield: every joiner polls this future.
+    tokio::time::sleep(GATHERING).await;
     // From before the read, so that no fact is ever younger than it claims.
     let read_at = *began_at.get_or_init(Instant::now);
     let value = read.await?;
@@ -335,3 +338,7 @@ fn more_time_helps(kind: ErrorKind, theirs: Instant, ours: Instant) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+#[path = "facts_tests.rs"]
+mod tests;

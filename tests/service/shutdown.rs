@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tonic::Code;
-use usher::grpc::pb::{AssignRequest, GrantState, Standing};
+use usher::grpc::pb::{
+    AssignRequest, AuditReportRequest, GrantState, ReportFormat, ReportView, Standing,
+};
 use usher::simulator::{Fault, FaultAction};
 
 use super::common::{TestService, in_time, revoke_of};
@@ -92,4 +94,60 @@ async fn a_data_directory_serves_one_at_a_time() {
         .await
         .expect_err("an empty request");
     assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_assign_at_the_end_gets_its_outcome() {
+    let mut service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let slow = FaultAction::DelayBeforeEffect { milliseconds: 600 };
+    service
+        .simulator
+        .add_fault(Fault::new("CreateApplicationAssignment", slow).times(1));
+    let (mut client, request) = (service.access(), triple.assign());
+    let call = tokio::spawn(async move { client.assign(in_time(request)).await });
+    service.until_called("CreateApplicationAssignment", 1).await;
+    service.stop().await;
+    let answer = call.await.expect("no panic").expect("an outcome");
+    let grant = answer.into_inner().grant.expect("a grant");
+    assert_eq!(grant.state(), GrantState::Active, "{grant:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_stream_does_not_hold_the_end_up() {
+    let mut service = TestService::start().await;
+    let slow = FaultAction::DelayBeforeEffect {
+        milliseconds: 20_000,
+    };
+    service
+        .simulator
+        .add_fault(Fault::new("ListApplications", slow).times(1));
+    let request = AuditReportRequest {
+        view: ReportView::Access.into(),
+        format: ReportFormat::Csv.into(),
+        ..AuditReportRequest::default()
+    };
+    let mut client = service.access();
+    let mut report = (client.audit_report(request).await)
+        .expect("a report")
+        .into_inner();
+    drop(client);
+    service.until_called("ListApplications", 1).await;
+    let began = Instant::now();
+    service.stop().await;
+    // The drain of the tests is 3 s.
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    let ended = loop {
+        match report.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a report without its summary ended well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(ended.code(), Code::Unavailable);
+    assert!(ended.message().contains("shutting down"), "{ended}");
 }
