@@ -170,3 +170,43 @@ fn every_switch_of_the_simulator_is_told() {
         }
     }
 }
+
+/// The text of every file below a folder of the tree.
+fn everything_in(folder: &str) -> String {
+    let mut text = String::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "rs" || end == "py")
+            {
+                text.push_str(&read(&path));
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn every_test_that_a_promise_names_exists() {
+    let code = everything_in("tests") + &everything_in("src");
+    let promises = read(&root().join("docs/promises.md"));
+    let named = promises.split('`').skip(1).step_by(2).filter(|name| {
+        name.len() > 12
+            && name
+                .bytes()
+                .all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+    });
+    let lost: Vec<&str> = named
+        .filter(|name| !name.chars().any(char::is_uppercase))
+        .filter(|name| !name.contains("validate_only"))
+        .filter(|name| {
+            !code.contains(&format!("fn {name}(")) && !code.contains(&format!("def {name}("))
+        })
+        .collect();
+    assert!(lost.is_empty(), "docs/promises.md names no test: {lost:?}");
+}
