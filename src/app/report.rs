@@ -2,6 +2,7 @@
 //! then `audit` collects and writes, as fast as the caller takes the parts.
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{App, AppError, CallContext};
 use crate::audit::{ApplicationScope, Part, ReportRequest, Scope};
@@ -76,36 +77,34 @@ impl App {
             validate_only: request.validate_only,
         };
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
-        let app = self.clone();
-        // Also where nobody reads any more: a caller that holds the stream open without reading
-        // must not hold a collection in memory.
-        let deadline = context.deadline;
-        tokio::spawn(async move {
-            let parts = &app.parts;
-            let run = tokio::time::timeout_at(
-                deadline,
-                crate::audit::run(
-                    &report,
-                    parts.port.as_ref(),
-                    Some(parts.store.as_ref()),
-                    &parts.clock,
-                    &parts.audit,
-                    sender,
-                ),
-            )
-            .await;
-            let Ok(run) = run else {
-                tracing::info!("a report was cut at its deadline");
-                return;
-            };
-            match run {
-                Ok(counts) if report.scope.is_whole() && !report.validate_only => {
-                    app.remember_counts(&report.instance.arn, counts);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::info!(error = %error, "a report ended without its summary"),
-            }
-        });
+        tokio::spawn(self.clone().run_report(report, sender, context.deadline));
         Ok(receiver)
+    }
+
+    /// Collects and writes until the deadline, also where nobody reads any more: a caller that
+    /// holds the stream open without reading must not hold a collection in memory.
+    async fn run_report(
+        self,
+        report: ReportRequest,
+        sender: mpsc::Sender<Part>,
+        deadline: Instant,
+    ) {
+        let parts = &self.parts;
+        let run = crate::audit::run(
+            &report,
+            parts.port.as_ref(),
+            Some(parts.store.as_ref()),
+            &parts.clock,
+            &parts.audit,
+            sender,
+        );
+        match tokio::time::timeout_at(deadline, run).await {
+            Ok(Ok(counts)) if report.scope.is_whole() && !report.validate_only => {
+                self.remember_counts(&report.instance.arn, counts);
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::info!(error = %error, "a report ended without its summary"),
+            Err(_) => tracing::info!("a report was cut at its deadline"),
+        }
     }
 }

@@ -24,6 +24,7 @@ use super::identity::DevelopmentTokens;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
 use super::status::status;
+use crate::domain::CallerName;
 
 /// The header that carries the call id.
 const CALL_ID_HEADER: &str = "usher-call-id";
@@ -131,16 +132,7 @@ async fn admit(
     let asked = grpc_timeout(request.headers()).map_err(|()| malformed_timeout(call_id))?;
     let time = asked.map_or(time_max, |asked| asked.min(time_max));
     let deadline = Instant::now() + time;
-    let caller = if is_open(&path) {
-        None
-    } else {
-        let caller = rules
-            .tokens
-            .caller(request.headers())
-            .map_err(|problem| status(problem.reason, call_id, problem.message, &[], |_| {}))?;
-        refuse_on_behalf_of(request.headers(), call_id)?;
-        Some(caller)
-    };
+    let caller = identify(rules, &request, call_id)?;
     if rules.draining.is_cancelled() {
         return Err(shutting_down(call_id));
     }
@@ -185,6 +177,23 @@ async fn admit(
             |_| {},
         )),
     }
+}
+
+/// Who calls; none where the method may be called without an identity.
+fn identify(
+    rules: &GateRules,
+    request: &Request<Body>,
+    call_id: &str,
+) -> Result<Option<CallerName>, Status> {
+    if is_open(request.uri().path()) {
+        return Ok(None);
+    }
+    let caller = rules
+        .tokens
+        .caller(request.headers())
+        .map_err(|problem| status(problem.reason, call_id, problem.message, &[], |_| {}))?;
+    refuse_on_behalf_of(request.headers(), call_id)?;
+    Ok(Some(caller))
 }
 
 /// Whether a call may be made without an identity: health, and reflection in development.

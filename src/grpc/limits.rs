@@ -90,7 +90,19 @@ impl LimitsConfig {
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        let numbers: [(&str, u64, u64); 16] = [
+        for (name, number, maximum) in self.numbers() {
+            if !(1..=maximum).contains(&number) {
+                return Err(format!(
+                    "limits.{name} is {number}; it must be 1 to {maximum}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every bound: its name, its value, and the largest value it takes.
+    fn numbers(&self) -> [(&'static str, u64, u64); 16] {
+        [
             (
                 "message_bytes_max",
                 self.message_bytes_max as u64,
@@ -151,15 +163,7 @@ impl LimitsConfig {
                 SECONDS_MAX,
             ),
             ("drain_seconds_max", self.drain_seconds_max, SECONDS_MAX),
-        ];
-        for (name, number, maximum) in numbers {
-            if !(1..=maximum).contains(&number) {
-                return Err(format!(
-                    "limits.{name} is {number}; it must be 1 to {maximum}"
-                ));
-            }
-        }
-        Ok(())
+        ]
     }
 
     pub(super) fn call_time_max(&self) -> Duration {

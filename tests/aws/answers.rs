@@ -9,8 +9,8 @@ use usher::identity_center::{IdentityCenter, WriteMode, collect_pages};
 use usher::simulator::{Fault, FaultAction, Settings, World, WorldSizes};
 
 use crate::support::{
-    application, bench, bench_with, call, calls_of, group, operations, plenty, port_with, user,
-    wanted,
+    Bench, application, bench, bench_with, call, calls_of, group, operations, plenty, port_with,
+    user, wanted,
 };
 
 #[tokio::test]
@@ -225,8 +225,20 @@ async fn odd_pages_and_missing_lists_lose_and_invent_nothing() {
         .iter()
         .map(|row| row.application_arn.clone());
     assert_eq!(read, held.collect());
-    for arn in read {
-        let arn = ApplicationArn::parse(&arn).unwrap();
+    assignments_and_members_are_whole(&bench, &world, &read).await;
+    for record in bench.simulator.calls() {
+        assert_eq!(record.input["MaxResults"], 100, "{}", record.operation);
+    }
+}
+
+async fn assignments_and_members_are_whole(
+    bench: &Bench,
+    world: &World,
+    applications: &BTreeSet<String>,
+) {
+    let (port, instance) = (&bench.port, &bench.instance);
+    for arn in applications {
+        let arn = ApplicationArn::parse(arn).unwrap();
         let rows = collect_pages(Operation::ListApplicationAssignments, async |page| {
             port.application_assignments(&arn, page.as_ref(), call())
                 .await
@@ -257,9 +269,6 @@ async fn odd_pages_and_missing_lists_lose_and_invent_nothing() {
             .collect();
         let held = world.members_of(&group.group_id);
         assert_eq!(read, held.into_iter().map(str::to_owned).collect());
-    }
-    for record in bench.simulator.calls() {
-        assert_eq!(record.input["MaxResults"], 100, "{}", record.operation);
     }
 }
 

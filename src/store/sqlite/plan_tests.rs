@@ -6,7 +6,7 @@ use super::claims::{self, Due};
 use super::reads;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
-use crate::domain::{GrantState, PrincipalRef};
+use crate::domain::{Grant, GrantState, PrincipalRef};
 use crate::store::{GrantFilter, GrantScope, Store as _};
 use jiff::Timestamp;
 
@@ -56,15 +56,14 @@ async fn scopes_use_indexes() {
     assert_way(&ways[1], "assignments_of_principal");
 }
 
-#[tokio::test]
-async fn lists_use_indexes_and_never_sort_a_whole_state() {
-    let sample = grant(1, GrantState::Active);
+/// Lists, and the index that each is to use.
+fn lists(sample: &Grant) -> Vec<(GrantFilter, &'static str)> {
     let base = GrantFilter {
         instance: Some(sample.instance_arn.clone()),
         ..GrantFilter::default()
     };
     let states = vec![GrantState::Active, GrantState::Revoked];
-    let filters = [
+    vec![
         (base.clone(), "grants_of_instance"),
         (
             GrantFilter {
@@ -112,7 +111,13 @@ async fn lists_use_indexes_and_never_sort_a_whole_state() {
             },
             "grants_of_ticket",
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn lists_use_indexes_and_never_sort_a_whole_state() {
+    let sample = grant(1, GrantState::Active);
+    let filters = lists(&sample);
     for after in [None, Some(&sample.id)] {
         let queries: Vec<_> = filters
             .iter()
