@@ -55,8 +55,21 @@ where
     F: Future<Output = Result<R, AppError>>,
 {
     let (context, call_id, message) = take_apart(request)?;
-    use_case(context, message)
-        .await
-        .map(Response::new)
-        .map_err(|error| status_of(&error, &call_id))
+    let deadline = context.deadline;
+    match use_case(context, message).await {
+        Ok(answer) => Ok(Response::new(answer)),
+        Err(error) => Err(status_of(&in_time(error, deadline), &call_id)),
+    }
+}
+
+/// A read of AWS that ended with the caller's time is the caller's deadline, not AWS's silence.
+fn in_time(error: AppError, deadline: Instant) -> AppError {
+    match error {
+        AppError::AwsUnavailable | AppError::BudgetExhausted { .. }
+            if Instant::now() >= deadline =>
+        {
+            AppError::DeadlineExceeded
+        }
+        error => error,
+    }
 }

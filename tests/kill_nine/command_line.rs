@@ -129,7 +129,16 @@ async fn a_data_directory_that_cannot_be_one_is_refused() {
     std::fs::create_dir_all(place.data()).expect("a directory");
     let key = place.data().join("development-token.key");
     std::fs::write(&key, b"short").expect("a file");
+    readable_by(&key, 0o644);
+    refusal(&place, &SERVE, &["may be read by others", "chmod 600"]).await;
+    readable_by(&key, 0o600);
     refusal(&place, &SERVE, &["32 bytes", "remove it"]).await;
+}
+
+fn readable_by(file: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(file, permissions).expect("permissions");
 }
 
 #[tokio::test(flavor = "multi_thread")]
