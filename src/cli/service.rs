@@ -61,6 +61,10 @@ pub struct RunningService {
     store: Arc<SqliteStore>,
     /// The server alone: it stops first, so that callers that wait for the reconciler get it.
     serving: Part,
+    /// Ends the waiting of calls with the state reached, before the drain would cut them.
+    stopping: CancellationToken,
+    /// How long calls may go on waiting once the server stops: half of the drain.
+    patience: Duration,
     /// Reconciler, follower, housekeeping: they stop when no caller is left.
     background: Part,
 }
@@ -139,6 +143,8 @@ async fn start_on_store(
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
     let (serving, background) = (Part::default(), Part::default());
+    let stopping = CancellationToken::new();
+    let patience = Duration::from_secs(config.limits.drain_seconds_max) / 2;
     let reconciler = Reconciler::new(
         dyn_store.clone(),
         port.clone(),
@@ -162,7 +168,7 @@ async fn start_on_store(
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),
-        stopping: serving.stop.clone(),
+        stopping: stopping.clone(),
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
@@ -175,24 +181,19 @@ async fn start_on_store(
         may_write,
         store: store.clone(),
         serving,
+        stopping,
+        patience,
         background,
     };
-    let stop = service.serving.stop.clone();
-    let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
-    service.serving.tasks.spawn(serve);
-    service
-        .background
-        .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
-    service
-        .background
-        .spawn(async move { app.follow_changes().await });
-    service
-        .background
-        .spawn(warn_of_overdue_ends(dyn_store.clone(), clock.clone()));
-    service
-        .background
-        .spawn(forget_old_requests(dyn_store, clock, kept));
+    service.begin(server, reconciler, app, HouseKeeping { clock, kept });
     Ok(service)
+}
+
+/// What housekeeping needs to know.
+struct HouseKeeping {
+    clock: Clock,
+    /// How long request ids are kept.
+    kept: SignedDuration,
 }
 
 /// Finds AWS and the instance, and reads the identity store once: a missing permission shows now,
@@ -214,6 +215,32 @@ async fn reach_aws(
 }
 
 impl RunningService {
+    /// Starts the parts.
+    fn begin(
+        &mut self,
+        server: Server,
+        reconciler: Reconciler,
+        app: App,
+        HouseKeeping { clock, kept }: HouseKeeping,
+    ) {
+        let store: Arc<dyn Store> = self.store.clone();
+        let stop = self.serving.stop.clone();
+        let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
+        self.serving.tasks.spawn(serve);
+        service
+            .background
+            .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
+        service
+            .background
+            .spawn(async move { app.follow_changes().await });
+        service
+            .background
+            .spawn(warn_of_overdue_ends(store.clone(), clock.clone()));
+        service
+            .background
+            .spawn(forget_old_requests(store, clock, kept));
+    }
+
     /// Wakes the reconciler, as after a change of the clock.
     pub fn wake(&self) {
         self.store.signals().announce_work();
@@ -230,7 +257,13 @@ impl RunningService {
             Some(done) = self.serving.tasks.join_next() => Some(done),
             Some(done) = self.background.tasks.join_next() => Some(done),
         };
+        let (stopping, patience) = (self.stopping.clone(), self.patience);
+        let impatience = tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            stopping.cancel();
+        });
         self.serving.stop().await;
+        impatience.abort();
         self.background.stop().await;
         self.store.close().await;
         match early {

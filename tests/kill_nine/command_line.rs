@@ -135,7 +135,7 @@ async fn a_data_directory_that_cannot_be_one_is_refused() {
     refusal(&place, &SERVE, &["32 bytes", "remove it"]).await;
 }
 
-fn readable_by(file: &std::path::Path, mode: u32) {
+fn readable_by(file: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     let permissions = std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(file, permissions).expect("permissions");
