@@ -227,17 +227,13 @@ impl RunningService {
         let stop = self.serving.stop.clone();
         let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
         self.serving.tasks.spawn(serve);
-        service
-            .background
+        self.background
             .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
-        service
-            .background
+        self.background
             .spawn(async move { app.follow_changes().await });
-        service
-            .background
+        self.background
             .spawn(warn_of_overdue_ends(store.clone(), clock.clone()));
-        service
-            .background
+        self.background
             .spawn(forget_old_requests(store, clock, kept));
     }
 
