@@ -290,14 +290,8 @@ impl App {
         if remaining.is_zero() {
             return Err(AppError::DeadlineExceeded);
         }
-        let target = Target::Application(found.application.arn.clone());
         let now = self.parts.clock.now();
-        let due = self
-            .parts
-            .store
-            .due_before(&found.instance.arn, &target, now)
-            .await?
-            .assignments;
+        let due = self.parts.store.count_due(&found.instance.arn, now).await?;
         let operations: Vec<_> = provisioning_operations()
             .into_iter()
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))

@@ -17,13 +17,13 @@ pub use error::StoreError;
 pub use signals::Signals;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::{
-    Claim, DueWork, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
+    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
     RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
 };
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, Target};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
 
 /// The transactions of the store.
 #[async_trait]
@@ -172,15 +172,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError>;
 
-    /// How many assignments are due at `now`, claimed or not: of the instance, and of those on one
-    /// target of it. From one state of the store and by index; a caller tells by it how long a new
-    /// one would wait.
-    async fn due_before(
-        &self,
-        instance: &InstanceArn,
-        target: &Target,
-        now: Timestamp,
-    ) -> Result<DueWork, StoreError>;
+    /// How many assignments of the instance are due at `now`, claimed or not; by index. A caller
+    /// tells by it how long a new one would wait.
+    async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError>;
 
     /// How many grants that are not over belong to instances other than these: nobody works on
     /// them. Asked once at the start; it reads every open grant's index entry.

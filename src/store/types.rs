@@ -120,15 +120,6 @@ pub struct Claim {
     pub grants: Vec<Grant>,
 }
 
-/// How much work is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DueWork {
-    /// Due assignments of the instance, claimed ones too.
-    pub assignments: u64,
-    /// Those of them on the given target.
-    pub on_target: u64,
-}
-
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {

@@ -12,8 +12,8 @@ use super::rows::{bind_key, count, microseconds, record_from_row, time};
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, InstanceArn, Target};
-use crate::store::{Claim, DueWork, Holder, StoreError};
+use crate::domain::{AssignmentKey, InstanceArn};
+use crate::store::{Claim, Holder, StoreError};
 
 /// How long an assignment that cannot be read rests: seldom enough to cost nothing, often enough
 /// that the log tells of it while somebody looks.
@@ -28,12 +28,9 @@ pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a 
        AND other.target = a.target) \
      ORDER BY next_attempt_at LIMIT 1";
 
-/// How much is due, on the instance and on one target of it.
-pub(super) const DUE_COUNTS: &str = "SELECT \
-     (SELECT COUNT(*) FROM assignments WHERE instance_arn = $1 AND next_attempt_at <= $2) \
-       AS assignments, \
-     (SELECT COUNT(*) FROM assignments WHERE instance_arn = $1 AND next_attempt_at <= $2 \
-       AND target_kind = $3 AND target = $4) AS on_target";
+/// How much is due on an instance.
+pub(super) const DUE_COUNT: &str = "SELECT COUNT(*) AS assignments FROM assignments \
+     WHERE instance_arn = $1 AND next_attempt_at <= $2";
 
 /// `Store::claim_due`.
 pub(super) async fn claim_due(
@@ -261,24 +258,18 @@ pub(super) async fn next_due_at(
         .transpose()
 }
 
-/// `Store::due_before`.
-pub(super) async fn due_before(
+/// `Store::count_due`.
+pub(super) async fn count_due(
     connection: &mut SqliteConnection,
     instance: &InstanceArn,
-    target: &Target,
     now: Timestamp,
-) -> Result<DueWork, StoreError> {
-    let row = sqlx::query(DUE_COUNTS)
+) -> Result<u64, StoreError> {
+    let row = sqlx::query(DUE_COUNT)
         .bind(instance.as_str().to_owned())
         .bind(microseconds(now))
-        .bind(target.kind())
-        .bind(target.key().to_owned())
         .fetch_one(connection)
         .await?;
-    Ok(DueWork {
-        assignments: count(&row, "assignments")?,
-        on_target: count(&row, "on_target")?,
-    })
+    count(&row, "assignments")
 }
 
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory

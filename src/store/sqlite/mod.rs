@@ -42,12 +42,12 @@ use self::directory::DataDirectory;
 use self::failure::closed;
 use self::writer::{Body, Call, Queued, Writer, Written};
 use super::{
-    Claim, DueWork, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
-    RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestOutcome,
+    RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
 };
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, Target};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
 const SECRET_LENGTH: usize = 32;
@@ -299,13 +299,8 @@ impl Store for SqliteStore {
         claims::next_due_at(&mut transaction, instances, now).await
     }
 
-    async fn due_before(
-        &self,
-        instance: &InstanceArn,
-        target: &Target,
-        now: Timestamp,
-    ) -> Result<DueWork, StoreError> {
-        claims::due_before(&mut *self.reader().await?, instance, target, now).await
+    async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError> {
+        claims::count_due(&mut *self.reader().await?, instance, now).await
     }
 
     async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError> {

@@ -156,7 +156,7 @@ async fn due_work_and_events_use_indexes() {
         due(Due::Ends),
         due(Due::All),
         claims::NEXT_DUE.to_owned(),
-        claims::DUE_COUNTS.to_owned(),
+        claims::DUE_COUNT.to_owned(),
         reads::EVENTS_OF_GRANT.to_owned(),
     ])
     .await;
