@@ -176,7 +176,9 @@ fn everything_in(folder: &str) -> String {
     let mut text = String::new();
     let mut open = vec![root().join(folder)];
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+        let entries = std::fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for entry in entries.flatten() {
             let path = entry.path();
             if path.is_dir() {
                 open.push(path);
