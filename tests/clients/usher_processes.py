@@ -12,7 +12,10 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USHER = os.environ.get("USHER_BIN", str(ROOT / "target" / "debug" / "usher"))
 GRPCURL = str(ROOT / ".tools" / "venv" / "bin" / "grpcurl")
-BUF = str(ROOT / ".tools" / "node_modules" / ".bin" / "buf")
+# As `.ci/test` installs it.
+BUF = os.environ.get(
+    "BUF_BIN", str(ROOT / ".tools" / "buf" / "node_modules" / ".bin" / "buf")
+)
 UNLIMITED = {
     "sso_admin_rate_per_second": None,
     "identity_store_rate_per_second": None,
