@@ -164,11 +164,8 @@ async fn due_work_and_events_use_indexes() {
     assert_way(&ways[1], "assignments_due");
     assert_way(&ways[2], "assignments_due");
     assert!(!ways[2].contains("TEMP B-TREE"), "{}", ways[2]);
-    assert!(
-        ways[3].matches("COVERING INDEX assignments_due").count() == 2,
-        "{}",
-        ways[3]
-    );
+    assert_way(&ways[3], "assignments_due");
+    assert!(ways[3].contains("COVERING INDEX"), "{}", ways[3]);
     assert_way(&ways[4], "events_of_grant");
     assert!(!ways[4].contains("TEMP B-TREE"), "{}", ways[4]);
 }
