@@ -101,12 +101,6 @@ impl ReconcilerConfig {
     pub(super) fn poll_interval(&self) -> Duration {
         Duration::try_from_secs_f64(self.poll_interval_seconds).unwrap_or(Duration::from_secs(2))
     }
-
-    /// The shortest sleep between two looks.
-    #[expect(clippy::unused_self, reason = "stands beside poll_interval")]
-    pub(super) fn poll_floor(&self) -> Duration {
-        Duration::from_millis(20)
-    }
 }
 
 fn seconds(seconds: f64) -> SignedDuration {

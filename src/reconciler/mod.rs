@@ -27,6 +27,9 @@ use crate::domain::plan::Bounds;
 use crate::identity_center::IdentityCenter;
 use crate::store::{Holder, Store, StoreError};
 
+/// The shortest sleep between two looks at the store.
+const POLL_FLOOR: Duration = Duration::from_millis(20);
+
 /// The reconciler of one process.
 #[derive(Clone)]
 pub struct Reconciler {
@@ -121,7 +124,7 @@ impl Reconciler {
                 });
         // Work that is due and could not be claimed waits for a worker of the same target: its end
         // wakes this loop. The floor keeps a mistake there from spinning.
-        Ok(due_in.clamp(self.config.poll_floor(), self.config.poll_interval()))
+        Ok(due_in.min(self.config.poll_interval()).max(POLL_FLOOR))
     }
 
     fn lease_until(&self, now: Timestamp) -> Timestamp {
