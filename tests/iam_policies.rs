@@ -33,6 +33,7 @@ fn required_resources(operation: Operation) -> &'static [&'static str] {
         Operation::ListGroups | Operation::DescribeGroup | Operation::GetGroupId => &[STORE, GROUP],
         Operation::ListGroupMemberships => &[STORE, GROUP, MEMBERSHIP],
         Operation::ListGroupMembershipsForMember => &[STORE, USER, MEMBERSHIP],
+        other => panic!("no resource is named for {}", other.name()),
     }
 }
 
@@ -131,7 +132,8 @@ fn is_of_kind(resource: &str, kind: &str) -> bool {
 /// What needs a permission; `writes` says whether the two changes are among it.
 fn operations(writes: bool) -> Vec<Operation> {
     Operation::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|operation| *operation != Operation::GetCallerIdentity)
         .filter(|operation| writes || !operation.is_write())
         .collect()
@@ -154,7 +156,8 @@ fn read_write_is_read_only_and_the_two_changes() {
     let mut more = allowed(&policy("read-write.json"));
     let mut writes = Vec::new();
     for operation in Operation::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|operation| operation.is_write())
     {
         let action = operation.iam_action();

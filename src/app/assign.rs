@@ -1,5 +1,6 @@
 //! Assign: a grant is recorded, and the caller waits while the reconciler makes it true.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -72,8 +73,8 @@ pub struct Preview {
 }
 
 /// What a grant is about, found in the directory.
-pub(super) struct Found<'a> {
-    pub(super) instance: &'a Instance,
+pub(super) struct Found {
+    pub(super) instance: Arc<Instance>,
     pub(super) principal: Principal,
     pub(super) application: Application,
     pub(super) people_count: u64,
@@ -221,19 +222,19 @@ impl App {
 
     /// What Usher itself changed is not answered from a cache.
     pub(super) fn forget_cached(&self, grant: &Grant) {
-        let Target::Application(application) = &grant.target;
         self.parts.directory.forget_assignments(&DirectAssignment {
-            application: application.clone(),
+            target: grant.target.clone(),
             principal: grant.principal.clone(),
         });
     }
 
-    async fn find_for_assign<'a>(
-        &'a self,
+    async fn find_for_assign(
+        &self,
         context: &CallContext,
         request: &Assign,
-    ) -> Result<Found<'a>, AppError> {
-        let instance = self.instance(&request.instance)?;
+    ) -> Result<Found, AppError> {
+        let found_instance = self.instance(&request.instance)?;
+        let instance = found_instance.as_ref();
         let (call, max_age) = (self.call(context), self.default_max_age());
         let directory = &self.parts.directory;
         let (principal, application) = futures_util::try_join!(
@@ -270,7 +271,7 @@ impl App {
             }
         };
         Ok(Found {
-            instance,
+            instance: found_instance,
             principal,
             application: application.value,
             people_count,
@@ -279,11 +280,7 @@ impl App {
 
     /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
     /// everything that is due already.
-    async fn refuse_if_late(
-        &self,
-        context: &CallContext,
-        found: &Found<'_>,
-    ) -> Result<(), AppError> {
+    async fn refuse_if_late(&self, context: &CallContext, found: &Found) -> Result<(), AppError> {
         let remaining = context
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());
@@ -296,7 +293,7 @@ impl App {
             .into_iter()
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
-        let wait = self.parts.port.estimate(&operations);
+        let wait = self.parts.port.estimate(&found.instance.arn, &operations);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();
         if wait > remaining.min(bound) {
@@ -307,7 +304,7 @@ impl App {
         Ok(())
     }
 
-    fn new_grant(&self, context: &CallContext, request: &Assign, found: &Found<'_>) -> Grant {
+    fn new_grant(&self, context: &CallContext, request: &Assign, found: &Found) -> Grant {
         let decision = self.parts.policy.decide_assign();
         Grant {
             id: GrantId::from_uuid(uuid::Uuid::now_v7()),
@@ -342,7 +339,7 @@ impl App {
         let operations = provisioning_operations();
         let preview = Preview {
             people_count: found.people_count,
-            estimated_duration: self.parts.port.estimate(&operations),
+            estimated_duration: self.parts.port.estimate(&found.instance.arn, &operations),
             operations,
             policies: self.parts.policy.decide_assign().policies,
             may_write: self.may_write(),

@@ -110,7 +110,7 @@ impl App {
         name: &str,
         page: &PageRequest,
     ) -> Result<(Vec<Application>, String, Timestamp), AppError> {
-        let instance = self.instance(instance)?;
+        let instance = &*self.instance(instance)?;
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place
             .map(|place| ApplicationArn::parse(&place))
@@ -146,7 +146,7 @@ impl App {
         context: &CallContext,
         request: &ListPrincipals,
     ) -> Result<ListedPrincipals, AppError> {
-        let instance = self.instance(&request.instance)?;
+        let instance = &*self.instance(&request.instance)?;
         let call = self.call(context);
         let place = self.page_tokens.open(&context.caller, &request.page)?;
         let directory = &self.parts.directory;

@@ -35,10 +35,9 @@ impl App {
         if !open.is_empty() || record.removal.is_some() {
             return Ok(Nothing::ToSay);
         }
-        let Target::Application(application) = &key.target;
         let call = self.call(context);
         let assignment = DirectAssignment {
-            application: application.clone(),
+            target: key.target.clone(),
             principal: key.principal.clone(),
         };
         if self
@@ -58,7 +57,7 @@ impl App {
         }
         Err(AppError::AssignmentNotFound {
             principal_id: key.principal.id.to_string(),
-            target: key.target.key().to_owned(),
+            target: key.target.key().into_owned(),
         })
     }
 
@@ -72,12 +71,11 @@ impl App {
         if key.principal.kind != PrincipalKind::User {
             return Ok(Vec::new());
         }
-        let instance = self.instance(key.instance_arn.as_str())?;
-        let Target::Application(application) = &key.target;
+        let instance = &self.instance(key.instance_arn.as_str())?;
         let (call, user) = (self.call(context), &key.principal.id);
-        let groups = self.groups_with_access(instance, user, application, Duration::ZERO, call);
+        let groups = self.groups_with_access(instance, user, &key.target, Duration::ZERO, call);
         let groups = match groups.await {
-            // A user that is gone is in no group, and nobody has an application that is gone.
+            // A user that is gone is in no group, and nobody has a target that is gone.
             Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
             groups => groups?,
         };

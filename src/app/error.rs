@@ -144,7 +144,7 @@ impl From<Failure> for AppError {
             ErrorKind::AccessDenied => Self::RoleLacksPermission {
                 action: failure.missing_iam_action,
             },
-            ErrorKind::CredentialsInvalid => Self::CredentialsInvalid,
+            ErrorKind::CredentialsInvalid | ErrorKind::RoleNotAssumed => Self::CredentialsInvalid,
             // The budget has room now: it is the time left that is too short for an operation.
             ErrorKind::BudgetExhausted if failure.retry_after_milliseconds == Some(0) => {
                 Self::DeadlineExceeded
@@ -170,6 +170,7 @@ impl From<Failure> for AppError {
             | ErrorKind::Validation
             | ErrorKind::QuotaExceeded
             | ErrorKind::NotVisible
+            | ErrorKind::OperationFailed
             | ErrorKind::Unexpected => Self::Internal(failure.to_string()),
         }
     }

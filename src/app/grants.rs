@@ -90,7 +90,7 @@ impl App {
         context: &CallContext,
         request: &ListGrants,
     ) -> Result<GrantFilter, AppError> {
-        let instance = self.instance(&request.instance)?;
+        let instance = &*self.instance(&request.instance)?;
         let principal = match &request.principal {
             Some(query) => Some(self.principal_for_ending(instance, query, context).await?),
             None => None,

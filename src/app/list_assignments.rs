@@ -114,7 +114,7 @@ impl App {
         context: &CallContext,
         request: &ListAssignments,
     ) -> Result<AssignmentPage, AppError> {
-        let instance = self.instance(&request.instance)?;
+        let instance = &*self.instance(&request.instance)?;
         let after = self.page_tokens.open(&context.caller, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
@@ -122,7 +122,7 @@ impl App {
         let principal = asked.as_ref().map(|asked| asked.reference.clone());
         let scope = scope(
             principal.as_ref().filter(|_| !request.include_group_paths),
-            target.as_ref(),
+            target.clone().map(Target::Application).as_ref(),
         );
         // Read before AWS and after it: a grant that ends in between still explains its row.
         let before = self.reasons_facts(instance, &scope).await?;
@@ -308,7 +308,7 @@ impl App {
             let read = self
                 .parts
                 .directory
-                .assignments_of_application(application, max_age, call)
+                .assignments_of_target(&Target::Application(application.clone()), max_age, call)
                 .await
                 .map_err(|failure| self.read_refusal(instance, None, Some(application), failure))?;
             observed_at = observed_at.min(read.observed_at);
@@ -344,7 +344,10 @@ impl App {
             })
             .map(|row| Fact {
                 through_group: principal.is_some_and(|asked| &row.principal != asked),
-                application: row.application,
+                application: match row.target {
+                    Target::Application(arn) => arn,
+                    Target::AccountAccess(_) => unimplemented!(),
+                },
                 assigned: row.principal,
             })
             .collect();

@@ -46,7 +46,7 @@ use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::domain::{CallerName, Instance, InstanceArn};
-use crate::identity_center::{Call, IdentityCenter};
+use crate::identity_center::{Call, IdentityCenter, Instances};
 use crate::policy::PolicySet;
 use crate::store::Store;
 
@@ -60,8 +60,8 @@ pub struct Parts {
     pub directory: Directory,
     /// The policy set in force.
     pub policy: PolicySet,
-    /// The instances served; never empty.
-    pub instances: Vec<Instance>,
+    /// The instances served.
+    pub instances: Instances,
     /// The numbers.
     pub config: AppConfig,
     /// The numbers of reports.
@@ -109,8 +109,8 @@ impl App {
 
     /// The instances served.
     #[must_use]
-    pub fn instances(&self) -> &[Instance] {
-        &self.parts.instances
+    pub fn instances(&self) -> Vec<Arc<Instance>> {
+        self.parts.instances.all()
     }
 
     /// Whether Usher may change AWS where it runs.
@@ -138,11 +138,11 @@ impl App {
     }
 
     /// The instance that a request means: by ARN or alias, or the only one.
-    fn instance(&self, wanted: &str) -> Result<&Instance, AppError> {
-        let instances = &self.parts.instances;
+    fn instance(&self, wanted: &str) -> Result<Arc<Instance>, AppError> {
+        let instances = self.parts.instances.all();
         if wanted.is_empty() {
             return match instances.as_slice() {
-                [only] => Ok(only),
+                [only] => Ok(Arc::clone(only)),
                 _ => Err(AppError::field(
                     "instance",
                     "is required, because several instances are configured",
@@ -150,7 +150,7 @@ impl App {
             };
         }
         instances
-            .iter()
+            .into_iter()
             .find(|instance| {
                 instance.arn.as_str() == wanted || instance.alias.as_deref() == Some(wanted)
             })

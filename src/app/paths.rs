@@ -1,4 +1,4 @@
-//! Ways into an application that do not depend on one assignment: groups and openness.
+//! Ways to a target that do not depend on one assignment: groups and openness.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use super::assign::group_reference;
 use super::view::NamedPrincipal;
 use super::{App, AppError};
 use crate::domain::{
-    ApplicationArn, AssignmentRequired, Failure, GrantId, Instance, PrincipalKind, PrincipalRef,
-    UserId,
+    AssignmentRequired, Failure, GrantId, Instance, PrincipalKind, PrincipalRef, Target, UserId,
 };
 use crate::identity_center::Call;
 
@@ -26,18 +25,18 @@ pub enum RemainingPath {
 }
 
 impl App {
-    /// The groups of a user that are assigned to an application.
+    /// The groups of a user that are assigned to a target.
     pub(super) async fn groups_with_access(
         &self,
         instance: &Instance,
         user: &UserId,
-        application: &ApplicationArn,
+        target: &Target,
         max_age: Duration,
         call: Call,
     ) -> Result<Vec<PrincipalRef>, Failure> {
         let directory = &self.parts.directory;
         let (assigned, memberships) = futures_util::try_join!(
-            directory.assignments_of_application(application, max_age, call),
+            directory.assignments_of_target(target, max_age, call),
             directory.groups_of_user(instance, user, max_age, call),
         )?;
         let groups: BTreeSet<PrincipalRef> = memberships
@@ -80,7 +79,7 @@ impl App {
         &self,
         instance: &Instance,
         principal: &PrincipalRef,
-        application: &ApplicationArn,
+        target: &Target,
         until: Instant,
     ) -> (Vec<RemainingPath>, bool) {
         let call = Call { deadline: until };
@@ -89,7 +88,7 @@ impl App {
         let mut complete = true;
         if principal.kind == PrincipalKind::User {
             match self
-                .groups_with_access(instance, &principal.id, application, max_age, call)
+                .groups_with_access(instance, &principal.id, target, max_age, call)
                 .await
             {
                 Ok(groups) => {
@@ -102,6 +101,9 @@ impl App {
                 Err(failure) => complete &= note_unread(&failure.into()),
             }
         }
+        let Target::Application(application) = target else {
+            return (paths, complete);
+        };
         match self
             .parts
             .directory

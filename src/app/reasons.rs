@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::audit::StoreFacts;
 use crate::domain::report::Provenance;
-use crate::domain::{ApplicationArn, AssignmentKey, Grant, PrincipalRef, Standing};
+use crate::domain::{AssignmentKey, Grant, PrincipalRef, Standing, Target};
 use crate::store::GrantScope;
 
 /// Grants and standing marks by assignment.
@@ -52,16 +52,13 @@ impl Reasons {
 }
 
 /// The part of an instance that a question is about.
-pub(super) fn scope(
-    principal: Option<&PrincipalRef>,
-    target: Option<&ApplicationArn>,
-) -> GrantScope {
+pub(super) fn scope(principal: Option<&PrincipalRef>, target: Option<&Target>) -> GrantScope {
     match (principal, target) {
         (Some(principal), Some(target)) => {
             GrantScope::Assignment(principal.clone(), target.clone())
         }
         (Some(principal), None) => GrantScope::Principal(principal.clone()),
-        (None, Some(target)) => GrantScope::Application(target.clone()),
+        (None, Some(target)) => GrantScope::Target(target.clone()),
         (None, None) => GrantScope::All,
     }
 }

@@ -43,7 +43,7 @@ impl App {
         context: &CallContext,
         request: &AuditReport,
     ) -> Result<mpsc::Receiver<Part>, AppError> {
-        let instance = self.instance(&request.instance)?.clone();
+        let instance = self.instance(&request.instance)?.as_ref().clone();
         let principal = match &request.principal {
             Some(query) => {
                 let (max_age, call) = (self.default_max_age(), self.call(context));

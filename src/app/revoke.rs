@@ -217,7 +217,7 @@ impl App {
         principal: &PrincipalQuery,
         target: &ApplicationQuery,
     ) -> Result<AssignmentKey, AppError> {
-        let instance = self.instance(&request.instance)?;
+        let instance = &*self.instance(&request.instance)?;
         self.key_for_ending(instance, principal, target, context)
             .await
     }

@@ -11,8 +11,8 @@ use super::wait::Waiter;
 use super::{App, AppError, CallContext};
 use crate::domain::intent::ending_keeps_assignment;
 use crate::domain::{
-    ApplicationArn, AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Grant, GrantId,
-    GrantState, Operation, PrincipalKind, Standing, Target,
+    AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Grant, GrantId, GrantState,
+    Operation, PrincipalKind, Standing, Target,
 };
 use crate::store::{GrantScope, RevokeOutcome as StoreOutcome};
 
@@ -106,7 +106,7 @@ impl App {
         };
         let preview = Preview {
             people_count: self.people_of(context, key).await?,
-            estimated_duration: self.parts.port.estimate(&operations),
+            estimated_duration: self.parts.port.estimate(&key.instance_arn, &operations),
             operations,
             // Taking access away asks no policy.
             policies: Vec::new(),
@@ -141,7 +141,7 @@ impl App {
         if key.principal.kind == PrincipalKind::User {
             return Ok(1);
         }
-        let instance = self.instance(key.instance_arn.as_str())?;
+        let instance = &*self.instance(key.instance_arn.as_str())?;
         let (call, max_age) = (self.call(context), self.default_max_age());
         let members = self
             .parts
@@ -175,9 +175,8 @@ impl App {
     }
 
     fn forget_cached_assignment(&self, key: &AssignmentKey) {
-        let Target::Application(application) = &key.target;
         self.parts.directory.forget_assignments(&DirectAssignment {
-            application: application.clone(),
+            target: key.target.clone(),
             principal: key.principal.clone(),
         });
     }
@@ -190,7 +189,6 @@ impl App {
         since: Option<Timestamp>,
         until: Instant,
     ) -> RevokeOutcome {
-        let Target::Application(application) = &key.target;
         let ends = grants.iter().filter_map(|grant| grant.ending.as_ref());
         let since = ends.map(|ending| ending.at).chain(since).max();
         let state = known.map_or(AssignmentState::Unknown, |known| {
@@ -207,11 +205,10 @@ impl App {
             remaining_paths.push(RemainingPath::Direct(live));
         }
         let mut complete = state != AssignmentState::Unknown;
-        let instances = &self.parts.instances;
-        match instances.iter().find(|one| one.arn == key.instance_arn) {
+        match self.parts.instances.get(&key.instance_arn) {
             Some(instance) => {
                 let (indirect, all) = self
-                    .indirect_paths(instance, &key.principal, application, until)
+                    .indirect_paths(&instance, &key.principal, &key.target, until)
                     .await;
                 remaining_paths.extend(indirect);
                 complete &= all;
@@ -228,7 +225,7 @@ impl App {
             remaining_paths,
             remaining_paths_complete: complete,
             sessions_may_last_until: self.sessions_may_last_until(known, state),
-            application_note: self.application_note(application),
+            application_note: self.application_note(&key.target),
             preview: None,
         }
     }
@@ -253,19 +250,17 @@ impl App {
         ended_at.checked_add(outlives).ok()
     }
 
-    fn application_note(&self, application: &ApplicationArn) -> String {
-        self.parts
-            .config
-            .application_notes
-            .get(application.as_str())
-            .cloned()
-            .unwrap_or_default()
+    fn application_note(&self, target: &Target) -> String {
+        let notes = &self.parts.config.application_notes;
+        match target {
+            Target::Application(arn) => notes.get(arn.as_str()).cloned().unwrap_or_default(),
+            Target::AccountAccess(_) => String::new(),
+        }
     }
 }
 
 pub(super) fn scope_of(key: &AssignmentKey) -> GrantScope {
-    let Target::Application(application) = &key.target;
-    GrantScope::Assignment(key.principal.clone(), application.clone())
+    GrantScope::Assignment(key.principal.clone(), key.target.clone())
 }
 
 /// Never `Absent` on the word of an absence that was read before `since`, nor while a grant is

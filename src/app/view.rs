@@ -29,8 +29,10 @@ pub struct NamedPrincipal {
 pub struct NamedTarget {
     /// The target.
     pub target: Target,
-    /// The name; empty when unknown.
+    /// The application's or the permission set's name; empty when unknown.
     pub name: String,
+    /// The account's name, for account access; empty when unknown.
+    pub account_name: String,
 }
 
 /// A grant with everything an answer shows of it.
@@ -91,8 +93,7 @@ impl App {
 
     async fn record_of(&self, grant: &Grant) -> Result<AssignmentRecord, AppError> {
         let key = grant.assignment_key();
-        let Target::Application(application) = &key.target;
-        let scope = GrantScope::Assignment(key.principal.clone(), application.clone());
+        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
         let records = self
             .parts
             .store
@@ -127,12 +128,11 @@ impl App {
         reference: &PrincipalRef,
         max_age: Duration,
     ) -> Option<Dated<PrincipalStatus>> {
-        let instances = &self.parts.instances;
-        let instance = instances.iter().find(|one| one.arn == *instance)?;
+        let instance = self.parts.instances.get(instance)?;
         let found = self
             .parts
             .directory
-            .recent_principal(instance, reference, max_age)?;
+            .recent_principal(&instance, reference, max_age)?;
         Some(Dated {
             value: status_of(found.value.as_ref()),
             observed_at: found.observed_at,
@@ -157,15 +157,25 @@ impl App {
 
     /// A target with the name that is known without asking AWS.
     pub(super) async fn named_target(&self, target: &Target) -> NamedTarget {
-        let name = self
-            .parts
-            .directory
-            .name_of(NameKind::Application, target.key())
-            .await
-            .unwrap_or_default();
+        let directory = &self.parts.directory;
+        let (name, account_name) = match target {
+            Target::Application(arn) => {
+                let name = directory.name_of(NameKind::Application, arn.as_str()).await;
+                (name, None)
+            }
+            Target::AccountAccess(access) => {
+                let set = access.permission_set.as_str();
+                let account = access.account.as_str();
+                (
+                    directory.name_of(NameKind::PermissionSet, set).await,
+                    directory.name_of(NameKind::Account, account).await,
+                )
+            }
+        };
         NamedTarget {
             target: target.clone(),
-            name,
+            name: name.unwrap_or_default(),
+            account_name: account_name.unwrap_or_default(),
         }
     }
 }

@@ -38,7 +38,9 @@ impl App {
     /// Warnings that what is cached and recorded can tell: no operation is spent on them.
     pub(super) fn known_warnings(&self, view: &GrantView) -> Vec<Warning> {
         let grant = &view.grant;
-        let Target::Application(arn) = &grant.target;
+        let Target::Application(arn) = &grant.target else {
+            return Vec::new();
+        };
         let application = self
             .parts
             .directory
@@ -67,14 +69,15 @@ impl App {
     pub(super) async fn all_warnings(
         &self,
         context: &CallContext,
-        found: &Found<'_>,
+        found: &Found,
     ) -> Result<Vec<Warning>, AppError> {
         let (call, max_age) = (self.call(context), self.default_max_age());
         let reference = found.principal.reference();
         let refusal = |failure| {
             let application = Some(&found.application.arn);
-            self.read_refusal(found.instance, Some(&reference), application, failure)
+            self.read_refusal(&found.instance, Some(&reference), application, failure)
         };
+        let target = Target::Application(found.application.arn.clone());
         let directory = &self.parts.directory;
         let mut warnings: Vec<Warning> = disabled_application_warning(&found.application)
             .into_iter()
@@ -88,7 +91,7 @@ impl App {
             warnings.push(open_application_warning());
         }
         let assigned = directory
-            .assignments_of_application(&found.application.arn, max_age, call)
+            .assignments_of_target(&target, max_age, call)
             .await
             .map_err(refusal)?
             .value;
@@ -97,17 +100,11 @@ impl App {
         }
         if let Principal::User(user) = &found.principal {
             let groups = self
-                .groups_with_access(
-                    found.instance,
-                    &user.id,
-                    &found.application.arn,
-                    max_age,
-                    call,
-                )
+                .groups_with_access(&found.instance, &user.id, &target, max_age, call)
                 .await
                 .map_err(refusal)?;
             for group in groups {
-                let named = self.group_with_name(found.instance, &group, call).await;
+                let named = self.group_with_name(&found.instance, &group, call).await;
                 let name = named.name;
                 warnings.push(Warning {
                     kind: WarningKind::AccessViaGroup,

@@ -8,12 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::fixtures::{application, group, group_id, instance, user, user_id};
+use crate::domain::plan::Write;
 use crate::domain::{
-    Application, ApplicationArn, AssignmentRequired, DirectAssignment, ErrorKind, Failure, Group,
-    GroupId, Instance, InstanceArn, Membership, Operation, PrincipalRef, User, UserId,
+    Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
+    AssignmentRequired, DirectAssignment, ErrorKind, Failure, Group, GroupId, Instance,
+    InstanceArn, Membership, Operation, Organization, PermissionSet, PermissionSetArn,
+    PrincipalRef, Target, User, UserId,
 };
 use crate::identity_center::{
-    Call, CallerIdentity, IdentityCenter, ListedInstance, Page, PageToken,
+    AssignmentRequest, Call, CallerIdentity, IdentityCenter, ListedInstance, Page, PageToken, Sent,
 };
 
 const PAGE_ROWS: usize = 2;
@@ -197,7 +200,7 @@ impl IdentityCenter for FakePort {
             (world.assigned(arn)).ok_or_else(|| Failure::new(ErrorKind::NotFound, operation))?;
         let rows: Vec<DirectAssignment> = (assigned.iter())
             .map(|principal| DirectAssignment {
-                application: arn.clone(),
+                target: Target::Application(arn.clone()),
                 principal: principal.clone(),
             })
             .collect();
@@ -214,15 +217,97 @@ impl IdentityCenter for FakePort {
         not_asked()
     }
 
+    async fn permission_sets(
+        &self,
+        _: &InstanceArn,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure> {
+        not_asked()
+    }
+
+    async fn permission_set(
+        &self,
+        _: &PermissionSetArn,
+        _: Call,
+    ) -> Result<PermissionSet, Failure> {
+        not_asked()
+    }
+
+    async fn accounts_with_permission_set(
+        &self,
+        _: &PermissionSetArn,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<AccountId>, Failure> {
+        not_asked()
+    }
+
+    async fn permission_sets_in_account(
+        &self,
+        _: &InstanceArn,
+        _: &AccountId,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure> {
+        not_asked()
+    }
+
+    async fn account_assignments(
+        &self,
+        _: &AccountAccess,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<DirectAssignment>, Failure> {
+        not_asked()
+    }
+
+    async fn account_assignments_for_principal(
+        &self,
+        _: &InstanceArn,
+        _: &PrincipalRef,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<DirectAssignment>, Failure> {
+        not_asked()
+    }
+
+    async fn assignment_request(
+        &self,
+        _: &InstanceArn,
+        _: Write,
+        _: &AssignmentRequestId,
+        _: Call,
+    ) -> Result<Option<AssignmentRequest>, Failure> {
+        not_asked()
+    }
+
+    async fn requests_in_progress(
+        &self,
+        _: &InstanceArn,
+        _: Write,
+        _: Call,
+    ) -> Result<Vec<AssignmentRequestId>, Failure> {
+        not_asked()
+    }
+
+    async fn accounts(&self, _: Option<&PageToken>, _: Call) -> Result<Page<Account>, Failure> {
+        not_asked()
+    }
+
+    async fn organization(&self, _: Call) -> Result<Option<Organization>, Failure> {
+        not_asked()
+    }
+
     async fn assignment_is_present(&self, _: &DirectAssignment, _: Call) -> Result<bool, Failure> {
         not_asked()
     }
 
-    async fn create_assignment(&self, _: &DirectAssignment, _: Call) -> Result<(), Failure> {
+    async fn create_assignment(&self, _: &DirectAssignment, _: Call) -> Result<Sent, Failure> {
         not_asked()
     }
 
-    async fn delete_assignment(&self, _: &DirectAssignment, _: Call) -> Result<(), Failure> {
+    async fn delete_assignment(&self, _: &DirectAssignment, _: Call) -> Result<Sent, Failure> {
         not_asked()
     }
 
@@ -331,7 +416,7 @@ impl IdentityCenter for FakePort {
         Vec::new()
     }
 
-    fn estimate(&self, operations: &[(Operation, u64)]) -> Duration {
+    fn estimate(&self, _: &InstanceArn, operations: &[(Operation, u64)]) -> Duration {
         Duration::from_secs(operations.iter().map(|(_, count)| count).sum())
     }
 }

@@ -8,7 +8,7 @@ use super::{ReportRequest, Scope};
 use crate::domain::report::{Format, View};
 use crate::domain::{
     AccountId, Application, ApplicationArn, ApplicationStatus, AssignmentRequired, Group,
-    IdentityStoreId, Instance, InstanceArn, PrincipalId, PrincipalKind, PrincipalRef,
+    IdentityStoreId, Instance, InstanceArn, InstanceKind, PrincipalId, PrincipalKind, PrincipalRef,
     PrincipalStatus, User,
 };
 use crate::identity_center::Dated;
@@ -21,6 +21,9 @@ pub(super) fn instance() -> Instance {
         owner_account_id: Some(AccountId::parse("123456789012").unwrap()),
         name: String::new(),
         region: "eu-west-1".to_owned(),
+        kind: InstanceKind::Account,
+        management_account_id: None,
+        called_from: None,
     }
 }
 

@@ -81,7 +81,9 @@ impl Holdings {
         let mut grants: HashMap<(ApplicationArn, PrincipalRef), Vec<Grant>> = HashMap::new();
         for grant in facts.grants {
             if !grant.state.is_over() {
-                let Target::Application(application) = &grant.target;
+                let Target::Application(application) = &grant.target else {
+                    continue;
+                };
                 let key = (application.clone(), grant.principal.clone());
                 grants.entry(key).or_default().push(grant);
             }
@@ -89,7 +91,9 @@ impl Holdings {
         let mut holdings = Self::without_store();
         for record in facts.records {
             if record.standing == Standing::Yes {
-                let Target::Application(application) = record.key.target;
+                let Target::Application(application) = record.key.target else {
+                    continue;
+                };
                 let holding = holdings.entry(application, record.key.principal);
                 holding.provenance = Some(Provenance::Standing);
             }
@@ -167,7 +171,9 @@ mod tests {
     use crate::domain::{GrantState, Ticket};
 
     fn key(grant: &Grant) -> (ApplicationArn, PrincipalRef) {
-        let Target::Application(application) = &grant.target;
+        let Target::Application(application) = &grant.target else {
+            panic!("an application's grant");
+        };
         (application.clone(), grant.principal.clone())
     }
 

@@ -39,7 +39,9 @@ pub use report::{Rows, Tally};
 
 use crate::clock::Clock;
 use crate::domain::report::{COLUMNS, Finding, Format, Row, View};
-use crate::domain::{Application, ApplicationArn, Instance, InstanceArn, Operation, PrincipalRef};
+use crate::domain::{
+    Application, ApplicationArn, Instance, InstanceArn, Operation, PrincipalRef, Target,
+};
 use crate::identity_center::{Dated, IdentityCenter};
 use crate::store::{GrantScope, Store};
 use collect::Collector;
@@ -186,7 +188,7 @@ impl Scope {
     /// The grants that can explain its rows. A user's rows also show grants to its groups.
     fn for_grants(&self) -> GrantScope {
         match self.application_arn() {
-            Some(arn) => GrantScope::Application(arn.clone()),
+            Some(arn) => GrantScope::Target(Target::Application(arn.clone())),
             None => GrantScope::All,
         }
     }
@@ -196,7 +198,7 @@ impl Scope {
 #[must_use]
 pub fn header(request: &ReportRequest, port: &dyn IdentityCenter) -> Header {
     let plan = Plan::new(request.view, &request.scope.for_plan(), &request.known);
-    let estimated_duration = port.estimate(&plan.operations);
+    let estimated_duration = port.estimate(&request.instance.arn, &plan.operations);
     Header {
         view: request.view,
         format: request.format,

@@ -36,6 +36,9 @@ pub struct BudgetConfig {
     /// Whether that counts for each operation or for all together. Default `per_operation`, AWS's
     /// current text; choose `collective` when AWS throttles Usher below its rate.
     pub identity_store_quota: IdentityStoreQuota,
+    /// organizations operations per second, all together. Default 5: AWS publishes no figure
+    /// (aws-api.md §4), and a list of 1,000 accounts is 50 of them.
+    pub organizations_per_second: u32,
     /// How many operations may go out at once after a quiet time. Default 5: AWS documents no
     /// burst (aws-api.md §4, UNVERIFIED), so a quarter of a second's quota is what we presume.
     pub burst: u32,
@@ -50,6 +53,7 @@ impl Default for BudgetConfig {
             sso_admin_per_second: 20,
             identity_store_per_second: 20,
             identity_store_quota: IdentityStoreQuota::PerOperation,
+            organizations_per_second: 5,
             burst: 5,
             throttle_pause_milliseconds: 1000,
         }
@@ -71,6 +75,11 @@ impl BudgetConfig {
             (
                 "identity_store_per_second",
                 self.identity_store_per_second,
+                PER_SECOND_MAX,
+            ),
+            (
+                "organizations_per_second",
+                self.organizations_per_second,
                 PER_SECOND_MAX,
             ),
             ("burst", self.burst, BURST_MAX),

@@ -157,6 +157,10 @@ impl Budget {
         let identity_store = Limits::new(config.identity_store_per_second, config.burst);
         match bucket {
             QuotaBucket::Sts => None,
+            QuotaBucket::Organizations => Some((
+                bucket,
+                Limits::new(config.organizations_per_second, config.burst),
+            )),
             QuotaBucket::SsoAdmin => Some((
                 bucket,
                 Limits::new(config.sso_admin_per_second, config.burst),

@@ -8,7 +8,7 @@ use super::serve::print_line;
 use crate::config::Config;
 use crate::domain::{
     Application, DirectAssignment, Failure, Group, Instance, Operation, PrincipalKind,
-    PrincipalRef, User,
+    PrincipalRef, Target, User,
 };
 use crate::identity_center::{IdentityCenter, Page, PageToken, SdkIdentityCenter, WriteMode};
 use crate::store::{SqliteStore, Store};
@@ -273,7 +273,7 @@ async fn check_application(
         return;
     };
     let assignment = DirectAssignment {
-        application: application.arn.clone(),
+        target: Target::Application(application.arn.clone()),
         principal: PrincipalRef {
             kind: PrincipalKind::User,
             id: user.id.clone(),

@@ -18,7 +18,9 @@ use crate::directory::Directory;
 use crate::domain::Instance;
 use crate::grpc::Server;
 use crate::grpc::identity::DevelopmentTokens;
-use crate::identity_center::{IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode};
+use crate::identity_center::{
+    IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials, WriteMode,
+};
 use crate::policy::PolicySet;
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
@@ -140,6 +142,7 @@ async fn start_on_store(
         DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
     let (port, instance) = reach_aws(&config, credentials.as_ref()).await?;
     warn_of_other_instances(store.as_ref(), &instance).await?;
+    let instances = Instances::new(vec![instance.clone()]);
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
     let (serving, background) = (Part::default(), Part::default());
@@ -150,7 +153,7 @@ async fn start_on_store(
         port.clone(),
         clock.clone(),
         config.reconciler,
-        vec![instance.arn.clone()],
+        instances.clone(),
         config.aws.attempt_timeout(),
     );
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
@@ -164,7 +167,7 @@ async fn start_on_store(
         ),
         port,
         policy: PolicySet::Development,
-        instances: vec![instance.clone()],
+        instances,
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),

@@ -8,7 +8,7 @@ use super::names::name_of_application;
 use super::{Directory, Inner, List};
 use crate::domain::{
     Application, ApplicationArn, AssignmentRequired, DirectAssignment, ErrorKind, Failure,
-    Instance, InstanceArn, Operation, PrincipalRef,
+    Instance, InstanceArn, Operation, PrincipalRef, Target,
 };
 use crate::identity_center::{Call, Dated, collect_pages};
 
@@ -147,29 +147,39 @@ impl Directory {
         facts.get(arn, max_age, call, operation, read).await
     }
 
-    /// The direct assignments of an application, sorted.
+    /// The direct assignments of a target, sorted.
     ///
     /// # Errors
     /// What AWS fails with.
-    pub async fn assignments_of_application(
+    pub async fn assignments_of_target(
         &self,
-        arn: &ApplicationArn,
+        target: &Target,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Arc<Vec<DirectAssignment>>>, Failure> {
-        let operation = Operation::ListApplicationAssignments;
+        let operation = match target {
+            Target::Application(_) => Operation::ListApplicationAssignments,
+            Target::AccountAccess(_) => Operation::ListAccountAssignments,
+        };
         let read = || {
-            let (inner, arn) = (Arc::clone(&self.inner), arn.clone());
+            let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
                 let rows = collect_pages(operation, async |page| {
-                    let page = page.as_ref();
-                    inner.port.application_assignments(&arn, page, call).await
+                    let (port, page) = (&inner.port, page.as_ref());
+                    match &target {
+                        Target::Application(arn) => {
+                            port.application_assignments(arn, page, call).await
+                        }
+                        Target::AccountAccess(access) => {
+                            port.account_assignments(access, page, call).await
+                        }
+                    }
                 });
                 Ok(sorted(rows.await?))
             }
         };
-        let facts = &self.inner.by_application;
-        facts.get(arn, max_age, call, operation, read).await
+        let facts = &self.inner.by_target;
+        facts.get(target, max_age, call, operation, read).await
     }
 
     /// The assignments of a principal, sorted; rows are as AWS gives them, so that for a user some

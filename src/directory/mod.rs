@@ -26,7 +26,7 @@ pub use lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind, Princip
 use crate::clock::Clock;
 use crate::domain::{
     Application, ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, IdentityStoreId,
-    InstanceArn, Membership, Principal, PrincipalId, PrincipalKind, PrincipalRef, UserId,
+    InstanceArn, Membership, Principal, PrincipalId, PrincipalKind, PrincipalRef, Target, UserId,
 };
 use crate::identity_center::IdentityCenter;
 use crate::store::{NameKind, Store};
@@ -61,8 +61,8 @@ struct Inner {
     listings: Facts<InstanceArn, List<Application>>,
     applications: Facts<ApplicationArn, Application>,
     assignment_required: Facts<ApplicationArn, AssignmentRequired>,
-    by_application: Facts<ApplicationArn, List<DirectAssignment>>,
-    /// By the instance's id, which ARNs of applications name too.
+    by_target: Facts<Target, List<DirectAssignment>>,
+    /// By the instance's id, which ARNs of targets name too.
     by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
     members: Facts<(IdentityStoreId, GroupId), List<Membership>>,
     memberships: Facts<(IdentityStoreId, UserId), List<Membership>>,
@@ -95,7 +95,7 @@ impl Directory {
                 listings: Facts::new(clock.clone(), applications, kept, length),
                 applications: Facts::new(clock.clone(), applications, kept, one),
                 assignment_required: Facts::new(clock.clone(), applications, kept, one),
-                by_application: Facts::new(clock.clone(), rows, kept, length),
+                by_target: Facts::new(clock.clone(), rows, kept, length),
                 by_principal: Facts::new(clock.clone(), rows, kept, length),
                 members: Facts::new(clock.clone(), rows, kept, length),
                 memberships: Facts::new(clock.clone(), rows, kept, length),
@@ -113,10 +113,10 @@ impl Directory {
     /// for after a write of Usher's own, so that the next answer is not from before it.
     pub fn forget_assignments(&self, assignment: &DirectAssignment) {
         let inner = &self.inner;
-        inner.by_application.forget(&assignment.application);
+        inner.by_target.forget(&assignment.target);
         match assignment.principal.kind {
             PrincipalKind::User => {
-                let instance_id = assignment.application.instance_id().to_owned();
+                let instance_id = assignment.target.instance_id().to_owned();
                 let key = (instance_id, assignment.principal.clone());
                 inner.by_principal.forget(&key);
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Directory;
 use crate::domain::{
-    ApplicationArn, AssignmentRequired, Instance, Principal, PrincipalKind, PrincipalRef,
+    ApplicationArn, AssignmentRequired, Instance, Principal, PrincipalKind, PrincipalRef, Target,
 };
 use crate::identity_center::Dated;
 
@@ -51,6 +51,8 @@ impl Directory {
         self.inner.listings.forget(&instance.arn);
         self.inner.applications.forget(arn);
         self.inner.assignment_required.forget(arn);
-        self.inner.by_application.forget(arn);
+        self.inner
+            .by_target
+            .forget(&Target::Application(arn.clone()));
     }
 }

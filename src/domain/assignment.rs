@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::aws::FailedAttempt;
-use super::ids::{InstanceArn, PrincipalRef, Target};
+use super::ids::{InstanceArn, PrincipalRef};
+use super::target::Target;
 use super::text::{CallerName, Justification};
 
 /// The triple that names an assignment.

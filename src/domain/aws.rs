@@ -1,148 +1,8 @@
-//! What Usher knows about AWS's operations and their failures, apart from any SDK.
-//!
-//! `Operation` is the whole list of what Usher can ask of AWS: the connector refuses everything
-//! else, and the IAM policies in deploy/iam are tested against it.
+//! What Usher knows about the failures of AWS's operations, apart from any SDK.
 
 use jiff::Timestamp;
 
-/// An operation that Usher's code can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the variants are AWS's own operation names")]
-pub enum Operation {
-    ListInstances,
-    ListApplications,
-    DescribeApplication,
-    GetApplicationAssignmentConfiguration,
-    ListApplicationAssignments,
-    ListApplicationAssignmentsForPrincipal,
-    DescribeApplicationAssignment,
-    CreateApplicationAssignment,
-    DeleteApplicationAssignment,
-    ListUsers,
-    ListGroups,
-    DescribeUser,
-    DescribeGroup,
-    GetUserId,
-    GetGroupId,
-    ListGroupMemberships,
-    ListGroupMembershipsForMember,
-    GetCallerIdentity,
-}
-
-/// A quota of AWS that operations count against (aws-api.md §4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum QuotaBucket {
-    /// All sso-admin operations together.
-    SsoAdmin,
-    /// One identitystore operation. AWS's current text counts each by itself; a setting folds
-    /// them into one (`IdentityStoreQuota`).
-    IdentityStore(Operation),
-    /// Every identitystore operation together, the older and stricter reading.
-    IdentityStoreCollective,
-    /// sts, whose quota (600 a second) Usher cannot reach.
-    Sts,
-}
-
-impl Operation {
-    /// Every operation, in the order of AWS's services.
-    pub const ALL: [Self; 18] = [
-        Self::ListInstances,
-        Self::ListApplications,
-        Self::DescribeApplication,
-        Self::GetApplicationAssignmentConfiguration,
-        Self::ListApplicationAssignments,
-        Self::ListApplicationAssignmentsForPrincipal,
-        Self::DescribeApplicationAssignment,
-        Self::CreateApplicationAssignment,
-        Self::DeleteApplicationAssignment,
-        Self::ListUsers,
-        Self::ListGroups,
-        Self::DescribeUser,
-        Self::DescribeGroup,
-        Self::GetUserId,
-        Self::GetGroupId,
-        Self::ListGroupMemberships,
-        Self::ListGroupMembershipsForMember,
-        Self::GetCallerIdentity,
-    ];
-
-    /// AWS's name of the operation.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ListInstances => "ListInstances",
-            Self::ListApplications => "ListApplications",
-            Self::DescribeApplication => "DescribeApplication",
-            Self::GetApplicationAssignmentConfiguration => "GetApplicationAssignmentConfiguration",
-            Self::ListApplicationAssignments => "ListApplicationAssignments",
-            Self::ListApplicationAssignmentsForPrincipal => {
-                "ListApplicationAssignmentsForPrincipal"
-            }
-            Self::DescribeApplicationAssignment => "DescribeApplicationAssignment",
-            Self::CreateApplicationAssignment => "CreateApplicationAssignment",
-            Self::DeleteApplicationAssignment => "DeleteApplicationAssignment",
-            Self::ListUsers => "ListUsers",
-            Self::ListGroups => "ListGroups",
-            Self::DescribeUser => "DescribeUser",
-            Self::DescribeGroup => "DescribeGroup",
-            Self::GetUserId => "GetUserId",
-            Self::GetGroupId => "GetGroupId",
-            Self::ListGroupMemberships => "ListGroupMemberships",
-            Self::ListGroupMembershipsForMember => "ListGroupMembershipsForMember",
-            Self::GetCallerIdentity => "GetCallerIdentity",
-        }
-    }
-
-    /// Finds an operation by AWS's name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|operation| operation.name() == name)
-    }
-
-    /// Whether it changes AWS. The reconciler alone makes these.
-    #[must_use]
-    pub fn is_write(self) -> bool {
-        matches!(
-            self,
-            Self::CreateApplicationAssignment | Self::DeleteApplicationAssignment
-        )
-    }
-
-    /// The service prefix of the IAM action.
-    #[must_use]
-    pub fn service(self) -> &'static str {
-        match self {
-            Self::GetCallerIdentity => "sts",
-            Self::ListUsers
-            | Self::ListGroups
-            | Self::DescribeUser
-            | Self::DescribeGroup
-            | Self::GetUserId
-            | Self::GetGroupId
-            | Self::ListGroupMemberships
-            | Self::ListGroupMembershipsForMember => "identitystore",
-            _ => "sso",
-        }
-    }
-
-    /// The IAM action that allows it (aws-api.md §6), for example `sso:ListApplications`.
-    #[must_use]
-    pub fn iam_action(self) -> String {
-        format!("{}:{}", self.service(), self.name())
-    }
-
-    /// The quota it counts against, when each identitystore operation has its own.
-    #[must_use]
-    pub fn quota_bucket(self) -> QuotaBucket {
-        match self.service() {
-            "sts" => QuotaBucket::Sts,
-            "identitystore" => QuotaBucket::IdentityStore(self),
-            _ => QuotaBucket::SsoAdmin,
-        }
-    }
-}
+use super::operation::Operation;
 
 /// The kind of a failed operation: what the caller of the port tells apart, and nothing finer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -170,6 +30,10 @@ pub enum ErrorKind {
     AccessDenied,
     /// Usher has no valid AWS credentials.
     CredentialsInvalid,
+    /// The role that Usher is to assume for this instance cannot be assumed; nothing was sent.
+    RoleNotAssumed,
+    /// AWS took an asynchronous change and says that it FAILED.
+    OperationFailed,
     /// The budget cannot serve it before its deadline; nothing was sent.
     BudgetExhausted,
     /// Usher may not write here; nothing was sent.
@@ -197,6 +61,8 @@ impl ErrorKind {
             Self::QuotaExceeded => "quota_exceeded",
             Self::AccessDenied => "access_denied",
             Self::CredentialsInvalid => "credentials_invalid",
+            Self::RoleNotAssumed => "role_not_assumed",
+            Self::OperationFailed => "operation_failed",
             Self::BudgetExhausted => "budget_exhausted",
             Self::ReadOnly => "read_only",
             Self::NotVisible => "not_visible",
@@ -231,6 +97,7 @@ impl ErrorKind {
                 | Self::NotReached
                 | Self::AccessDenied
                 | Self::CredentialsInvalid
+                | Self::RoleNotAssumed
                 | Self::BudgetExhausted
                 | Self::ReadOnly
         )
@@ -256,7 +123,11 @@ impl ErrorKind {
     pub fn is_refusal_in_the_long_run(self) -> bool {
         matches!(
             self,
-            Self::AccessDenied | Self::Conflict | Self::NotVisible | Self::Unexpected
+            Self::AccessDenied
+                | Self::Conflict
+                | Self::NotVisible
+                | Self::OperationFailed
+                | Self::Unexpected
         )
     }
 
@@ -282,12 +153,16 @@ impl ErrorKind {
                 "the connection to AWS broke; Usher reads what happened and tries again"
             }
             Self::NotReached => "the AWS endpoint cannot be reached from here",
-            Self::NotFound => "AWS says that the application or the principal does not exist",
+            Self::NotFound => "AWS says that the target or the principal does not exist",
             Self::Conflict => "an earlier change has not spread inside AWS yet; Usher tries again",
-            Self::Validation => "AWS refuses this combination of application and principal",
+            Self::Validation => "AWS refuses this combination of target and principal",
             Self::QuotaExceeded => {
                 "an AWS quota is full, for example 100 groups on one application"
             }
+            Self::RoleNotAssumed => {
+                "the role that is configured for this instance or account cannot be assumed"
+            }
+            Self::OperationFailed => "AWS took the change and then reported that it failed",
             Self::AccessDenied => {
                 "the IAM role that Usher runs under lacks a permission; see deploy/iam"
             }
@@ -302,7 +177,7 @@ impl ErrorKind {
     }
 }
 
-/// A failed operation, in Usher's words. Holds no text of AWS.
+/// A failed operation, in Usher's words; of AWS's own text it holds `reason` alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{operation} failed: {kind_word}", kind_word = .kind.as_str())]
 pub struct Failure {
@@ -316,6 +191,10 @@ pub struct Failure {
     pub missing_iam_action: String,
     /// When trying again makes sense at the earliest, if that is known.
     pub retry_after_milliseconds: Option<u64>,
+    /// For `OperationFailed`: the reason that AWS keeps with the change, cleaned and cut for people
+    /// (`domain::text::foreign_reason`); empty when AWS gave none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 impl Failure {
@@ -332,6 +211,7 @@ impl Failure {
                 String::new()
             },
             retry_after_milliseconds: None,
+            reason: String::new(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What AWS says there is: instances, applications, users, groups, memberships, assignments.
+//! What AWS says there is: instances, applications, accounts, permission sets,
+//! users, groups, memberships, assignments.
 //!
 //! Plain facts as read, with unknowns kept as unknowns. No rule lives here.
 
@@ -8,6 +9,7 @@ use super::ids::{
     AccountId, ApplicationArn, GroupId, IdentityStoreId, InstanceArn, PrincipalKind, PrincipalRef,
     UserId,
 };
+use super::target::{PermissionSetArn, Target};
 
 /// One IAM Identity Center instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,120 @@ pub struct Instance {
     pub name: String,
     /// The region in which Usher calls it.
     pub region: String,
+    /// What kind of instance it is.
+    pub kind: InstanceKind,
+    /// The organization's management account, where it is known.
+    pub management_account_id: Option<AccountId>,
+    /// The account of the credentials with which Usher calls it, where it is known.
+    pub called_from: Option<AccountId>,
+}
+
+/// What kind of instance it is (aws-api.md §5.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceKind {
+    /// The one instance of the organization: applications and access to accounts.
+    Organization,
+    /// An instance of one account: applications only, no access to accounts.
+    Account,
+    /// Not known, because Usher may not ask who manages the organization.
+    Unknown,
+}
+
+impl InstanceKind {
+    /// The word of reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "ORGANIZATION",
+            Self::Account => "ACCOUNT",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Instance {
+    /// Whether access to accounts can be given through it, as far as is known.
+    #[must_use]
+    pub fn gives_account_access(&self) -> bool {
+        self.kind != InstanceKind::Account
+    }
+
+    /// Whether AWS lets Usher ask for the account assignments of one principal: from the
+    /// organization's management account only (aws-api.md §3c).
+    #[must_use]
+    pub fn lists_account_access_by_principal(&self) -> bool {
+        self.gives_account_access()
+            && self.called_from.is_some()
+            && self.called_from == self.management_account_id
+    }
+
+    /// Whether AWS keeps this account out of Usher's reach: a delegated administrator cannot change
+    /// access to the management account (aws-api.md §5.10).
+    #[must_use]
+    pub fn is_out_of_reach(&self, account: &AccountId) -> bool {
+        self.management_account_id.as_ref() == Some(account)
+            && self.called_from.is_some()
+            && self.called_from != self.management_account_id
+    }
+}
+
+/// The organization that accounts belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id, for example `o-1234567890`.
+    pub id: String,
+    /// The account that manages it.
+    pub management_account_id: AccountId,
+}
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// In use.
+    Active,
+    /// Suspended, closing, closed or not yet activated: nobody can enter it.
+    Inactive,
+    /// AWS did not say, or said a word this version does not know.
+    Unknown,
+}
+
+impl AccountStatus {
+    /// The word of answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An account of the organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name; not unique, empty when AWS left it out.
+    pub name: String,
+    /// Its email address; empty when AWS left it out.
+    pub email: String,
+    /// Whether it can be used.
+    pub status: AccountStatus,
+}
+
+/// A permission set of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionSet {
+    /// Its ARN.
+    pub arn: PermissionSetArn,
+    /// Its name; unique in its instance.
+    pub name: String,
+    /// Its description; empty without one.
+    pub description: String,
+    /// How long a session lasts, as AWS writes it (ISO 8601, for example `PT8H`); empty when AWS
+    /// left it out.
+    pub session_duration: String,
 }
 
 /// Whether an application is switched on.
@@ -196,11 +312,11 @@ pub struct Membership {
     pub created_at: Option<Timestamp>,
 }
 
-/// That a principal is assigned to an application, directly.
+/// That a principal is assigned to a target, directly.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DirectAssignment {
-    /// The application.
-    pub application: ApplicationArn,
+    /// What it is of.
+    pub target: Target,
     /// The user or group.
     pub principal: PrincipalRef,
 }

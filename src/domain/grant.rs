@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::aws::FailedAttempt;
-use super::ids::{GrantId, PrincipalRef, Target};
+use super::ids::{GrantId, PrincipalRef};
+use super::target::Target;
 use super::text::{CallerName, Justification, Ticket};
 use super::{AssignmentKey, InstanceArn};
 
@@ -261,8 +262,9 @@ fn saturating_end(start: Timestamp, duration: SignedDuration) -> Timestamp {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::aws::{ErrorKind, Failure, Operation};
+    use crate::domain::aws::{ErrorKind, Failure};
     use crate::domain::ids::{ApplicationArn, PrincipalId, PrincipalKind};
+    use crate::domain::operation::Operation;
 
     pub(crate) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()

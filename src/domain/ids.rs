@@ -3,8 +3,6 @@
 //! A value of one of these types has the right shape; whether the thing exists is another question.
 //! Comparison is exact: ARNs are case sensitive, and a look-alike letter is another letter.
 
-use std::fmt;
-
 /// Why a text is not the identifier it should be: a sentence for the caller, remedy included.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -18,7 +16,7 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(pub(super) String);
 
         impl $name {
             /// The identifier as AWS and the store write it.
@@ -28,13 +26,15 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(&self.0)
             }
         }
     };
 }
+
+pub(super) use text_id;
 
 text_id!(
     /// An instance: `arn:aws:sso:::instance/ssoins-` and 16 characters.
@@ -240,42 +240,8 @@ pub struct PrincipalRef {
     pub id: PrincipalId,
 }
 
-/// What access is given to. A third kind will join these two words; match it exhaustively.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(tag = "kind", content = "arn", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Target {
-    /// An application.
-    Application(ApplicationArn),
-}
-
-impl Target {
-    /// The kind as the store and reports write it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Application(_) => "APPLICATION",
-        }
-    }
-
-    /// The target as one text, unique within its kind: the store's key for it.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Application(arn) => arn.as_str(),
-        }
-    }
-
-    /// Reads what `kind` and `key` wrote.
-    pub fn from_parts(kind: &str, key: &str) -> Result<Self, InvalidValue> {
-        match kind {
-            "APPLICATION" => Ok(Self::Application(ApplicationArn::parse(key)?)),
-            _ => Err(InvalidValue(format!("`{kind}` is not a kind of target"))),
-        }
-    }
-}
-
 /// Cuts `arn:aws<partition>:` and what follows it; none when the text does not start so.
-fn arn_rest<'a>(value: &'a str, after_partition: &str) -> Option<&'a str> {
+pub(super) fn arn_rest<'a>(value: &'a str, after_partition: &str) -> Option<&'a str> {
     if value.len() > ARN_CHARACTERS_MAX {
         return None;
     }
@@ -297,7 +263,7 @@ fn arn_rest<'a>(value: &'a str, after_partition: &str) -> Option<&'a str> {
     }
 }
 
-fn is_instance_id(value: &str) -> bool {
+pub(super) fn is_instance_id(value: &str) -> bool {
     let rest = value.strip_prefix("sso").unwrap_or(value);
     rest.strip_prefix("ins-").is_some_and(|id| {
         id.len() == 16
@@ -307,7 +273,7 @@ fn is_instance_id(value: &str) -> bool {
     })
 }
 
-fn is_account_id(value: &str) -> bool {
+pub(super) fn is_account_id(value: &str) -> bool {
     value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -315,7 +281,7 @@ fn is_lower_hex(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
-fn is_uuid(value: &str) -> bool {
+pub(super) fn is_uuid(value: &str) -> bool {
     value.len() == 36
         && value.bytes().enumerate().all(|(index, byte)| match index {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -324,7 +290,7 @@ fn is_uuid(value: &str) -> bool {
 }
 
 /// Says what is wrong with an ARN as precisely as can be told.
-fn arn_problem(value: &str, wanted: &str, example: &str) -> InvalidValue {
+pub(super) fn arn_problem(value: &str, wanted: &str, example: &str) -> InvalidValue {
     let problem = if value.chars().count() > ARN_CHARACTERS_MAX {
         format!("is longer than the {ARN_CHARACTERS_MAX} characters of an ARN")
     } else if value.trim() != value || value.chars().any(char::is_control) {

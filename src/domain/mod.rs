@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `text`, `directory`, `aws`, `grant`, `assignment`, `plan`, `event`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `report`.
 
 pub mod assignment;
 pub mod aws;
@@ -12,21 +12,26 @@ pub mod event;
 pub mod grant;
 pub mod ids;
 pub mod intent;
+pub mod operation;
 pub mod plan;
 pub mod report;
+pub mod target;
 pub mod text;
 pub mod waiting;
 
 pub use assignment::{AssignmentKey, AssignmentRecord, Removal, Standing};
-pub use aws::{ErrorKind, FailedAttempt, Failure, Operation, QuotaBucket};
+pub use aws::{ErrorKind, FailedAttempt, Failure};
 pub use directory::{
-    Application, ApplicationStatus, AssignmentRequired, DirectAssignment, Group, Instance,
-    Membership, Principal, PrincipalStatus, User,
+    Account, AccountStatus, Application, ApplicationStatus, AssignmentRequired, DirectAssignment,
+    Group, Instance, InstanceKind, Membership, Organization, PermissionSet, Principal,
+    PrincipalStatus, User,
 };
 pub use event::{Actor, Event, EventKind};
 pub use grant::{Ending, EndingKind, Grant, GrantState, Transition, TransitionError};
 pub use ids::{
     AccountId, ApplicationArn, GrantId, GroupId, IdentityStoreId, InstanceArn, InvalidValue,
-    PrincipalId, PrincipalKind, PrincipalRef, Target, UserId,
+    PrincipalId, PrincipalKind, PrincipalRef, UserId,
 };
+pub use operation::{Operation, QuotaBucket};
+pub use target::{AccountAccess, AssignmentRequestId, PermissionSetArn, Target};
 pub use text::{CallerName, Justification, RequestId, Ticket};

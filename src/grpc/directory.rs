@@ -16,7 +16,12 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         request: Request<pb::ListInstancesRequest>,
     ) -> Result<Response<pb::ListInstancesResponse>, Status> {
         answer(request, |_, _| async move {
-            let instances = self.0.instances().iter().map(convert::instance).collect();
+            let instances = self
+                .0
+                .instances()
+                .iter()
+                .map(|instance| convert::instance(instance))
+                .collect();
             Ok(pb::ListInstancesResponse { instances })
         })
         .await

@@ -72,7 +72,8 @@ impl Guard {
 
     pub(super) fn operations_sent(&self) -> Vec<(Operation, u64)> {
         Operation::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .zip(&self.sent)
             .map(|(operation, count)| (operation, count.load(Ordering::Relaxed)))
             .collect()

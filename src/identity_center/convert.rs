@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{ListedInstance, PageToken};
 use crate::domain::{
     AccountId, Application, ApplicationArn, ApplicationStatus, Group, GroupId, IdentityStoreId,
-    Instance, InstanceArn, Membership, PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus,
-    User,
+    Instance, InstanceArn, InstanceKind, Membership, PrincipalId, PrincipalKind, PrincipalRef,
+    PrincipalStatus, User,
 };
 
 /// What an answer lacks, or has in a shape that it cannot have.
@@ -45,6 +45,9 @@ pub(super) fn instance(
             owner_account_id: account(row.owner_account_id())?,
             name: text(row.name()),
             region: region.to_owned(),
+            kind: InstanceKind::Unknown,
+            management_account_id: None,
+            called_from: None,
         },
         is_active,
     }))

@@ -11,6 +11,7 @@ mod connector;
 mod convert;
 mod failure;
 mod identity_store;
+mod instances;
 mod outgoing;
 mod page;
 mod sdk;
@@ -21,12 +22,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 pub use config::{AwsConfig, ConnectError, StaticCredentials, WriteMode};
+pub use instances::{Instances, UnreachableAccount};
 pub use page::{Page, PageToken, collect_pages};
 pub use sdk::SdkIdentityCenter;
 
+use crate::domain::plan::Write;
 use crate::domain::{
-    AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Failure, Group,
-    GroupId, Instance, InstanceArn, Membership, PrincipalRef, User, UserId,
+    Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
+    AssignmentRequired, DirectAssignment, Failure, Group, GroupId, Instance, InstanceArn,
+    Membership, Organization, PermissionSet, PermissionSetArn, PrincipalRef, User, UserId,
 };
 
 /// How one call to the port is to be made.
@@ -53,6 +57,39 @@ pub struct ListedInstance {
     pub instance: Instance,
     /// Whether it is ACTIVE; in other states most calls on it fail.
     pub is_active: bool,
+}
+
+/// What AWS says to a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It is done.
+    Done,
+    /// It is under way; `assignment_request` tells its end.
+    Accepted(AssignmentRequestId),
+    /// It was taken and has FAILED already, with AWS's reason, which may be empty.
+    Failed(String),
+}
+
+/// Where an asynchronous change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestState {
+    /// Under way.
+    InProgress,
+    /// Done.
+    Succeeded,
+    /// AWS gave up.
+    Failed,
+}
+
+/// An asynchronous change of an account assignment, as AWS describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignmentRequest {
+    /// Where it is.
+    pub state: RequestState,
+    /// Why it failed, in AWS's words cleaned for people; often empty.
+    pub failure_reason: String,
+    /// What it changes; none where AWS left out a part.
+    pub assignment: Option<DirectAssignment>,
 }
 
 /// The operations. Reads retry what waiting can help (throttles, 5xx, lost connections) until the
@@ -111,28 +148,110 @@ pub trait IdentityCenter: Send + Sync + 'static {
         call: Call,
     ) -> Result<Page<DirectAssignment>, Failure>;
 
-    /// `sso:DescribeApplicationAssignment`: whether the direct assignment is there. AWS's
-    /// ResourceNotFoundException is the answer `false`.
+    /// `sso:ListPermissionSets`, one page of at most 100.
+    async fn permission_sets(
+        &self,
+        instance: &InstanceArn,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure>;
+
+    /// `sso:DescribePermissionSet`; `NotFound` when there is none.
+    async fn permission_set(
+        &self,
+        arn: &PermissionSetArn,
+        call: Call,
+    ) -> Result<PermissionSet, Failure>;
+
+    /// `sso:ListAccountsForProvisionedPermissionSet`, one page of at most 100: where assignments of
+    /// the set can be.
+    async fn accounts_with_permission_set(
+        &self,
+        arn: &PermissionSetArn,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<AccountId>, Failure>;
+
+    /// `sso:ListPermissionSetsProvisionedToAccount`, one page of at most 100.
+    async fn permission_sets_in_account(
+        &self,
+        instance: &InstanceArn,
+        account: &AccountId,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure>;
+
+    /// `sso:ListAccountAssignments`, one page of at most 100.
+    async fn account_assignments(
+        &self,
+        access: &AccountAccess,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<DirectAssignment>, Failure>;
+
+    /// `sso:ListAccountAssignmentsForPrincipal`, one page of at most 100, where
+    /// `Instance::lists_account_access_by_principal`. Rows are as AWS gives them: for a user some
+    /// may name a group.
+    async fn account_assignments_for_principal(
+        &self,
+        instance: &InstanceArn,
+        principal: &PrincipalRef,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<DirectAssignment>, Failure>;
+
+    /// `sso:DescribeAccountAssignmentCreationStatus` or `…DeletionStatus`; none when AWS does not
+    /// know the request, or not any more.
+    async fn assignment_request(
+        &self,
+        instance: &InstanceArn,
+        write: Write,
+        id: &AssignmentRequestId,
+        call: Call,
+    ) -> Result<Option<AssignmentRequest>, Failure>;
+
+    /// `sso:ListAccountAssignmentCreationStatus` or `…DeletionStatus` filtered by IN_PROGRESS, all
+    /// pages: what is outstanding, whoever asked for it.
+    async fn requests_in_progress(
+        &self,
+        instance: &InstanceArn,
+        write: Write,
+        call: Call,
+    ) -> Result<Vec<AssignmentRequestId>, Failure>;
+
+    /// `organizations:ListAccounts`, one page of at most 20.
+    async fn accounts(
+        &self,
+        page: Option<&PageToken>,
+        call: Call,
+    ) -> Result<Page<Account>, Failure>;
+
+    /// `organizations:DescribeOrganization`; none when the account is in no organization.
+    async fn organization(&self, call: Call) -> Result<Option<Organization>, Failure>;
+
+    /// Whether the direct assignment is there. Of an application: `sso:DescribeApplicationAssignment`,
+    /// AWS's ResourceNotFoundException is the answer `false`. Of an account:
+    /// `sso:ListAccountAssignments`, pages until it is found.
     async fn assignment_is_present(
         &self,
         assignment: &DirectAssignment,
         call: Call,
     ) -> Result<bool, Failure>;
 
-    /// `sso:CreateApplicationAssignment`. One attempt.
+    /// `sso:CreateApplicationAssignment` or `sso:CreateAccountAssignment`. One attempt.
     async fn create_assignment(
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure>;
+    ) -> Result<Sent, Failure>;
 
-    /// `sso:DeleteApplicationAssignment`. One attempt. AWS's ResourceNotFoundException is `Ok`:
-    /// whether it is gone, the read that follows says.
+    /// `sso:DeleteApplicationAssignment` or `sso:DeleteAccountAssignment`. One attempt. AWS's
+    /// ResourceNotFoundException is `Sent::Done`: whether it is gone, the read that follows says.
     async fn delete_assignment(
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure>;
+    ) -> Result<Sent, Failure>;
 
     /// `identitystore:ListUsers`, one page of at most 100.
     async fn users(
@@ -217,8 +336,13 @@ pub trait IdentityCenter: Send + Sync + 'static {
     /// How many operations have been sent since the start, by operation, attempts included.
     fn operations_sent(&self) -> Vec<(crate::domain::Operation, u64)>;
 
-    /// How long so many further operations of each kind would take within the budget as it is now.
-    fn estimate(&self, operations: &[(crate::domain::Operation, u64)]) -> std::time::Duration;
+    /// How long so many further operations of each kind on this instance would take within its
+    /// budget as it is now.
+    fn estimate(
+        &self,
+        instance: &InstanceArn,
+        operations: &[(crate::domain::Operation, u64)],
+    ) -> std::time::Duration;
 }
 
 /// A value with the time at which it was read.

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn operations_are_read_from_what_is_sent_and_strangers_are_none() {
-        for operation in Operation::ALL {
+        for operation in Operation::ALL.iter().copied() {
             let prefix = match operation.service() {
                 "sso" => "SWBExternalService",
                 "identitystore" => "AWSIdentityStore",

@@ -23,9 +23,12 @@ use super::{
     sso_admin,
 };
 use crate::budget::Budget;
+use crate::domain::plan::Write;
 use crate::domain::{
-    AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Failure, Group,
-    GroupId, Instance, InstanceArn, Membership, Operation, PrincipalRef, User, UserId,
+    Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
+    AssignmentRequired, DirectAssignment, Failure, Group, GroupId, Instance, InstanceArn,
+    Membership, Operation, Organization, PermissionSet, PermissionSetArn, PrincipalRef, User,
+    UserId,
 };
 
 /// The port over the AWS SDK, for one region and one set of credentials.
@@ -225,6 +228,109 @@ impl IdentityCenter for SdkIdentityCenter {
             .await
     }
 
+    async fn permission_sets(
+        &self,
+        _: &InstanceArn,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListPermissionSets,
+        ))
+    }
+    async fn permission_set(
+        &self,
+        _: &PermissionSetArn,
+        _: Call,
+    ) -> Result<PermissionSet, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::DescribePermissionSet,
+        ))
+    }
+    async fn accounts_with_permission_set(
+        &self,
+        _: &PermissionSetArn,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<AccountId>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListAccountsForProvisionedPermissionSet,
+        ))
+    }
+    async fn permission_sets_in_account(
+        &self,
+        _: &InstanceArn,
+        _: &AccountId,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<PermissionSetArn>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListPermissionSetsProvisionedToAccount,
+        ))
+    }
+    async fn account_assignments(
+        &self,
+        _: &AccountAccess,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<DirectAssignment>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListAccountAssignments,
+        ))
+    }
+    async fn account_assignments_for_principal(
+        &self,
+        _: &InstanceArn,
+        _: &PrincipalRef,
+        _: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<DirectAssignment>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListAccountAssignmentsForPrincipal,
+        ))
+    }
+    async fn assignment_request(
+        &self,
+        _: &InstanceArn,
+        _: Write,
+        _: &AssignmentRequestId,
+        _: Call,
+    ) -> Result<Option<super::AssignmentRequest>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::DescribeAccountAssignmentCreationStatus,
+        ))
+    }
+    async fn requests_in_progress(
+        &self,
+        _: &InstanceArn,
+        _: Write,
+        _: Call,
+    ) -> Result<Vec<AssignmentRequestId>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListAccountAssignmentCreationStatus,
+        ))
+    }
+    async fn accounts(&self, _: Option<&PageToken>, _: Call) -> Result<Page<Account>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::ListAccounts,
+        ))
+    }
+    async fn organization(&self, _: Call) -> Result<Option<Organization>, Failure> {
+        Err(Failure::new(
+            crate::domain::ErrorKind::Unexpected,
+            Operation::DescribeOrganization,
+        ))
+    }
+
     async fn assignment_is_present(
         &self,
         assignment: &DirectAssignment,
@@ -237,7 +343,7 @@ impl IdentityCenter for SdkIdentityCenter {
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure> {
+    ) -> Result<super::Sent, Failure> {
         self.sso_admin().create(assignment, call).await
     }
 
@@ -245,7 +351,7 @@ impl IdentityCenter for SdkIdentityCenter {
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure> {
+    ) -> Result<super::Sent, Failure> {
         self.sso_admin().delete(assignment, call).await
     }
 
@@ -349,7 +455,7 @@ impl IdentityCenter for SdkIdentityCenter {
         self.caller.guard.operations_sent()
     }
 
-    fn estimate(&self, operations: &[(Operation, u64)]) -> Duration {
+    fn estimate(&self, _instance: &InstanceArn, operations: &[(Operation, u64)]) -> Duration {
         let buckets: Vec<_> = operations
             .iter()
             .map(|(operation, count)| (operation.quota_bucket(), *count))

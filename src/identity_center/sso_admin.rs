@@ -4,10 +4,10 @@ use aws_sdk_ssoadmin::types::PrincipalType;
 
 use super::call::{Caller, Reply, is_json_object};
 use super::convert::{self, ApplicationMembers};
-use super::{Call, ListedInstance, Page, PageToken, collect_pages};
+use super::{Call, ListedInstance, Page, PageToken, Sent, collect_pages};
 use crate::domain::{
     Application, ApplicationArn, AssignmentRequired, DirectAssignment, ErrorKind, Failure,
-    InstanceArn, Operation, PrincipalKind, PrincipalRef,
+    InstanceArn, Operation, PrincipalKind, PrincipalRef, Target,
 };
 
 /// The page size that is always sent: AWS states no default (aws-api.md §3).
@@ -151,7 +151,7 @@ impl SsoAdmin<'_> {
                 return Err("ApplicationArn");
             }
             Ok(DirectAssignment {
-                application: arn.clone(),
+                target: Target::Application(arn.clone()),
                 principal: convert::principal(
                     Some(row.principal_type().as_str()),
                     Some(row.principal_id()),
@@ -190,7 +190,9 @@ impl SsoAdmin<'_> {
         let rows = reply.output.application_assignments().iter().map(|row| {
             let arn = row.application_arn().unwrap_or_default();
             Ok(DirectAssignment {
-                application: ApplicationArn::parse(arn).map_err(|_| "ApplicationArn")?,
+                target: Target::Application(
+                    ApplicationArn::parse(arn).map_err(|_| "ApplicationArn")?,
+                ),
                 principal: convert::principal(
                     row.principal_type().map(PrincipalType::as_str),
                     row.principal_id(),
@@ -211,7 +213,7 @@ impl SsoAdmin<'_> {
             .read(Operation::DescribeApplicationAssignment, call, || {
                 self.client
                     .describe_application_assignment()
-                    .application_arn(assignment.application.as_str())
+                    .application_arn(application_of(assignment).as_str())
                     .principal_id(assignment.principal.id.as_str())
                     .principal_type(principal_type(assignment.principal.kind))
                     .send()
@@ -220,7 +222,7 @@ impl SsoAdmin<'_> {
         match reply {
             // An answer that does not name the assignment does not say that it is there.
             Ok(reply) => match (reply.output.application_arn(), reply.output.principal_id()) {
-                (Some(arn), Some(_)) if arn == assignment.application.as_str() => Ok(true),
+                (Some(arn), Some(_)) if arn == application_of(assignment).as_str() => Ok(true),
                 (Some(_), Some(_)) | (None, _) => Err(reply.unusable("ApplicationArn")),
                 (Some(_), None) => Err(reply.unusable("PrincipalId")),
             },
@@ -233,35 +235,42 @@ impl SsoAdmin<'_> {
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sent, Failure> {
         let request = self
             .client
             .create_application_assignment()
-            .application_arn(assignment.application.as_str())
+            .application_arn(application_of(assignment).as_str())
             .principal_id(assignment.principal.id.as_str())
             .principal_type(principal_type(assignment.principal.kind));
         let operation = Operation::CreateApplicationAssignment;
         self.caller.write(operation, call, request.send()).await?;
-        Ok(())
+        Ok(Sent::Done)
     }
 
     pub(super) async fn delete(
         &self,
         assignment: &DirectAssignment,
         call: Call,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sent, Failure> {
         let request = self
             .client
             .delete_application_assignment()
-            .application_arn(assignment.application.as_str())
+            .application_arn(application_of(assignment).as_str())
             .principal_id(assignment.principal.id.as_str())
             .principal_type(principal_type(assignment.principal.kind));
         let operation = Operation::DeleteApplicationAssignment;
         match self.caller.write(operation, call, request.send()).await {
-            Ok(_) => Ok(()),
-            Err(rejected) if rejected.failure.kind == ErrorKind::NotFound => Ok(()),
+            Ok(_) => Ok(Sent::Done),
+            Err(rejected) if rejected.failure.kind == ErrorKind::NotFound => Ok(Sent::Done),
             Err(rejected) => Err(rejected.into()),
         }
+    }
+}
+
+fn application_of(assignment: &DirectAssignment) -> &ApplicationArn {
+    match &assignment.target {
+        Target::Application(arn) => arn,
+        Target::AccountAccess(_) => unimplemented!(),
     }
 }
 

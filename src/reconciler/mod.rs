@@ -22,9 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub use config::ReconcilerConfig;
 
 use crate::clock::Clock;
-use crate::domain::InstanceArn;
 use crate::domain::plan::Bounds;
-use crate::identity_center::IdentityCenter;
+use crate::identity_center::{IdentityCenter, Instances};
 use crate::store::{Holder, Store, StoreError};
 
 /// The shortest sleep between two looks at the store.
@@ -38,18 +37,18 @@ pub struct Reconciler {
     clock: Clock,
     bounds: Bounds,
     config: ReconcilerConfig,
-    instances: Vec<InstanceArn>,
+    instances: Instances,
 }
 
 impl Reconciler {
-    /// Makes a reconciler for the work of these instances only. `attempt_timeout` is the port's.
+    /// Makes a reconciler for the work of the instances that are listed, as the list changes. `attempt_timeout` is the port's.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         port: Arc<dyn IdentityCenter>,
         clock: Clock,
         config: ReconcilerConfig,
-        instances: Vec<InstanceArn>,
+        instances: Instances,
         attempt_timeout: Duration,
     ) -> Self {
         let bounds = config.bounds(attempt_timeout);
@@ -106,9 +105,10 @@ impl Reconciler {
         // A name of its own for each round: whoever takes an assignment again after its lease ran
         // out is another holder, also in this process, and the first hears that it lost the lease.
         let holder = Holder(uuid::Uuid::new_v4().to_string());
+        let instances = self.instances.arns();
         let claims = self
             .store
-            .claim_due(&holder, &self.instances, now, self.lease_until(now), free)
+            .claim_due(&holder, &instances, now, self.lease_until(now), free)
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());
@@ -116,7 +116,7 @@ impl Reconciler {
         }
         let due_in =
             self.store
-                .next_due_at(&self.instances, now)
+                .next_due_at(&instances, now)
                 .await?
                 .map_or(Duration::MAX, |due_at| {
                     Duration::try_from(due_at.duration_since(self.clock.now()))

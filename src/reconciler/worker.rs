@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
 use crate::domain::plan::{Changes, Run, Step, Write, next_step};
-use crate::domain::{DirectAssignment, Failure, Target};
+use crate::domain::{DirectAssignment, Failure};
 use crate::identity_center::Call;
 use crate::store::{Claim, StoreError};
 
@@ -32,10 +32,10 @@ impl Reconciler {
         match self.work_steps(claim, stop).await {
             Ok(()) => {}
             Err(StoreError::LeaseLost) => {
-                tracing::warn!(target.key = key.target.key(), principal.id = %key.principal.id, "claim was taken by another holder");
+                tracing::warn!(target.key = %key.target.key(), principal.id = %key.principal.id, "claim was taken by another holder");
             }
             Err(error) => {
-                tracing::error!(error = %error, target.key = key.target.key(), "work stopped; it is taken up again when the claim runs out");
+                tracing::error!(error = %error, target.key = %key.target.key(), "work stopped; it is taken up again when the claim runs out");
             }
         }
     }
@@ -58,7 +58,7 @@ impl Reconciler {
             };
         }
         tracing::error!(
-            target.key = claim.record.key.target.key(),
+            target.key = %claim.record.key.target.key(),
             "an assignment took too many steps; it rests for a while"
         );
         self.hand_back(claim, self.bounds.backoff_max).await
@@ -125,7 +125,7 @@ impl Reconciler {
             Write::Delete => self.port.delete_assignment(&assignment, call).await,
         };
         log_failure(&claim, outcome.as_ref().err());
-        run.observe_write(&mut claim.record, write, outcome);
+        run.observe_write(&mut claim.record, write, outcome.map(|_| ()));
         Ok(Progress::Again(Box::new(claim)))
     }
 
@@ -192,9 +192,8 @@ impl Reconciler {
 }
 
 fn assignment_of(claim: &Claim) -> DirectAssignment {
-    let Target::Application(application) = &claim.record.key.target;
     DirectAssignment {
-        application: application.clone(),
+        target: claim.record.key.target.clone(),
         principal: claim.record.key.principal.clone(),
     }
 }
@@ -205,7 +204,7 @@ fn log_failure(claim: &Claim, failure: Option<&Failure>) {
             operation = failure.operation,
             error.kind = failure.kind.as_str(),
             aws.request_id = failure.aws_request_id,
-            target.key = claim.record.key.target.key(),
+            target.key = %claim.record.key.target.key(),
             principal.id = %claim.record.key.principal.id,
             "an operation did not succeed"
         );

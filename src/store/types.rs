@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    ApplicationArn, AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn,
-    PrincipalRef, RequestId, Target,
+    AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn, PrincipalRef,
+    RequestId, Target,
 };
 
 /// Whose request id it is: an id counts per caller and subject.
@@ -95,12 +95,12 @@ pub struct GrantFilter {
 pub enum GrantScope {
     /// All of it.
     All,
-    /// One application.
-    Application(ApplicationArn),
+    /// One target.
+    Target(Target),
     /// One principal.
     Principal(PrincipalRef),
-    /// One principal on one application.
-    Assignment(PrincipalRef, ApplicationArn),
+    /// One principal on one target.
+    Assignment(PrincipalRef, Target),
 }
 
 /// Who holds claims: one worker of one process.
@@ -138,6 +138,10 @@ pub enum NameKind {
     Group,
     /// An application.
     Application,
+    /// An account.
+    Account,
+    /// A permission set.
+    PermissionSet,
 }
 
 /// A name beside an id.
@@ -157,13 +161,12 @@ impl GrantScope {
     /// Whether an assignment is in the scope.
     #[must_use]
     pub fn holds(&self, principal: &PrincipalRef, target: &Target) -> bool {
-        let Target::Application(application) = target;
         match self {
             Self::All => true,
-            Self::Application(wanted) => wanted == application,
+            Self::Target(wanted) => wanted == target,
             Self::Principal(wanted) => wanted == principal,
-            Self::Assignment(wanted, wanted_application) => {
-                wanted == principal && wanted_application == application
+            Self::Assignment(wanted, wanted_target) => {
+                wanted == principal && wanted_target == target
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::{
-    ApplicationArn, DirectAssignment, Instance, PrincipalId, PrincipalKind, PrincipalRef,
+    ApplicationArn, DirectAssignment, Instance, PrincipalId, PrincipalKind, PrincipalRef, Target,
 };
 use usher::identity_center::{
     AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
@@ -135,14 +135,14 @@ pub(crate) fn group(simulator: &Simulator, name: &str) -> PrincipalRef {
 /// `engineering` on Amazon Redshift, which the demo world does not have yet.
 pub(crate) fn wanted(simulator: &Simulator) -> DirectAssignment {
     DirectAssignment {
-        application: application(simulator, "Amazon Redshift"),
+        target: Target::Application(application(simulator, "Amazon Redshift")),
         principal: group(simulator, "engineering"),
     }
 }
 
 pub(crate) fn is_assigned(simulator: &Simulator, assignment: &DirectAssignment) -> bool {
     let world = simulator.world();
-    let rows = world.assignments_of(assignment.application.as_str());
+    let rows = world.assignments_of(&assignment.target.key());
     rows.iter()
         .any(|row| row.principal_id == assignment.principal.id.as_str())
 }

@@ -57,6 +57,10 @@ pub(crate) fn application(number: u64) -> ApplicationArn {
     ApplicationArn::parse(&arn).unwrap()
 }
 
+pub(crate) fn target(number: u64) -> Target {
+    Target::Application(application(number))
+}
+
 pub(crate) fn principal(kind: PrincipalKind, number: u64) -> PrincipalRef {
     let id = format!("04261254-0000-4a5a-9d53-{number:012}");
     PrincipalRef {

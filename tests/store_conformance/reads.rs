@@ -113,15 +113,15 @@ pub(crate) async fn open_grants_and_records_keep_to_their_scope(shelf: Shelf) {
         .unwrap();
     let scopes = [
         (GrantScope::All, 4),
-        (GrantScope::Application(application(1)), 2),
+        (GrantScope::Target(target(1)), 2),
         (GrantScope::Principal(principal(PrincipalKind::User, 2)), 2),
         (GrantScope::Principal(principal(PrincipalKind::User, 1)), 1),
         (GrantScope::Principal(principal(PrincipalKind::Group, 1)), 1),
         (
-            GrantScope::Assignment(principal(PrincipalKind::User, 2), application(2)),
+            GrantScope::Assignment(principal(PrincipalKind::User, 2), target(2)),
             1,
         ),
-        (GrantScope::Application(application(9)), 0),
+        (GrantScope::Target(target(9)), 0),
     ];
     for (scope, count) in scopes {
         let records = shelf

@@ -68,11 +68,21 @@ fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
 }
 
 fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
-    let Target::Application(arn) = target.target;
-    pb::ResolvedTarget {
-        kind: pb::TargetKind::Application.into(),
-        application_arn: arn.to_string(),
-        application_name: target.name,
+    match target.target {
+        Target::Application(arn) => pb::ResolvedTarget {
+            kind: pb::TargetKind::Application.into(),
+            application_arn: arn.to_string(),
+            application_name: target.name,
+            ..pb::ResolvedTarget::default()
+        },
+        Target::AccountAccess(access) => pb::ResolvedTarget {
+            kind: pb::TargetKind::Account.into(),
+            account_id: access.account.to_string(),
+            account_name: target.account_name,
+            permission_set_arn: access.permission_set.to_string(),
+            permission_set_name: target.name,
+            ..pb::ResolvedTarget::default()
+        },
     }
 }
 
@@ -163,6 +173,7 @@ fn attempt_error(attempt: FailedAttempt) -> pb::AttemptError {
         message: attempt.failure.kind.explanation().to_owned(),
         missing_iam_action: attempt.failure.missing_iam_action,
         aws_request_id: attempt.failure.aws_request_id,
+        aws_failure_reason: attempt.failure.reason,
         time: Some(timestamp(attempt.at)),
     }
 }

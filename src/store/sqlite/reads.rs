@@ -78,7 +78,7 @@ fn push_grants_in_state(
             .push(" AND target_kind = ")
             .push_bind(target.kind())
             .push(" AND target = ")
-            .push_bind(target.key().to_owned());
+            .push_bind(target.key().into_owned());
     }
     if let Some(ticket) = &filter.ticket {
         query
@@ -168,16 +168,18 @@ fn push_scope(query: &mut QueryBuilder<Sqlite>, instance: &InstanceArn, scope: &
     query
         .push(" AND instance_arn = ")
         .push_bind(instance.as_str().to_owned());
-    let (principal, application) = match scope {
+    let (principal, target) = match scope {
         GrantScope::All => (None, None),
-        GrantScope::Application(application) => (None, Some(application)),
+        GrantScope::Target(target) => (None, Some(target)),
         GrantScope::Principal(principal) => (Some(principal), None),
-        GrantScope::Assignment(principal, application) => (Some(principal), Some(application)),
+        GrantScope::Assignment(principal, target) => (Some(principal), Some(target)),
     };
-    if let Some(application) = application {
+    if let Some(target) = target {
         query
-            .push(" AND target_kind = 'APPLICATION' AND target = ")
-            .push_bind(application.as_str().to_owned());
+            .push(" AND target_kind = ")
+            .push_bind(target.kind())
+            .push(" AND target = ")
+            .push_bind(target.key().into_owned());
     }
     if let Some(principal) = principal {
         query
@@ -324,5 +326,7 @@ fn name_word(kind: NameKind) -> &'static str {
         NameKind::User => "USER",
         NameKind::Group => "GROUP",
         NameKind::Application => "APPLICATION",
+        NameKind::Account => "ACCOUNT",
+        NameKind::PermissionSet => "PERMISSION_SET",
     }
 }

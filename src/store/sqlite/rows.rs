@@ -40,7 +40,7 @@ pub(super) fn bind_key<'q>(query: Query<'q>, key: &AssignmentKey) -> Query<'q> {
     query
         .bind(key.instance_arn.as_str().to_owned())
         .bind(key.target.kind())
-        .bind(key.target.key().to_owned())
+        .bind(key.target.key().into_owned())
         .bind(key.principal.kind.as_str())
         .bind(key.principal.id.as_str().to_owned())
 }
