@@ -77,7 +77,7 @@ async fn what_cannot_be_served_in_time_is_refused_and_not_sent() {
     assert!(begun.elapsed() < Duration::from_millis(500));
     let retry_after = failure.retry_after_milliseconds.unwrap();
     assert!((1..1000).contains(&retry_after), "{retry_after}");
-    let three = port.estimate(&[(Operation::ListUsers, 3)]);
+    let three = port.estimate(&bench.instance.arn, &[(Operation::ListUsers, 3)]);
     assert!(three > Duration::from_secs(2) && three <= Duration::from_secs(3));
 
     // A write needs the whole time of an attempt, so that its outcome is not left open.

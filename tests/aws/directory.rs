@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 use usher::clock::Clock;
 use usher::directory::{Directory, DirectoryConfig};
-use usher::domain::ErrorKind;
+use usher::domain::{ErrorKind, Target};
 use usher::identity_center::IdentityCenter;
 use usher::simulator::{Fault, FaultAction, Settings};
 use usher::store::{NameKind, SqliteOptions, SqliteStore, Store};
@@ -78,8 +78,8 @@ async fn fifty_equal_questions_are_one_operation() {
 async fn an_answer_is_as_old_as_allowed_and_says_how_old() {
     let desk = desk().await;
     let (bench, directory) = (&desk.bench, &desk.directory);
-    let quick_sight = application(&bench.simulator, "Amazon QuickSight");
-    let ask = |max_age| directory.assignments_of_application(&quick_sight, max_age, call());
+    let quick_sight = Target::Application(application(&bench.simulator, "Amazon QuickSight"));
+    let ask = |max_age| directory.assignments_of_target(&quick_sight, max_age, call());
     let first = ask(MINUTE).await.unwrap();
     assert!(first.value.is_sorted());
     assert_eq!(ask(MINUTE).await.unwrap(), first);
@@ -140,8 +140,8 @@ async fn after_a_write_of_ours_no_answer_is_from_before_it() {
     let assignment = wanted(&bench.simulator);
     let (instance, principal) = (&bench.instance, &assignment.principal);
     let rows = async || {
-        let arn = &assignment.application;
-        let by_application = directory.assignments_of_application(arn, MINUTE, call());
+        let target = &assignment.target;
+        let by_application = directory.assignments_of_target(target, MINUTE, call());
         let by_principal = directory.assignments_of_principal(instance, principal, MINUTE, call());
         let (left, right) = tokio::join!(by_application, by_principal);
         (left.unwrap().value.len(), right.unwrap().value.len())
@@ -158,7 +158,7 @@ async fn after_a_write_of_ours_no_answer_is_from_before_it() {
 
     // A read that was under way at the write is answered, but neither joined nor kept.
     slow(bench, 600);
-    let ask = |age| directory.assignments_of_application(&assignment.application, age, call());
+    let ask = |age| directory.assignments_of_target(&assignment.target, age, call());
     let early = ask(Duration::ZERO);
     let later = async {
         while bench
