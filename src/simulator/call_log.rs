@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::asynchronous::AsynchronousRecord;
+
 /// One call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -13,12 +15,18 @@ pub struct CallRecord {
     pub sequence: u64,
     /// Arrival, epoch seconds with a fraction.
     pub time_seconds: f64,
-    /// `sso-admin`, `identitystore`, `sts`, or empty when nobody could tell.
+    /// `sso-admin`, `identitystore`, `organizations`, `sts`, or empty when nobody could tell.
     pub service: String,
     /// As the client named it, also when it does not exist.
     pub operation: String,
     /// The input; null when it was not a JSON object.
     pub input: Value,
+    /// The caller's account; empty when its credentials were refused or nobody asked for them.
+    #[serde(default)]
+    pub account_id: String,
+    /// The Region that the call was signed for, if it was signed.
+    #[serde(default)]
+    pub region: Option<String>,
     /// The SDK's attempt number, from `amz-sdk-request`.
     pub attempt: Option<u32>,
     /// What `x-amzn-requestid` said.
@@ -35,6 +43,9 @@ pub struct CallRecord {
     pub effect_time_seconds: Option<f64>,
     /// Kinds of the scripted faults that hit.
     pub faults: Vec<String>,
+    /// The operation that it began, if that ends after the call; kept up to date until then.
+    #[serde(default)]
+    pub asynchronous: Option<AsynchronousRecord>,
 }
 
 /// How a call ended for the client.
@@ -61,7 +72,7 @@ pub enum CallEffect {
     None,
     /// It changed the world.
     Applied,
-    /// It was dropped and will be carried out later.
+    /// It was dropped, or is an asynchronous operation, and will be carried out later.
     Later,
 }
 
@@ -131,6 +142,8 @@ mod tests {
             service: String::new(),
             operation: operation.to_owned(),
             input: Value::Null,
+            account_id: String::new(),
+            region: None,
             attempt: None,
             request_id: String::new(),
             outcome: CallOutcome::InFlight,
@@ -139,6 +152,7 @@ mod tests {
             effect: CallEffect::None,
             effect_time_seconds: None,
             faults: Vec::new(),
+            asynchronous: None,
         }
     }
 

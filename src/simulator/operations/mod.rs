@@ -1,25 +1,35 @@
 //! The operations of AWS that the simulator knows (aws-api.md §3), each a plain function from the
 //! world and an input to a reply. No waiting, no wire, no quota and no fault here.
 
+mod account_assignment_lists;
+mod account_assignment_status;
+mod account_assignments;
 mod applications;
 mod assignments;
 mod caller;
 mod groups;
 mod instances;
 mod memberships;
+mod organizations;
+mod permission_sets;
+mod provisioning;
 mod user_attributes;
 mod users;
 
 use serde_json::{Map, Value, json};
 
+use super::account_assignments::AccountAssignment;
+use super::asynchronous::{AsynchronousOperations, AsynchronousRecord};
+use super::credentials::{Identity, Sessions};
 use super::failure::{Failure, Service};
 use super::input::Input;
 use super::paging::{Page, PageRequest, omits_empty_list};
 use super::patterns;
 use super::settings::{Settings, Switches, UnknownInstance};
 use super::store::Store;
+use super::views::{Relation, is_in_region};
 use super::visibility::Visibility;
-use super::world::{Application, Instance, InstanceStatus};
+use super::world::{Application, Assignment, Instance, InstanceStatus};
 
 /// Rows on a page of most lists (aws-api.md §2, MaxResults).
 const ROWS_AT_MOST: usize = 100;
@@ -35,7 +45,13 @@ pub(super) struct Operation {
 pub(super) struct Context<'a> {
     pub(super) operation: &'static Operation,
     pub(super) store: &'a mut Store,
-    pub(super) visibility: &'a mut Visibility,
+    pub(super) visibility: &'a mut Visibility<Assignment>,
+    pub(super) sessions: &'a mut Sessions,
+    /// Who calls, and from where.
+    pub(super) identity: &'a Identity,
+    pub(super) account_visibility: &'a mut Visibility<AccountAssignment>,
+    pub(super) asynchronous: &'a mut AsynchronousOperations,
+    pub(super) beginning: Beginning,
     pub(super) settings: &'a Settings,
     pub(super) switches: &'a Switches,
     pub(super) now_seconds: f64,
@@ -43,6 +59,18 @@ pub(super) struct Context<'a> {
     pub(super) visibility_milliseconds: u64,
     /// Set by whoever changes the world.
     pub(super) changed: bool,
+}
+
+/// What a call says about an asynchronous operation that it may begin.
+pub(super) struct Beginning {
+    /// The call's number in the log.
+    pub(super) sequence: u64,
+    /// How long the operation takes.
+    pub(super) milliseconds: u64,
+    /// A fault's word that it fails, with or without a reason.
+    pub(super) failure: Option<Option<String>>,
+    /// Set by whoever begins one.
+    pub(super) begun: Option<AsynchronousRecord>,
 }
 
 macro_rules! operations {
@@ -54,6 +82,10 @@ macro_rules! operations {
 
 operations! {
     Sts "GetCallerIdentity" => caller::get_caller_identity;
+    Sts "AssumeRole" => caller::assume_role;
+    Organizations "ListAccounts" => organizations::list_accounts;
+    Organizations "DescribeOrganization" => organizations::describe_organization;
+    Organizations "ListDelegatedAdministrators" => organizations::list_delegated_administrators;
     SsoAdmin "ListInstances" => instances::list_instances;
     SsoAdmin "DescribeInstance" => instances::describe_instance;
     SsoAdmin "ListApplicationProviders" => instances::list_application_providers;
@@ -66,6 +98,20 @@ operations! {
     SsoAdmin "DescribeApplicationAssignment" => assignments::describe_application_assignment;
     SsoAdmin "ListApplicationAssignments" => assignments::list_application_assignments;
     SsoAdmin "ListApplicationAssignmentsForPrincipal" => assignments::list_for_principal;
+    SsoAdmin "ListPermissionSets" => permission_sets::list_permission_sets;
+    SsoAdmin "DescribePermissionSet" => permission_sets::describe_permission_set;
+    SsoAdmin "CreatePermissionSet" => permission_sets::create_permission_set;
+    SsoAdmin "DeletePermissionSet" => permission_sets::delete_permission_set;
+    SsoAdmin "ListAccountsForProvisionedPermissionSet" => provisioning::list_accounts;
+    SsoAdmin "ListPermissionSetsProvisionedToAccount" => provisioning::list_permission_sets;
+    SsoAdmin "CreateAccountAssignment" => account_assignments::create_account_assignment;
+    SsoAdmin "DeleteAccountAssignment" => account_assignments::delete_account_assignment;
+    SsoAdmin "DescribeAccountAssignmentCreationStatus" => account_assignment_status::describe_creation;
+    SsoAdmin "DescribeAccountAssignmentDeletionStatus" => account_assignment_status::describe_deletion;
+    SsoAdmin "ListAccountAssignmentCreationStatus" => account_assignment_status::list_creations;
+    SsoAdmin "ListAccountAssignmentDeletionStatus" => account_assignment_status::list_deletions;
+    SsoAdmin "ListAccountAssignments" => account_assignment_lists::list_account_assignments;
+    SsoAdmin "ListAccountAssignmentsForPrincipal" => account_assignment_lists::list_for_principal;
     IdentityStore "ListUsers" => users::list_users;
     IdentityStore "DescribeUser" => users::describe_user;
     IdentityStore "GetUserId" => users::get_user_id;
@@ -97,6 +143,11 @@ pub(super) fn is_known(name: &str) -> bool {
     OPERATIONS.iter().any(|each| each.name == name)
 }
 
+/// Whether an operation of this name goes on after its call.
+pub(super) fn is_asynchronous(name: &str) -> bool {
+    ["CreateAccountAssignment", "DeleteAccountAssignment"].contains(&name)
+}
+
 /// The last part of an id that may be given as an ARN.
 pub(super) fn bare_id(id: &str) -> &str {
     id.rsplit_once('/').map_or(id, |(_, bare)| bare)
@@ -106,11 +157,42 @@ impl Context<'_> {
     /// Carries the operation out on the input. `Value::Null` is an empty reply.
     pub(super) fn run(&mut self, members: &Map<String, Value>) -> Result<Value, Failure> {
         self.visibility.settle(self.now_seconds);
+        self.account_visibility.settle(self.now_seconds);
+        self.leave_to_management(members)?;
         (self.operation.run)(self, &mut Input::new(members))
     }
 
-    /// The instance that a call names, if it can be worked with.
+    /// Access to the management account is its own affair, whoever else manages the instance.
+    fn leave_to_management(&self, members: &Map<String, Value>) -> Result<(), Failure> {
+        let text = |member| members.get(member).and_then(Value::as_str);
+        let instance = text("InstanceArn").and_then(|arn| self.store.instances.get(arn));
+        let (caller, operation) = (&self.identity.caller, self.operation.name);
+        let left = instance.filter(|instance| {
+            let target = text("TargetId");
+            (self.store).is_left_to_management(caller, operation, instance, target)
+        });
+        left.map_or(Ok(()), |instance| {
+            Err(self.not_authorized(&instance.instance_arn))
+        })
+    }
+
+    /// The instance that a call names, if it can be worked with and the caller manages it.
     fn instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        let instance = self.working_instance(instance_arn)?;
+        self.check_management(instance, instance_arn)?;
+        Ok(instance)
+    }
+
+    fn check_management(&self, instance: &Instance, resource: &str) -> Result<(), Failure> {
+        if self.store.may_manage(&self.identity.caller, instance) {
+            return Ok(());
+        }
+        Err(self.not_authorized(resource))
+    }
+
+    /// The instance that a call names, if it can be worked with, whoever calls: the operation says
+    /// who may.
+    fn working_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
         let instance = self.known_instance(instance_arn)?;
         if instance.status == InstanceStatus::Active {
             return Ok(instance);
@@ -125,6 +207,7 @@ impl Context<'_> {
         self.store
             .instances
             .get(instance_arn)
+            .filter(|instance| is_in_region(self.identity, instance))
             .ok_or_else(|| match self.switches.unknown_instance {
                 UnknownInstance::AccessDenied => self.not_authorized(instance_arn),
                 UnknownInstance::Validation => {
@@ -134,7 +217,7 @@ impl Context<'_> {
     }
 
     fn not_authorized(&self, resource: &str) -> Failure {
-        let caller_arn = &self.store.caller.arn;
+        let caller_arn = &self.identity.caller.arn;
         Failure::not_authorized(
             caller_arn,
             self.operation.service,
@@ -149,13 +232,35 @@ impl Context<'_> {
             .store
             .applications
             .get(application_arn)
+            .filter(|application| self.is_here(application))
             .ok_or_else(|| {
                 Failure::not_found(format!(
                     "Application with ARN {application_arn} is not found."
                 ))
             })?;
-        self.instance(&application.instance_arn)?;
+        let own = self.switches.member_account_manages_own_applications
+            && self.is_members_own(application);
+        if own {
+            self.working_instance(&application.instance_arn)?;
+        } else {
+            self.instance(&application.instance_arn)?;
+        }
         Ok(application)
+    }
+
+    /// Whether the application's instance is in the Region of the call.
+    fn is_here(&self, application: &Application) -> bool {
+        let instance = self.store.instances.get(&application.instance_arn);
+        instance.is_none_or(|instance| is_in_region(self.identity, instance))
+    }
+
+    /// Whether a member account asks the organization's instance for its own application.
+    fn is_members_own(&self, application: &Application) -> bool {
+        let caller = &self.identity.caller;
+        let instance = self.store.instances.get(&application.instance_arn);
+        let member =
+            instance.is_some_and(|row| self.store.relation(caller, row) == Relation::Member);
+        member && application.application_account == caller.account_id
     }
 
     /// The bare id of the store that a call names by id or by ARN.
@@ -164,10 +269,11 @@ impl Context<'_> {
         let known = self.store.instance_of_store(id).filter(|instance| {
             id == identity_store || instance.identity_store_arn() == identity_store
         });
-        match known {
-            Some(_) => Ok(id.to_owned()),
-            None => Err(Failure::resource_not_found("IDENTITY_STORE", id)),
-        }
+        let instance = known
+            .filter(|instance| is_in_region(self.identity, instance))
+            .ok_or_else(|| Failure::resource_not_found("IDENTITY_STORE", id))?;
+        self.check_management(instance, &instance.identity_store_arn())?;
+        Ok(id.to_owned())
     }
 
     /// A member account must ask the organization's instance for its own applications (§3a).
@@ -176,11 +282,12 @@ impl Context<'_> {
         instance: &Instance,
         filtered_to_own: bool,
     ) -> Result<(), Failure> {
-        let caller = &self.store.caller;
+        let caller = &self.identity.caller;
         let free = caller.account_id == instance.owner_account_id
-            || caller.delegated_administrator
+            || self.store.administers(caller)
             || !self.switches.member_account_must_filter;
-        if free || filtered_to_own {
+        let stranger = self.store.relation(caller, instance) == Relation::Stranger;
+        if !stranger && (free || filtered_to_own) {
             return Ok(());
         }
         Err(self.not_authorized(&instance.instance_arn))
@@ -237,7 +344,7 @@ impl Context<'_> {
 fn read_paging(input: &mut Input<'_>, service: Service) -> Option<usize> {
     let token = match service {
         Service::IdentityStore => &patterns::IDENTITY_STORE_TOKEN,
-        Service::SsoAdmin | Service::Sts => &patterns::SSO_ADMIN_TOKEN,
+        _ => &patterns::SSO_ADMIN_TOKEN,
     };
     input.text("NextToken", token);
     input
