@@ -1,16 +1,18 @@
 //! A double of the AWS services that Usher stands in front of: sso-admin (instances, applications,
-//! application assignments), identitystore and sts GetCallerIdentity, over HTTP as unmodified AWS
-//! SDKs speak it. As strict as AWS, never bent to make a client pass; listens on loopback only, and
+//! application assignments), identitystore, organizations (accounts) and sts (identity, AssumeRole),
+//! over HTTP as unmodified AWS SDKs speak it. As strict as AWS, never bent to make a client pass; listens on loopback only, and
 //! uses nothing else of this crate, so that it cannot share a mistake with what it tests.
 //!
 //! The way of a call: `server` (bytes to `Call`) -> `call` (quota, faults, waiting) ->
-//! `operations` (world and input to reply) over `store`; `control` turns the knobs; `world` is
+//! `operations` (world and input to reply) over `store`, as `views` lets its caller see it; `control` turns the knobs; `world` is
 //! what there is.
 
+mod admission;
 mod call;
 mod call_log;
 mod command;
 mod control;
+mod credentials;
 mod failure;
 mod faults;
 #[cfg(test)]
@@ -20,16 +22,21 @@ mod names;
 mod operations;
 mod paging;
 mod patterns;
+mod query_protocol;
 mod quota;
 mod server;
 mod settings;
 mod state;
 mod store;
+mod views;
 mod visibility;
 mod world;
 mod world_check;
 mod world_demo;
 mod world_generate;
+mod world_generate_organization;
+mod world_organization;
+mod world_sizes;
 mod world_texts;
 
 use std::net::SocketAddr;
@@ -49,7 +56,8 @@ pub use world::{
     Instance, InstanceStatus, Membership, PrincipalType, User, World,
 };
 pub use world_check::WorldError;
-pub use world_generate::WorldSizes;
+pub use world_organization::{AccessKey, Account, AccountStatus, FeatureSet, Organization, Role};
+pub use world_sizes::WorldSizes;
 
 use state::Shared;
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call_log::CallLog;
+use super::credentials::Sessions;
 use super::faults::Faults;
 use super::quota::Quotas;
 use super::settings::{Settings, Switches};
@@ -21,6 +22,7 @@ pub(super) struct State {
     pub(super) visibility: Visibility,
     pub(super) quotas: Quotas,
     pub(super) faults: Faults,
+    pub(super) sessions: Sessions,
     pub(super) log: CallLog,
     pub(super) switches: Switches,
     pub(super) settings: Settings,
@@ -62,6 +64,7 @@ impl Shared {
             visibility: Visibility::default(),
             quotas: Quotas::default(),
             faults: Faults::default(),
+            sessions: Sessions::default(),
             log: CallLog::default(),
             jitter: fastrand::Rng::with_seed(settings.seed),
             switches,

@@ -10,6 +10,7 @@ use super::world::{
     Application, ApplicationProvider, Assignment, Caller, Group, Instance, Membership,
     PrincipalType, User, World,
 };
+use super::world_organization::{AccessKey, Account, Organization, Role};
 
 /// Store id and row id.
 type Key = (String, String);
@@ -18,6 +19,11 @@ type Key = (String, String);
 #[derive(Default)]
 pub(super) struct Store {
     pub(super) caller: Caller,
+    /// By access key id.
+    pub(super) callers: BTreeMap<String, AccessKey>,
+    pub(super) organization: Option<Organization>,
+    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) roles: BTreeMap<String, Role>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) providers: BTreeMap<String, ApplicationProvider>,
     pub(super) applications: BTreeMap<String, Application>,
@@ -39,6 +45,10 @@ impl From<World> for Store {
     fn from(world: World) -> Store {
         let mut store = Store {
             caller: world.caller,
+            organization: world.organization,
+            callers: keyed(world.callers, |row| &row.access_key_id),
+            accounts: keyed(world.accounts, |row| &row.account_id),
+            roles: keyed(world.roles, |row| &row.role_arn),
             ..Store::default()
         };
         for row in world.instances {
@@ -80,6 +90,10 @@ impl Store {
             groups: self.groups.values().cloned().collect(),
             memberships: self.memberships.values().cloned().collect(),
             assignments: self.assignments.iter().cloned().collect(),
+            organization: self.organization.clone(),
+            accounts: self.accounts.values().cloned().collect(),
+            roles: self.roles.values().cloned().collect(),
+            callers: self.callers.values().cloned().collect(),
         }
     }
 
@@ -327,6 +341,12 @@ impl Store {
         let found = self.users.iter_mut().find(|((_, id), _)| id == user_id);
         found.map(|(_, row)| change(row)).is_some()
     }
+}
+
+fn keyed<T>(rows: Vec<T>, key: impl Fn(&T) -> &String) -> BTreeMap<String, T> {
+    rows.into_iter()
+        .map(|row| (key(&row).clone(), row))
+        .collect()
 }
 
 fn key(store: &str, id: &str) -> Key {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::patterns::{self, Shape};
 use super::world::World;
+use super::world_organization;
 
 /// Why a world cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,8 @@ impl World {
             let place = format!("memberships[{at}].membership_id");
             unique(place, &row.membership_id, &patterns::PRINCIPAL_ID)?;
         }
-        self.check_references()
+        self.check_references()?;
+        world_organization::check(self)
     }
 
     fn check_references(&self) -> Result<(), WorldError> {
@@ -131,14 +133,14 @@ impl World {
     }
 }
 
-fn check_shape(place: &str, value: &str, shape: &Shape) -> Result<(), WorldError> {
+pub(super) fn check_shape(place: &str, value: &str, shape: &Shape) -> Result<(), WorldError> {
     match shape.violation(value) {
         None => Ok(()),
         Some(constraint) => contradiction(place.to_owned(), format!("{value:?}: {constraint}")),
     }
 }
 
-fn check_known<T: Ord + std::fmt::Debug>(
+pub(super) fn check_known<T: Ord + std::fmt::Debug>(
     known: &BTreeSet<T>,
     value: &T,
     place: impl Fn() -> String,
@@ -149,7 +151,7 @@ fn check_known<T: Ord + std::fmt::Debug>(
     contradiction(place(), format!("{value:?} is not in the world"))
 }
 
-fn contradiction<T>(place: String, problem: String) -> Result<T, WorldError> {
+pub(super) fn contradiction<T>(place: String, problem: String) -> Result<T, WorldError> {
     Err(WorldError::Contradiction { place, problem })
 }
 

@@ -11,64 +11,54 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, ExternalId, Group, Instance, InstanceStatus,
     Membership, PrincipalType, User, World,
 };
+use super::world_generate_organization as organization;
+use super::world_sizes::WorldSizes;
 use super::world_texts::{AWKWARD_TEXTS, AWKWARD_USER_NAMES, PROVIDERS, provider_arn, providers};
 
 /// 2024-01-01T00:00:00Z: the generated past begins here, so that no clock enters a world.
-const FIRST_DAY_SECONDS: f64 = 1_704_067_200.0;
-
-/// How large a generated world is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorldSizes {
-    /// Applications.
-    pub applications: usize,
-    /// Groups, empty ones among them.
-    pub groups: usize,
-    /// Users, disabled ones among them.
-    pub users: usize,
-    /// Mean of assignments of an application; each has between none and twice as many.
-    pub assignments_per_application: usize,
-    /// Mean of members of a group that is not empty.
-    pub members_per_group: usize,
-}
-
-impl Default for WorldSizes {
-    /// A small company.
-    fn default() -> Self {
-        WorldSizes {
-            applications: 20,
-            groups: 100,
-            users: 500,
-            assignments_per_application: 10,
-            members_per_group: 10,
-        }
-    }
-}
+pub(super) const FIRST_DAY_SECONDS: f64 = 1_704_067_200.0;
 
 impl World {
-    /// One instance with a world of these sizes.
+    /// A world of these sizes: one instance, and those of accounts if there are any.
     pub fn generate(seed: u64, sizes: &WorldSizes) -> World {
         let mut generator = Generator::new(seed);
-        for at in 0..sizes.users {
-            generator.add_user(at);
-        }
-        for at in 0..sizes.groups {
-            generator.add_group(at, sizes.members_per_group);
-        }
-        for at in 0..sizes.applications {
-            generator.add_application(at, sizes.assignments_per_application);
-        }
+        let (others, share) = (
+            organization::account_instances_of(sizes),
+            organization::sizes_of_account_instance(sizes),
+        );
+        generator.fill(&WorldSizes {
+            applications: sizes.applications - others * share.applications,
+            groups: sizes.groups - others * share.groups,
+            users: sizes.users - others * share.users,
+            ..sizes.clone()
+        });
+        organization::add_organization(&mut generator.world, seed, sizes);
+        organization::add_account_instances(&mut generator.world, seed, sizes);
         generator.world
     }
 }
 
-struct Generator {
-    random: Rng,
-    world: World,
-    instance: Instance,
+pub(super) struct Generator {
+    pub(super) random: Rng,
+    pub(super) world: World,
+    pub(super) instance: Instance,
 }
 
 impl Generator {
-    fn new(seed: u64) -> Generator {
+    /// Fills the generator's instance and its store.
+    pub(super) fn fill(&mut self, sizes: &WorldSizes) {
+        for at in 0..sizes.users {
+            self.add_user(at);
+        }
+        for at in 0..sizes.groups {
+            self.add_group(at, sizes.members_per_group);
+        }
+        for at in 0..sizes.applications {
+            self.add_application(at, sizes.assignments_per_application);
+        }
+    }
+
+    pub(super) fn new(seed: u64) -> Generator {
         let mut random = Rng::with_seed(seed);
         let caller = Caller::default();
         let instance = Instance {
@@ -228,7 +218,7 @@ impl Generator {
                 .is_multiple_of(2)
                 .then(|| format!("What application {at} is for")),
             created_date_seconds: self.moment(),
-            created_from: Some("us-east-1".to_owned()),
+            created_from: self.instance.primary_region.clone(),
             portal_visibility: EnabledStatus::Enabled,
         };
         self.assign(&row.application_arn, at, assignments);
@@ -282,7 +272,7 @@ fn sample(random: &mut Rng, length: usize, count: usize) -> BTreeSet<usize> {
     places
 }
 
-fn hexadecimal(random: &mut Rng, length: usize) -> String {
+pub(super) fn hexadecimal(random: &mut Rng, length: usize) -> String {
     (0..length)
         .filter_map(|_| char::from_digit(random.u32(0..16), 16))
         .collect()
@@ -312,6 +302,7 @@ mod tests {
             users: 0,
             assignments_per_application: 0,
             members_per_group: 0,
+            ..WorldSizes::default()
         };
         World::generate(1, &none).check().expect("an empty world");
         let lonely = WorldSizes {

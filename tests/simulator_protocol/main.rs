@@ -7,9 +7,13 @@ mod control;
 mod directory;
 mod faults;
 mod instances;
+mod organization;
 mod paging;
+mod places;
+mod sessions;
 mod strictness;
 mod switches;
+mod views;
 
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ssoadmin::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
