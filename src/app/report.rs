@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{App, AppError, CallContext};
 use crate::audit::{ApplicationScope, Part, ReportRequest, Scope};
-use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
@@ -23,8 +23,8 @@ pub struct AuditReport {
     pub format: Format,
     /// Only rows of this principal.
     pub principal: Option<PrincipalQuery>,
-    /// Only rows of this application.
-    pub target: Option<ApplicationQuery>,
+    /// Only rows of this target.
+    pub target: Option<TargetQuery>,
     /// Plan only.
     pub validate_only: bool,
 }
@@ -43,7 +43,8 @@ impl App {
         context: &CallContext,
         request: &AuditReport,
     ) -> Result<mpsc::Receiver<Part>, AppError> {
-        let instance = self.instance(&request.instance)?.as_ref().clone();
+        let instance = self.instance_for(&request.instance, request.target.as_ref())?;
+        let instance = instance.as_ref().clone();
         let principal = match &request.principal {
             Some(query) => {
                 let (max_age, call) = (self.default_max_age(), self.call(context));
@@ -53,7 +54,13 @@ impl App {
             None => None,
         };
         let application = match &request.target {
-            Some(query) => {
+            Some(TargetQuery::AccountAccess { .. }) => {
+                return Err(AppError::field(
+                    "target.account_access",
+                    "is not what this version reports on alone; leave `target` out",
+                ));
+            }
+            Some(TargetQuery::Application(query)) => {
                 let found = self.parts.directory.find_application(
                     &instance,
                     query,

@@ -15,7 +15,7 @@ pub const TICKET_CHARACTERS_MAX: usize = 256;
 pub const REQUEST_ID_CHARACTERS_MAX: usize = 128;
 /// The longest caller name, in characters.
 pub const CALLER_NAME_CHARACTERS_MAX: usize = 256;
-/// The longest name of a principal or an application that a caller may ask for, in characters
+/// The longest name of a principal, an application, an account or a permission set that a caller may ask for, in characters
 /// (a group's display name has at most 1024, aws-api.md §2).
 pub const NAME_CHARACTERS_MAX: usize = 1024;
 /// The longest alias of an instance, in characters.
@@ -113,11 +113,42 @@ pub fn check_user_name(value: &str) -> Result<(), InvalidValue> {
     check_not_blank(value)
 }
 
+/// Checks the name of an account or a permission set that is to be looked up in AWS: as
+/// `check_lookup_name`, on one line.
+pub fn check_target_name(value: &str) -> Result<(), InvalidValue> {
+    check_user_name(value)
+}
+
 /// Checks what may be an instance's alias.
 pub fn check_instance_name(value: &str) -> Result<(), InvalidValue> {
     check_length(value, INSTANCE_NAME_CHARACTERS_MAX)?;
     check_characters(value, |_| false)?;
     check_not_blank(value)
+}
+
+/// The longest text of AWS's that is shown, in characters: a sentence or two.
+const FOREIGN_REASON_CHARACTERS_MAX: usize = 256;
+
+/// Text that AWS wrote, made harmless for people and logs: controls become single spaces, what
+/// changes the direction of text goes, and it is cut.
+#[must_use]
+pub fn foreign_reason(text: &str) -> String {
+    let harmless = text
+        .chars()
+        .filter(|letter| !is_bidirectional_control(*letter))
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut cleaned = String::new();
+    for letter in harmless {
+        let is_needless = letter == ' ' && (cleaned.is_empty() || cleaned.ends_with(' '));
+        if !is_needless {
+            cleaned.push(letter);
+        }
+    }
+    let cut: String = cleaned
+        .chars()
+        .take(FOREIGN_REASON_CHARACTERS_MAX)
+        .collect();
+    cut.trim_end().to_owned()
 }
 
 fn check_length(value: &str, characters_max: usize) -> Result<(), InvalidValue> {
@@ -180,6 +211,17 @@ mod tests {
         assert!(Ticket::parse("two\nlines").is_err());
         assert!(check_lookup_name("two\nlines").is_ok());
         assert!(check_user_name("two\nlines").is_err());
+    }
+
+    #[test]
+    fn foreign_text_is_cleaned_and_cut() {
+        assert_eq!(
+            foreign_reason("\r\n Role \u{202E}gone\0\n\n(x)\u{7f}"),
+            "Role gone (x)"
+        );
+        assert_eq!(foreign_reason("\u{200F}\n"), "");
+        assert_eq!(foreign_reason(&"ж".repeat(300)), "ж".repeat(256));
+        assert_eq!(foreign_reason("Konto «süd» ist zu"), "Konto «süd» ist zu");
     }
 
     #[test]

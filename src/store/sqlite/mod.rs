@@ -6,7 +6,7 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `reads`.
+//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`.
 
 mod callers;
 mod claims;
@@ -19,6 +19,7 @@ mod plan_tests;
 mod reads;
 mod rows;
 mod schema;
+mod slots;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -42,12 +43,12 @@ use self::directory::DataDirectory;
 use self::failure::closed;
 use self::writer::{Body, Call, Queued, Writer, Written};
 use super::{
-    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestOutcome,
-    RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
+    RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
 };
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange};
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
 const SECRET_LENGTH: usize = 32;
@@ -249,7 +250,7 @@ impl Store for SqliteStore {
         instances: &[InstanceArn],
         now: Timestamp,
         lease_until: Timestamp,
-        limit: usize,
+        limit: ClaimLimit,
     ) -> Result<Vec<Claim>, StoreError> {
         let (holder, instances) = (holder.clone(), instances.to_vec());
         self.write(Box::new(move |connection| {
@@ -292,11 +293,27 @@ impl Store for SqliteStore {
         &self,
         instances: &[InstanceArn],
         now: Timestamp,
+        outstanding_max: usize,
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut connection = self.reader().await?;
         // Due work and leases from one state of the database.
         let mut transaction = connection.begin().await?;
-        claims::next_due_at(&mut transaction, instances, now).await
+        claims::next_due_at(&mut transaction, instances, now, outstanding_max).await
+    }
+
+    async fn pending_requests(
+        &self,
+        instance: &InstanceArn,
+    ) -> Result<Vec<(AssignmentKey, PendingChange)>, StoreError> {
+        slots::pending_requests(&mut *self.reader().await?, instance).await
+    }
+
+    async fn make_due(&self, keys: &[AssignmentKey], now: Timestamp) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.write(Box::new(move |connection| {
+            Box::pin(async move { slots::make_due(connection, &keys, now).await })
+        }))
+        .await
     }
 
     async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError> {
