@@ -37,6 +37,15 @@ pub struct SimulateArgs {
     /// Mean of members per group of a made world
     #[arg(long, value_name = "COUNT", requires = "seed")]
     members_per_group: Option<usize>,
+    /// Permission sets of a made world
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    permission_sets: Option<usize>,
+    /// Accounts of a made world
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    accounts: Option<usize>,
+    /// Mean of account assignments per account of a made world
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    assignments_per_account: Option<usize>,
     /// Switches as JSON, for example '{"repeat_create":"conflict"}'; see docs/simulator.md
     #[arg(long, value_name = "JSON", value_parser = parse::<Switches>)]
     switches: Option<Switches>,
@@ -99,6 +108,10 @@ fn world_of(args: &SimulateArgs) -> Result<World, SimulatorError> {
             .assignments_per_application
             .unwrap_or(default.assignments_per_application),
         members_per_group: args.members_per_group.unwrap_or(default.members_per_group),
+        permission_sets: args.permission_sets.unwrap_or(default.permission_sets),
+        accounts: args.accounts.unwrap_or(default.accounts),
+        assignments_per_account: (args.assignments_per_account)
+            .unwrap_or(default.assignments_per_account),
     };
     Ok(World::generate(seed, &sizes))
 }

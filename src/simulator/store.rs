@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::account_store::AccountStore;
 use super::names::{NameKind, Names};
 use super::world::{
     Application, ApplicationProvider, Assignment, Caller, Group, Instance, Membership,
     PrincipalType, User, World,
 };
+use super::world_organization::{Account, Organization};
 
 /// Store id and row id.
 type Key = (String, String);
@@ -18,6 +20,8 @@ type Key = (String, String);
 #[derive(Default)]
 pub(super) struct Store {
     pub(super) caller: Caller,
+    pub(super) organization: Option<Organization>,
+    pub(super) accounts: BTreeMap<String, Account>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) providers: BTreeMap<String, ApplicationProvider>,
     pub(super) applications: BTreeMap<String, Application>,
@@ -32,6 +36,7 @@ pub(super) struct Store {
     assignments: BTreeSet<Assignment>,
     /// Principal, type, application.
     by_principal: BTreeSet<(String, PrincipalType, String)>,
+    pub(super) account_side: AccountStore,
 }
 
 impl From<World> for Store {
@@ -39,6 +44,15 @@ impl From<World> for Store {
     fn from(world: World) -> Store {
         let mut store = Store {
             caller: world.caller,
+            organization: world.organization,
+            accounts: (world.accounts.into_iter())
+                .map(|row| (row.account_id.clone(), row))
+                .collect(),
+            account_side: AccountStore::new(
+                world.permission_sets,
+                world.account_assignments,
+                world.provisioned,
+            ),
             ..Store::default()
         };
         for row in world.instances {
@@ -80,6 +94,16 @@ impl Store {
             groups: self.groups.values().cloned().collect(),
             memberships: self.memberships.values().cloned().collect(),
             assignments: self.assignments.iter().cloned().collect(),
+            organization: self.organization.clone(),
+            accounts: self.accounts.values().cloned().collect(),
+            permission_sets: self
+                .account_side
+                .permission_sets
+                .values()
+                .cloned()
+                .collect(),
+            account_assignments: self.account_side.assignments().cloned().collect(),
+            provisioned: self.account_side.told().collect(),
         }
     }
 

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::account_assignments::{AccountAssignment, PermissionSet, ProvisionedPermissionSet};
+use super::world_organization::{Account, Organization};
+
 /// Everything that exists on the far side of the API. Orphaned assignments (of principals that are
 /// gone) are part of a lawful world: aws-api.md §5.6.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,21 @@ pub struct World {
     /// Application assignments, orphaned ones among them.
     #[serde(default)]
     pub assignments: Vec<Assignment>,
+    /// What the accounts are in. Absent: every instance is the organization's.
+    #[serde(default)]
+    pub organization: Option<Organization>,
+    /// Accounts of the organization.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
+    /// Permission sets of all instances.
+    #[serde(default)]
+    pub permission_sets: Vec<PermissionSet>,
+    /// Account assignments, orphaned ones among them.
+    #[serde(default)]
+    pub account_assignments: Vec<AccountAssignment>,
+    /// Where a permission set is provisioned otherwise than its assignments tell.
+    #[serde(default)]
+    pub provisioned: Vec<ProvisionedPermissionSet>,
 }
 
 /// The identity that `sts GetCallerIdentity` names.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::patterns::{self, Shape};
 use super::world::World;
+use super::world_check_accounts;
 
 /// Why a world cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -127,18 +128,18 @@ impl World {
                 return contradiction(format!("assignments[{at}]"), "it is there twice".to_owned());
             }
         }
-        Ok(())
+        world_check_accounts::check(self)
     }
 }
 
-fn check_shape(place: &str, value: &str, shape: &Shape) -> Result<(), WorldError> {
+pub(super) fn check_shape(place: &str, value: &str, shape: &Shape) -> Result<(), WorldError> {
     match shape.violation(value) {
         None => Ok(()),
         Some(constraint) => contradiction(place.to_owned(), format!("{value:?}: {constraint}")),
     }
 }
 
-fn check_known<T: Ord + std::fmt::Debug>(
+pub(super) fn check_known<T: Ord + std::fmt::Debug>(
     known: &BTreeSet<T>,
     value: &T,
     place: impl Fn() -> String,
@@ -149,7 +150,7 @@ fn check_known<T: Ord + std::fmt::Debug>(
     contradiction(place(), format!("{value:?} is not in the world"))
 }
 
-fn contradiction<T>(place: String, problem: String) -> Result<T, WorldError> {
+pub(super) fn contradiction<T>(place: String, problem: String) -> Result<T, WorldError> {
     Err(WorldError::Contradiction { place, problem })
 }
 

@@ -7,6 +7,7 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, Group, Instance, InstanceStatus, Membership,
     PrincipalType, User, World,
 };
+use super::world_demo_accounts::{account_assignments, permission_sets};
 use super::world_texts::{provider_arn, providers};
 
 const ACCOUNT: &str = "111122223333";
@@ -87,7 +88,8 @@ const APPLICATIONS: &[(&str, &str, &str, bool)] = &[
 
 impl World {
     /// One organization instance; `engineering` has three members and no application yet,
-    /// `analysts` have Amazon QuickSight, `contractors` are nobody, and the Wiki is open.
+    /// `analysts` have Amazon QuickSight, `contractors` are nobody, and the Wiki is open. Of three
+    /// permission sets each is had by somebody in one account.
     pub fn demo() -> World {
         let instance_arn = format!("arn:aws:sso:::instance/{INSTANCE_ID}");
         let instance = Instance {
@@ -115,6 +117,9 @@ impl World {
                 assignment(1, PrincipalType::Group, GROUPS[1].0),
                 assignment(1, PrincipalType::User, USERS[0].0),
             ],
+            permission_sets: permission_sets(INSTANCE_ID, CREATED_SECONDS),
+            account_assignments: account_assignments(INSTANCE_ID, id),
+            ..World::default()
         }
     }
 }

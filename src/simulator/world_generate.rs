@@ -11,38 +11,11 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, ExternalId, Group, Instance, InstanceStatus,
     Membership, PrincipalType, User, World,
 };
+use super::world_sizes::WorldSizes;
 use super::world_texts::{AWKWARD_TEXTS, AWKWARD_USER_NAMES, PROVIDERS, provider_arn, providers};
 
 /// 2024-01-01T00:00:00Z: the generated past begins here, so that no clock enters a world.
 const FIRST_DAY_SECONDS: f64 = 1_704_067_200.0;
-
-/// How large a generated world is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorldSizes {
-    /// Applications.
-    pub applications: usize,
-    /// Groups, empty ones among them.
-    pub groups: usize,
-    /// Users, disabled ones among them.
-    pub users: usize,
-    /// Mean of assignments of an application; each has between none and twice as many.
-    pub assignments_per_application: usize,
-    /// Mean of members of a group that is not empty.
-    pub members_per_group: usize,
-}
-
-impl Default for WorldSizes {
-    /// A small company.
-    fn default() -> Self {
-        WorldSizes {
-            applications: 20,
-            groups: 100,
-            users: 500,
-            assignments_per_application: 10,
-            members_per_group: 10,
-        }
-    }
-}
 
 impl World {
     /// One instance with a world of these sizes.
@@ -57,14 +30,15 @@ impl World {
         for at in 0..sizes.applications {
             generator.add_application(at, sizes.assignments_per_application);
         }
+        generator.add_account_side(sizes);
         generator.world
     }
 }
 
-struct Generator {
-    random: Rng,
-    world: World,
-    instance: Instance,
+pub(super) struct Generator {
+    pub(super) random: Rng,
+    pub(super) world: World,
+    pub(super) instance: Instance,
 }
 
 impl Generator {
@@ -98,7 +72,7 @@ impl Generator {
     }
 
     /// A UUID, behind the store's digits where the store is an old one.
-    fn id(&mut self) -> String {
+    pub(super) fn id(&mut self) -> String {
         let uuid = uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid();
         match self.instance.identity_store_id.strip_prefix("d-") {
             Some(prefix) if self.instance.prefixed_ids => format!("{prefix}-{uuid}"),
@@ -107,7 +81,7 @@ impl Generator {
     }
 
     /// A moment of the generated past, with a fraction.
-    fn moment(&mut self) -> Option<f64> {
+    pub(super) fn moment(&mut self) -> Option<f64> {
         let days = f64::from(self.random.u32(0..500));
         Some(FIRST_DAY_SECONDS + days * 86_400.0 + f64::from(self.random.u32(0..86_400_000)) / 1e3)
     }
@@ -282,7 +256,7 @@ fn sample(random: &mut Rng, length: usize, count: usize) -> BTreeSet<usize> {
     places
 }
 
-fn hexadecimal(random: &mut Rng, length: usize) -> String {
+pub(super) fn hexadecimal(random: &mut Rng, length: usize) -> String {
     (0..length)
         .filter_map(|_| char::from_digit(random.u32(0..16), 16))
         .collect()
@@ -312,6 +286,7 @@ mod tests {
             users: 0,
             assignments_per_application: 0,
             members_per_group: 0,
+            ..WorldSizes::default()
         };
         World::generate(1, &none).check().expect("an empty world");
         let lonely = WorldSizes {

@@ -3,11 +3,15 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
+mod account_assignments;
+mod account_bench;
+mod account_faults;
 mod control;
 mod directory;
 mod faults;
 mod instances;
 mod paging;
+mod permission_sets;
 mod strictness;
 mod switches;
 

@@ -1,17 +1,24 @@
 //! The operations of AWS that the simulator knows (aws-api.md §3), each a plain function from the
 //! world and an input to a reply. No waiting, no wire, no quota and no fault here.
 
+mod account_assignment_lists;
+mod account_assignment_status;
+mod account_assignments;
 mod applications;
 mod assignments;
 mod caller;
 mod groups;
 mod instances;
 mod memberships;
+mod permission_sets;
+mod provisioning;
 mod user_attributes;
 mod users;
 
 use serde_json::{Map, Value, json};
 
+use super::account_assignments::{AccountAssignment, PermissionSet};
+use super::asynchronous::{AsynchronousOperations, AsynchronousRecord};
 use super::failure::{Failure, Service};
 use super::input::Input;
 use super::paging::{Page, PageRequest, omits_empty_list};
@@ -19,7 +26,7 @@ use super::patterns;
 use super::settings::{Settings, Switches, UnknownInstance};
 use super::store::Store;
 use super::visibility::Visibility;
-use super::world::{Application, Instance, InstanceStatus};
+use super::world::{Application, Assignment, Instance, InstanceStatus};
 
 /// Rows on a page of most lists (aws-api.md §2, MaxResults).
 const ROWS_AT_MOST: usize = 100;
@@ -35,7 +42,10 @@ pub(super) struct Operation {
 pub(super) struct Context<'a> {
     pub(super) operation: &'static Operation,
     pub(super) store: &'a mut Store,
-    pub(super) visibility: &'a mut Visibility,
+    pub(super) visibility: &'a mut Visibility<Assignment>,
+    pub(super) account_visibility: &'a mut Visibility<AccountAssignment>,
+    pub(super) asynchronous: &'a mut AsynchronousOperations,
+    pub(super) beginning: Beginning,
     pub(super) settings: &'a Settings,
     pub(super) switches: &'a Switches,
     pub(super) now_seconds: f64,
@@ -43,6 +53,18 @@ pub(super) struct Context<'a> {
     pub(super) visibility_milliseconds: u64,
     /// Set by whoever changes the world.
     pub(super) changed: bool,
+}
+
+/// What a call says about an asynchronous operation that it may begin.
+pub(super) struct Beginning {
+    /// The call's number in the log.
+    pub(super) sequence: u64,
+    /// How long the operation takes.
+    pub(super) milliseconds: u64,
+    /// A fault's word that it fails, with or without a reason.
+    pub(super) failure: Option<Option<String>>,
+    /// Set by whoever begins one.
+    pub(super) begun: Option<AsynchronousRecord>,
 }
 
 macro_rules! operations {
@@ -66,6 +88,20 @@ operations! {
     SsoAdmin "DescribeApplicationAssignment" => assignments::describe_application_assignment;
     SsoAdmin "ListApplicationAssignments" => assignments::list_application_assignments;
     SsoAdmin "ListApplicationAssignmentsForPrincipal" => assignments::list_for_principal;
+    SsoAdmin "ListPermissionSets" => permission_sets::list_permission_sets;
+    SsoAdmin "DescribePermissionSet" => permission_sets::describe_permission_set;
+    SsoAdmin "CreatePermissionSet" => permission_sets::create_permission_set;
+    SsoAdmin "DeletePermissionSet" => permission_sets::delete_permission_set;
+    SsoAdmin "ListAccountsForProvisionedPermissionSet" => provisioning::list_accounts;
+    SsoAdmin "ListPermissionSetsProvisionedToAccount" => provisioning::list_permission_sets;
+    SsoAdmin "CreateAccountAssignment" => account_assignments::create_account_assignment;
+    SsoAdmin "DeleteAccountAssignment" => account_assignments::delete_account_assignment;
+    SsoAdmin "DescribeAccountAssignmentCreationStatus" => account_assignment_status::describe_creation;
+    SsoAdmin "DescribeAccountAssignmentDeletionStatus" => account_assignment_status::describe_deletion;
+    SsoAdmin "ListAccountAssignmentCreationStatus" => account_assignment_status::list_creations;
+    SsoAdmin "ListAccountAssignmentDeletionStatus" => account_assignment_status::list_deletions;
+    SsoAdmin "ListAccountAssignments" => account_assignment_lists::list_account_assignments;
+    SsoAdmin "ListAccountAssignmentsForPrincipal" => account_assignment_lists::list_for_principal;
     IdentityStore "ListUsers" => users::list_users;
     IdentityStore "DescribeUser" => users::describe_user;
     IdentityStore "GetUserId" => users::get_user_id;
@@ -97,6 +133,11 @@ pub(super) fn is_known(name: &str) -> bool {
     OPERATIONS.iter().any(|each| each.name == name)
 }
 
+/// Whether an operation of this name goes on after its call.
+pub(super) fn is_asynchronous(name: &str) -> bool {
+    ["CreateAccountAssignment", "DeleteAccountAssignment"].contains(&name)
+}
+
 /// The last part of an id that may be given as an ARN.
 pub(super) fn bare_id(id: &str) -> &str {
     id.rsplit_once('/').map_or(id, |(_, bare)| bare)
@@ -106,6 +147,7 @@ impl Context<'_> {
     /// Carries the operation out on the input. `Value::Null` is an empty reply.
     pub(super) fn run(&mut self, members: &Map<String, Value>) -> Result<Value, Failure> {
         self.visibility.settle(self.now_seconds);
+        self.account_visibility.settle(self.now_seconds);
         (self.operation.run)(self, &mut Input::new(members))
     }
 
@@ -156,6 +198,35 @@ impl Context<'_> {
             })?;
         self.instance(&application.instance_arn)?;
         Ok(application)
+    }
+
+    /// The instance that a call about accounts names: not an account instance (§5.8).
+    fn organization_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        let instance = self.instance(instance_arn)?;
+        if self.store.is_account_instance(instance) {
+            return Err(Failure::validation(format!(
+                "The operation is not supported for the account instance {instance_arn}."
+            )));
+        }
+        Ok(instance)
+    }
+
+    /// The permission set that a call names, of the instance that it names.
+    fn permission_set(
+        &self,
+        instance_arn: &str,
+        permission_set_arn: &str,
+    ) -> Result<&PermissionSet, Failure> {
+        self.organization_instance(instance_arn)?;
+        let sets = &self.store.account_side.permission_sets;
+        let found = sets.get(permission_set_arn);
+        found
+            .filter(|row| row.instance_arn == instance_arn)
+            .ok_or_else(|| {
+                Failure::not_found(format!(
+                    "Could not find PermissionSet with ARN {permission_set_arn}."
+                ))
+            })
     }
 
     /// The bare id of the store that a call names by id or by ARN.
