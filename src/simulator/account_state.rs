@@ -2,7 +2,7 @@
 //! the only place that decides it. Says nothing about who calls.
 
 use super::store::Store;
-use super::world::Instance;
+use super::world::{Caller, Instance};
 use super::world_organization::AccountStatus;
 
 /// Whether an account can have assignments.
@@ -39,7 +39,7 @@ impl Store {
 
     /// Whether the caller is the account whose instance it is, which alone may ask for all account
     /// assignments of a principal (aws-api.md §3c).
-    pub(super) fn is_callers_instance(&self, instance: &Instance) -> bool {
-        self.caller.account_id == instance.owner_account_id
+    pub(super) fn is_callers_instance(&self, caller: &Caller, instance: &Instance) -> bool {
+        caller.account_id == instance.owner_account_id
     }
 }

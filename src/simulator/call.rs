@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::admission::{check_signature, may_pass};
 use super::call_log::{CallEffect, CallOutcome, CallRecord};
-use super::failure::{Failure, Service, escape_xml};
+use super::credentials::{Identity, Signature, identify};
+use super::failure::{Failure, Service};
 use super::faults::{Ending, Plan, Target, omit_members};
 use super::operations::{self, Beginning, Context, Operation};
+use super::query_protocol;
 use super::settings::Settings;
 use super::state::{Shared, State};
 
@@ -21,8 +24,10 @@ pub(super) struct Call {
     /// The body, if it was a JSON object (or a form).
     pub(super) input: Option<Map<String, Value>>,
     pub(super) attempt: Option<u32>,
-    /// Service name that the signature was made for; `None` without a signature.
-    pub(super) signed_for: Option<String>,
+    /// `None` without a signature.
+    pub(super) signature: Option<Signature>,
+    /// What came beside the signature of temporary credentials.
+    pub(super) session_token: Option<String>,
 }
 
 /// What goes back.
@@ -45,8 +50,16 @@ struct Admitted {
     sequence: u64,
     service: Service,
     request_id: String,
-    decision: Result<(&'static Operation, Plan), Failure>,
+    decision: Result<Admission, Failure>,
     half_latency: Duration,
+}
+
+/// A call that has been let in.
+#[derive(Clone)]
+struct Admission {
+    operation: &'static Operation,
+    plan: Plan,
+    identity: Identity,
 }
 
 /// Answers a call, with its effect, in its time.
@@ -60,13 +73,14 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
         half_latency,
     } = admitted;
     pause(half_latency).await;
-    let (operation, plan) = match decision {
-        Ok(decision) => decision,
+    let admission = match decision {
+        Ok(admission) => admission,
         Err(failure) => {
             pause(half_latency).await;
             return refuse(&shared, sequence, service, request_id, &failure);
         }
     };
+    let plan = &admission.plan;
     pause(Duration::from_millis(plan.delay_before_milliseconds)).await;
     let input = call.input.unwrap_or_default();
     let happens = match &plan.ending {
@@ -74,10 +88,10 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
         Ending::Error { after_effect, .. } | Ending::Drop { after_effect } => *after_effect,
         Ending::Later { .. } => false,
     };
-    let result = happens.then(|| apply(&shared, sequence, operation, &plan, &input));
+    let result = happens.then(|| apply(&shared, sequence, &admission, &input));
     if let Ending::Later { milliseconds } = plan.ending {
         let wait = Duration::from_millis(milliseconds);
-        apply_later(&shared, sequence, operation, plan.clone(), input, wait);
+        apply_later(&shared, sequence, admission.clone(), input, wait);
     }
     pause(Duration::from_millis(plan.delay_after_milliseconds) + half_latency).await;
     match (&plan.ending, result) {
@@ -92,7 +106,8 @@ pub(super) async fn serve(shared: Arc<Shared>, call: Call) -> Answer {
                 .state()
                 .log
                 .update(sequence, |record| record.outcome = CallOutcome::Ok);
-            Answer::Reply(success(service, &plan, request_id, reply))
+            let operation = admission.operation.name;
+            Answer::Reply(success((service, operation), plan, request_id, reply))
         }
         _ => {
             shared
@@ -127,6 +142,8 @@ fn admit(shared: &Shared, call: &Call) -> Admitted {
             .to_owned(),
         operation: call.operation.clone(),
         input: call.input.clone().map_or(Value::Null, Value::Object),
+        account_id: String::new(),
+        region: call.signature.as_ref().map(|row| row.region.clone()),
         attempt: call.attempt,
         request_id: request_id.clone(),
         outcome: CallOutcome::InFlight,
@@ -160,7 +177,7 @@ fn decide(
     call: &Call,
     sequence: u64,
     now_seconds: f64,
-) -> Result<(&'static Operation, Plan), Failure> {
+) -> Result<Admission, Failure> {
     let found = call
         .service
         .and_then(|service| operations::find(service, &call.operation));
@@ -175,19 +192,22 @@ fn decide(
         ));
     };
     if state.switches.signature_required {
-        check_signature(operation.service, call.signed_for.as_deref())?;
+        let signed_for = call.signature.as_ref().map(|row| row.service.as_str());
+        check_signature(operation.service, signed_for)?;
     }
-    let store = call
-        .input
-        .as_ref()
-        .and_then(|input| input.get("IdentityStoreId"));
-    let store = store.and_then(Value::as_str).map(operations::bare_id);
-    let store = store.filter(|store| state.store.instance_of_store(store).is_some());
-    let question = (operation.service, operation.name, store);
-    if !state
-        .quotas
-        .admit(&state.settings, &state.switches, question, now_seconds)
-    {
+    let presented = (call.signature.as_ref(), call.session_token.as_deref());
+    let service = operation.service;
+    let identity = identify(
+        &state.store,
+        &state.sessions,
+        service,
+        presented,
+        now_seconds,
+    )?;
+    state.log.update(sequence, |record| {
+        record.account_id.clone_from(&identity.caller.account_id);
+    });
+    if !may_pass(state, call, operation, &identity, now_seconds) {
         state.log.update(sequence, |record| record.throttled = true);
         let seconds = state.settings.throttle_retry_after_seconds;
         return Err(Failure::throttled(operation.service, seconds));
@@ -201,30 +221,18 @@ fn decide(
         service: operation.service,
         operation: operation.name,
         input,
-        caller_arn: &state.store.caller.arn,
+        caller_arn: &identity.caller.arn,
         resource: resource_of(input),
         retry_after_seconds: state.settings.throttle_retry_after_seconds,
     });
     state
         .log
         .update(sequence, |record| record.faults.clone_from(&plan.kinds));
-    Ok((operation, plan))
-}
-
-/// The signature itself is not checked: aws-api.md §1.
-fn check_signature(service: Service, signed_for: Option<&str>) -> Result<(), Failure> {
-    let wanted = service.signing_name();
-    match signed_for {
-        Some(name) if name == wanted => Ok(()),
-        Some(_) => Err(Failure::new(
-            "InvalidSignatureException",
-            format!("Credential should be scoped to correct service: '{wanted}'."),
-        )),
-        None => Err(Failure::new(
-            "MissingAuthenticationTokenException",
-            "Missing Authentication Token",
-        )),
-    }
+    Ok(Admission {
+        operation,
+        plan,
+        identity,
+    })
 }
 
 /// What an AccessDenied message names: the nearest thing that the input names.
@@ -234,6 +242,7 @@ fn resource_of(input: &Map<String, Value>) -> &str {
         "PermissionSetArn",
         "InstanceArn",
         "IdentityStoreId",
+        "RoleArn",
     ];
     (members
         .iter()
@@ -245,27 +254,28 @@ fn resource_of(input: &Map<String, Value>) -> &str {
 fn apply(
     shared: &Shared,
     sequence: u64,
-    operation: &'static Operation,
-    plan: &Plan,
+    admission: &Admission,
     input: &Map<String, Value>,
 ) -> Result<Value, Failure> {
     let now_seconds = shared.now_seconds();
     let mut state = shared.state();
     let state = &mut *state;
-    let lag = plan
+    let lag = (admission.plan)
         .visibility_milliseconds
         .unwrap_or(state.settings.visibility_milliseconds);
     let beginning = Beginning {
         sequence,
-        milliseconds: (plan.asynchronous_milliseconds)
+        milliseconds: (admission.plan.asynchronous_milliseconds)
             .unwrap_or_else(|| asynchronous_milliseconds(&state.settings, &mut state.jitter)),
-        failure: plan.asynchronous_failure.clone(),
+        failure: admission.plan.asynchronous_failure.clone(),
         begun: None,
     };
     let mut context = Context {
-        operation,
+        operation: admission.operation,
         store: &mut state.store,
         visibility: &mut state.visibility,
+        sessions: &mut state.sessions,
+        identity: &admission.identity,
         account_visibility: &mut state.account_visibility,
         asynchronous: &mut state.asynchronous,
         beginning,
@@ -304,8 +314,7 @@ fn asynchronous_milliseconds(settings: &Settings, jitter: &mut fastrand::Rng) ->
 fn apply_later(
     shared: &Arc<Shared>,
     sequence: u64,
-    operation: &'static Operation,
-    plan: Plan,
+    admission: Admission,
     input: Map<String, Value>,
     wait: Duration,
 ) {
@@ -319,7 +328,7 @@ fn apply_later(
             () = of_task.ending.cancelled() => {}
             // The client has long gone: only the log hears how it ended.
             () = tokio::time::sleep(wait) => {
-                if let Err(failure) = apply(&of_task, sequence, operation, &plan, &input) {
+                if let Err(failure) = apply(&of_task, sequence, &admission, &input) {
                     let mut state = of_task.state();
                     state.log.update(sequence, |record| record.error_code = Some(failure.code));
                 }
@@ -348,10 +357,18 @@ fn refuse(
     })
 }
 
-fn success(service: Service, plan: &Plan, request_id: String, mut reply: Value) -> Reply {
+fn success(
+    (service, operation): (Service, &str),
+    plan: &Plan,
+    request_id: String,
+    mut reply: Value,
+) -> Reply {
     omit_members(&mut reply, &plan.omitted_members);
     let (mut body, content_type) = match (service, &reply) {
-        (Service::Sts, reply) => (identity_body(reply, &request_id).into_bytes(), "text/xml"),
+        (Service::Sts, reply) => {
+            let body = query_protocol::reply_body(operation, reply, &request_id);
+            (body.into_bytes(), "text/xml")
+        }
         (_, Value::Null) => (Vec::new(), super::JSON_CONTENT_TYPE),
         (_, reply) => (reply.to_string().into_bytes(), super::JSON_CONTENT_TYPE),
     };
@@ -364,17 +381,4 @@ fn success(service: Service, plan: &Plan, request_id: String, mut reply: Value) 
         request_id,
         body,
     }
-}
-
-/// sts answers in XML (aws-api.md §1).
-fn identity_body(reply: &Value, request_id: &str) -> String {
-    let members: String = (reply.as_object().into_iter().flatten())
-        .filter_map(|(name, value)| Some((name, value.as_str()?)))
-        .map(|(name, value)| format!("<{name}>{}</{name}>", escape_xml(value)))
-        .collect();
-    format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <GetCallerIdentityResult>{members}</GetCallerIdentityResult><ResponseMetadata>\
-         <RequestId>{request_id}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
-    )
 }

@@ -15,12 +15,18 @@ pub struct CallRecord {
     pub sequence: u64,
     /// Arrival, epoch seconds with a fraction.
     pub time_seconds: f64,
-    /// `sso-admin`, `identitystore`, `sts`, or empty when nobody could tell.
+    /// `sso-admin`, `identitystore`, `organizations`, `sts`, or empty when nobody could tell.
     pub service: String,
     /// As the client named it, also when it does not exist.
     pub operation: String,
     /// The input; null when it was not a JSON object.
     pub input: Value,
+    /// The caller's account; empty when its credentials were refused or nobody asked for them.
+    #[serde(default)]
+    pub account_id: String,
+    /// The Region that the call was signed for, if it was signed.
+    #[serde(default)]
+    pub region: Option<String>,
     /// The SDK's attempt number, from `amz-sdk-request`.
     pub attempt: Option<u32>,
     /// What `x-amzn-requestid` said.
@@ -136,6 +142,8 @@ mod tests {
             service: String::new(),
             operation: operation.to_owned(),
             input: Value::Null,
+            account_id: String::new(),
+            region: None,
             attempt: None,
             request_id: String::new(),
             outcome: CallOutcome::InFlight,

@@ -37,12 +37,21 @@ pub struct SimulateArgs {
     /// Mean of members per group of a made world
     #[arg(long, value_name = "COUNT", requires = "seed")]
     members_per_group: Option<usize>,
+    /// Accounts of a made world's organization
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    accounts: Option<usize>,
+    /// Account instances of a made world, in different accounts and Regions
+    #[arg(long, value_name = "COUNT", requires = "accounts")]
+    account_instances: Option<usize>,
+    /// Name of a role in every account of a made world
+    #[arg(long, value_name = "NAME", requires = "accounts")]
+    role_name: Option<String>,
+    /// External id of those roles
+    #[arg(long, value_name = "TEXT", requires = "role_name")]
+    role_external_id: Option<String>,
     /// Permission sets of a made world
     #[arg(long, value_name = "COUNT", requires = "seed")]
     permission_sets: Option<usize>,
-    /// Accounts of a made world
-    #[arg(long, value_name = "COUNT", requires = "seed")]
-    accounts: Option<usize>,
     /// Mean of account assignments per account of a made world
     #[arg(long, value_name = "COUNT", requires = "seed")]
     assignments_per_account: Option<usize>,
@@ -108,12 +117,18 @@ fn world_of(args: &SimulateArgs) -> Result<World, SimulatorError> {
             .assignments_per_application
             .unwrap_or(default.assignments_per_application),
         members_per_group: args.members_per_group.unwrap_or(default.members_per_group),
-        permission_sets: args.permission_sets.unwrap_or(default.permission_sets),
         accounts: args.accounts.unwrap_or(default.accounts),
+        account_instances: args.account_instances.unwrap_or(default.account_instances),
+        role_name: args.role_name.clone(),
+        role_external_id: args.role_external_id.clone(),
+        permission_sets: args.permission_sets.unwrap_or(default.permission_sets),
         assignments_per_account: (args.assignments_per_account)
             .unwrap_or(default.assignments_per_account),
     };
-    Ok(World::generate(seed, &sizes))
+    let world = World::generate(seed, &sizes);
+    // A role's name and external id come from the command line.
+    world.check()?;
+    Ok(world)
 }
 
 fn announce(simulator: &Simulator, region: &str) -> std::io::Result<()> {

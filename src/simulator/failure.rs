@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 pub(super) enum Service {
     SsoAdmin,
     IdentityStore,
+    Organizations,
     Sts,
 }
 
@@ -16,6 +17,7 @@ impl Service {
         match self {
             Service::SsoAdmin => "sso-admin",
             Service::IdentityStore => "identitystore",
+            Service::Organizations => "organizations",
             Service::Sts => "sts",
         }
     }
@@ -25,6 +27,7 @@ impl Service {
         match self {
             Service::SsoAdmin => "sso",
             Service::IdentityStore => "identitystore",
+            Service::Organizations => "organizations",
             Service::Sts => "sts",
         }
     }
@@ -41,9 +44,9 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Any error; 400 as for every client error, 500 for InternalServerException.
+    /// Any error; 400 as for every client error, 500 for the services' own faults.
     pub(super) fn new(code: &str, message: impl Into<String>) -> Failure {
-        let http_status = if code == "InternalServerException" {
+        let http_status = if ["InternalServerException", "ServiceException"].contains(&code) {
             500
         } else {
             400
@@ -70,6 +73,10 @@ impl Failure {
     }
 
     pub(super) fn throttled(service: Service, retry_after_seconds: Option<u32>) -> Failure {
+        if service == Service::Organizations {
+            return Failure::new("TooManyRequestsException", "Rate exceeded")
+                .with("Type", "RATE_EXCEEDED");
+        }
         let failure = Failure::new("ThrottlingException", "Rate exceeded");
         match retry_after_seconds {
             Some(seconds) if service == Service::IdentityStore => {
@@ -79,8 +86,12 @@ impl Failure {
         }
     }
 
-    pub(super) fn internal() -> Failure {
-        Failure::new("InternalServerException", "An internal error occurred.")
+    pub(super) fn internal(service: Service) -> Failure {
+        let code = match service {
+            Service::Organizations => "ServiceException",
+            _ => "InternalServerException",
+        };
+        Failure::new(code, "An internal error occurred.")
     }
 
     /// The wording of aws-api.md §6.
@@ -137,6 +148,24 @@ impl Failure {
         )
     }
 
+    /// Temporary credentials that nobody was given.
+    pub(super) fn unknown_credentials(service: Service) -> Failure {
+        let code = match service {
+            Service::Sts => "InvalidClientTokenId",
+            _ => "UnrecognizedClientException",
+        };
+        let message = "The security token included in the request is invalid.";
+        Failure::new(code, message).of(service)
+    }
+
+    /// The same failure as this service answers it: sts says 403 to who may not.
+    pub(super) fn of(mut self, service: Service) -> Failure {
+        if service == Service::Sts {
+            self.http_status = 403;
+        }
+        self
+    }
+
     /// The body for a client of `service`, and its content type.
     pub(super) fn body(&self, service: Service, request_id: &str) -> (Vec<u8>, &'static str) {
         if service == Service::Sts {
@@ -174,8 +203,11 @@ impl Failure {
         } else {
             "Sender"
         };
-        // The Query protocol names the same errors without the suffix.
-        let code = self.code.strip_suffix("Exception").unwrap_or(&self.code);
+        // The Query protocol names the same errors without the suffix, but for one.
+        let code = match self.code.as_str() {
+            "ValidationException" => "ValidationError",
+            code => code.strip_suffix("Exception").unwrap_or(code),
+        };
         format!(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
              <Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error>\

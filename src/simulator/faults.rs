@@ -245,7 +245,7 @@ fn ending_of(action: &FaultAction, target: &Target<'_>) -> Option<Ending> {
             target.retry_after_seconds,
         )),
         FaultAction::InternalError { after_effect } => Some(Ending::Error {
-            failure: Failure::internal(),
+            failure: Failure::internal(target.service),
             after_effect: *after_effect,
         }),
         FaultAction::Conflict if target.service == Service::IdentityStore => error(

@@ -1,22 +1,24 @@
 //! A double of the AWS services that Usher stands in front of: sso-admin (instances, applications,
-//! application assignments), identitystore and sts GetCallerIdentity, over HTTP as unmodified AWS
-//! SDKs speak it. As strict as AWS, never bent to make a client pass; listens on loopback only, and
+//! application assignments), identitystore, organizations (accounts) and sts (identity, AssumeRole),
+//! over HTTP as unmodified AWS SDKs speak it. As strict as AWS, never bent to make a client pass; listens on loopback only, and
 //! uses nothing else of this crate, so that it cannot share a mistake with what it tests.
 //!
 //! The way of a call: `server` (bytes to `Call`) -> `call` (quota, faults, waiting) ->
-//! `operations` (world and input to reply) over `store`; `control` turns the knobs; `world` is
-//! what there is.
+//! `operations` (world and input to reply) over `store`, as `views` lets its caller see it; `control` turns
+//! the knobs; `world` is what there is.
 
 mod account_assignments;
 mod account_effects;
 mod account_state;
 mod account_store;
+mod admission;
 mod asynchronous;
 mod call;
 mod call_log;
 mod command;
 mod control;
 mod control_accounts;
+mod credentials;
 mod failure;
 mod fault_action;
 mod faults;
@@ -27,11 +29,14 @@ mod names;
 mod operations;
 mod paging;
 mod patterns;
+mod query_protocol;
 mod quota;
 mod server;
 mod settings;
 mod state;
 mod store;
+mod store_ranges;
+mod views;
 mod visibility;
 mod world;
 mod world_check;
@@ -40,6 +45,7 @@ mod world_demo;
 mod world_demo_accounts;
 mod world_generate;
 mod world_generate_accounts;
+mod world_generate_organization;
 mod world_organization;
 mod world_sizes;
 mod world_texts;
@@ -67,7 +73,7 @@ pub use world::{
     Instance, InstanceStatus, Membership, PrincipalType, User, World,
 };
 pub use world_check::WorldError;
-pub use world_organization::{Account, AccountStatus, Organization};
+pub use world_organization::{AccessKey, Account, AccountStatus, FeatureSet, Organization, Role};
 pub use world_sizes::WorldSizes;
 
 use state::Shared;

@@ -157,6 +157,18 @@ shapes! {
     RESOURCE_ID = 1..=100, concat!(r"(arn:aws[a-z\-]*:identitystore:::(user|group|membership)/)?",
         r"([0-9a-f]{10}-|)[A-Fa-f0-9]{8}-[A-Fa-f0-9]{4}-[A-Fa-f0-9]{4}-[A-Fa-f0-9]{4}-",
         r"[A-Fa-f0-9]{12}");
+    ORGANIZATION_ID = 3..=34, r"o-[a-z0-9]{10,32}";
+    /// `[\\s\\S]*` in the model.
+    ORGANIZATIONS_TOKEN = 0..=100_000, r"[\s\S]*";
+    /// ServicePrincipal of organizations.
+    SERVICE_PRINCIPAL = 1..=128, r"[\w+=,.@\-]*";
+    /// RoleArn of sts, as a world and AssumeRole must give it.
+    ROLE_ARN = 20..=2048, r"arn:aws(-[a-z]{1,5}){0,3}:iam::[0-9]{12}:role/[!-~]+";
+    /// RoleSessionName and SourceIdentity of sts.
+    SESSION_NAME = 2..=64, r"[\w+=,.@\-]*";
+    /// ExternalId of sts, which is no identity store's.
+    ROLE_EXTERNAL_ID = 2..=1224, r"[\w+=,.@:/\-]*";
+    ACCESS_KEY_ID = 1..=128, r"[\w\-]+";
     REVISION = 1..=64, r"[0-9]+";
     SSO_ADMIN_TOKEN = 0..=2048, r"[a-zA-Z0-9+=/_\-]*";
     IDENTITY_STORE_TOKEN = 1..=65535, r"[a-zA-Z0-9+=/:_\-]*";

@@ -37,40 +37,63 @@ impl TokenBucket {
     }
 }
 
-/// All buckets of one simulator.
+/// What of a call says which bucket it spends from.
+#[derive(Clone, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) service: Service,
+    pub(super) operation: &'a str,
+    /// The identity store that the call names, if that exists.
+    pub(super) store: Option<&'a str>,
+    /// Each Region has its own quotas.
+    pub(super) region: Option<&'a str>,
+    /// The account whose quota of sso-admin or organizations it is.
+    pub(super) account: &'a str,
+}
+
+/// All buckets of one simulator, by service, Region, and what else parts them.
 #[derive(Default)]
 pub(super) struct Quotas {
-    buckets: BTreeMap<(&'static str, String, String), TokenBucket>,
+    buckets: BTreeMap<(&'static str, String, String, String), TokenBucket>,
 }
 
 impl Quotas {
-    /// Whether a call may pass. `store` is the identity store it names, if that exists.
+    /// Whether a call may pass.
     pub(super) fn admit(
         &mut self,
         settings: &Settings,
         switches: &Switches,
-        (service, operation, store): (Service, &str, Option<&str>),
+        question: &Question<'_>,
         now_seconds: f64,
     ) -> bool {
-        let (rate, capacity, key) = match service {
+        let region = question.region.unwrap_or_default().to_owned();
+        let service = question.service.name();
+        let account = question.account.to_owned();
+        let (rate, capacity, key) = match question.service {
             Service::SsoAdmin => (
                 settings.sso_admin_rate_per_second,
                 settings.sso_admin_burst,
-                (service.name(), String::new(), String::new()),
+                (service, region, String::new(), account),
             ),
             Service::IdentityStore => {
                 let collective = switches.identity_store_collective_quota;
-                let operation = if collective { "" } else { operation };
+                let operation = if collective { "" } else { question.operation };
                 (
                     settings.identity_store_rate_per_second,
                     settings.identity_store_burst,
                     (
-                        service.name(),
+                        service,
+                        region,
                         operation.to_owned(),
-                        store.unwrap_or_default().to_owned(),
+                        question.store.unwrap_or_default().to_owned(),
                     ),
                 )
             }
+            // A global service: one place, whatever Region a call was signed for.
+            Service::Organizations => (
+                settings.organizations_rate_per_second,
+                settings.organizations_burst,
+                (service, String::new(), String::new(), account),
+            ),
             // 600/s per account: out of reach of anything that the simulator is used for.
             Service::Sts => return true,
         };
@@ -97,17 +120,69 @@ impl Quotas {
 mod tests {
     use super::*;
 
+    type Call<'a> = (Service, &'a str, Option<&'a str>);
+
+    fn question<'a>((service, operation, store): Call<'a>) -> Question<'a> {
+        Question {
+            service,
+            operation,
+            store,
+            region: Some("us-east-1"),
+            account: "111122223333",
+        }
+    }
+
     fn admitted(
         quotas: &mut Quotas,
         switches: &Switches,
-        call: (Service, &str, Option<&str>),
+        call: Call<'_>,
+        now_seconds: f64,
+        tries: usize,
+    ) -> usize {
+        asked(quotas, switches, &question(call), now_seconds, tries)
+    }
+
+    fn asked(
+        quotas: &mut Quotas,
+        switches: &Switches,
+        question: &Question<'_>,
         now_seconds: f64,
         tries: usize,
     ) -> usize {
         let settings = Settings::default();
         (0..tries)
-            .filter(|_| quotas.admit(&settings, switches, call, now_seconds))
+            .filter(|_| quotas.admit(&settings, switches, question, now_seconds))
             .count()
+    }
+
+    #[test]
+    fn regions_and_accounts_have_buckets_of_their_own() {
+        let (mut quotas, switches) = (Quotas::default(), Switches::default());
+        for (service, operation, store, burst) in [
+            (Service::SsoAdmin, "ListInstances", None, [20, 20, 20]),
+            // A store is of one account already.
+            (
+                Service::IdentityStore,
+                "ListUsers",
+                Some("d-1"),
+                [20, 20, 0],
+            ),
+            // A global service.
+            (Service::Organizations, "ListAccounts", None, [10, 0, 10]),
+        ] {
+            let here = question((service, operation, store));
+            let elsewhere = Question {
+                region: Some("eu-west-1"),
+                ..here.clone()
+            };
+            let other = Question {
+                account: "222233334444",
+                ..here.clone()
+            };
+            let passed = [&here, &elsewhere, &other]
+                .map(|question| asked(&mut quotas, &switches, question, 0.0, 30));
+            assert_eq!(passed, burst, "{operation}");
+        }
     }
 
     #[test]
@@ -162,7 +237,8 @@ mod tests {
         let (mut quotas, switches) = (Quotas::default(), Switches::default());
         for service in [Service::SsoAdmin, Service::IdentityStore, Service::Sts] {
             for _ in 0..1_000 {
-                assert!(quotas.admit(&settings, &switches, (service, "X", None), 0.0));
+                let question = question((service, "X", None));
+                assert!(quotas.admit(&settings, &switches, &question, 0.0));
             }
         }
     }

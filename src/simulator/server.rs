@@ -17,7 +17,9 @@ use tokio::sync::Semaphore;
 
 use super::call::{Answer, Call, Reply, serve};
 use super::control;
+use super::credentials::Signature;
 use super::failure::{Failure, Service};
+use super::query_protocol::{FORM_CONTENT_TYPE, read_form};
 use super::state::Shared;
 
 /// Bodies above it are refused.
@@ -114,9 +116,8 @@ fn read_call(method: &Method, headers: &HeaderMap, body: &Bytes) -> Call {
         operation: method.to_string(),
         input: None,
         attempt: text("amz-sdk-request").and_then(attempt_of),
-        signed_for: text("authorization")
-            .and_then(signed_service)
-            .map(str::to_owned),
+        signature: text("authorization").and_then(Signature::read),
+        session_token: text("x-amz-security-token").map(str::to_owned),
     };
     if *method != Method::POST {
         return call;
@@ -130,6 +131,7 @@ fn read_call(method: &Method, headers: &HeaderMap, body: &Bytes) -> Call {
             call.service = match prefix {
                 "SWBExternalService" => Some(Service::SsoAdmin),
                 "AWSIdentityStore" => Some(Service::IdentityStore),
+                "AWSOrganizationsV20161128" => Some(Service::Organizations),
                 _ => None,
             };
             call.operation = operation.to_owned();
@@ -150,8 +152,6 @@ fn read_call(method: &Method, headers: &HeaderMap, body: &Bytes) -> Call {
     call
 }
 
-const FORM_CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
-
 /// An empty body is an empty object.
 fn read_json(body: &Bytes) -> Option<Map<String, Value>> {
     if body.is_empty() {
@@ -160,30 +160,10 @@ fn read_json(body: &Bytes) -> Option<Map<String, Value>> {
     serde_json::from_slice(body).ok()
 }
 
-/// A form, undecoded: the only members that matter hold no character that is encoded.
-fn read_form(body: &Bytes) -> Map<String, Value> {
-    let text = String::from_utf8_lossy(body);
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs
-        .map(|(name, value)| (name.to_owned(), Value::from(value)))
-        .collect()
-}
-
 /// N of `attempt=N; max=M`.
 fn attempt_of(header: &str) -> Option<u32> {
     let mut parts = header.split(';').map(str::trim);
     parts.find_map(|part| part.strip_prefix("attempt=")?.parse().ok())
-}
-
-/// The service in `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
-fn signed_service(authorization: &str) -> Option<&str> {
-    let rest = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
-    let mut parts = rest.split(',').map(str::trim);
-    let scope = parts.find_map(|part| part.strip_prefix("Credential="))?;
-    let (rest, terminator) = scope.rsplit_once('/')?;
-    (terminator == "aws4_request")
-        .then(|| rest.rsplit_once('/'))?
-        .map(|(_, service)| service)
 }
 
 fn too_large() -> HttpReply {
@@ -237,10 +217,5 @@ mod tests {
             Some(1)
         );
         assert_eq!(attempt_of("max=3"), None);
-        let header = "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/sso/aws4_request, \
-                      SignedHeaders=host, Signature=00";
-        assert_eq!(signed_service(header), Some("sso"));
-        assert_eq!(signed_service("Bearer x"), None);
-        assert_eq!(signed_service("AWS4-HMAC-SHA256 Credential=AK"), None);
     }
 }

@@ -42,6 +42,14 @@ pub struct Switches {
     /// Whether calls must carry a Signature Version 4 header for the right service. The signature
     /// itself is never checked (§1).
     pub signature_required: bool,
+    /// Whether ListInstances of a member account also shows the organization's instance (§5.9).
+    pub organization_instance_visible_to_members: bool,
+    /// Whether a member account may work with its own applications on the organization's instance
+    /// (§3a: it may list them; about the rest the facts sheet is silent).
+    pub member_account_manages_own_applications: bool,
+    /// Whether accounts are told without the older member `Status`, which AWS announced to retire
+    /// on 2026-09-09 in favour of `State` (§3e).
+    pub account_status_retired: bool,
     /// DeleteAccountAssignment of an absent assignment (§3c).
     pub account_repeat_delete: AccountRepeatDelete,
     /// Whether a create or delete of an account assignment is refused with a ConflictException
@@ -74,6 +82,9 @@ impl Default for Switches {
             membership_question_checks_ids: true,
             member_account_must_filter: true,
             signature_required: true,
+            organization_instance_visible_to_members: true,
+            member_account_manages_own_applications: true,
+            account_status_retired: true,
             account_repeat_delete: AccountRepeatDelete::ResourceNotFound,
             account_overlap_conflicts: true,
             account_unknown_principal: AccountUnknownPrincipal::ResourceNotFound,
@@ -173,6 +184,14 @@ pub struct Settings {
     pub identity_store_rate_per_second: Option<f64>,
     /// Capacity of each of those buckets.
     pub identity_store_burst: f64,
+    /// organizations' rate per calling account; 0 or null is unlimited. No figure is published
+    /// (§4): below sso-admin's, so that whoever walks many accounts meets it.
+    pub organizations_rate_per_second: Option<f64>,
+    /// Capacity of each of those buckets.
+    pub organizations_burst: f64,
+    /// Sessions of AssumeRole end after so long at the latest, whatever was asked for; null leaves
+    /// AWS's lengths. For tests of clients that must renew theirs.
+    pub session_seconds: Option<u64>,
     /// `RetryAfterSeconds` in identitystore's ThrottlingException; null omits it.
     pub throttle_retry_after_seconds: Option<u32>,
     /// Time that every call takes, half of it before the effect and half after.
@@ -207,6 +226,9 @@ impl Default for Settings {
             sso_admin_burst: 20.0,
             identity_store_rate_per_second: Some(20.0),
             identity_store_burst: 20.0,
+            organizations_rate_per_second: Some(10.0),
+            organizations_burst: 10.0,
+            session_seconds: None,
             throttle_retry_after_seconds: Some(1),
             latency_milliseconds: 0,
             jitter_milliseconds: 0,
@@ -229,6 +251,7 @@ impl Settings {
         Settings {
             sso_admin_rate_per_second: None,
             identity_store_rate_per_second: None,
+            organizations_rate_per_second: None,
             odd_page_rate: 0.0,
             omitted_list_rate: 0.0,
             asynchronous_milliseconds: 20,
@@ -261,6 +284,12 @@ impl Settings {
                 self.identity_store_rate_per_second.unwrap_or(0.0),
                 0.0,
             ),
+            (
+                "organizations_rate_per_second",
+                self.organizations_rate_per_second.unwrap_or(0.0),
+                0.0,
+            ),
+            ("organizations_burst", self.organizations_burst, 1.0),
             ("sso_admin_burst", self.sso_admin_burst, 1.0),
             ("identity_store_burst", self.identity_store_burst, 1.0),
         ] {

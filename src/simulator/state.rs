@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::account_assignments::AccountAssignment;
 use super::asynchronous::AsynchronousOperations;
 use super::call_log::CallLog;
+use super::credentials::Sessions;
 use super::faults::Faults;
 use super::quota::Quotas;
 use super::settings::{Settings, Switches};
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) asynchronous: AsynchronousOperations,
     pub(super) quotas: Quotas,
     pub(super) faults: Faults,
+    pub(super) sessions: Sessions,
     pub(super) log: CallLog,
     pub(super) switches: Switches,
     pub(super) settings: Settings,
@@ -68,6 +70,7 @@ impl Shared {
             asynchronous: AsynchronousOperations::default(),
             quotas: Quotas::default(),
             faults: Faults::default(),
+            sessions: Sessions::default(),
             log: CallLog::default(),
             jitter: fastrand::Rng::with_seed(settings.seed),
             switches,

@@ -7,21 +7,25 @@ use std::ops::Bound;
 
 use super::account_store::AccountStore;
 use super::names::{NameKind, Names};
+use super::store_ranges::{links_after, rows_after};
 use super::world::{
     Application, ApplicationProvider, Assignment, Caller, Group, Instance, Membership,
     PrincipalType, User, World,
 };
-use super::world_organization::{Account, Organization};
+use super::world_organization::{AccessKey, Account, Organization, Role};
 
 /// Store id and row id.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 /// The rows of a world and their indices.
 #[derive(Default)]
 pub(super) struct Store {
     pub(super) caller: Caller,
+    /// By access key id.
+    pub(super) callers: BTreeMap<String, AccessKey>,
     pub(super) organization: Option<Organization>,
     pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) roles: BTreeMap<String, Role>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) providers: BTreeMap<String, ApplicationProvider>,
     pub(super) applications: BTreeMap<String, Application>,
@@ -45,9 +49,9 @@ impl From<World> for Store {
         let mut store = Store {
             caller: world.caller,
             organization: world.organization,
-            accounts: (world.accounts.into_iter())
-                .map(|row| (row.account_id.clone(), row))
-                .collect(),
+            callers: keyed(world.callers, |row| &row.access_key_id),
+            accounts: keyed(world.accounts, |row| &row.account_id),
+            roles: keyed(world.roles, |row| &row.role_arn),
             account_side: AccountStore::new(
                 world.permission_sets,
                 world.account_assignments,
@@ -96,6 +100,8 @@ impl Store {
             assignments: self.assignments.iter().cloned().collect(),
             organization: self.organization.clone(),
             accounts: self.accounts.values().cloned().collect(),
+            roles: self.roles.values().cloned().collect(),
+            callers: self.callers.values().cloned().collect(),
             permission_sets: self
                 .account_side
                 .permission_sets
@@ -353,39 +359,12 @@ impl Store {
     }
 }
 
-fn key(store: &str, id: &str) -> Key {
+fn keyed<T>(rows: Vec<T>, key: impl Fn(&T) -> &String) -> BTreeMap<String, T> {
+    rows.into_iter()
+        .map(|row| (key(&row).clone(), row))
+        .collect()
+}
+
+pub(super) fn key(store: &str, id: &str) -> Key {
     (store.to_owned(), id.to_owned())
-}
-
-fn rows_after<'a, T>(
-    rows: &'a BTreeMap<Key, T>,
-    store: &str,
-    id: Option<&str>,
-) -> impl Iterator<Item = &'a T> {
-    let from = match id {
-        Some(id) => Bound::Excluded(key(store, id)),
-        None => Bound::Included(key(store, "")),
-    };
-    let store = store.to_owned();
-    rows.range((from, Bound::Unbounded))
-        .take_while(move |((of, _), _)| *of == store)
-        .map(|(_, row)| row)
-}
-
-/// Links of `of`, beyond all links to `after`.
-fn links_after<'a>(
-    links: &'a BTreeSet<(String, String, String)>,
-    of: &str,
-    after: Option<&str>,
-) -> impl Iterator<Item = &'a (String, String, String)> + use<'a> {
-    let first = (
-        of.to_owned(),
-        after.unwrap_or_default().to_owned(),
-        String::new(),
-    );
-    let (of, after) = (of.to_owned(), after.map(str::to_owned));
-    links
-        .range(first..)
-        .take_while(move |(first, _, _)| *first == of)
-        .filter(move |(_, second, _)| Some(second) != after.as_ref())
 }

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::account_assignments::{AccountAssignment, PermissionSet, ProvisionedPermissionSet};
-use super::world_organization::{Account, Organization};
+use super::world_organization::{AccessKey, Account, Organization, Role};
 
 /// Everything that exists on the far side of the API. Orphaned assignments (of principals that are
 /// gone) are part of a lawful world: aws-api.md §5.6.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct World {
-    /// Who AWS takes the client for. One identity for all clients of a simulator.
+    /// Who AWS takes a client for whose access key nobody lists.
     #[serde(default)]
     pub caller: Caller,
-    /// Instances that the caller can see.
+    /// Instances of all accounts and Regions.
     #[serde(default)]
     pub instances: Vec<Instance>,
     /// The catalogue of application providers.
@@ -39,12 +39,18 @@ pub struct World {
     /// Application assignments, orphaned ones among them.
     #[serde(default)]
     pub assignments: Vec<Assignment>,
-    /// What the accounts are in. Absent: every instance is the organization's.
+    /// What the accounts are in. Absent: every caller sees and manages every instance.
     #[serde(default)]
     pub organization: Option<Organization>,
     /// Accounts of the organization.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Roles that AssumeRole can give.
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    /// Access keys of others than `caller`.
+    #[serde(default)]
+    pub callers: Vec<AccessKey>,
     /// Permission sets of all instances.
     #[serde(default)]
     pub permission_sets: Vec<PermissionSet>,
@@ -102,7 +108,8 @@ pub struct Instance {
     /// Epoch seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_date_seconds: Option<f64>,
-    /// The Region in which the instance was enabled. The simulator is one Region.
+    /// The Region in which the instance was enabled; it is not to be found from another. Absent: it
+    /// is found from each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_region: Option<String>,
     /// Whether ids made in its store begin with the store's ten digits, as in older stores

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::patterns::{self, Shape};
 use super::world::World;
 use super::world_check_accounts;
+use super::world_organization;
 
 /// Why a world cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,8 @@ impl World {
             let place = format!("memberships[{at}].membership_id");
             unique(place, &row.membership_id, &patterns::PRINCIPAL_ID)?;
         }
-        self.check_references()
+        self.check_references()?;
+        world_organization::check(self)
     }
 
     fn check_references(&self) -> Result<(), WorldError> {

@@ -8,6 +8,7 @@ use super::world::{
     PrincipalType, User, World,
 };
 use super::world_demo_accounts::{account_assignments, permission_sets};
+use super::world_organization::{Account, AccountStatus, FeatureSet, Organization, Role};
 use super::world_texts::{provider_arn, providers};
 
 const ACCOUNT: &str = "111122223333";
@@ -79,6 +80,14 @@ const GROUPS: &[(&str, &str, &str, &[usize])] = &[
     ("000000000013", "contractors", "Nobody at the moment", &[]),
 ];
 
+/// Id, name, status. The first one is the management account.
+const ACCOUNTS: &[(&str, &str, AccountStatus)] = &[
+    (ACCOUNT, "management", AccountStatus::Active),
+    ("222233334444", "production", AccountStatus::Active),
+    ("333344445555", "sandbox", AccountStatus::Active),
+    ("444455556666", "former-project", AccountStatus::Suspended),
+];
+
 /// Id, name, provider, assignment required.
 const APPLICATIONS: &[(&str, &str, &str, bool)] = &[
     ("0123456789abcdef", "Amazon Redshift", "Redshift", true),
@@ -88,8 +97,10 @@ const APPLICATIONS: &[(&str, &str, &str, bool)] = &[
 
 impl World {
     /// One organization instance; `engineering` has three members and no application yet,
-    /// `analysts` have Amazon QuickSight, `contractors` are nobody, and the Wiki is open. Of three
-    /// permission sets each is had by somebody in one account.
+    /// `analysts` have Amazon QuickSight, `contractors` are nobody, and the Wiki is open. The
+    /// organization has three accounts in use, whose role `usher-audit` the first one may assume,
+    /// and a suspended one; of three permission
+    /// sets each is had by somebody in one of them.
     pub fn demo() -> World {
         let instance_arn = format!("arn:aws:sso:::instance/{INSTANCE_ID}");
         let instance = Instance {
@@ -117,15 +128,37 @@ impl World {
                 assignment(1, PrincipalType::Group, GROUPS[1].0),
                 assignment(1, PrincipalType::User, USERS[0].0),
             ],
+            organization: Some(Organization {
+                id: "o-exampleorg01".to_owned(),
+                management_account_id: ACCOUNT.to_owned(),
+                feature_set: FeatureSet::All,
+                delegated_administrators: Vec::new(),
+            }),
+            accounts: ACCOUNTS.iter().map(account).collect(),
+            roles: ACCOUNTS
+                .iter()
+                .map(|(id, _, _)| Role::new(id, "usher-audit", None, &[ACCOUNT]))
+                .collect(),
+            callers: Vec::new(),
+            provisioned: Vec::new(),
             permission_sets: permission_sets(INSTANCE_ID, CREATED_SECONDS),
             account_assignments: account_assignments(INSTANCE_ID, id),
-            ..World::default()
         }
     }
 }
 
 fn id(suffix: &str) -> String {
     format!("d4e8f4a8-0000-4000-8000-{suffix}")
+}
+
+fn account((id, name, status): &(&str, &str, AccountStatus)) -> Account {
+    Account {
+        account_id: (*id).to_owned(),
+        name: (*name).to_owned(),
+        email: format!("aws+{name}@example.com"),
+        status: *status,
+        joined_at_seconds: Some(CREATED_SECONDS),
+    }
 }
 
 fn application_arn(id: &str) -> String {

@@ -11,26 +11,30 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, ExternalId, Group, Instance, InstanceStatus,
     Membership, PrincipalType, User, World,
 };
+use super::world_generate_organization as organization;
 use super::world_sizes::WorldSizes;
 use super::world_texts::{AWKWARD_TEXTS, AWKWARD_USER_NAMES, PROVIDERS, provider_arn, providers};
 
 /// 2024-01-01T00:00:00Z: the generated past begins here, so that no clock enters a world.
-const FIRST_DAY_SECONDS: f64 = 1_704_067_200.0;
+pub(super) const FIRST_DAY_SECONDS: f64 = 1_704_067_200.0;
 
 impl World {
-    /// One instance with a world of these sizes.
+    /// A world of these sizes: one instance, and those of accounts if there are any.
     pub fn generate(seed: u64, sizes: &WorldSizes) -> World {
         let mut generator = Generator::new(seed);
-        for at in 0..sizes.users {
-            generator.add_user(at);
-        }
-        for at in 0..sizes.groups {
-            generator.add_group(at, sizes.members_per_group);
-        }
-        for at in 0..sizes.applications {
-            generator.add_application(at, sizes.assignments_per_application);
-        }
+        let (others, share) = (
+            organization::account_instances_of(sizes),
+            organization::sizes_of_account_instance(sizes),
+        );
+        generator.fill(&WorldSizes {
+            applications: sizes.applications - others * share.applications,
+            groups: sizes.groups - others * share.groups,
+            users: sizes.users - others * share.users,
+            ..sizes.clone()
+        });
+        organization::add_organization(&mut generator.world, seed, sizes);
         generator.add_account_side(sizes);
+        organization::add_account_instances(&mut generator.world, seed, sizes);
         generator.world
     }
 }
@@ -42,7 +46,20 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    fn new(seed: u64) -> Generator {
+    /// Fills the generator's instance and its store.
+    pub(super) fn fill(&mut self, sizes: &WorldSizes) {
+        for at in 0..sizes.users {
+            self.add_user(at);
+        }
+        for at in 0..sizes.groups {
+            self.add_group(at, sizes.members_per_group);
+        }
+        for at in 0..sizes.applications {
+            self.add_application(at, sizes.assignments_per_application);
+        }
+    }
+
+    pub(super) fn new(seed: u64) -> Generator {
         let mut random = Rng::with_seed(seed);
         let caller = Caller::default();
         let instance = Instance {
@@ -202,7 +219,7 @@ impl Generator {
                 .is_multiple_of(2)
                 .then(|| format!("What application {at} is for")),
             created_date_seconds: self.moment(),
-            created_from: Some("us-east-1".to_owned()),
+            created_from: self.instance.primary_region.clone(),
             portal_visibility: EnabledStatus::Enabled,
         };
         self.assign(&row.application_arn, at, assignments);

@@ -1,4 +1,4 @@
-//! How large a generated world is. Only numbers.
+//! How large a generated world is. Only numbers and names.
 
 /// How large a generated world is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +13,19 @@ pub struct WorldSizes {
     pub assignments_per_application: usize,
     /// Mean of members of a group that is not empty.
     pub members_per_group: usize,
+    /// Accounts of the organization, the management account first, the delegated administrator
+    /// second and a suspended one last; none is no organization.
+    pub accounts: usize,
+    /// Account instances with stores of their own. They share half of the applications, groups and
+    /// users above; at most one an account in use that is neither of the first two.
+    pub account_instances: usize,
+    /// Name of a role in every account, which the management account and the delegated
+    /// administrator may assume; absent makes none.
+    pub role_name: Option<String>,
+    /// The external id of those roles.
+    pub role_external_id: Option<String>,
     /// Permission sets.
     pub permission_sets: usize,
-    /// Accounts that can have account assignments.
-    pub accounts: usize,
     /// Mean of assignments of an account; each has between none and twice as many, over all
     /// permission sets.
     pub assignments_per_account: usize,
@@ -31,8 +40,11 @@ impl Default for WorldSizes {
             users: 500,
             assignments_per_application: 10,
             members_per_group: 10,
-            permission_sets: 0,
             accounts: 0,
+            account_instances: 0,
+            role_name: None,
+            role_external_id: None,
+            permission_sets: 0,
             assignments_per_account: 0,
         }
     }

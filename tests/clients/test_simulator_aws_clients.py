@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import urllib.request
 
 import boto3
@@ -39,13 +40,19 @@ class Simulator:
             self.environment[name] = value
         self.url = self.environment["AWS_ENDPOINT_URL"]
 
-    def client(self, service):
+    def client(self, service, region=None, credentials=None):
+        """A client of the simulator's own caller, or of what AssumeRole gave."""
+        given = credentials or {
+            "AccessKeyId": self.environment["AWS_ACCESS_KEY_ID"],
+            "SecretAccessKey": self.environment["AWS_SECRET_ACCESS_KEY"],
+        }
         return boto3.client(
             service,
             endpoint_url=self.url,
-            region_name=self.environment["AWS_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=region or self.environment["AWS_REGION"],
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given.get("SessionToken"),
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
 
@@ -92,6 +99,17 @@ def simulator():
 def large():
     running = Simulator("--seed", "7", "--settings", '{"sso_admin_rate_per_second": null, '
                         '"identity_store_rate_per_second": null, "odd_page_rate": 0.5}')
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def organization():
+    running = Simulator(
+        "--seed", "11", "--accounts", "30", "--account-instances", "2",
+        "--role-name", "usher-audit", "--role-external-id", "a-handshake",
+        "--settings", '{"odd_page_rate": 0.5, "organizations_rate_per_second": null}',
+    )
     yield running
     running.end()
 
@@ -269,3 +287,67 @@ def test_errors_are_the_modelled_ones_with_their_members(simulator):
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         simulator.client("sts").get_session_token()
     assert caught.value.response["Error"]["Code"] == "InvalidAction"
+
+
+def test_boto3_walks_an_organization_through_assumed_roles(organization):
+    world = organization.control("GET", "world")
+    pages = organization.client("organizations").get_paginator("list_accounts").paginate()
+    accounts = [each for page in pages for each in page["Accounts"]]
+    assert {each["Id"]: each["Name"] for each in accounts} == {
+        each["account_id"]: each["name"] for each in world["accounts"]
+    }
+    sts = organization.client("sts")
+    regions = sorted({each["primary_region"] for each in world["instances"]})
+    found, refused = {}, []
+    for account in accounts:
+        role = f"arn:aws:iam::{account['Id']}:role/usher-audit"
+        try:
+            given = sts.assume_role(
+                RoleArn=role, RoleSessionName="audit", ExternalId="a-handshake"
+            )["Credentials"]
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDenied"
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+            refused.append(account["State"])
+            continue
+        assert given["Expiration"].timestamp() > time.time()
+        identity = organization.client("sts", credentials=given).get_caller_identity()
+        assert identity["Account"] == account["Id"]
+        for region in regions:
+            sso = organization.client("sso-admin", region, given)
+            shown = [
+                each
+                for page in sso.get_paginator("list_instances").paginate()
+                for each in page.get("Instances", [])
+            ]
+            own = [each for each in shown if each["OwnerAccountId"] == account["Id"]]
+            found |= {each["InstanceArn"]: (account["Id"], region) for each in own}
+    assert refused == ["SUSPENDED"]
+    assert found == {
+        each["instance_arn"]: (each["owner_account_id"], each["primary_region"])
+        for each in world["instances"]
+    }
+
+
+def test_the_cli_assumes_a_role(organization):
+    world = organization.control("GET", "world")
+    member = next(
+        each["owner_account_id"]
+        for each in world["instances"]
+        if each["owner_account_id"] != "111122223333"
+    )
+    role = ("--role-arn", f"arn:aws:iam::{member}:role/usher-audit", "--role-session-name", "cli")
+    said = organization.cli("sts", "assume-role", *role, expect=255)
+    assert "AccessDenied" in said and "sts:AssumeRole" in said
+    given = organization.cli("sts", "assume-role", *role, "--external-id", "a-handshake")
+    organization.environment |= {
+        "AWS_ACCESS_KEY_ID": given["Credentials"]["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["Credentials"]["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["Credentials"]["SessionToken"],
+    }
+    told = organization.cli("sts", "get-caller-identity")
+    assert told["Account"] == member and told["Arn"] == given["AssumedRoleUser"]["Arn"]
+    told = organization.cli("organizations", "describe-organization")
+    assert told["Organization"]["MasterAccountId"] == "111122223333"
+    said = organization.cli("organizations", "list-accounts", expect=255)
+    assert "AccessDeniedException" in said

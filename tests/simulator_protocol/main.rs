@@ -2,7 +2,6 @@
 //! is what AWS would show. One file an idea; this one holds the clients.
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
-
 mod account_assignments;
 mod account_bench;
 mod account_faults;
@@ -10,10 +9,14 @@ mod control;
 mod directory;
 mod faults;
 mod instances;
+mod organization;
 mod paging;
 mod permission_sets;
+mod places;
+mod sessions;
 mod strictness;
 mod switches;
+mod views;
 
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ssoadmin::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};

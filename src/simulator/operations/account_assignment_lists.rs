@@ -45,7 +45,10 @@ pub(super) fn list_for_principal(
     let max_results = read_paging(input, Service::SsoAdmin);
     input.finish()?;
     let instance = context.organization_instance(&instance_arn)?;
-    if !context.store.is_callers_instance(instance) {
+    if !context
+        .store
+        .is_callers_instance(&context.identity.caller, instance)
+    {
         return Err(context.not_authorized(&instance_arn));
     }
     let mut principals = BTreeSet::from([(principal_type, principal_id.clone())]);

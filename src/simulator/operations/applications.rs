@@ -24,8 +24,8 @@ pub(super) fn list_applications(
     let max_results = read_paging(input, Service::SsoAdmin);
     input.finish()?;
     let (account, provider) = filter.unwrap_or_default();
-    let instance = context.instance(&instance_arn)?;
-    let own = account.as_deref() == Some(context.store.caller.account_id.as_str());
+    let instance = context.working_instance(&instance_arn)?;
+    let own = account.as_deref() == Some(context.identity.caller.account_id.as_str());
     context.member_account_filter(instance, own)?;
     let page = context.page(input, max_results, APPLICATIONS_AT_MOST)?;
     let after = page.after();

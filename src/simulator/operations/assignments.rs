@@ -9,7 +9,8 @@ use super::super::failure::{Failure, Service};
 use super::super::input::Input;
 use super::super::patterns;
 use super::super::settings::{RepeatCreate, RepeatDelete, UnknownPrincipal};
-use super::super::world::{Assignment, EnabledStatus, PrincipalType};
+use super::super::views::Relation;
+use super::super::world::{Assignment, EnabledStatus, Instance, PrincipalType};
 use super::{Context, ROWS_AT_MOST, read_paging};
 
 /// Groups that can be assigned to one application (aws-api.md §4, not adjustable).
@@ -96,7 +97,7 @@ pub(super) fn create_application_assignment(
 
 fn check_principal(context: &Context<'_>, assignment: &Assignment) -> Result<(), Failure> {
     let application = context.application(&assignment.application_arn)?;
-    let instance = context.instance(&application.instance_arn)?;
+    let instance = context.working_instance(&application.instance_arn)?;
     let (store, id) = (&instance.identity_store_id, &assignment.principal_id);
     let known = match assignment.principal_type {
         PrincipalType::User => context.store.user(store, id).is_some(),
@@ -217,6 +218,23 @@ fn from_key(application_arn: &str, key: &str) -> Option<Assignment> {
     })
 }
 
+/// A member account may ask the organization's instance about its own application only.
+fn check_members_filter(
+    context: &Context<'_>,
+    instance: &Instance,
+    application_arn: &str,
+) -> Result<(), Failure> {
+    let caller = &context.identity.caller;
+    let restricted = context.store.relation(caller, instance) == Relation::Member
+        && context.switches.member_account_must_filter;
+    let application = context.store.applications.get(application_arn);
+    let own = application.is_some_and(|row| context.is_members_own(row));
+    if restricted && !own {
+        return Err(context.not_authorized(application_arn));
+    }
+    Ok(())
+}
+
 pub(super) fn list_for_principal(
     context: &mut Context<'_>,
     input: &mut Input<'_>,
@@ -228,8 +246,11 @@ pub(super) fn list_for_principal(
     });
     let max_results = read_paging(input, Service::SsoAdmin);
     input.finish()?;
-    let instance = context.instance(&instance_arn)?;
+    let instance = context.working_instance(&instance_arn)?;
     let application = filter.flatten();
+    if let Some(arn) = &application {
+        check_members_filter(context, instance, arn)?;
+    }
     context.member_account_filter(instance, application.is_some())?;
     let mut principals = BTreeSet::from([(principal_type, principal_id.clone())]);
     if principal_type == PrincipalType::User && context.switches.group_rows_for_user {

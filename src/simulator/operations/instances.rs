@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::failure::{Failure, Service};
 use super::super::input::Input;
 use super::super::patterns;
+use super::super::views::is_in_region;
 use super::super::world::Instance;
 use super::{Context, ROWS_AT_MOST, put, read_paging};
 
@@ -15,12 +16,16 @@ pub(super) fn list_instances(
     context: &mut Context<'_>,
     input: &mut Input<'_>,
 ) -> Result<Value, Failure> {
-    input.text("RegionScope", &patterns::REGION_SCOPE);
+    let scope = input.text("RegionScope", &patterns::REGION_SCOPE);
     let max_results = read_paging(input, Service::SsoAdmin);
     input.finish()?;
     let page = context.page(input, max_results, INSTANCES_AT_MOST)?;
     let after = page.after();
+    let everywhere = scope.as_deref() == Some("ALL_REGIONS");
+    let (caller, switches) = (&context.identity.caller, context.switches);
     let rows = (context.store.instances.values())
+        .filter(|row| everywhere || is_in_region(context.identity, row))
+        .filter(|row| context.store.sees(caller, row, switches))
         .filter(|row| after.is_none_or(|after| row.instance_arn.as_str() > after))
         .map(|row| {
             (
@@ -38,7 +43,12 @@ pub(super) fn describe_instance(
 ) -> Result<Value, Failure> {
     let instance_arn = input.required_text("InstanceArn", &patterns::INSTANCE_ARN);
     input.finish()?;
-    let mut reply = instance_members(context.known_instance(&instance_arn)?);
+    let instance = context.known_instance(&instance_arn)?;
+    let caller = &context.identity.caller;
+    if !context.store.sees(caller, instance, context.switches) {
+        return Err(context.not_authorized(&instance_arn));
+    }
+    let mut reply = instance_members(instance);
     let encryption = json!({"KeyType": "AWS_OWNED_KMS_KEY", "EncryptionStatus": "ENABLED"});
     reply.insert("EncryptionConfigurationDetails".to_owned(), encryption);
     Ok(Value::Object(reply))

@@ -10,6 +10,7 @@ mod caller;
 mod groups;
 mod instances;
 mod memberships;
+mod organizations;
 mod permission_sets;
 mod provisioning;
 mod user_attributes;
@@ -17,14 +18,16 @@ mod users;
 
 use serde_json::{Map, Value, json};
 
-use super::account_assignments::{AccountAssignment, PermissionSet};
+use super::account_assignments::AccountAssignment;
 use super::asynchronous::{AsynchronousOperations, AsynchronousRecord};
+use super::credentials::{Identity, Sessions};
 use super::failure::{Failure, Service};
 use super::input::Input;
 use super::paging::{Page, PageRequest, omits_empty_list};
 use super::patterns;
 use super::settings::{Settings, Switches, UnknownInstance};
 use super::store::Store;
+use super::views::{Relation, is_in_region};
 use super::visibility::Visibility;
 use super::world::{Application, Assignment, Instance, InstanceStatus};
 
@@ -43,6 +46,9 @@ pub(super) struct Context<'a> {
     pub(super) operation: &'static Operation,
     pub(super) store: &'a mut Store,
     pub(super) visibility: &'a mut Visibility<Assignment>,
+    pub(super) sessions: &'a mut Sessions,
+    /// Who calls, and from where.
+    pub(super) identity: &'a Identity,
     pub(super) account_visibility: &'a mut Visibility<AccountAssignment>,
     pub(super) asynchronous: &'a mut AsynchronousOperations,
     pub(super) beginning: Beginning,
@@ -76,6 +82,10 @@ macro_rules! operations {
 
 operations! {
     Sts "GetCallerIdentity" => caller::get_caller_identity;
+    Sts "AssumeRole" => caller::assume_role;
+    Organizations "ListAccounts" => organizations::list_accounts;
+    Organizations "DescribeOrganization" => organizations::describe_organization;
+    Organizations "ListDelegatedAdministrators" => organizations::list_delegated_administrators;
     SsoAdmin "ListInstances" => instances::list_instances;
     SsoAdmin "DescribeInstance" => instances::describe_instance;
     SsoAdmin "ListApplicationProviders" => instances::list_application_providers;
@@ -148,11 +158,41 @@ impl Context<'_> {
     pub(super) fn run(&mut self, members: &Map<String, Value>) -> Result<Value, Failure> {
         self.visibility.settle(self.now_seconds);
         self.account_visibility.settle(self.now_seconds);
+        self.leave_to_management(members)?;
         (self.operation.run)(self, &mut Input::new(members))
     }
 
-    /// The instance that a call names, if it can be worked with.
+    /// Access to the management account is its own affair, whoever else manages the instance.
+    fn leave_to_management(&self, members: &Map<String, Value>) -> Result<(), Failure> {
+        let text = |member| members.get(member).and_then(Value::as_str);
+        let instance = text("InstanceArn").and_then(|arn| self.store.instances.get(arn));
+        let (caller, operation) = (&self.identity.caller, self.operation.name);
+        let left = instance.filter(|instance| {
+            let target = text("TargetId");
+            (self.store).is_left_to_management(caller, operation, instance, target)
+        });
+        left.map_or(Ok(()), |instance| {
+            Err(self.not_authorized(&instance.instance_arn))
+        })
+    }
+
+    /// The instance that a call names, if it can be worked with and the caller manages it.
     fn instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        let instance = self.working_instance(instance_arn)?;
+        self.check_management(instance, instance_arn)?;
+        Ok(instance)
+    }
+
+    fn check_management(&self, instance: &Instance, resource: &str) -> Result<(), Failure> {
+        if self.store.may_manage(&self.identity.caller, instance) {
+            return Ok(());
+        }
+        Err(self.not_authorized(resource))
+    }
+
+    /// The instance that a call names, if it can be worked with, whoever calls: the operation says
+    /// who may.
+    fn working_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
         let instance = self.known_instance(instance_arn)?;
         if instance.status == InstanceStatus::Active {
             return Ok(instance);
@@ -167,6 +207,7 @@ impl Context<'_> {
         self.store
             .instances
             .get(instance_arn)
+            .filter(|instance| is_in_region(self.identity, instance))
             .ok_or_else(|| match self.switches.unknown_instance {
                 UnknownInstance::AccessDenied => self.not_authorized(instance_arn),
                 UnknownInstance::Validation => {
@@ -176,7 +217,7 @@ impl Context<'_> {
     }
 
     fn not_authorized(&self, resource: &str) -> Failure {
-        let caller_arn = &self.store.caller.arn;
+        let caller_arn = &self.identity.caller.arn;
         Failure::not_authorized(
             caller_arn,
             self.operation.service,
@@ -191,42 +232,35 @@ impl Context<'_> {
             .store
             .applications
             .get(application_arn)
+            .filter(|application| self.is_here(application))
             .ok_or_else(|| {
                 Failure::not_found(format!(
                     "Application with ARN {application_arn} is not found."
                 ))
             })?;
-        self.instance(&application.instance_arn)?;
+        let own = self.switches.member_account_manages_own_applications
+            && self.is_members_own(application);
+        if own {
+            self.working_instance(&application.instance_arn)?;
+        } else {
+            self.instance(&application.instance_arn)?;
+        }
         Ok(application)
     }
 
-    /// The instance that a call about accounts names: not an account instance (§5.8).
-    fn organization_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
-        let instance = self.instance(instance_arn)?;
-        if self.store.is_account_instance(instance) {
-            return Err(Failure::validation(format!(
-                "The operation is not supported for the account instance {instance_arn}."
-            )));
-        }
-        Ok(instance)
+    /// Whether the application's instance is in the Region of the call.
+    fn is_here(&self, application: &Application) -> bool {
+        let instance = self.store.instances.get(&application.instance_arn);
+        instance.is_none_or(|instance| is_in_region(self.identity, instance))
     }
 
-    /// The permission set that a call names, of the instance that it names.
-    fn permission_set(
-        &self,
-        instance_arn: &str,
-        permission_set_arn: &str,
-    ) -> Result<&PermissionSet, Failure> {
-        self.organization_instance(instance_arn)?;
-        let sets = &self.store.account_side.permission_sets;
-        let found = sets.get(permission_set_arn);
-        found
-            .filter(|row| row.instance_arn == instance_arn)
-            .ok_or_else(|| {
-                Failure::not_found(format!(
-                    "Could not find PermissionSet with ARN {permission_set_arn}."
-                ))
-            })
+    /// Whether a member account asks the organization's instance for its own application.
+    fn is_members_own(&self, application: &Application) -> bool {
+        let caller = &self.identity.caller;
+        let instance = self.store.instances.get(&application.instance_arn);
+        let member =
+            instance.is_some_and(|row| self.store.relation(caller, row) == Relation::Member);
+        member && application.application_account == caller.account_id
     }
 
     /// The bare id of the store that a call names by id or by ARN.
@@ -235,10 +269,11 @@ impl Context<'_> {
         let known = self.store.instance_of_store(id).filter(|instance| {
             id == identity_store || instance.identity_store_arn() == identity_store
         });
-        match known {
-            Some(_) => Ok(id.to_owned()),
-            None => Err(Failure::resource_not_found("IDENTITY_STORE", id)),
-        }
+        let instance = known
+            .filter(|instance| is_in_region(self.identity, instance))
+            .ok_or_else(|| Failure::resource_not_found("IDENTITY_STORE", id))?;
+        self.check_management(instance, &instance.identity_store_arn())?;
+        Ok(id.to_owned())
     }
 
     /// A member account must ask the organization's instance for its own applications (§3a).
@@ -247,11 +282,12 @@ impl Context<'_> {
         instance: &Instance,
         filtered_to_own: bool,
     ) -> Result<(), Failure> {
-        let caller = &self.store.caller;
+        let caller = &self.identity.caller;
         let free = caller.account_id == instance.owner_account_id
-            || caller.delegated_administrator
+            || self.store.administers(caller)
             || !self.switches.member_account_must_filter;
-        if free || filtered_to_own {
+        let stranger = self.store.relation(caller, instance) == Relation::Stranger;
+        if !stranger && (free || filtered_to_own) {
             return Ok(());
         }
         Err(self.not_authorized(&instance.instance_arn))
@@ -308,7 +344,7 @@ impl Context<'_> {
 fn read_paging(input: &mut Input<'_>, service: Service) -> Option<usize> {
     let token = match service {
         Service::IdentityStore => &patterns::IDENTITY_STORE_TOKEN,
-        Service::SsoAdmin | Service::Sts => &patterns::SSO_ADMIN_TOKEN,
+        _ => &patterns::SSO_ADMIN_TOKEN,
     };
     input.text("NextToken", token);
     input

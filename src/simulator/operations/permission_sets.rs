@@ -6,6 +6,7 @@ use super::super::account_assignments::PermissionSet;
 use super::super::failure::{Failure, Service};
 use super::super::input::Input;
 use super::super::patterns;
+use super::super::world::Instance;
 use super::{Context, ROWS_AT_MOST, put, read_paging};
 
 /// Permission sets of an instance (aws-api.md §4).
@@ -125,4 +126,35 @@ fn permission_set_reply(row: &PermissionSet) -> Value {
     put(&mut members, "SessionDuration", duration);
     put(&mut members, "RelayState", row.relay_state.as_deref());
     json!({ "PermissionSet": members })
+}
+
+impl Context<'_> {
+    /// The instance that a call about accounts names: not an account instance (§5.8).
+    pub(super) fn organization_instance(&self, instance_arn: &str) -> Result<&Instance, Failure> {
+        let instance = self.instance(instance_arn)?;
+        if self.store.is_account_instance(instance) {
+            return Err(Failure::validation(format!(
+                "The operation is not supported for the account instance {instance_arn}."
+            )));
+        }
+        Ok(instance)
+    }
+
+    /// The permission set that a call names, of the instance that it names.
+    pub(super) fn permission_set(
+        &self,
+        instance_arn: &str,
+        permission_set_arn: &str,
+    ) -> Result<&PermissionSet, Failure> {
+        self.organization_instance(instance_arn)?;
+        let sets = &self.store.account_side.permission_sets;
+        let found = sets.get(permission_set_arn);
+        found
+            .filter(|row| row.instance_arn == instance_arn)
+            .ok_or_else(|| {
+                Failure::not_found(format!(
+                    "Could not find PermissionSet with ARN {permission_set_arn}."
+                ))
+            })
+    }
 }
