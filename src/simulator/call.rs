@@ -11,8 +11,9 @@ use super::call_log::{CallEffect, CallOutcome, CallRecord};
 use super::credentials::{Identity, Signature, identify};
 use super::failure::{Failure, Service};
 use super::faults::{Ending, Plan, Target, omit_members};
-use super::operations::{self, Context, Operation};
+use super::operations::{self, Beginning, Context, Operation};
 use super::query_protocol;
+use super::settings::Settings;
 use super::state::{Shared, State};
 
 /// A call as the wire told it.
@@ -151,6 +152,7 @@ fn admit(shared: &Shared, call: &Call) -> Admitted {
         effect: CallEffect::None,
         effect_time_seconds: None,
         faults: Vec::new(),
+        asynchronous: None,
     };
     let capacity = state.settings.log_capacity;
     let sequence = state.log.add(record, capacity);
@@ -235,14 +237,16 @@ fn decide(
 
 /// What an AccessDenied message names: the nearest thing that the input names.
 fn resource_of(input: &Map<String, Value>) -> &str {
-    [
+    let members = [
         "ApplicationArn",
+        "PermissionSetArn",
         "InstanceArn",
         "IdentityStoreId",
         "RoleArn",
-    ]
-    .iter()
-    .find_map(|member| input.get(*member)?.as_str())
+    ];
+    (members
+        .iter()
+        .find_map(|member| input.get(*member)?.as_str()))
     .unwrap_or("*")
 }
 
@@ -259,12 +263,22 @@ fn apply(
     let lag = (admission.plan)
         .visibility_milliseconds
         .unwrap_or(state.settings.visibility_milliseconds);
+    let beginning = Beginning {
+        sequence,
+        milliseconds: (admission.plan.asynchronous_milliseconds)
+            .unwrap_or_else(|| asynchronous_milliseconds(&state.settings, &mut state.jitter)),
+        failure: admission.plan.asynchronous_failure.clone(),
+        begun: None,
+    };
     let mut context = Context {
         operation: admission.operation,
         store: &mut state.store,
         visibility: &mut state.visibility,
         sessions: &mut state.sessions,
         identity: &admission.identity,
+        account_visibility: &mut state.account_visibility,
+        asynchronous: &mut state.asynchronous,
+        beginning,
         settings: &state.settings,
         switches: &state.switches,
         now_seconds,
@@ -273,15 +287,28 @@ fn apply(
     };
     let result = context.run(input);
     let changed = context.changed;
+    let begun = context.beginning.begun;
+    // The only quota that is known inside an operation is that of operations in progress.
+    let throttled = (result.as_ref()).is_err_and(|failure| failure.code == "ThrottlingException");
     state.log.update(sequence, |record| {
-        record.effect = if changed {
-            CallEffect::Applied
-        } else {
-            CallEffect::None
+        record.throttled |= throttled;
+        record.effect = match (changed, &begun) {
+            (true, _) => CallEffect::Applied,
+            (false, Some(_)) => CallEffect::Later,
+            (false, None) => CallEffect::None,
         };
+        record.asynchronous = begun;
         record.effect_time_seconds = changed.then_some(now_seconds);
     });
     result
+}
+
+/// How long an account assignment operation takes that begins now.
+fn asynchronous_milliseconds(settings: &Settings, jitter: &mut fastrand::Rng) -> u64 {
+    let most = settings.asynchronous_jitter_milliseconds;
+    // Nothing is drawn where nothing is spread, so that latencies keep to their seed.
+    let more = if most > 0 { jitter.u64(0..=most) } else { 0 };
+    settings.asynchronous_milliseconds.saturating_add(more)
 }
 
 fn apply_later(

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::asynchronous::AsynchronousRecord;
+
 /// One call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -41,6 +43,9 @@ pub struct CallRecord {
     pub effect_time_seconds: Option<f64>,
     /// Kinds of the scripted faults that hit.
     pub faults: Vec<String>,
+    /// The operation that it began, if that ends after the call; kept up to date until then.
+    #[serde(default)]
+    pub asynchronous: Option<AsynchronousRecord>,
 }
 
 /// How a call ended for the client.
@@ -67,7 +72,7 @@ pub enum CallEffect {
     None,
     /// It changed the world.
     Applied,
-    /// It was dropped and will be carried out later.
+    /// It was dropped, or is an asynchronous operation, and will be carried out later.
     Later,
 }
 
@@ -147,6 +152,7 @@ mod tests {
             effect: CallEffect::None,
             effect_time_seconds: None,
             faults: Vec::new(),
+            asynchronous: None,
         }
     }
 

@@ -49,6 +49,12 @@ pub struct SimulateArgs {
     /// External id of those roles
     #[arg(long, value_name = "TEXT", requires = "role_name")]
     role_external_id: Option<String>,
+    /// Permission sets of a made world
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    permission_sets: Option<usize>,
+    /// Mean of account assignments per account of a made world
+    #[arg(long, value_name = "COUNT", requires = "seed")]
+    assignments_per_account: Option<usize>,
     /// Switches as JSON, for example '{"repeat_create":"conflict"}'; see docs/simulator.md
     #[arg(long, value_name = "JSON", value_parser = parse::<Switches>)]
     switches: Option<Switches>,
@@ -115,6 +121,9 @@ fn world_of(args: &SimulateArgs) -> Result<World, SimulatorError> {
         account_instances: args.account_instances.unwrap_or(default.account_instances),
         role_name: args.role_name.clone(),
         role_external_id: args.role_external_id.clone(),
+        permission_sets: args.permission_sets.unwrap_or(default.permission_sets),
+        assignments_per_account: (args.assignments_per_account)
+            .unwrap_or(default.assignments_per_account),
     };
     let world = World::generate(seed, &sizes);
     // A role's name and external id come from the command line.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::control_accounts::{delete_permission_set, put_permission_set, show_outstanding};
 use super::faults::Fault;
 use super::patterns;
 use super::state::{Shared, State};
@@ -18,7 +19,7 @@ pub(super) const PATH: &str = "/_control/";
 /// Calls in one answer unless `limit` says otherwise.
 const CALLS_SHOWN: usize = 10_000;
 
-type ControlAnswer = Result<Value, (StatusCode, String)>;
+pub(super) type ControlAnswer = Result<Value, (StatusCode, String)>;
 
 /// Answers one request.
 pub(super) fn answer(
@@ -66,6 +67,9 @@ fn route(state: &mut State, method: &str, path: &str, query: &str, body: &[u8]) 
         ("POST", ["users", id, "status"]) => set_user_status(state, id, body),
         ("POST", ["applications"]) => put_application(state, body),
         ("DELETE", ["applications"]) => delete_application(state, body),
+        ("POST", ["permission_sets"]) => put_permission_set(state, body),
+        ("DELETE", ["permission_sets"]) => delete_permission_set(state, body),
+        ("GET", ["outstanding_assignments"]) => show_outstanding(state),
         _ => Err((
             StatusCode::NOT_FOUND,
             format!("nothing is done by {method} {PATH}{path}"),
@@ -73,16 +77,16 @@ fn route(state: &mut State, method: &str, path: &str, query: &str, body: &[u8]) 
     }
 }
 
-fn bad_request(message: impl Into<String>) -> (StatusCode, String) {
+pub(super) fn bad_request(message: impl Into<String>) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, message.into())
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
     serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))
 }
 
 /// The present value with the given fields changed.
-fn changed<T: Serialize + DeserializeOwned>(
+pub(super) fn changed<T: Serialize + DeserializeOwned>(
     present: &T,
     body: &[u8],
 ) -> Result<T, (StatusCode, String)> {
@@ -98,6 +102,13 @@ fn add_fault(state: &mut State, fault: Fault) -> ControlAnswer {
         return Err(bad_request(format!(
             "there is no operation {}",
             fault.operation
+        )));
+    }
+    let named = fault.operation.as_str();
+    let fits = named == "*" || super::operations::is_asynchronous(named);
+    if fault.action.is_asynchronous() && !fits {
+        return Err(bad_request(format!(
+            "{named} does not go on after its call"
         )));
     }
     if !(0.0..=1.0).contains(&fault.probability) {

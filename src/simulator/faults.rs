@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::failure::{Failure, Service};
+use super::fault_action::FaultAction;
+use super::operations::is_asynchronous;
 
 /// Faults that may stand at one time.
 pub(super) const FAULTS_AT_MOST: usize = 1_000;
@@ -35,99 +37,6 @@ pub struct Fault {
 
 fn always() -> f64 {
     1.0
-}
-
-/// What a fault does to a call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum FaultAction {
-    /// ThrottlingException, nothing happens.
-    Throttle,
-    /// InternalServerException, HTTP 500.
-    InternalError {
-        /// Whether the effect happened all the same.
-        #[serde(default)]
-        after_effect: bool,
-    },
-    /// ConflictException: an earlier write has not propagated (aws-api.md §1). Nothing happens.
-    Conflict,
-    /// AccessDeniedException in AWS's words, nothing happens.
-    AccessDenied,
-    /// ExpiredTokenException, nothing happens.
-    ExpiredCredentials,
-    /// Any error.
-    Error {
-        /// `__type`.
-        code: String,
-        /// `Message`.
-        message: String,
-        /// 400 when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        http_status: Option<u16>,
-        /// Members beside the message.
-        #[serde(default, skip_serializing_if = "Map::is_empty")]
-        members: Map<String, Value>,
-        /// Whether the effect happened all the same.
-        #[serde(default)]
-        after_effect: bool,
-    },
-    /// The connection ends without a reply and nothing happens.
-    DropBeforeEffect,
-    /// The effect happens and the connection ends without a reply.
-    DropAfterEffect,
-    /// The call waits, then happens.
-    DelayBeforeEffect {
-        /// How long.
-        milliseconds: u64,
-    },
-    /// The call happens, its reply waits.
-    DelayAfterEffect {
-        /// How long.
-        milliseconds: u64,
-    },
-    /// The connection ends now without a reply; the effect happens later.
-    EffectLater {
-        /// How much later.
-        milliseconds: u64,
-    },
-    /// Reads show the state before this write for so long, instead of the settings' time.
-    LateVisibility {
-        /// How long.
-        milliseconds: u64,
-    },
-    /// The reply lacks members: names, with dots into structures and rows of lists
-    /// (`Applications.Status`).
-    OmitReplyMembers {
-        /// Which.
-        members: Vec<String>,
-    },
-    /// The reply's body is cut, with a length that fits the cut.
-    TruncateReply {
-        /// Bytes that remain.
-        bytes: usize,
-    },
-}
-
-impl FaultAction {
-    /// As it is written in JSON and in the call log.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            FaultAction::Throttle => "throttle",
-            FaultAction::InternalError { .. } => "internal_error",
-            FaultAction::Conflict => "conflict",
-            FaultAction::AccessDenied => "access_denied",
-            FaultAction::ExpiredCredentials => "expired_credentials",
-            FaultAction::Error { .. } => "error",
-            FaultAction::DropBeforeEffect => "drop_before_effect",
-            FaultAction::DropAfterEffect => "drop_after_effect",
-            FaultAction::DelayBeforeEffect { .. } => "delay_before_effect",
-            FaultAction::DelayAfterEffect { .. } => "delay_after_effect",
-            FaultAction::EffectLater { .. } => "effect_later",
-            FaultAction::LateVisibility { .. } => "late_visibility",
-            FaultAction::OmitReplyMembers { .. } => "omit_reply_members",
-            FaultAction::TruncateReply { .. } => "truncate_reply",
-        }
-    }
 }
 
 impl Fault {
@@ -169,6 +78,7 @@ impl Fault {
 
     fn fits(&self, operation: &str, input: &Map<String, Value>) -> bool {
         (self.operation == "*" || self.operation == operation)
+            && (is_asynchronous(operation) || !self.action.is_asynchronous())
             && self
                 .input
                 .iter()
@@ -202,6 +112,9 @@ pub(super) struct Plan {
     pub(super) delay_before_milliseconds: u64,
     pub(super) delay_after_milliseconds: u64,
     pub(super) visibility_milliseconds: Option<u64>,
+    pub(super) asynchronous_milliseconds: Option<u64>,
+    /// Whether the operation ends FAILED, and with which reason.
+    pub(super) asynchronous_failure: Option<Option<String>>,
     pub(super) omitted_members: Vec<String>,
     pub(super) reply_bytes_at_most: Option<usize>,
 }
@@ -303,6 +216,12 @@ impl Plan {
             }
             FaultAction::LateVisibility { milliseconds } => {
                 self.visibility_milliseconds = Some(*milliseconds);
+            }
+            FaultAction::AsyncFailed { reason } => {
+                self.asynchronous_failure = Some(reason.clone());
+            }
+            FaultAction::AsyncDelay { milliseconds } => {
+                self.asynchronous_milliseconds = Some(*milliseconds);
             }
             FaultAction::OmitReplyMembers { members } => {
                 self.omitted_members.extend(members.iter().cloned());

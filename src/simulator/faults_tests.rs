@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::failure::Service;
-use super::faults::{Ending, Fault, FaultAction, Faults, Plan, Target, omit_members};
+use super::fault_action::FaultAction;
+use super::faults::{Ending, Fault, Faults, Plan, Target, omit_members};
 
 fn plan(faults: &mut Faults, operation: &str, input: &Value) -> Plan {
     let empty = Map::new();

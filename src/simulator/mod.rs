@@ -4,16 +4,23 @@
 //! uses nothing else of this crate, so that it cannot share a mistake with what it tests.
 //!
 //! The way of a call: `server` (bytes to `Call`) -> `call` (quota, faults, waiting) ->
-//! `operations` (world and input to reply) over `store`, as `views` lets its caller see it; `control` turns the knobs; `world` is
-//! what there is.
+//! `operations` (world and input to reply) over `store`, as `views` lets its caller see it; `control` turns
+//! the knobs; `world` is what there is.
 
+mod account_assignments;
+mod account_effects;
+mod account_state;
+mod account_store;
 mod admission;
+mod asynchronous;
 mod call;
 mod call_log;
 mod command;
 mod control;
+mod control_accounts;
 mod credentials;
 mod failure;
+mod fault_action;
 mod faults;
 #[cfg(test)]
 mod faults_tests;
@@ -28,12 +35,16 @@ mod server;
 mod settings;
 mod state;
 mod store;
+mod store_ranges;
 mod views;
 mod visibility;
 mod world;
 mod world_check;
+mod world_check_accounts;
 mod world_demo;
+mod world_demo_accounts;
 mod world_generate;
+mod world_generate_accounts;
 mod world_generate_organization;
 mod world_organization;
 mod world_sizes;
@@ -45,11 +56,17 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
+pub use account_assignments::{
+    AccountAssignment, PermissionSet, ProvisionedPermissionSet, ProvisioningStatus,
+};
+pub use asynchronous::{AsynchronousRecord, AsynchronousStatus};
 pub use call_log::{CallEffect, CallOutcome, CallRecord};
 pub use command::{SimulateArgs, run};
-pub use faults::{Fault, FaultAction, FaultState};
+pub use fault_action::FaultAction;
+pub use faults::{Fault, FaultState};
 pub use settings::{
-    RepeatCreate, RepeatDelete, Settings, Switches, UnknownInstance, UnknownPrincipal,
+    AccountRepeatDelete, AccountUnknownPrincipal, RepeatCreate, RepeatDelete, Settings, Switches,
+    UnavailableAccount, UnknownInstance, UnknownPrincipal,
 };
 pub use world::{
     Application, ApplicationProvider, Assignment, Caller, EnabledStatus, ExternalId, Group,
@@ -224,6 +241,12 @@ impl Simulator {
     /// The call log, oldest first.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.shared.state().log.since(0).cloned().collect()
+    }
+
+    /// The most account assignment operations that were ever in progress on one instance at one
+    /// time.
+    pub fn outstanding_assignments_max_seen(&self) -> usize {
+        self.shared.state().asynchronous.outstanding_max_seen()
     }
 
     /// Forgets the call log.

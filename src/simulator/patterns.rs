@@ -131,6 +131,19 @@ shapes! {
         r"(sso)?ins-[a-zA-Z0-9\-.]{16}/apl-[a-zA-Z0-9]{16}");
     APPLICATION_PROVIDER_ARN = 10..=1224,
         r"arn:aws(-[a-z]{1,5}){0,3}:sso::aws:applicationProvider/[a-zA-Z0-9\-/]+";
+    PERMISSION_SET_ARN = 10..=1224, concat!(r"arn:aws(-[a-z]{1,5}){0,3}:sso:::permissionSet/",
+        r"(sso)?ins-[a-zA-Z0-9\-.]{16}/ps-[a-zA-Z0-9\-./]{16}");
+    PERMISSION_SET_NAME = 1..=32, r"[a-zA-Z0-9_+=,.@\-]+";
+    PERMISSION_SET_DESCRIPTION = 1..=700,
+        "[\\u{9}\\u{A}\\u{D}\\u{20}-\\u{7E}\\u{A1}-\\u{FF}]*";
+    /// ISO 8601; the model asks by a look ahead that something follows the P.
+    SESSION_DURATION = 1..=100, concat!(r"-?P(([0-9]+Y([0-9]+M)?([0-9]+[DW])?|[0-9]+M([0-9]+[DW])?|",
+        r"[0-9]+[DW])(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?|",
+        r"T([0-9]+H([0-9]+M)?([0-9]+(\.[0-9]+)?S)?|[0-9]+M([0-9]+(\.[0-9]+)?S)?|",
+        r"[0-9]+(\.[0-9]+)?S))");
+    RELAY_STATE = 1..=240, r#"[a-zA-Z0-9&$@#\\/%?=~\-_'"|!:,.;*+\[\] (){}]+"#;
+    /// Of an account assignment operation: lower case only.
+    REQUEST_ID = 36..=36, r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
     ACCOUNT_ID = 12..=12, r"[0-9]{12}";
     /// Of sso-admin: no ARN.
     PRINCIPAL_ID = 1..=47, concat!(r"([0-9a-f]{10}-|)[A-Fa-f0-9]{8}-[A-Fa-f0-9]{4}-",
@@ -184,6 +197,20 @@ pub(super) static REGION_SCOPE: Shape = Shape::new(
     usize::MAX,
     Form::OneOf(&["CURRENT_REGION", "ALL_REGIONS"]),
 );
+pub(super) static TARGET_TYPE: Shape = Shape::new(0, usize::MAX, Form::OneOf(&["AWS_ACCOUNT"]));
+pub(super) static OPERATION_STATUS: Shape = Shape::new(
+    0,
+    usize::MAX,
+    Form::OneOf(&["IN_PROGRESS", "FAILED", "SUCCEEDED"]),
+);
+pub(super) static PROVISIONING_STATUS: Shape = Shape::new(
+    0,
+    usize::MAX,
+    Form::OneOf(&[
+        "LATEST_PERMISSION_SET_PROVISIONED",
+        "LATEST_PERMISSION_SET_NOT_PROVISIONED",
+    ]),
+);
 /// A string without constraint.
 pub(super) static ANY: Shape = Shape::new(0, usize::MAX, Form::Any);
 
@@ -233,6 +260,26 @@ mod tests {
             &APPLICATION_ARN,
             &format!("{application}{}", "0".repeat(1224))
         ));
+    }
+
+    #[test]
+    fn session_durations_are_iso_8601() {
+        for good in [
+            "PT1H",
+            "PT12H",
+            "P1D",
+            "P1DT",
+            "P1Y2M3WT4H5M6.5S",
+            "-PT90M",
+            "PT0.5S",
+        ] {
+            assert!(fits(&SESSION_DURATION, good), "{good:?}");
+        }
+        for bad in ["", "P", "PT", "1H", "PT1", "P1H", "PT1H1H", "pt1h"] {
+            assert!(!fits(&SESSION_DURATION, bad), "{bad:?}");
+        }
+        assert!(fits(&PERMISSION_SET_DESCRIPTION, "tab\tand é"));
+        assert!(!fits(&PERMISSION_SET_DESCRIPTION, "日本"));
     }
 
     #[test]

@@ -50,6 +50,19 @@ pub struct Switches {
     /// Whether accounts are told without the older member `Status`, which AWS announced to retire
     /// on 2026-09-09 in favour of `State` (§3e).
     pub account_status_retired: bool,
+    /// DeleteAccountAssignment of an absent assignment (§3c).
+    pub account_repeat_delete: AccountRepeatDelete,
+    /// Whether a create or delete of an account assignment is refused with a ConflictException
+    /// while another one of the same assignment is in progress (§1; `false`: it runs beside it).
+    pub account_overlap_conflicts: bool,
+    /// CreateAccountAssignment for a principal that is not in the store. The facts sheet is silent.
+    pub account_unknown_principal: AccountUnknownPrincipal,
+    /// CreateAccountAssignment in an account that is suspended or not in the organization. The
+    /// facts sheet is silent.
+    pub unavailable_account: UnavailableAccount,
+    /// Whether ListAccountAssignmentsForPrincipal of a USER also returns the rows of the user's
+    /// groups, with the group as principal. The facts sheet is silent.
+    pub account_group_rows_for_user: bool,
 }
 
 impl Default for Switches {
@@ -72,6 +85,11 @@ impl Default for Switches {
             organization_instance_visible_to_members: true,
             member_account_manages_own_applications: true,
             account_status_retired: true,
+            account_repeat_delete: AccountRepeatDelete::ResourceNotFound,
+            account_overlap_conflicts: true,
+            account_unknown_principal: AccountUnknownPrincipal::ResourceNotFound,
+            unavailable_account: UnavailableAccount::Silent,
+            account_group_rows_for_user: true,
         }
     }
 }
@@ -118,6 +136,40 @@ pub enum UnknownInstance {
     Validation,
 }
 
+/// Answer to the deletion of an account assignment that is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRepeatDelete {
+    /// ResourceNotFoundException at once.
+    ResourceNotFound,
+    /// The operation ends SUCCEEDED.
+    Succeeded,
+    /// The operation ends FAILED with a reason.
+    Failed,
+}
+
+/// Answer to an account assignment for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountUnknownPrincipal {
+    /// ResourceNotFoundException at once.
+    ResourceNotFound,
+    /// The operation ends FAILED with a reason.
+    Failed,
+}
+
+/// Answer to an account assignment in an account that cannot have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnavailableAccount {
+    /// The operation ends SUCCEEDED and nothing appears.
+    Silent,
+    /// The operation ends FAILED with a reason.
+    Failed,
+    /// ValidationException at once.
+    Validation,
+}
+
 /// Pace and temper of the simulated AWS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -148,6 +200,16 @@ pub struct Settings {
     pub jitter_milliseconds: u64,
     /// How long reads of assignments show the state before a write (§5.12). 0: at once.
     pub visibility_milliseconds: u64,
+    /// How long the status lists of account assignment operations show what was before: an
+    /// accepted operation is missing, an ended one is in progress.
+    pub status_visibility_milliseconds: u64,
+    /// Time from the acceptance of an account assignment operation to its end (§3c).
+    pub asynchronous_milliseconds: u64,
+    /// Up to so much more, evenly spread.
+    pub asynchronous_jitter_milliseconds: u64,
+    /// Account assignment operations that may be in progress on one instance at one time; null is
+    /// unlimited. §4 gives 15, earlier texts 10: the stricter number.
+    pub outstanding_assignments_max: Option<usize>,
     /// Share of pages, 0 to 1, that come empty or short although more follows (§3).
     pub odd_page_rate: f64,
     /// Share of empty lists, 0 to 1, whose member sso-admin leaves out of the reply (§1).
@@ -171,6 +233,10 @@ impl Default for Settings {
             latency_milliseconds: 0,
             jitter_milliseconds: 0,
             visibility_milliseconds: 0,
+            status_visibility_milliseconds: 0,
+            asynchronous_milliseconds: 1_000,
+            asynchronous_jitter_milliseconds: 0,
+            outstanding_assignments_max: Some(10),
             odd_page_rate: 0.05,
             omitted_list_rate: 0.5,
             log_capacity: 1_000_000,
@@ -179,7 +245,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The default pace without quotas, odd pages or latency: for tests of something else.
+    /// The default pace without quotas, odd pages or latency, and with account assignment
+    /// operations that end soon: for tests of something else.
     pub fn unlimited() -> Settings {
         Settings {
             sso_admin_rate_per_second: None,
@@ -187,12 +254,17 @@ impl Settings {
             organizations_rate_per_second: None,
             odd_page_rate: 0.0,
             omitted_list_rate: 0.0,
+            asynchronous_milliseconds: 20,
+            outstanding_assignments_max: None,
             ..Settings::default()
         }
     }
 
     /// Names the first value that makes no sense.
     pub fn check(&self) -> Result<(), String> {
+        if self.outstanding_assignments_max == Some(0) {
+            return Err("outstanding_assignments_max must be at least 1, or null".to_owned());
+        }
         for (name, share) in [
             ("odd_page_rate", self.odd_page_rate),
             ("omitted_list_rate", self.omitted_list_rate),

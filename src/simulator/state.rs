@@ -7,6 +7,8 @@ use std::time::{Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::account_assignments::AccountAssignment;
+use super::asynchronous::AsynchronousOperations;
 use super::call_log::CallLog;
 use super::credentials::Sessions;
 use super::faults::Faults;
@@ -14,12 +16,14 @@ use super::quota::Quotas;
 use super::settings::{Settings, Switches};
 use super::store::Store;
 use super::visibility::Visibility;
-use super::world::World;
+use super::world::{Assignment, World};
 
 /// Everything behind the lock.
 pub(super) struct State {
     pub(super) store: Store,
-    pub(super) visibility: Visibility,
+    pub(super) visibility: Visibility<Assignment>,
+    pub(super) account_visibility: Visibility<AccountAssignment>,
+    pub(super) asynchronous: AsynchronousOperations,
     pub(super) quotas: Quotas,
     pub(super) faults: Faults,
     pub(super) sessions: Sessions,
@@ -62,6 +66,8 @@ impl Shared {
         let state = State {
             store: world.into(),
             visibility: Visibility::default(),
+            account_visibility: Visibility::default(),
+            asynchronous: AsynchronousOperations::default(),
             quotas: Quotas::default(),
             faults: Faults::default(),
             sessions: Sessions::default(),
@@ -79,10 +85,15 @@ impl Shared {
         }
     }
 
-    /// The state, for a moment. A panic of another holder left it whole enough: every change is
-    /// of one row.
+    /// The state, for a moment, with every asynchronous operation ended that is due by now. A panic
+    /// of another holder left it whole enough: every change is of one row.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // A simulator that has ended carries nothing out any more.
+        if !self.ending.is_cancelled() {
+            state.end_due_operations(self.now_seconds());
+        }
+        state
     }
 
     /// Epoch seconds that never step back, so that quotas cannot be cheated by the system clock.

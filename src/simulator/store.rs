@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::account_store::AccountStore;
 use super::names::{NameKind, Names};
+use super::store_ranges::{links_after, rows_after};
 use super::world::{
     Application, ApplicationProvider, Assignment, Caller, Group, Instance, Membership,
     PrincipalType, User, World,
@@ -13,7 +15,7 @@ use super::world::{
 use super::world_organization::{AccessKey, Account, Organization, Role};
 
 /// Store id and row id.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 /// The rows of a world and their indices.
 #[derive(Default)]
@@ -38,6 +40,7 @@ pub(super) struct Store {
     assignments: BTreeSet<Assignment>,
     /// Principal, type, application.
     by_principal: BTreeSet<(String, PrincipalType, String)>,
+    pub(super) account_side: AccountStore,
 }
 
 impl From<World> for Store {
@@ -49,6 +52,11 @@ impl From<World> for Store {
             callers: keyed(world.callers, |row| &row.access_key_id),
             accounts: keyed(world.accounts, |row| &row.account_id),
             roles: keyed(world.roles, |row| &row.role_arn),
+            account_side: AccountStore::new(
+                world.permission_sets,
+                world.account_assignments,
+                world.provisioned,
+            ),
             ..Store::default()
         };
         for row in world.instances {
@@ -94,6 +102,14 @@ impl Store {
             accounts: self.accounts.values().cloned().collect(),
             roles: self.roles.values().cloned().collect(),
             callers: self.callers.values().cloned().collect(),
+            permission_sets: self
+                .account_side
+                .permission_sets
+                .values()
+                .cloned()
+                .collect(),
+            account_assignments: self.account_side.assignments().cloned().collect(),
+            provisioned: self.account_side.told().collect(),
         }
     }
 
@@ -349,39 +365,6 @@ fn keyed<T>(rows: Vec<T>, key: impl Fn(&T) -> &String) -> BTreeMap<String, T> {
         .collect()
 }
 
-fn key(store: &str, id: &str) -> Key {
+pub(super) fn key(store: &str, id: &str) -> Key {
     (store.to_owned(), id.to_owned())
-}
-
-fn rows_after<'a, T>(
-    rows: &'a BTreeMap<Key, T>,
-    store: &str,
-    id: Option<&str>,
-) -> impl Iterator<Item = &'a T> {
-    let from = match id {
-        Some(id) => Bound::Excluded(key(store, id)),
-        None => Bound::Included(key(store, "")),
-    };
-    let store = store.to_owned();
-    rows.range((from, Bound::Unbounded))
-        .take_while(move |((of, _), _)| *of == store)
-        .map(|(_, row)| row)
-}
-
-/// Links of `of`, beyond all links to `after`.
-fn links_after<'a>(
-    links: &'a BTreeSet<(String, String, String)>,
-    of: &str,
-    after: Option<&str>,
-) -> impl Iterator<Item = &'a (String, String, String)> + use<'a> {
-    let first = (
-        of.to_owned(),
-        after.unwrap_or_default().to_owned(),
-        String::new(),
-    );
-    let (of, after) = (of.to_owned(), after.map(str::to_owned));
-    links
-        .range(first..)
-        .take_while(move |(first, _, _)| *first == of)
-        .filter(move |(_, second, _)| Some(second) != after.as_ref())
 }

@@ -3,26 +3,31 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::world::Assignment;
-
 /// Hidden writes remembered; beyond it the oldest becomes visible early.
 const HIDDEN_WRITES_AT_MOST: usize = 100_000;
 
-struct HiddenWrite {
-    assignment: Assignment,
+struct HiddenWrite<T> {
+    assignment: T,
     was_present: bool,
     visible_at_seconds: f64,
 }
 
-/// The writes that reads do not show yet, oldest first.
-#[derive(Default)]
-pub(super) struct Visibility {
-    hidden: VecDeque<HiddenWrite>,
+/// The writes to one kind of assignment that reads do not show yet, oldest first.
+pub(super) struct Visibility<T> {
+    hidden: VecDeque<HiddenWrite<T>>,
 }
 
-impl Visibility {
+impl<T> Default for Visibility<T> {
+    fn default() -> Self {
+        Visibility {
+            hidden: VecDeque::new(),
+        }
+    }
+}
+
+impl<T: Clone + Ord> Visibility<T> {
     /// Hides a write until the given time.
-    pub(super) fn hide(&mut self, assignment: Assignment, was_present: bool, until_seconds: f64) {
+    pub(super) fn hide(&mut self, assignment: T, was_present: bool, until_seconds: f64) {
         if self.hidden.len() >= HIDDEN_WRITES_AT_MOST {
             self.hidden.pop_front();
         }
@@ -46,7 +51,7 @@ impl Visibility {
     }
 
     /// Whether a read shows the assignment, whose true presence is given.
-    pub(super) fn shows(&self, assignment: &Assignment, present: bool) -> bool {
+    pub(super) fn shows(&self, assignment: &T, present: bool) -> bool {
         let oldest = self
             .hidden
             .iter()
@@ -55,11 +60,7 @@ impl Visibility {
     }
 
     /// Turns the true set of the assignments that `concerns` accepts into what reads show.
-    pub(super) fn veil(
-        &self,
-        rows: &mut BTreeSet<Assignment>,
-        concerns: impl Fn(&Assignment) -> bool,
-    ) {
+    pub(super) fn veil(&self, rows: &mut BTreeSet<T>, concerns: impl Fn(&T) -> bool) {
         for write in self
             .hidden
             .iter()
@@ -76,7 +77,7 @@ impl Visibility {
 
 #[cfg(test)]
 mod tests {
-    use super::super::world::PrincipalType;
+    use super::super::world::{Assignment, PrincipalType};
     use super::*;
 
     fn assignment(principal_id: &str) -> Assignment {
@@ -95,7 +96,7 @@ mod tests {
         visibility.hide(one.clone(), true, 20.0);
         visibility.hide(two.clone(), true, 20.0);
         // In truth: one was created and deleted again, two was deleted.
-        let shown = |visibility: &Visibility| {
+        let shown = |visibility: &Visibility<Assignment>| {
             let mut rows = BTreeSet::new();
             visibility.veil(&mut rows, |_| true);
             (rows.contains(&one), rows.contains(&two))

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::account_assignments::{AccountAssignment, PermissionSet, ProvisionedPermissionSet};
 use super::world_organization::{AccessKey, Account, Organization, Role};
 
 /// Everything that exists on the far side of the API. Orphaned assignments (of principals that are
@@ -50,6 +51,15 @@ pub struct World {
     /// Access keys of others than `caller`.
     #[serde(default)]
     pub callers: Vec<AccessKey>,
+    /// Permission sets of all instances.
+    #[serde(default)]
+    pub permission_sets: Vec<PermissionSet>,
+    /// Account assignments, orphaned ones among them.
+    #[serde(default)]
+    pub account_assignments: Vec<AccountAssignment>,
+    /// Where a permission set is provisioned otherwise than its assignments tell.
+    #[serde(default)]
+    pub provisioned: Vec<ProvisionedPermissionSet>,
 }
 
 /// The identity that `sts GetCallerIdentity` names.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::patterns::{self, Shape};
 use super::world::World;
+use super::world_check_accounts;
 use super::world_organization;
 
 /// Why a world cannot be served.
@@ -129,7 +130,7 @@ impl World {
                 return contradiction(format!("assignments[{at}]"), "it is there twice".to_owned());
             }
         }
-        Ok(())
+        world_check_accounts::check(self)
     }
 }
 

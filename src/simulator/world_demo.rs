@@ -7,6 +7,7 @@ use super::world::{
     Application, Assignment, Caller, EnabledStatus, Group, Instance, InstanceStatus, Membership,
     PrincipalType, User, World,
 };
+use super::world_demo_accounts::{account_assignments, permission_sets};
 use super::world_organization::{Account, AccountStatus, FeatureSet, Organization, Role};
 use super::world_texts::{provider_arn, providers};
 
@@ -98,7 +99,8 @@ impl World {
     /// One organization instance; `engineering` has three members and no application yet,
     /// `analysts` have Amazon QuickSight, `contractors` are nobody, and the Wiki is open. The
     /// organization has three accounts in use, whose role `usher-audit` the first one may assume,
-    /// and a suspended one.
+    /// and a suspended one; of three permission
+    /// sets each is had by somebody in one of them.
     pub fn demo() -> World {
         let instance_arn = format!("arn:aws:sso:::instance/{INSTANCE_ID}");
         let instance = Instance {
@@ -138,6 +140,9 @@ impl World {
                 .map(|(id, _, _)| Role::new(id, "usher-audit", None, &[ACCOUNT]))
                 .collect(),
             callers: Vec::new(),
+            provisioned: Vec::new(),
+            permission_sets: permission_sets(INSTANCE_ID, CREATED_SECONDS),
+            account_assignments: account_assignments(INSTANCE_ID, id),
         }
     }
 }

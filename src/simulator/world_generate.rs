@@ -33,6 +33,7 @@ impl World {
             ..sizes.clone()
         });
         organization::add_organization(&mut generator.world, seed, sizes);
+        generator.add_account_side(sizes);
         organization::add_account_instances(&mut generator.world, seed, sizes);
         generator.world
     }
@@ -88,7 +89,7 @@ impl Generator {
     }
 
     /// A UUID, behind the store's digits where the store is an old one.
-    fn id(&mut self) -> String {
+    pub(super) fn id(&mut self) -> String {
         let uuid = uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid();
         match self.instance.identity_store_id.strip_prefix("d-") {
             Some(prefix) if self.instance.prefixed_ids => format!("{prefix}-{uuid}"),
@@ -97,7 +98,7 @@ impl Generator {
     }
 
     /// A moment of the generated past, with a fraction.
-    fn moment(&mut self) -> Option<f64> {
+    pub(super) fn moment(&mut self) -> Option<f64> {
         let days = f64::from(self.random.u32(0..500));
         Some(FIRST_DAY_SECONDS + days * 86_400.0 + f64::from(self.random.u32(0..86_400_000)) / 1e3)
     }

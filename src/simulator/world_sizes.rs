@@ -24,6 +24,11 @@ pub struct WorldSizes {
     pub role_name: Option<String>,
     /// The external id of those roles.
     pub role_external_id: Option<String>,
+    /// Permission sets.
+    pub permission_sets: usize,
+    /// Mean of assignments of an account; each has between none and twice as many, over all
+    /// permission sets.
+    pub assignments_per_account: usize,
 }
 
 impl Default for WorldSizes {
@@ -39,6 +44,8 @@ impl Default for WorldSizes {
             account_instances: 0,
             role_name: None,
             role_external_id: None,
+            permission_sets: 0,
+            assignments_per_account: 0,
         }
     }
 }

@@ -8,7 +8,12 @@ use usher::simulator::{EnabledStatus, World};
 use super::strictness::raw;
 use super::{Bench, code};
 
-async fn control(bench: &Bench, method: Method, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn control(
+    bench: &Bench,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> (u16, Value) {
     let body = if body.is_null() {
         String::new()
     } else {

@@ -2,13 +2,16 @@
 //! is what AWS would show. One file an idea; this one holds the clients.
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
-
+mod account_assignments;
+mod account_bench;
+mod account_faults;
 mod control;
 mod directory;
 mod faults;
 mod instances;
 mod organization;
 mod paging;
+mod permission_sets;
 mod places;
 mod sessions;
 mod strictness;

@@ -16,7 +16,7 @@ use super::{Context, ROWS_AT_MOST, read_paging};
 /// Groups that can be assigned to one application (aws-api.md §4, not adjustable).
 const GROUPS_PER_APPLICATION_AT_MOST: usize = 100;
 
-fn read_principal(input: &mut Input<'_>) -> (PrincipalType, String) {
+pub(super) fn read_principal(input: &mut Input<'_>) -> (PrincipalType, String) {
     let principal_id = input.required_text("PrincipalId", &patterns::PRINCIPAL_ID);
     let kind = input.required_text("PrincipalType", &patterns::PRINCIPAL_TYPE);
     let kind = if kind == "GROUP" {

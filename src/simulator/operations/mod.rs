@@ -1,6 +1,9 @@
 //! The operations of AWS that the simulator knows (aws-api.md §3), each a plain function from the
 //! world and an input to a reply. No waiting, no wire, no quota and no fault here.
 
+mod account_assignment_lists;
+mod account_assignment_status;
+mod account_assignments;
 mod applications;
 mod assignments;
 mod caller;
@@ -8,11 +11,15 @@ mod groups;
 mod instances;
 mod memberships;
 mod organizations;
+mod permission_sets;
+mod provisioning;
 mod user_attributes;
 mod users;
 
 use serde_json::{Map, Value, json};
 
+use super::account_assignments::AccountAssignment;
+use super::asynchronous::{AsynchronousOperations, AsynchronousRecord};
 use super::credentials::{Identity, Sessions};
 use super::failure::{Failure, Service};
 use super::input::Input;
@@ -22,7 +29,7 @@ use super::settings::{Settings, Switches, UnknownInstance};
 use super::store::Store;
 use super::views::{Relation, is_in_region};
 use super::visibility::Visibility;
-use super::world::{Application, Instance, InstanceStatus};
+use super::world::{Application, Assignment, Instance, InstanceStatus};
 
 /// Rows on a page of most lists (aws-api.md §2, MaxResults).
 const ROWS_AT_MOST: usize = 100;
@@ -38,10 +45,13 @@ pub(super) struct Operation {
 pub(super) struct Context<'a> {
     pub(super) operation: &'static Operation,
     pub(super) store: &'a mut Store,
-    pub(super) visibility: &'a mut Visibility,
+    pub(super) visibility: &'a mut Visibility<Assignment>,
     pub(super) sessions: &'a mut Sessions,
     /// Who calls, and from where.
     pub(super) identity: &'a Identity,
+    pub(super) account_visibility: &'a mut Visibility<AccountAssignment>,
+    pub(super) asynchronous: &'a mut AsynchronousOperations,
+    pub(super) beginning: Beginning,
     pub(super) settings: &'a Settings,
     pub(super) switches: &'a Switches,
     pub(super) now_seconds: f64,
@@ -49,6 +59,18 @@ pub(super) struct Context<'a> {
     pub(super) visibility_milliseconds: u64,
     /// Set by whoever changes the world.
     pub(super) changed: bool,
+}
+
+/// What a call says about an asynchronous operation that it may begin.
+pub(super) struct Beginning {
+    /// The call's number in the log.
+    pub(super) sequence: u64,
+    /// How long the operation takes.
+    pub(super) milliseconds: u64,
+    /// A fault's word that it fails, with or without a reason.
+    pub(super) failure: Option<Option<String>>,
+    /// Set by whoever begins one.
+    pub(super) begun: Option<AsynchronousRecord>,
 }
 
 macro_rules! operations {
@@ -76,6 +98,20 @@ operations! {
     SsoAdmin "DescribeApplicationAssignment" => assignments::describe_application_assignment;
     SsoAdmin "ListApplicationAssignments" => assignments::list_application_assignments;
     SsoAdmin "ListApplicationAssignmentsForPrincipal" => assignments::list_for_principal;
+    SsoAdmin "ListPermissionSets" => permission_sets::list_permission_sets;
+    SsoAdmin "DescribePermissionSet" => permission_sets::describe_permission_set;
+    SsoAdmin "CreatePermissionSet" => permission_sets::create_permission_set;
+    SsoAdmin "DeletePermissionSet" => permission_sets::delete_permission_set;
+    SsoAdmin "ListAccountsForProvisionedPermissionSet" => provisioning::list_accounts;
+    SsoAdmin "ListPermissionSetsProvisionedToAccount" => provisioning::list_permission_sets;
+    SsoAdmin "CreateAccountAssignment" => account_assignments::create_account_assignment;
+    SsoAdmin "DeleteAccountAssignment" => account_assignments::delete_account_assignment;
+    SsoAdmin "DescribeAccountAssignmentCreationStatus" => account_assignment_status::describe_creation;
+    SsoAdmin "DescribeAccountAssignmentDeletionStatus" => account_assignment_status::describe_deletion;
+    SsoAdmin "ListAccountAssignmentCreationStatus" => account_assignment_status::list_creations;
+    SsoAdmin "ListAccountAssignmentDeletionStatus" => account_assignment_status::list_deletions;
+    SsoAdmin "ListAccountAssignments" => account_assignment_lists::list_account_assignments;
+    SsoAdmin "ListAccountAssignmentsForPrincipal" => account_assignment_lists::list_for_principal;
     IdentityStore "ListUsers" => users::list_users;
     IdentityStore "DescribeUser" => users::describe_user;
     IdentityStore "GetUserId" => users::get_user_id;
@@ -107,6 +143,11 @@ pub(super) fn is_known(name: &str) -> bool {
     OPERATIONS.iter().any(|each| each.name == name)
 }
 
+/// Whether an operation of this name goes on after its call.
+pub(super) fn is_asynchronous(name: &str) -> bool {
+    ["CreateAccountAssignment", "DeleteAccountAssignment"].contains(&name)
+}
+
 /// The last part of an id that may be given as an ARN.
 pub(super) fn bare_id(id: &str) -> &str {
     id.rsplit_once('/').map_or(id, |(_, bare)| bare)
@@ -116,6 +157,7 @@ impl Context<'_> {
     /// Carries the operation out on the input. `Value::Null` is an empty reply.
     pub(super) fn run(&mut self, members: &Map<String, Value>) -> Result<Value, Failure> {
         self.visibility.settle(self.now_seconds);
+        self.account_visibility.settle(self.now_seconds);
         self.leave_to_management(members)?;
         (self.operation.run)(self, &mut Input::new(members))
     }
