@@ -62,6 +62,19 @@ impl Budget {
         })
     }
 
+    /// A budget of the same numbers with buckets of its own, empty from now: for another region or
+    /// account, which AWS counts apart (aws-api.md §4).
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                config: self.inner.config,
+                started_at: Instant::now(),
+                buckets: Mutex::new(HashMap::new()),
+            }),
+        }
+    }
+
     /// Waits for the right to send one operation now. First come, first served.
     ///
     /// # Errors

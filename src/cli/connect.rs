@@ -48,6 +48,7 @@ fn check_endpoint_variables() -> Result<(), String> {
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_SSO_ADMIN",
         "AWS_ENDPOINT_URL_IDENTITYSTORE",
+        "AWS_ENDPOINT_URL_ORGANIZATIONS",
         "AWS_ENDPOINT_URL_STS",
     ] {
         let Ok(text) = std::env::var(name) else {

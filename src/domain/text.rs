@@ -120,6 +120,31 @@ pub fn check_instance_name(value: &str) -> Result<(), InvalidValue> {
     check_not_blank(value)
 }
 
+/// The longest text of AWS's that is shown, in characters: a sentence or two.
+const FOREIGN_REASON_CHARACTERS_MAX: usize = 256;
+
+/// Text that AWS wrote, made harmless for people and logs: controls become single spaces, what
+/// changes the direction of text goes, and it is cut.
+#[must_use]
+pub fn foreign_reason(text: &str) -> String {
+    let harmless = text
+        .chars()
+        .filter(|letter| !is_bidirectional_control(*letter))
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut cleaned = String::new();
+    for letter in harmless {
+        let is_needless = letter == ' ' && (cleaned.is_empty() || cleaned.ends_with(' '));
+        if !is_needless {
+            cleaned.push(letter);
+        }
+    }
+    let cut: String = cleaned
+        .chars()
+        .take(FOREIGN_REASON_CHARACTERS_MAX)
+        .collect();
+    cut.trim_end().to_owned()
+}
+
 fn check_length(value: &str, characters_max: usize) -> Result<(), InvalidValue> {
     // The byte length bounds the count from above, so that a megabyte is not walked for nothing.
     if value.len() > characters_max
@@ -180,6 +205,17 @@ mod tests {
         assert!(Ticket::parse("two\nlines").is_err());
         assert!(check_lookup_name("two\nlines").is_ok());
         assert!(check_user_name("two\nlines").is_err());
+    }
+
+    #[test]
+    fn foreign_text_is_cleaned_and_cut() {
+        assert_eq!(
+            foreign_reason("\r\n Role \u{202E}gone\0\n\n(x)\u{7f}"),
+            "Role gone (x)"
+        );
+        assert_eq!(foreign_reason("\u{200F}\n"), "");
+        assert_eq!(foreign_reason(&"ж".repeat(300)), "ж".repeat(256));
+        assert_eq!(foreign_reason("Konto «süd» ist zu"), "Konto «süd» ist zu");
     }
 
     #[test]

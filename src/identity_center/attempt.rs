@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::domain::Operation;
+use crate::domain::{Failure, Operation};
 
 tokio::task_local! {
     /// The attempt that this task is making.
@@ -37,6 +37,10 @@ pub(super) enum Refusal {
 pub(super) enum Progress {
     /// The connector has not seen it: credentials or the endpoint are still being found.
     NotSent,
+    /// The role that it is to be made with is being assumed, by an attempt of its own.
+    AssumingRole,
+    /// That role could not be assumed.
+    RoleNotAssumed(Failure),
     /// It waits for its permit.
     Waiting,
     /// The connector refused it.

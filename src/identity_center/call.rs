@@ -40,7 +40,7 @@ impl<T> Reply<T> {
 }
 
 /// Makes attempts through the guard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) guard: Arc<Guard>,
     pub(super) config: AwsConfig,
@@ -120,9 +120,14 @@ impl Caller {
         // Boxed: the SDK's futures are many kilobytes.
         let scoped = ATTEMPT.scope(Arc::clone(&attempt), Box::pin(send));
         let Ok(result) = timeout_at(call.deadline, scoped).await else {
-            if attempt.progress() == Progress::NotSent {
+            match attempt.progress() {
                 // Credentials were still being fetched: nothing has left for AWS.
-                attempt.set(Progress::NotReached);
+                Progress::NotSent => attempt.set(Progress::NotReached),
+                Progress::AssumingRole => attempt.set(Progress::RoleNotAssumed(Failure::new(
+                    ErrorKind::RoleNotAssumed,
+                    Operation::AssumeRole,
+                ))),
+                _ => {}
             }
             return Err(self.reject(&attempt, rejection(&attempt, None)));
         };
@@ -196,6 +201,7 @@ fn needs_an_operator(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::AccessDenied
             | ErrorKind::CredentialsInvalid
+            | ErrorKind::RoleNotAssumed
             | ErrorKind::NotReached
             | ErrorKind::Unexpected
     )

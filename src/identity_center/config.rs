@@ -13,6 +13,9 @@ const ATTEMPT_TIMEOUT_SECONDS_MAX: u64 = 60;
 const READ_ATTEMPTS_MAX: u32 = 20;
 /// The longest backoff the configuration takes, in milliseconds.
 const BACKOFF_MILLISECONDS_MAX: u64 = 60_000;
+/// The earliest renewal of a role's credentials that the configuration takes, in seconds before
+/// their end: half of AWS's shortest session, so that each is used at least as long.
+const ROLE_RENEWAL_SECONDS_MAX: u64 = 450;
 
 /// Where Usher may change AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct AwsConfig {
     pub region: Option<String>,
     /// The profile of the shared AWS configuration files. Default: AWS_PROFILE, or `default`.
     pub profile: Option<String>,
-    /// One URL for sso-admin, identitystore and sts, for example of `usher simulate`. Default:
+    /// One URL for sso-admin, identitystore, organizations and sts, for example of `usher simulate`. Default:
     /// AWS_ENDPOINT_URL and its relatives, or AWS itself.
     pub endpoint_url: Option<String>,
     /// How long one attempt may take from the permit to the last byte, in seconds. Default 10: AWS
@@ -57,6 +60,11 @@ pub struct AwsConfig {
     /// 250: AWS seldom answers faster, so that the operation would be spent for nothing. A write
     /// needs the whole attempt timeout, because a cut one leaves its outcome unknown.
     pub read_time_min_milliseconds: u64,
+    /// The credentials of an assumed role are renewed so long before they end, in seconds. Default
+    /// 60: a request is signed before it waits for its permit, and few wait longer. The SDK's
+    /// cache shortens it by up to half at random, so that ports do not renew all at once. AWS's
+    /// shortest session is 900 s.
+    pub role_renewal_seconds: u64,
 }
 
 impl Default for AwsConfig {
@@ -71,6 +79,7 @@ impl Default for AwsConfig {
             backoff_min_milliseconds: 100,
             backoff_max_milliseconds: 5000,
             read_time_min_milliseconds: 250,
+            role_renewal_seconds: 60,
         }
     }
 }
@@ -120,6 +129,11 @@ impl AwsConfig {
             self.read_time_min_milliseconds,
             self.attempt_timeout_seconds * 1000,
         )?;
+        range(
+            "role_renewal_seconds",
+            self.role_renewal_seconds,
+            ROLE_RENEWAL_SECONDS_MAX,
+        )?;
         match &self.endpoint_url {
             Some(url) if !is_http_url(url) => Err(InvalidValue(
                 "`endpoint_url` is not a URL such as http://127.0.0.1:4566".to_owned(),
@@ -136,6 +150,10 @@ impl AwsConfig {
 
     pub(super) fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_seconds)
+    }
+
+    pub(super) fn role_renewal(&self) -> Duration {
+        Duration::from_secs(self.role_renewal_seconds)
     }
 
     pub(super) fn read_time_min(&self) -> Duration {
@@ -201,6 +219,7 @@ mod tests {
             ("backoff_min_milliseconds = 9000", "backoff_min"),
             ("endpoint_url = \"localhost:4566\"", "endpoint_url"),
             ("endpoint_url = \"\"", "endpoint_url"),
+            ("role_renewal_seconds = 451", "role_renewal_seconds"),
         ] {
             let config: AwsConfig = toml::from_str(text).unwrap();
             let problem = config.validate().unwrap_err();

@@ -1,4 +1,4 @@
-//! The door to AWS: every request of the three service clients leaves through here, and nothing
+//! The door to AWS: every request of the service clients leaves through here, and nothing
 //! else does. Credential providers have their own clients.
 //!
 //! Here an attempt pays its permit, is held to its time and its kind (an operation Usher knows; a
@@ -42,8 +42,9 @@ pub(super) struct Guard {
     read_time_min: Duration,
     /// Requests sent, in the order of `Operation::ALL`.
     sent: [AtomicU64; Operation::ALL.len()],
-    /// Whether any request was for an endpoint that is not on this machine.
-    went_elsewhere: AtomicBool,
+    /// Whether any request, of this guard or of a sibling, was for an endpoint that is not on this
+    /// machine.
+    went_elsewhere: Arc<AtomicBool>,
 }
 
 impl Guard {
@@ -54,7 +55,19 @@ impl Guard {
             attempt_timeout: config.attempt_timeout(),
             read_time_min: config.read_time_min(),
             sent: std::array::from_fn(|_| AtomicU64::new(0)),
-            went_elsewhere: AtomicBool::new(false),
+            went_elsewhere: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// A guard for another region or account: its own budget and counts, the same rules.
+    pub(super) fn sibling(&self, budget: Budget) -> Arc<Self> {
+        Arc::new(Self {
+            budget,
+            write_mode: self.write_mode,
+            attempt_timeout: self.attempt_timeout,
+            read_time_min: self.read_time_min,
+            sent: std::array::from_fn(|_| AtomicU64::new(0)),
+            went_elsewhere: Arc::clone(&self.went_elsewhere),
         })
     }
 
@@ -229,7 +242,7 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
 }
 
 /// The HTTP client of the service clients.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct GuardedClient {
     guard: Arc<Guard>,
     /// For endpoints of this machine: never through a proxy, which would take the request off it.
@@ -244,6 +257,15 @@ impl GuardedClient {
             guard,
             direct: https_client(ProxyConfig::disabled),
             outbound: https_client(ProxyConfig::from_env),
+        }
+    }
+
+    /// The same connections behind another guard.
+    pub(super) fn sibling(&self, guard: Arc<Guard>) -> Self {
+        Self {
+            guard,
+            direct: self.direct.clone(),
+            outbound: self.outbound.clone(),
         }
     }
 }

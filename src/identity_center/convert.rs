@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{ListedInstance, PageToken};
 use crate::domain::{
     AccountId, Application, ApplicationArn, ApplicationStatus, ExternalId, Group, GroupId,
-    IdentityStoreId, Instance, InstanceArn, InstanceKind, Membership, PrincipalId, PrincipalKind,
-    PrincipalRef, PrincipalStatus, User,
+    IdentityStoreId, Instance, InstanceArn, InstanceKind, Membership, PermissionSetArn,
+    PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, User,
 };
 
 /// What an answer lacks, or has in a shape that it cannot have.
@@ -28,9 +28,8 @@ pub(super) fn instance(
     row: &sso_admin::InstanceMetadata,
     region: &str,
 ) -> Result<Option<ListedInstance>, Missing> {
-    let is_active = row
-        .status()
-        .is_some_and(|status| status.as_str() == "ACTIVE");
+    let status = row.status().map_or("", sso_admin::InstanceStatus::as_str);
+    let is_active = status == "ACTIVE";
     let identity_store_id = row.identity_store_id().unwrap_or_default();
     if identity_store_id.is_empty() && !is_active {
         return Ok(None);
@@ -50,6 +49,7 @@ pub(super) fn instance(
             called_from: None,
         },
         is_active,
+        state: status.to_owned(),
     }))
 }
 
@@ -157,6 +157,22 @@ pub(super) fn membership(
 
 pub(super) fn principal_id(id: &str, member: Missing) -> Result<PrincipalId, Missing> {
     PrincipalId::parse(id).map_err(|_| member)
+}
+
+/// An account id that must be there.
+pub(super) fn account_id(id: Option<&str>, member: Missing) -> Result<AccountId, Missing> {
+    AccountId::parse(id.unwrap_or_default()).map_err(|_| member)
+}
+
+/// The ARN of a permission set of this instance.
+pub(super) fn permission_set_arn(
+    arn: Option<&str>,
+    instance: &InstanceArn,
+) -> Result<PermissionSetArn, Missing> {
+    PermissionSetArn::parse(arn.unwrap_or_default())
+        .ok()
+        .filter(|arn| arn.instance_arn() == *instance)
+        .ok_or("PermissionSetArn")
 }
 
 /// An account id that AWS may leave out, but not get wrong.

@@ -47,6 +47,12 @@ impl Rejection {
     }
 }
 
+impl From<Failure> for Rejection {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure)
+    }
+}
+
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         rejection.failure
@@ -74,6 +80,7 @@ pub(super) fn rejection(
         Progress::Answered(answer) => {
             answered(attempt.operation, &answer, service_error.map(ErrorText::of))
         }
+        Progress::RoleNotAssumed(failure) => Rejection::new(failure),
         progress => {
             let (kind, retry_after) = unanswered(&progress);
             let mut failure = Failure::new(kind, attempt.operation);
@@ -118,6 +125,7 @@ fn unanswered(progress: &Progress) -> (ErrorKind, Option<Duration>) {
     match progress {
         // The SDK gave up before the connector was asked: that is how missing credentials look.
         Progress::NotSent => (ErrorKind::CredentialsInvalid, None),
+        Progress::AssumingRole => (ErrorKind::RoleNotAssumed, None),
         Progress::Waiting => (ErrorKind::BudgetExhausted, None),
         Progress::Refused(Refusal::Budget { retry_after }) => {
             (ErrorKind::BudgetExhausted, Some(*retry_after))
@@ -127,7 +135,7 @@ fn unanswered(progress: &Progress) -> (ErrorKind, Option<Duration>) {
         Progress::NotReached => (ErrorKind::NotReached, None),
         Progress::Sent | Progress::TimedOut => (ErrorKind::Timeout, None),
         Progress::Lost => (ErrorKind::ConnectionLost, None),
-        Progress::Answered(_) => (ErrorKind::Unexpected, None),
+        Progress::Answered(_) | Progress::RoleNotAssumed(_) => (ErrorKind::Unexpected, None),
     }
 }
 
@@ -188,14 +196,17 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "AuthFailure" => ErrorKind::CredentialsInvalid,
-        "ResourceNotFoundException" => ErrorKind::NotFound,
+        "ResourceNotFoundException" | "AWSOrganizationsNotInUseException" => ErrorKind::NotFound,
         "ConflictException" => ErrorKind::Conflict,
-        "ValidationException" | "ValidationError" => ErrorKind::Validation,
+        "ValidationException" | "ValidationError" | "InvalidInputException" => {
+            ErrorKind::Validation
+        }
         "ServiceQuotaExceededException" => ErrorKind::QuotaExceeded,
         "InternalServerException"
         | "InternalServerError"
         | "InternalFailure"
         | "InternalError"
+        | "ServiceException"
         | "ServiceUnavailable"
         | "ServiceUnavailableException" => ErrorKind::Unavailable,
         code if code.starts_with("AccessDenied") => ErrorKind::AccessDenied,
@@ -274,6 +285,13 @@ mod tests {
             (400, "ExpiredTokenException", ErrorKind::CredentialsInvalid),
             (403, "SignatureDoesNotMatch", ErrorKind::CredentialsInvalid),
             (400, "ResourceNotFoundException", ErrorKind::NotFound),
+            (
+                400,
+                "AWSOrganizationsNotInUseException",
+                ErrorKind::NotFound,
+            ),
+            (400, "TooManyRequestsException", ErrorKind::Throttled),
+            (400, "ServiceException", ErrorKind::Unavailable),
             (400, "ConflictException", ErrorKind::Conflict),
             (400, "ValidationException", ErrorKind::Validation),
             (

@@ -4,16 +4,27 @@
 //! permit of the budget, has a timeout, and retries only as each method says. Nothing here caches,
 //! and nothing here decides whether a change is wanted: the reconciler alone calls the two writes.
 
+mod account_access;
+mod account_answers;
+mod assumed_role;
 mod attempt;
 mod call;
 mod config;
 mod connector;
 mod convert;
+mod discovery;
+mod discovery_config;
 mod failure;
+mod finding;
 mod identity_store;
 mod instances;
+mod organizations;
 mod outgoing;
 mod page;
+mod permission_sets;
+mod port;
+mod routed;
+mod router;
 mod sdk;
 mod sso_admin;
 
@@ -21,10 +32,15 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub use assumed_role::AssumedRole;
 pub use config::{AwsConfig, ConnectError, StaticCredentials, WriteMode};
+pub use discovery::Discoverer;
+pub use discovery_config::{ConfiguredInstance, DiscoveryConfig};
+pub use finding::Discovered;
 pub use instances::{Instances, UnreachableAccount};
 pub use page::{Page, PageToken, collect_pages};
-pub use sdk::SdkIdentityCenter;
+pub use router::InstanceRouter;
+pub use sdk::{RegionAndRole, SdkIdentityCenter};
 
 use crate::domain::plan::Write;
 use crate::domain::{
@@ -57,6 +73,8 @@ pub struct ListedInstance {
     pub instance: Instance,
     /// Whether it is ACTIVE; in other states most calls on it fail.
     pub is_active: bool,
+    /// The state in AWS's word, for people; empty when AWS left it out.
+    pub state: String,
 }
 
 /// What AWS says to a change.

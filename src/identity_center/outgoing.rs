@@ -16,6 +16,7 @@ pub(super) fn operation_of(request: &HttpRequest) -> Option<Operation> {
         let expected = match operation.service() {
             "sso" => "SWBExternalService",
             "identitystore" => "AWSIdentityStore",
+            "organizations" => "AWSOrganizationsV20161128",
             _ => return None,
         };
         return (prefix == expected).then_some(operation);
@@ -63,6 +64,7 @@ mod tests {
             let prefix = match operation.service() {
                 "sso" => "SWBExternalService",
                 "identitystore" => "AWSIdentityStore",
+                "organizations" => "AWSOrganizationsV20161128",
                 _ => continue,
             };
             let request = json_request(&format!("{prefix}.{}", operation.name()));
@@ -72,6 +74,9 @@ mod tests {
             "SWBExternalService.DeleteInstance",
             "SWBExternalService.ListUsers",
             "AWSIdentityStore.CreateUser",
+            "AWSOrganizationsV20161128.CloseAccount",
+            "AWSOrganizationsV20161128.ListUsers",
+            "SWBExternalService.ListAccounts",
             "ListUsers",
             "",
         ] {

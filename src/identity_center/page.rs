@@ -45,15 +45,48 @@ where
     F: Future<Output = Result<Page<T>, Failure>>,
 {
     let mut items = Vec::new();
+    walk_pages(operation, &mut read, |page| {
+        items.extend(page);
+        false
+    })
+    .await?;
+    Ok(items)
+}
+
+/// Whether a row that fits is in the list; pages are read until it is found, or all of them.
+pub(super) async fn is_in_pages<T, F, E>(
+    operation: Operation,
+    mut read: impl FnMut(Option<PageToken>) -> F,
+    fits: impl Fn(&T) -> bool,
+) -> Result<bool, E>
+where
+    F: Future<Output = Result<Page<T>, E>>,
+    E: From<Failure>,
+{
+    walk_pages(operation, &mut read, |page| page.iter().any(&fits)).await
+}
+
+/// Shows every page to `is_enough`, until it says so; whether it did.
+async fn walk_pages<T, F, E>(
+    operation: Operation,
+    read: &mut impl FnMut(Option<PageToken>) -> F,
+    mut is_enough: impl FnMut(Vec<T>) -> bool,
+) -> Result<bool, E>
+where
+    F: Future<Output = Result<Page<T>, E>>,
+    E: From<Failure>,
+{
     let mut token: Option<PageToken> = None;
     for _ in 0..PAGES_MAX {
         let page = read(token.clone()).await?;
-        items.extend(page.items);
+        if is_enough(page.items) {
+            return Ok(true);
+        }
         match page.next {
-            None => return Ok(items),
+            None => return Ok(false),
             next if next == token => break,
             next => token = next,
         }
     }
-    Err(Failure::new(ErrorKind::Unexpected, operation))
+    Err(Failure::new(ErrorKind::Unexpected, operation).into())
 }

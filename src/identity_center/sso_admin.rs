@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 /// The page size that is always sent: AWS states no default (aws-api.md §3).
-const PAGE_SIZE: i32 = 100;
+pub(super) const PAGE_SIZE: i32 = 100;
 
 /// sso-admin through the guard.
 pub(super) struct SsoAdmin<'a> {
@@ -205,7 +205,8 @@ impl SsoAdmin<'_> {
 
     pub(super) async fn is_present(
         &self,
-        assignment: &DirectAssignment,
+        application: &ApplicationArn,
+        principal: &PrincipalRef,
         call: Call,
     ) -> Result<bool, Failure> {
         let reply = self
@@ -213,16 +214,16 @@ impl SsoAdmin<'_> {
             .read(Operation::DescribeApplicationAssignment, call, || {
                 self.client
                     .describe_application_assignment()
-                    .application_arn(application_of(assignment).as_str())
-                    .principal_id(assignment.principal.id.as_str())
-                    .principal_type(principal_type(assignment.principal.kind))
+                    .application_arn(application.as_str())
+                    .principal_id(principal.id.as_str())
+                    .principal_type(principal_type(principal.kind))
                     .send()
             })
             .await;
         match reply {
             // An answer that does not name the assignment does not say that it is there.
             Ok(reply) => match (reply.output.application_arn(), reply.output.principal_id()) {
-                (Some(arn), Some(_)) if arn == application_of(assignment).as_str() => Ok(true),
+                (Some(arn), Some(_)) if arn == application.as_str() => Ok(true),
                 (Some(_), Some(_)) | (None, _) => Err(reply.unusable("ApplicationArn")),
                 (Some(_), None) => Err(reply.unusable("PrincipalId")),
             },
@@ -233,15 +234,16 @@ impl SsoAdmin<'_> {
 
     pub(super) async fn create(
         &self,
-        assignment: &DirectAssignment,
+        application: &ApplicationArn,
+        principal: &PrincipalRef,
         call: Call,
     ) -> Result<Sent, Failure> {
         let request = self
             .client
             .create_application_assignment()
-            .application_arn(application_of(assignment).as_str())
-            .principal_id(assignment.principal.id.as_str())
-            .principal_type(principal_type(assignment.principal.kind));
+            .application_arn(application.as_str())
+            .principal_id(principal.id.as_str())
+            .principal_type(principal_type(principal.kind));
         let operation = Operation::CreateApplicationAssignment;
         self.caller.write(operation, call, request.send()).await?;
         Ok(Sent::Done)
@@ -249,28 +251,22 @@ impl SsoAdmin<'_> {
 
     pub(super) async fn delete(
         &self,
-        assignment: &DirectAssignment,
+        application: &ApplicationArn,
+        principal: &PrincipalRef,
         call: Call,
     ) -> Result<Sent, Failure> {
         let request = self
             .client
             .delete_application_assignment()
-            .application_arn(application_of(assignment).as_str())
-            .principal_id(assignment.principal.id.as_str())
-            .principal_type(principal_type(assignment.principal.kind));
+            .application_arn(application.as_str())
+            .principal_id(principal.id.as_str())
+            .principal_type(principal_type(principal.kind));
         let operation = Operation::DeleteApplicationAssignment;
         match self.caller.write(operation, call, request.send()).await {
             Ok(_) => Ok(Sent::Done),
             Err(rejected) if rejected.failure.kind == ErrorKind::NotFound => Ok(Sent::Done),
             Err(rejected) => Err(rejected.into()),
         }
-    }
-}
-
-fn application_of(assignment: &DirectAssignment) -> &ApplicationArn {
-    match &assignment.target {
-        Target::Application(arn) => arn,
-        Target::AccountAccess(_) => unimplemented!(),
     }
 }
 
@@ -303,7 +299,7 @@ pub(super) fn page_of<T, R>(
     })
 }
 
-fn principal_type(kind: PrincipalKind) -> PrincipalType {
+pub(super) fn principal_type(kind: PrincipalKind) -> PrincipalType {
     match kind {
         PrincipalKind::User => PrincipalType::User,
         PrincipalKind::Group => PrincipalType::Group,
