@@ -1,13 +1,16 @@
 //! AuditReport: names are found first, so that a wrong one is refused before anything streams;
 //! then `audit` collects and writes, as fast as the caller takes the parts.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{App, AppError, CallContext};
-use crate::audit::{ApplicationScope, Part, ReportRequest, Scope};
-use crate::directory::{PrincipalQuery, TargetQuery};
+use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
+use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
+use crate::domain::{Instance, Target};
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;
@@ -15,7 +18,7 @@ const PARTS_WAITING_MAX: usize = 4;
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditReport {
-    /// Instance ARN or alias; empty for the only one.
+    /// Instance ARN or alias; empty for all of them, or the one that the target's ARN names.
     pub instance: String,
     /// The question.
     pub view: View,
@@ -43,49 +46,96 @@ impl App {
         context: &CallContext,
         request: &AuditReport,
     ) -> Result<mpsc::Receiver<Part>, AppError> {
-        let instance = self.instance_for(&request.instance, request.target.as_ref())?;
-        let instance = instance.as_ref().clone();
-        let principal = match &request.principal {
-            Some(query) => {
-                let (max_age, call) = (self.default_max_age(), self.call(context));
-                let asked = self.principal_for_reading(&instance, query, max_age, call);
-                Some(asked.await?.reference)
-            }
-            None => None,
+        let instances = self.instances_for_report(request)?;
+        let scope = match instances.as_slice() {
+            [instance] => self.report_scope(context, instance, request).await?,
+            _ => Scope::default(),
         };
-        let application = match &request.target {
-            Some(TargetQuery::AccountAccess { .. }) => {
-                return Err(AppError::field(
-                    "target.account_access",
-                    "is not what this version reports on alone; leave `target` out",
-                ));
-            }
-            Some(TargetQuery::Application(query)) => {
-                let found = self.parts.directory.find_application(
-                    &instance,
-                    query,
-                    self.default_max_age(),
-                    self.call(context),
-                );
-                let found = found.await?;
-                Some(ApplicationScope::Known(Box::new(found)))
-            }
-            None => None,
-        };
+        let covers_all = request.instance.is_empty() && scope.is_whole();
         let report = ReportRequest {
-            known: self.known_counts(&instance.arn),
-            instance,
+            instances: (instances.iter())
+                .map(|instance| InstanceToRead {
+                    instance: instance.as_ref().clone(),
+                    known: self.known_counts(&instance.arn),
+                })
+                .collect(),
+            unreachable: if covers_all {
+                self.parts.instances.unreachable()
+            } else {
+                Vec::new()
+            },
             view: request.view,
             format: request.format,
-            scope: Scope {
-                principal,
-                application,
-            },
+            scope,
             validate_only: request.validate_only,
         };
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
         tokio::spawn(self.clone().run_report(report, sender, context.deadline));
         Ok(receiver)
+    }
+
+    /// The instances that the report is about. Unlike other calls a report may cover all of them;
+    /// about one principal or one target only where one instance is meant.
+    fn instances_for_report(&self, request: &AuditReport) -> Result<Vec<Arc<Instance>>, AppError> {
+        if !request.instance.is_empty() {
+            return Ok(vec![self.instance(&request.instance)?]);
+        }
+        if request.principal.is_none() && request.target.is_none() {
+            return Ok(self.parts.instances.all());
+        }
+        Ok(vec![self.instance_for("", request.target.as_ref())?])
+    }
+
+    async fn report_scope(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        request: &AuditReport,
+    ) -> Result<Scope, AppError> {
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let principal = match &request.principal {
+            Some(query) => {
+                let asked = self.principal_for_reading(instance, query, max_age, call);
+                Some(asked.await?.reference)
+            }
+            None => None,
+        };
+        let target = match &request.target {
+            Some(query) => Some(self.target_scope(instance, query, max_age, call).await?),
+            None => None,
+        };
+        Ok(Scope { principal, target })
+    }
+
+    /// The target with the facts that finding it has read.
+    async fn target_scope(
+        &self,
+        instance: &Instance,
+        query: &TargetQuery,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<TargetScope, AppError> {
+        let directory = &self.parts.directory;
+        if let TargetQuery::Application(query) = query {
+            let found = directory.find_application(instance, query, max_age, call);
+            return Ok(TargetScope::KnownApplication(Box::new(found.await?)));
+        }
+        let target = self.target_for_reading(instance, query, max_age, call);
+        match target.await? {
+            Target::Application(arn) => Ok(TargetScope::Application(arn)),
+            Target::AccountAccess(access) => {
+                let account = AccountQuery::Id(access.account.clone());
+                let set = PermissionSetQuery::Arn(access.permission_set.clone());
+                // Found a moment ago; where Usher may not list accounts, the report says so.
+                let account = directory.find_account(&account, max_age, call).await;
+                let set = directory.find_permission_set(instance, &set, max_age, call);
+                Ok(TargetScope::AccountAccess(Box::new(AccessScope {
+                    access,
+                    account: account.ok(),
+                    permission_set: set.await.ok(),
+                })))
+            }
+        }
     }
 
     /// Collects and writes until the deadline, also where nobody reads any more: a caller that
@@ -106,8 +156,10 @@ impl App {
             sender,
         );
         match tokio::time::timeout_at(deadline, run).await {
-            Ok(Ok(counts)) if report.scope.is_whole() && !report.validate_only => {
-                self.remember_counts(&report.instance.arn, counts);
+            Ok(Ok(learnt)) if report.scope.is_whole() => {
+                for (instance, counts) in learnt {
+                    self.remember_counts(&instance, counts);
+                }
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::info!(error = %error, "a report ended without its summary"),

@@ -7,6 +7,7 @@
 //! membership when the list lacks it, or its group's members are suddenly not found: an orphan
 //! candidate, which one Describe settles. Listed first and read later, it would pass for present.
 
+mod account_access;
 mod applications;
 mod principals;
 
@@ -18,11 +19,13 @@ use crate::clock::Clock;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::ReportRequest;
+use super::accounts::{AccountList, Accounts};
 use super::collection::Collection;
 use super::config::AuditConfig;
 use super::gather::Gathered;
 use super::meter::Meter;
+use super::plan::KnownCounts;
+use super::question::{Question, TargetScope};
 use crate::domain::report::View;
 use crate::domain::{ErrorKind, Failure, Operation, PrincipalKind, PrincipalRef};
 use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
@@ -30,7 +33,8 @@ use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_page
 /// One collection.
 pub(super) struct Collector<'a> {
     port: &'a dyn IdentityCenter,
-    request: &'a ReportRequest,
+    question: Question<'a>,
+    accounts: &'a Accounts<'a>,
     clock: &'a Clock,
     config: &'a AuditConfig,
     meter: &'a Meter,
@@ -46,14 +50,16 @@ enum Wanted {
 impl<'a> Collector<'a> {
     pub(super) fn new(
         port: &'a dyn IdentityCenter,
-        request: &'a ReportRequest,
+        question: Question<'a>,
+        accounts: &'a Accounts<'a>,
         clock: &'a Clock,
         config: &'a AuditConfig,
         meter: &'a Meter,
     ) -> Self {
         Self {
             port,
-            request,
+            question,
+            accounts,
             clock,
             config,
             meter,
@@ -61,29 +67,64 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Reads everything. Dropping the future stops it; nothing it does needs undoing.
+    /// Reads what the view needs. Dropping the future stops it; nothing it does needs undoing.
     pub(super) async fn collect(self) -> Collection {
-        let wanted = self.read_wanted().await;
-        let (found, groups) = mpsc::unbounded_channel();
-        tokio::join!(
-            self.read_applications(&wanted, found),
-            self.read_groups(groups)
-        );
-        self.read_users().await;
+        match self.question.view {
+            View::Access | View::Assignments => self.read_assigned().await,
+            View::Instances => self.count_everything().await,
+            View::DuplicateUsers => {
+                self.meter.step("users");
+                self.list_users_or_miss(true).await;
+            }
+        }
         self.meter.finish();
+        let question = self.question;
         let gathered = (self.gathered.into_inner()).unwrap_or_else(PoisonError::into_inner);
-        let (users, groups) = (gathered.listed_users, gathered.listed_groups);
-        let mut collection = gathered.finish(self.request.instance.clone());
+        let known_account = known_account(question);
+        let accounts = known_account.as_ref().or(self.accounts.read_already());
+        let mut collection = gathered.finish(question.instance.clone(), accounts);
         collection.operations = self.meter.operations();
-        if self.request.scope.is_whole() && collection.missing.is_empty() {
-            collection.learn_counts(self.request.view, users, groups);
+        if question.view.is_about_access() {
+            if question.scope.is_whole() && collection.missing.is_empty() {
+                collection.learn_counts(question.view);
+            } else {
+                collection.counts = KnownCounts::default();
+            }
         }
         collection
     }
 
+    async fn read_assigned(&self) {
+        let wanted = self.read_wanted().await;
+        let (found, groups) = mpsc::unbounded_channel();
+        let also_found = found.clone();
+        tokio::join!(
+            self.read_applications(&wanted, found),
+            self.read_account_access(&wanted, also_found),
+            self.read_groups(groups)
+        );
+        self.read_users().await;
+    }
+
+    /// Reads lists for their lengths.
+    async fn count_everything(&self) {
+        self.meter.step("lists of the instance");
+        let permission_sets = async {
+            if self.question.instance.gives_account_access() {
+                self.list_permission_sets().await;
+            }
+        };
+        tokio::join!(
+            async { drop(self.list_applications().await) },
+            permission_sets,
+            async { drop(self.list_groups().await) },
+            self.list_users_or_miss(false)
+        );
+    }
+
     /// With a user asked for, its groups decide which assignments matter.
     async fn read_wanted(&self) -> Wanted {
-        let Some(principal) = &self.request.scope.principal else {
+        let Some(principal) = &self.question.scope.principal else {
             return Wanted::Everybody;
         };
         let mut wanted = HashSet::from([principal.clone()]);
@@ -91,9 +132,9 @@ impl<'a> Collector<'a> {
             return Wanted::These(wanted);
         }
         self.gathered().name_user(&principal.id);
-        if self.request.view == View::Access {
+        if self.question.view == View::Access {
             self.meter.step("groups of the user");
-            let (instance, user) = (&self.request.instance, &principal.id);
+            let (instance, user) = (&self.question.instance, &principal.id);
             let groups = Mutex::new(Vec::new());
             let read = self.every_page(
                 Operation::ListGroupMembershipsForMember,
@@ -190,9 +231,18 @@ impl Wanted {
     }
 }
 
+/// The account that the question is about, where the asker knew it.
+fn known_account(question: Question<'_>) -> Option<AccountList> {
+    match &question.scope.target {
+        Some(TargetScope::AccountAccess(scope)) => (scope.account.clone())
+            .map(|account| AccountList::of_known(account.value, account.observed_at)),
+        _ => None,
+    }
+}
+
 /// Locks for a few statements without a wait in them. A panic of another holder cannot leave
 /// anything half-done that this collection would still report.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

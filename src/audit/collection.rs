@@ -3,18 +3,26 @@
 //! Users and groups are referred to by their place, so that a million memberships are a million
 //! small numbers. Nothing here reads anything; `gather` builds it and `report` writes it down.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::plan::{KnownCounts, list_pages};
 use crate::domain::report::View;
 use crate::domain::{
-    Application, AssignmentRequired, Group, Instance, Operation, PrincipalStatus, User,
+    Account, Application, AssignmentRequired, Group, Instance, InstanceArn, Operation,
+    PermissionSetArn, PrincipalStatus, User,
 };
 
 /// A user's place in `Collection::users`.
 pub(super) type UserIndex = u32;
 /// A group's place in `Collection::groups`.
 pub(super) type GroupIndex = u32;
+
+/// An account's place in `Collection::accounts`.
+pub(super) type AccountIndex = u32;
+/// A permission set's place in `Collection::permission_sets`.
+pub(super) type PermissionSetIndex = u32;
 
 /// The facts of one collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +31,12 @@ pub struct Collection {
     pub instance: Instance,
     /// Its applications that were asked for, sorted by ARN.
     pub applications: Vec<ApplicationFacts>,
+    /// The accounts that have a permission set, sorted by id.
+    pub accounts: Vec<AccountFacts>,
+    /// The permission sets that were asked for, sorted by ARN.
+    pub permission_sets: Vec<PermissionSetFacts>,
+    /// The accounts with their permission sets, sorted by account and permission set.
+    pub account_access: Vec<AccessFacts>,
     /// The users that the report can name, sorted by id.
     pub users: Vec<UserFacts>,
     /// The groups that assignments name, sorted by id.
@@ -46,6 +60,44 @@ pub struct ApplicationFacts {
     pub application: Application,
     /// Whether only assigned principals may enter.
     pub required: AssignmentRequired,
+    /// Who is assigned, sorted.
+    pub assignees: Vec<Assignee>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// Its facts; only the id when they could not be read.
+    pub account: Account,
+    /// Whether the organization lists it.
+    pub listing: Listing,
+}
+
+/// Whether the organization lists an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// It does.
+    Listed,
+    /// It does not, although its list was read to the end.
+    NotListed,
+    /// Nobody could tell, or nobody asked.
+    Unknown,
+}
+
+/// A permission set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionSetFacts {
+    /// Its ARN.
+    pub arn: PermissionSetArn,
+    /// Its name; empty when it could not be read.
+    pub name: String,
+}
+
+/// An account with a permission set, and what stands on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessFacts {
+    pub(super) account: AccountIndex,
+    pub(super) permission_set: PermissionSetIndex,
     /// Who is assigned, sorted.
     pub assignees: Vec<Assignee>,
 }
@@ -94,6 +146,8 @@ pub enum Members {
 /// Something that a report lacks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Missing {
+    /// Of which instance; none for what belongs to no instance that is served.
+    pub instance_arn: Option<InstanceArn>,
     /// What, for example an application's ARN and which part of it.
     pub scope: String,
     /// Why, in words for everybody; never AWS's own text.
@@ -104,14 +158,16 @@ impl Collection {
     /// How many assignments were read.
     #[must_use]
     pub fn assignment_count(&self) -> u64 {
-        let count: usize = (self.applications.iter())
-            .map(|facts| facts.assignees.len())
-            .sum();
-        count as u64
+        let of_applications = self.applications.iter().map(|facts| facts.assignees.len());
+        let of_accounts = self
+            .account_access
+            .iter()
+            .map(|facts| facts.assignees.len());
+        of_applications.chain(of_accounts).sum::<usize>() as u64
     }
 
-    /// What a whole collection teaches the next plan.
-    pub(super) fn learn_counts(&mut self, view: View, users: Option<u64>, groups: Option<u64>) {
+    /// What a whole collection without a lack teaches the next plan, beside the lengths of lists.
+    pub(super) fn learn_counts(&mut self, view: View) {
         let assignment_pages = (self.applications.iter())
             .map(|facts| list_pages(facts.assignees.len() as u64))
             .sum();
@@ -121,13 +177,39 @@ impl Collection {
                 Members::Partly(_) | Members::NotRead => None,
             })
             .sum();
-        self.counts = KnownCounts {
-            applications: Some(self.applications.len() as u64),
-            assignment_pages: Some(assignment_pages),
-            // Only ACCESS reads members: zero read is not zero there.
-            member_pages: (view == View::Access).then_some(member_pages),
-            users,
-            groups,
-        };
+        self.counts.assignment_pages = Some(assignment_pages);
+        // Only ACCESS reads members: zero read is not zero there.
+        self.counts.member_pages = (view == View::Access).then_some(member_pages);
+        if self.counts.permission_sets.is_some() {
+            self.learn_account_counts();
+        }
+    }
+
+    fn learn_account_counts(&mut self) {
+        let mut accounts_of_set: HashMap<PermissionSetIndex, u64> = HashMap::new();
+        let mut sets_of_account: HashMap<AccountIndex, u64> = HashMap::new();
+        let mut assignment_pages = 0;
+        for facts in &self.account_access {
+            *accounts_of_set.entry(facts.permission_set).or_default() += 1;
+            *sets_of_account.entry(facts.account).or_default() += 1;
+            assignment_pages += list_pages(facts.assignees.len() as u64);
+        }
+        let count =
+            |counts: &HashMap<u32, u64>, place: u32| counts.get(&place).copied().unwrap_or(0);
+        let account_pages = (0..).zip(&self.permission_sets);
+        let account_pages =
+            account_pages.map(|(place, _)| list_pages(count(&accounts_of_set, place)));
+        let listed: Vec<u64> = (0..)
+            .zip(&self.accounts)
+            .filter(|(_, facts)| facts.listing == Listing::Listed)
+            .map(|(place, _)| list_pages(count(&sets_of_account, place)))
+            .collect();
+        // An account without a permission set is one page.
+        let set_pages = self.counts.accounts.map(|accounts| {
+            listed.iter().sum::<u64>() + accounts.saturating_sub(listed.len() as u64)
+        });
+        self.counts.account_pages = Some(account_pages.sum());
+        self.counts.permission_set_pages = set_pages;
+        self.counts.account_assignment_pages = Some(assignment_pages);
     }
 }

@@ -9,6 +9,9 @@ use serde::Deserialize;
 /// wait half a minute each in the budget's queue, in front of everybody of their class.
 const COLLECT_CONCURRENCY_MAX: usize = 512;
 
+/// What was read of an instance stays in memory until its rows are written: about 100 MB for the
+/// largest store that AWS allows.
+const INSTANCES_AT_ONCE_MAX: usize = 64;
 /// A call that is not answered within an hour will not be.
 const CALL_TIMEOUT_SECONDS_MAX: u64 = 3600;
 /// Progress that is told less than once a minute is none.
@@ -21,6 +24,9 @@ pub struct AuditConfig {
     /// Calls in flight per stage of a collection (applications, groups, users). 16 fill a quota of
     /// 20 a second as long as AWS answers within 0.8 s; the budget, not this, sets the pace.
     pub collect_concurrency: NonZeroUsize,
+    /// Instances read side by side in one report. Each has quotas of its own, so that four take the
+    /// time of the largest; more would hold more users in memory at once.
+    pub instances_at_once: NonZeroUsize,
     /// How long one call may take with its wait for the budget and its retries, in seconds. Audits
     /// are the lowest class: on a busy day their floor is a tenth of 20 a second, and 16 calls wait
     /// 8 s for it; five minutes outlast that and most outages of AWS.
@@ -32,10 +38,12 @@ pub struct AuditConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         const COLLECT_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+        const INSTANCES_AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
         const CALL_TIMEOUT_SECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(299);
         const PROGRESS_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(499);
         Self {
             collect_concurrency: COLLECT_CONCURRENCY,
+            instances_at_once: INSTANCES_AT_ONCE,
             call_timeout_seconds: CALL_TIMEOUT_SECONDS,
             progress_interval_milliseconds: PROGRESS_INTERVAL_MILLISECONDS,
         }
@@ -53,6 +61,11 @@ impl AuditConfig {
                 "collect_concurrency",
                 self.collect_concurrency.get() as u64,
                 COLLECT_CONCURRENCY_MAX as u64,
+            ),
+            (
+                "instances_at_once",
+                self.instances_at_once.get() as u64,
+                INSTANCES_AT_ONCE_MAX as u64,
             ),
             (
                 "call_timeout_seconds",
@@ -77,6 +90,10 @@ impl AuditConfig {
 
     pub(super) fn concurrency(&self) -> usize {
         self.collect_concurrency.get().min(COLLECT_CONCURRENCY_MAX)
+    }
+
+    pub(super) fn instances_at_once(&self) -> usize {
+        self.instances_at_once.get().min(INSTANCES_AT_ONCE_MAX)
     }
 
     pub(super) fn call_timeout(&self) -> Duration {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::domain::report::{COLUMNS, Format, Row, guarded};
+use crate::domain::report::{Format, ReportRow, guarded};
 
 /// A piece of text is cut at the first row beyond this. A row has a few kilobytes at most, so a
 /// piece stays far below gRPC's message limit of 4 MiB, and a slow reader holds little.
@@ -20,9 +20,9 @@ const BATCH_ROWS: usize = 200;
 
 /// A finished piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum Piece<R> {
     /// A batch of rows, never empty.
-    Rows(Vec<Row>),
+    Rows(Vec<R>),
     /// Whole lines, never empty.
     Text(String),
 }
@@ -34,15 +34,15 @@ pub enum Piece {
 pub struct FormatError(String);
 
 /// Writes rows.
-pub struct Encoder {
-    form: Form,
+pub struct Encoder<R> {
+    form: Form<R>,
     hash: Context,
 }
 
-enum Form {
+enum Form<R> {
     /// The rows themselves; the text is for the hash alone.
     Rows {
-        batch: Vec<Row>,
+        batch: Vec<R>,
         bytes: usize,
         text: String,
     },
@@ -50,7 +50,7 @@ enum Form {
     JsonLines(String),
 }
 
-impl Encoder {
+impl<R: ReportRow> Encoder<R> {
     /// A writer; of CSV, with the header row written already.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Encoder {
             },
             Format::Csv => {
                 let mut writer = csv_writer();
-                writer.write_record(COLUMNS).map_err(FormatError::of)?;
+                writer.write_record(R::COLUMNS).map_err(FormatError::of)?;
                 Form::Csv(Box::new(writer), 0)
             }
             Format::JsonLines => Form::JsonLines(String::new()),
@@ -79,13 +79,13 @@ impl Encoder {
     ///
     /// # Errors
     /// `FormatError` as it says.
-    pub fn push(&mut self, row: Row) -> Result<Option<Piece>, FormatError> {
+    pub fn push(&mut self, row: R) -> Result<Option<Piece<R>>, FormatError> {
         match &mut self.form {
             Form::Rows { batch, bytes, text } => {
                 text.clear();
                 write_json_line(text, &row);
                 self.hash.update(text.as_bytes());
-                *bytes += row.cells().map(str::len).iter().sum::<usize>();
+                *bytes += row.cells().iter().map(|cell| cell.len()).sum::<usize>();
                 batch.push(row);
                 if batch.len() < BATCH_ROWS && *bytes < BATCH_BYTES {
                     return Ok(None);
@@ -123,7 +123,7 @@ impl Encoder {
     ///
     /// # Errors
     /// `FormatError` as it says.
-    pub fn finish(mut self) -> Result<(Option<Piece>, String), FormatError> {
+    pub fn finish(mut self) -> Result<(Option<Piece<R>>, String), FormatError> {
         let form = std::mem::replace(&mut self.form, Form::JsonLines(String::new()));
         let piece = match form {
             Form::Rows { batch, .. } => Some(Piece::Rows(batch)),
@@ -142,7 +142,7 @@ impl Encoder {
         Ok((piece, hex))
     }
 
-    fn finish_csv(&mut self, writer: csv::Writer<Vec<u8>>) -> Result<Piece, FormatError> {
+    fn finish_csv(&mut self, writer: csv::Writer<Vec<u8>>) -> Result<Piece<R>, FormatError> {
         let bytes = writer.into_inner().map_err(FormatError::of)?;
         self.hash.update(&bytes);
         String::from_utf8(bytes)
@@ -151,7 +151,7 @@ impl Encoder {
     }
 }
 
-impl Piece {
+impl<R> Piece<R> {
     fn is_empty(&self) -> bool {
         match self {
             Self::Rows(rows) => rows.is_empty(),
@@ -173,8 +173,8 @@ fn csv_writer() -> csv::Writer<Vec<u8>> {
         .from_writer(Vec::new())
 }
 
-fn write_json_line(text: &mut String, row: &Row) {
-    for (place, (column, cell)) in COLUMNS.iter().zip(row.cells()).enumerate() {
+fn write_json_line<R: ReportRow>(text: &mut String, row: &R) {
+    for (place, (column, cell)) in R::COLUMNS.iter().zip(row.cells()).enumerate() {
         let before = if place == 0 { '{' } else { ',' };
         // Writing to a string cannot fail.
         let _ = write!(text, "{before}\"{column}\":");

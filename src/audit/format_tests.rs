@@ -4,11 +4,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::report::{COLUMN_COUNT, unguarded};
+use crate::domain::report::{COLUMN_COUNT, COLUMNS, Row, unguarded};
 
-fn encode(format: Format, rows: &[Row]) -> (Vec<Piece>, String) {
+fn encode(format: Format, rows: &[Row]) -> (Vec<Piece<Row>>, String) {
     let mut encoder = Encoder::new(format).unwrap();
-    let mut pieces: Vec<Piece> = (rows.iter())
+    let mut pieces: Vec<Piece<Row>> = (rows.iter())
         .filter_map(|row| encoder.push(row.clone()).unwrap())
         .collect();
     let (last, hash) = encoder.finish().unwrap();
@@ -16,7 +16,7 @@ fn encode(format: Format, rows: &[Row]) -> (Vec<Piece>, String) {
     (pieces, hash)
 }
 
-fn joined(pieces: &[Piece]) -> String {
+fn joined(pieces: &[Piece<Row>]) -> String {
     let texts = pieces.iter().map(|piece| match piece {
         Piece::Text(text) => text.as_str(),
         Piece::Rows(_) => panic!("rows in a text"),

@@ -7,31 +7,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use super::accounts::AccountList;
 use super::collection::{
-    ApplicationFacts, Assignee, Collection, GroupFacts, Members, Missing, UserFacts, UserIndex,
+    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Members,
+    Missing, PermissionSetFacts, UserFacts, UserIndex,
 };
+use super::plan::KnownCounts;
 use crate::domain::{
-    Application, ApplicationArn, AssignmentRequired, Group, GroupId, Instance, PrincipalKind,
-    PrincipalRef, PrincipalStatus, User, UserId,
+    AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequired, Group, GroupId,
+    Instance, PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, Target, User, UserId,
 };
-
-/// So many lacks are named one by one; the rest is counted. A role that may not read members would
-/// otherwise fill a summary with ten thousand equal sentences.
-const MISSING_NAMED_MAX: usize = 1_000;
 
 /// What has been gathered so far.
 #[derive(Default)]
 pub(super) struct Gathered {
     applications: BTreeMap<ApplicationArn, GatheredApplication>,
+    permission_sets: BTreeMap<PermissionSetArn, String>,
+    account_access: BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
     user_places: HashMap<UserId, UserIndex>,
     users: Vec<UserFacts>,
     groups: BTreeMap<GroupId, GatheredGroup>,
-    missing: BTreeSet<Missing>,
+    /// What could not be read, and why.
+    missing: BTreeSet<(String, String)>,
     observed: Option<(Timestamp, Timestamp)>,
-    /// How many users the whole list had.
-    pub(super) listed_users: Option<u64>,
-    /// How many groups the whole list had.
-    pub(super) listed_groups: Option<u64>,
+    /// How long the lists were that were read to their end.
+    pub(super) listed: KnownCounts,
+    /// Groups that are known to exist before anything names them, with their names.
+    pub(super) confirmed_groups: HashMap<GroupId, String>,
 }
 
 struct GatheredApplication {
@@ -55,8 +57,7 @@ impl Gathered {
 
     /// Something could not be read.
     pub(super) fn miss(&mut self, scope: String, reason: &str) {
-        let reason = reason.to_owned();
-        self.missing.insert(Missing { scope, reason });
+        self.missing.insert((scope, reason.to_owned()));
     }
 
     /// An application exists. Repeated ones change nothing.
@@ -83,8 +84,44 @@ impl Gathered {
         (self.applications.values()).any(|facts| facts.required == AssignmentRequired::No)
     }
 
+    /// A permission set is there. The name is empty until it is known.
+    pub(super) fn permission_set(&mut self, arn: PermissionSetArn, name: String) {
+        let known = self.permission_sets.entry(arn).or_default();
+        if !name.is_empty() {
+            *known = name;
+        }
+    }
+
+    /// An account has a permission set.
+    pub(super) fn account_access(&mut self, access: AccountAccess) {
+        self.permission_set(access.permission_set.clone(), String::new());
+        self.account_access.entry(access).or_default();
+    }
+
+    /// The accounts with their permission sets that are known so far.
+    pub(super) fn every_access(&self) -> Vec<AccountAccess> {
+        self.account_access.keys().cloned().collect()
+    }
+
+    /// Keeps only what somebody is assigned to: the question is about one principal.
+    pub(super) fn forget_unassigned_access(&mut self) {
+        (self.account_access).retain(|_, assigned| !assigned.is_empty());
+        let kept: BTreeSet<&PermissionSetArn> = (self.account_access.keys())
+            .map(|access| &access.permission_set)
+            .collect();
+        self.permission_sets.retain(|arn, _| kept.contains(arn));
+    }
+
+    /// The permission sets whose names are not known.
+    pub(super) fn permission_sets_without_names(&self) -> Vec<PermissionSetArn> {
+        (self.permission_sets.iter())
+            .filter(|(_, name)| name.is_empty())
+            .map(|(arn, _)| arn.clone())
+            .collect()
+    }
+
     /// A principal is assigned. Answers whether it is a group that nobody had named before.
-    pub(super) fn assigned(&mut self, arn: &ApplicationArn, principal: PrincipalRef) -> bool {
+    pub(super) fn assigned(&mut self, target: &Target, principal: PrincipalRef) -> bool {
         let is_new_group = match principal.kind {
             PrincipalKind::User => {
                 self.user_place(&principal.id);
@@ -102,8 +139,17 @@ impl Gathered {
                 },
             );
         }
-        if let Some(facts) = self.applications.get_mut(arn) {
-            facts.assigned.insert(principal);
+        match target {
+            Target::Application(arn) => {
+                if let Some(facts) = self.applications.get_mut(arn) {
+                    facts.assigned.insert(principal);
+                }
+            }
+            Target::AccountAccess(access) => {
+                if let Some(assigned) = self.account_access.get_mut(access) {
+                    assigned.insert(principal);
+                }
+            }
         }
         is_new_group
     }
@@ -190,14 +236,16 @@ impl Gathered {
                 display_name: String::new(),
                 email: String::new(),
                 status: PrincipalStatus::Unknown,
+                external_ids: Vec::new(),
             },
             exists: false,
         });
         place
     }
 
-    /// Sorts everything and gives users and groups their places.
-    pub(super) fn finish(self, instance: Instance) -> Collection {
+    /// Sorts everything and gives everything its place. The list of accounts names them, where it
+    /// was read.
+    pub(super) fn finish(self, instance: Instance, accounts: Option<&AccountList>) -> Collection {
         let (users, moved) = sorted_users(self.users);
         let moved_to = |place: UserIndex| moved.get(place as usize).copied().unwrap_or(place);
         let group_places: HashMap<GroupId, u32> = self.groups.keys().cloned().zip(0..).collect();
@@ -227,18 +275,57 @@ impl Gathered {
                 assignees: facts.assigned.iter().filter_map(place).collect(),
             })
             .collect();
+        let (account_facts, account_places) =
+            account_facts(&instance, &self.account_access, accounts);
+        let set_places: HashMap<PermissionSetArn, u32> =
+            self.permission_sets.keys().cloned().zip(0..).collect();
+        let account_access = (self.account_access.iter())
+            .filter_map(|(access, assigned)| {
+                Some(AccessFacts {
+                    account: *account_places.get(&access.account)?,
+                    permission_set: *set_places.get(&access.permission_set)?,
+                    assignees: assigned.iter().filter_map(place).collect(),
+                })
+            })
+            .collect();
         Collection {
+            missing: (self.missing.into_iter())
+                .map(|(scope, reason)| Missing {
+                    instance_arn: Some(instance.arn.clone()),
+                    scope,
+                    reason,
+                })
+                .collect(),
             instance,
             applications,
+            accounts: account_facts,
+            permission_sets: (self.permission_sets.into_iter())
+                .map(|(arn, name)| PermissionSetFacts { arn, name })
+                .collect(),
+            account_access,
             users,
             groups,
-            missing: named(self.missing),
             observed_from: self.observed.map(|(from, _)| from),
             observed_until: self.observed.map(|(_, until)| until),
             operations: Vec::new(),
-            counts: super::plan::KnownCounts::default(),
+            counts: self.listed,
         }
     }
+}
+
+/// The accounts that have a permission set, by id, and the place of each.
+fn account_facts(
+    instance: &Instance,
+    account_access: &BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
+    accounts: Option<&AccountList>,
+) -> (Vec<AccountFacts>, HashMap<AccountId, u32>) {
+    let ids: BTreeSet<&AccountId> = (account_access.keys())
+        .map(|access| &access.account)
+        .collect();
+    let facts = (ids.iter())
+        .map(|id| AccountList::facts(accounts, instance, id))
+        .collect();
+    (facts, ids.into_iter().cloned().zip(0..).collect())
 }
 
 impl Members {
@@ -267,16 +354,4 @@ fn sorted_users(users: Vec<UserFacts>) -> (Vec<UserFacts>, Vec<UserIndex>) {
         }
     }
     (sorted.into_iter().map(|(_, facts)| facts).collect(), moved)
-}
-
-fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
-    let unnamed = missing.len().saturating_sub(MISSING_NAMED_MAX);
-    let mut named: Vec<Missing> = missing.into_iter().take(MISSING_NAMED_MAX).collect();
-    if unnamed > 0 {
-        named.push(Missing {
-            scope: format!("{unnamed} further scopes"),
-            reason: "too many to name; mend the reasons above first".to_owned(),
-        });
-    }
-    named
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::report::{LIST_SEPARATOR, Provenance};
-use crate::domain::{ApplicationArn, AssignmentRecord, Grant, PrincipalRef, Standing, Target};
+use crate::domain::{AssignmentRecord, Grant, PrincipalRef, Standing, Target};
 
 /// What the store says about the assignments of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +34,7 @@ pub(super) struct Holding {
 /// Why the assignments stand.
 #[derive(Debug, Default)]
 pub struct Holdings {
-    by_application: HashMap<ApplicationArn, HashMap<PrincipalRef, Holding>>,
+    by_target: HashMap<Target, HashMap<PrincipalRef, Holding>>,
     /// What holds an assignment of which the store says nothing.
     otherwise: Option<Provenance>,
 }
@@ -64,7 +64,7 @@ impl Holdings {
     #[must_use]
     pub fn without_store() -> Self {
         Self {
-            by_application: HashMap::new(),
+            by_target: HashMap::new(),
             otherwise: Some(Provenance::Unrecorded),
         }
     }
@@ -78,38 +78,28 @@ impl Holdings {
     /// What the store says.
     #[must_use]
     pub fn new(facts: StoreFacts) -> Self {
-        let mut grants: HashMap<(ApplicationArn, PrincipalRef), Vec<Grant>> = HashMap::new();
+        let mut grants: HashMap<(Target, PrincipalRef), Vec<Grant>> = HashMap::new();
         for grant in facts.grants {
             if !grant.state.is_over() {
-                let Target::Application(application) = &grant.target else {
-                    continue;
-                };
-                let key = (application.clone(), grant.principal.clone());
+                let key = (grant.target.clone(), grant.principal.clone());
                 grants.entry(key).or_default().push(grant);
             }
         }
         let mut holdings = Self::without_store();
         for record in facts.records {
             if record.standing == Standing::Yes {
-                let Target::Application(application) = record.key.target else {
-                    continue;
-                };
-                let holding = holdings.entry(application, record.key.principal);
+                let holding = holdings.entry(record.key.target, record.key.principal);
                 holding.provenance = Some(Provenance::Standing);
             }
         }
-        for ((application, principal), grants) in grants {
-            holdings.entry(application, principal).explain(grants);
+        for ((target, principal), grants) in grants {
+            holdings.entry(target, principal).explain(grants);
         }
         holdings
     }
 
-    pub(super) fn holding(
-        &self,
-        application: &ApplicationArn,
-        principal: &PrincipalRef,
-    ) -> Holding {
-        (self.by_application.get(application))
+    pub(super) fn holding(&self, target: &Target, principal: &PrincipalRef) -> Holding {
+        (self.by_target.get(target))
             .and_then(|holdings| holdings.get(principal))
             .cloned()
             .unwrap_or_else(|| Holding {
@@ -118,8 +108,8 @@ impl Holdings {
             })
     }
 
-    fn entry(&mut self, application: ApplicationArn, principal: PrincipalRef) -> &mut Holding {
-        (self.by_application.entry(application).or_default())
+    fn entry(&mut self, target: Target, principal: PrincipalRef) -> &mut Holding {
+        (self.by_target.entry(target).or_default())
             .entry(principal)
             .or_default()
     }
@@ -170,19 +160,16 @@ mod tests {
     use crate::domain::grant::tests::{at, grant};
     use crate::domain::{GrantState, Ticket};
 
-    fn key(grant: &Grant) -> (ApplicationArn, PrincipalRef) {
-        let Target::Application(application) = &grant.target else {
-            panic!("an application's grant");
-        };
-        (application.clone(), grant.principal.clone())
+    fn key(grant: &Grant) -> (Target, PrincipalRef) {
+        (grant.target.clone(), grant.principal.clone())
     }
 
     fn holding(grants: Vec<Grant>, standing: Standing) -> Holding {
-        let (application, principal) = key(&grant(1, GrantState::Active));
+        let (target, principal) = key(&grant(1, GrantState::Active));
         let mut record = AssignmentRecord::new(grant(1, GrantState::Active).assignment_key());
         record.standing = standing;
         let records = vec![record];
-        Holdings::new(StoreFacts { grants, records }).holding(&application, &principal)
+        Holdings::new(StoreFacts { grants, records }).holding(&target, &principal)
     }
 
     #[test]
@@ -230,8 +217,8 @@ mod tests {
 
     #[test]
     fn where_the_store_is_unreadable_nothing_is_claimed() {
-        let (application, principal) = key(&grant(1, GrantState::Active));
-        let provenance = |holdings: Holdings| holdings.holding(&application, &principal).provenance;
+        let (target, principal) = key(&grant(1, GrantState::Active));
+        let provenance = |holdings: Holdings| holdings.holding(&target, &principal).provenance;
         assert_eq!(provenance(Holdings::unreadable()), None);
         assert_eq!(
             provenance(Holdings::without_store()),

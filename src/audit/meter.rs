@@ -1,10 +1,10 @@
 //! Counts what a collection asks and says how far it is. Counts questions, not attempts: those the
-//! port counts.
+//! port counts. Each instance has a meter of its own; what is said is the sum.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::plan::Plan;
+use super::plan::PlanPart;
 use crate::domain::Operation;
 
 /// How far a collection is.
@@ -16,6 +16,35 @@ pub struct Progress {
     pub operations_planned: u64,
     /// What is being read.
     pub step: &'static str,
+}
+
+/// What a meter says when nothing further is read.
+const FINISHED: &str = "writing the report";
+
+/// How far several counters are together; the step is that of the first that is not through.
+pub(super) fn sum(meters: &[&Meter]) -> Progress {
+    let mut sum = Progress {
+        operations_done: 0,
+        operations_planned: 0,
+        step: FINISHED,
+    };
+    for progress in meters.iter().map(|meter| meter.progress()) {
+        sum.operations_done += progress.operations_done;
+        sum.operations_planned += progress.operations_planned;
+        if sum.step == FINISHED {
+            sum.step = progress.step;
+        }
+    }
+    sum
+}
+
+/// What several counters counted, sorted.
+pub(super) fn operations(meters: &[&Meter]) -> Vec<(Operation, u64)> {
+    let mut sum: BTreeMap<Operation, u64> = BTreeMap::new();
+    for (operation, count) in meters.iter().flat_map(|meter| meter.operations()) {
+        *sum.entry(operation).or_default() += count;
+    }
+    sum.into_iter().collect()
 }
 
 /// The counter.
@@ -33,7 +62,7 @@ struct State {
 
 impl Meter {
     /// A counter that expects what the plan says.
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &PlanPart) -> Self {
         Self {
             state: Mutex::new(State {
                 done: BTreeMap::new(),
@@ -60,7 +89,12 @@ impl Meter {
     pub(super) fn another_page(&self, operation: Operation) {
         let is_read_for_each = matches!(
             operation,
-            Operation::ListApplicationAssignments | Operation::ListGroupMemberships
+            Operation::ListApplicationAssignments
+                | Operation::ListGroupMemberships
+                | Operation::ListAccountsForProvisionedPermissionSet
+                | Operation::ListPermissionSetsProvisionedToAccount
+                | Operation::ListAccountAssignments
+                | Operation::ListAccountAssignmentsForPrincipal
         );
         let mut state = self.lock();
         let done = state.done.get(&operation).copied().unwrap_or(0);
@@ -76,7 +110,7 @@ impl Meter {
     pub(super) fn finish(&self) {
         let mut state = self.lock();
         state.expected.clear();
-        state.step = "writing the report";
+        state.step = FINISHED;
     }
 
     /// What is being read from now on.
@@ -118,9 +152,9 @@ mod tests {
 
     #[test]
     fn planned_grows_with_what_is_learnt_and_never_falls_below_done() {
-        let meter = Meter::new(&Plan {
+        let meter = Meter::new(&PlanPart {
             operations: vec![(Operation::ListUsers, 1)],
-            note: String::new(),
+            ..PlanPart::default()
         });
         let counts = |meter: &Meter| {
             let progress = meter.progress();

@@ -1,19 +1,18 @@
-//! A collection as rows, in their total order, one application at a time.
+//! A collection as rows, in their total order, one target at a time.
 //!
-//! Decides who can enter what, and by which way: the rules of aws-api.md §5. Only one application's
+//! Decides who can enter what, and by which way: the rules of aws-api.md §5. Only one target's
 //! entries (a few numbers each) are held at once, however many people it lets in. Nothing here is
 //! read from anywhere, and no row is ever left out because a fact about it is unknown.
 
+mod cells;
+
 use std::collections::BTreeMap;
 
-use super::collection::{
-    ApplicationFacts, Assignee, Collection, GroupFacts, GroupIndex, Members, UserIndex,
-};
+use super::collection::{Assignee, Collection, GroupFacts, GroupIndex, Members, UserIndex};
 use super::holdings::{Holding, Holdings};
 use crate::domain::report::{Finding, LIST_SEPARATOR, ReportPath, Row, View};
-use crate::domain::{
-    ApplicationStatus, AssignmentRequired, PrincipalKind, PrincipalRef, PrincipalStatus,
-};
+use crate::domain::{PrincipalKind, PrincipalRef, PrincipalStatus};
+use cells::{TargetFacts, holding_cells};
 
 /// The rows of a report, sorted; counts what it hands out.
 pub struct Rows<'a> {
@@ -21,8 +20,8 @@ pub struct Rows<'a> {
     holdings: &'a Holdings,
     view: View,
     principal: Option<&'a PrincipalRef>,
-    next_application: usize,
-    current: Option<OneApplication<'a>>,
+    next_target: usize,
+    current: Option<OneTarget<'a>>,
     tally: Tally,
 }
 
@@ -36,21 +35,21 @@ pub struct Tally {
     entrants: Vec<bool>,
 }
 
-struct OneApplication<'a> {
-    facts: &'a ApplicationFacts,
+struct OneTarget<'a> {
+    facts: TargetFacts<'a>,
     /// One for each assignee.
     holdings: Vec<Holding>,
     entries: std::vec::IntoIter<Entry>,
 }
 
-/// A row to be. The order is that of `Row::sort_key` within one application: places of users and
+/// A row to be. The order is that of `Row::sort_key` within one target: places of users and
 /// groups are in the order of their ids, and no user or group sorts first, as an empty id does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     user: Option<UserIndex>,
     path: ReportPath,
     group: Option<GroupIndex>,
-    /// The assignment's place among the application's; none for everybody's way in.
+    /// The assignment's place among the target's; none for everybody's way in.
     assignment: Option<usize>,
     /// Said of the assignment as a whole, beside what is said of the user.
     finding: Option<Finding>,
@@ -80,7 +79,7 @@ impl<'a> Rows<'a> {
             holdings,
             view,
             principal,
-            next_application: 0,
+            next_target: 0,
             current: None,
             tally: Tally {
                 entrants: vec![false; collection.users.len()],
@@ -95,24 +94,38 @@ impl<'a> Rows<'a> {
         self.tally
     }
 
-    fn open(&self, facts: &'a ApplicationFacts) -> OneApplication<'a> {
+    /// The target at this place: accounts first, as their kind sorts before that of applications.
+    fn target(&self, place: usize) -> Option<TargetFacts<'a>> {
+        let of_accounts = &self.collection.account_access;
+        if let Some(facts) = of_accounts.get(place) {
+            return TargetFacts::of_access(self.collection, facts);
+        }
+        let place = place.checked_sub(of_accounts.len())?;
+        (self.collection.applications.get(place)).map(TargetFacts::Application)
+    }
+
+    fn open(&self, facts: TargetFacts<'a>) -> OneTarget<'a> {
         let mut entries = Vec::new();
-        for (place, assignee) in facts.assignees.iter().enumerate() {
+        for (place, assignee) in facts.assignees().iter().enumerate() {
             match self.view {
-                View::Assignments => entries.push(self.as_assigned(place, *assignee)),
                 View::Access => self.expand(place, *assignee, &mut entries),
+                // The other views have no rows of this kind and are never written by this.
+                View::Assignments | View::Instances | View::DuplicateUsers => {
+                    entries.push(self.as_assigned(place, *assignee));
+                }
             }
         }
-        if self.view == View::Access && facts.required == AssignmentRequired::No {
+        if self.view == View::Access && facts.is_open() {
             entries.extend(self.everybody());
         }
         entries.retain(|entry| self.is_wanted(entry));
         entries.sort_unstable();
-        let holdings = (facts.assignees.iter())
+        let target = facts.target();
+        let holdings = (facts.assignees().iter())
             .filter_map(|assignee| self.reference(*assignee))
-            .map(|principal| (self.holdings).holding(&facts.application.arn, &principal))
+            .map(|principal| (self.holdings).holding(&target, &principal))
             .collect();
-        OneApplication {
+        OneTarget {
             facts,
             holdings,
             entries: entries.into_iter(),
@@ -238,9 +251,9 @@ impl<'a> Rows<'a> {
         id == Some(&principal.id)
     }
 
-    fn write(&mut self, application: &OneApplication<'_>, entry: Entry) -> Row {
-        let mut row = self.target_cells(application.facts);
-        let mut findings = findings_of(application.facts);
+    fn write(&mut self, target: &OneTarget<'_>, entry: Entry) -> Row {
+        let mut row = target.facts.cells(&self.collection.instance);
+        let mut findings = target.facts.findings();
         findings.extend(entry.finding);
         row.path = entry.path.as_str().to_owned();
         if let Some(facts) = (entry.user).and_then(|user| self.collection.users.get(user as usize))
@@ -266,7 +279,7 @@ impl<'a> Rows<'a> {
             row.group_id = facts.group.id.to_string();
             row.group_name.clone_from(&facts.group.display_name);
         }
-        let holding = (entry.assignment).and_then(|place| application.holdings.get(place));
+        let holding = (entry.assignment).and_then(|place| target.holdings.get(place));
         if let Some(holding) = holding {
             holding_cells(&mut row, holding);
         }
@@ -293,24 +306,6 @@ impl<'a> Rows<'a> {
             *enters |= may_sign_in && entry.path != ReportPath::None;
         }
     }
-
-    fn target_cells(&self, facts: &ApplicationFacts) -> Row {
-        let instance = &self.collection.instance;
-        let application = &facts.application;
-        Row {
-            instance_arn: instance.arn.to_string(),
-            identity_store_id: instance.identity_store_id.to_string(),
-            owner_account_id: (instance.owner_account_id.as_ref())
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            target_kind: "APPLICATION".to_owned(),
-            application_arn: application.arn.to_string(),
-            application_name: application.name.clone(),
-            application_status: application.status.as_str().to_owned(),
-            assignment_required: facts.required.as_str().to_owned(),
-            ..Row::default()
-        }
-    }
 }
 
 impl Iterator for Rows<'_> {
@@ -325,38 +320,11 @@ impl Iterator for Rows<'_> {
                 self.current = Some(current);
                 return Some(row);
             }
-            let facts = self.collection.applications.get(self.next_application)?;
-            self.next_application += 1;
+            let facts = self.target(self.next_target)?;
+            self.next_target += 1;
             self.current = Some(self.open(facts));
         }
     }
-}
-
-/// What is said of an application on each of its rows, in the order of `Finding`.
-fn findings_of(facts: &ApplicationFacts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match facts.required {
-        AssignmentRequired::Yes => {}
-        AssignmentRequired::No => findings.push(Finding::OpenApplication),
-        AssignmentRequired::Unknown => findings.push(Finding::AssignmentConfigurationUnknown),
-    }
-    if facts.application.status == ApplicationStatus::Disabled {
-        findings.push(Finding::ApplicationDisabled);
-    }
-    findings
-}
-
-fn holding_cells(row: &mut Row, holding: &Holding) {
-    row.provenance = holding
-        .provenance
-        .map(|provenance| provenance.as_str().to_owned())
-        .unwrap_or_default();
-    row.grant_id.clone_from(&holding.grant_id);
-    row.requested_by.clone_from(&holding.requested_by);
-    row.justification.clone_from(&holding.justification);
-    row.ticket.clone_from(&holding.ticket);
-    row.granted_at.clone_from(&holding.granted_at);
-    row.expires_at.clone_from(&holding.expires_at);
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 use super::CommandError;
 use super::connect::{connect, find_instance};
 use super::serve::end_signal;
-use crate::audit::{Completeness, KnownCounts, Part, ReportRequest, Scope, Summary};
+use crate::audit::{
+    Completeness, InstanceToRead, KnownCounts, Missing, Part, ReportRequest, Scope, Summary,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::report::{Format, View};
@@ -25,7 +27,8 @@ const PARTS_WAITING_MAX: usize = 4;
 /// Arguments of `usher audit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct AuditArgs {
-    /// The question: who can enter what, or the assignments as AWS has them
+    /// The question: who can enter what, the assignments as AWS has them, which instances there
+    /// are, or who is in several of them
     #[arg(long, value_enum, default_value = "access")]
     view: ViewArg,
     /// The form of the rows
@@ -45,10 +48,14 @@ pub(super) struct AuditArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
-    /// One row for each instance, application, user and path, groups expanded
+    /// One row for each instance, target, user and path, groups expanded
     Access,
     /// One row for each assignment
     Assignments,
+    /// One row for each instance, and for each account that could not be looked into
+    Instances,
+    /// People who are in several identity stores
+    DuplicateUsers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -91,17 +98,22 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
         .await
         .map_err(CommandError)?;
     let request = ReportRequest {
-        instance,
+        instances: vec![InstanceToRead {
+            instance,
+            known: KnownCounts::default(),
+        }],
+        unreachable: Vec::new(),
         view: match args.view {
             ViewArg::Access => View::Access,
             ViewArg::Assignments => View::Assignments,
+            ViewArg::Instances => View::Instances,
+            ViewArg::DuplicateUsers => View::DuplicateUsers,
         },
         format: match args.format {
             FormatArg::Csv => Format::Csv,
             FormatArg::JsonLines => Format::JsonLines,
         },
         scope: Scope::default(),
-        known: KnownCounts::default(),
         validate_only: false,
     };
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
@@ -172,10 +184,12 @@ fn progress_bar() -> ProgressBar {
 fn tell(summary: &Summary, written_to: Option<&Path>) -> Result<(), CommandError> {
     let operations: u64 = summary.operations_used.iter().map(|(_, count)| count).sum();
     eprintln!(
-        "{} rows; {} users can enter something; {} applications; {} assignments; {operations} operations; sha256 {}",
+        "{} rows; {} users; {} applications; {} accounts; {} permission sets; {} assignments; {operations} operations; sha256 {}",
         summary.row_count,
         summary.user_count,
         summary.application_count,
+        summary.account_count,
+        summary.permission_set_count,
         summary.assignment_count,
         summary.sha256
     );
@@ -183,7 +197,7 @@ fn tell(summary: &Summary, written_to: Option<&Path>) -> Result<(), CommandError
         eprintln!("finding {}: {rows} rows", finding.as_str());
     }
     for missing in &summary.missing {
-        eprintln!("missing {}: {}", missing.scope, missing.reason);
+        eprintln!("missing {}", lack(missing));
     }
     if summary.completeness == Some(Completeness::Complete) {
         eprintln!("the report is complete");
@@ -194,6 +208,14 @@ fn tell(summary: &Summary, written_to: Option<&Path>) -> Result<(), CommandError
         "the report is incomplete: what is missing stands above{}",
         place.unwrap_or_default()
     )))
+}
+
+/// What is missing, with its instance, which the scope may not name.
+fn lack(missing: &Missing) -> String {
+    match &missing.instance_arn {
+        Some(arn) => format!("{}: {} (instance {arn})", missing.scope, missing.reason),
+        None => format!("{}: {}", missing.scope, missing.reason),
+    }
 }
 
 /// Where the text goes.

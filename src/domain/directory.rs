@@ -244,6 +244,17 @@ pub struct User {
     pub email: String,
     /// Enabled, disabled, or not told.
     pub status: PrincipalStatus,
+    /// What other systems call it; empty when AWS left them out.
+    pub external_ids: Vec<ExternalId>,
+}
+
+/// What another system, an identity provider for example, calls a user.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExternalId {
+    /// The system.
+    pub issuer: String,
+    /// The id in it.
+    pub id: String,
 }
 
 /// A group of an identity store.

@@ -23,7 +23,7 @@ pub use assignment::{AssignmentKey, AssignmentRecord, PendingChange, Removal, St
 pub use aws::{ErrorKind, FailedAttempt, Failure};
 pub use directory::{
     Account, AccountStatus, Application, ApplicationStatus, AssignmentRequired, DirectAssignment,
-    Group, Instance, InstanceKind, Membership, Organization, PermissionSet, Principal,
+    ExternalId, Group, Instance, InstanceKind, Membership, Organization, PermissionSet, Principal,
     PrincipalStatus, User,
 };
 pub use event::{Actor, Event, EventKind};

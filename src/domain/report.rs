@@ -3,11 +3,15 @@
 //! Pure text and small enumerations. Nothing here reads AWS or the store, and nothing here decides
 //! who has access: `audit` does, and writes it down in these words.
 
+mod duplicate_user_row;
 mod guard;
+mod instance_row;
 mod row;
 
+pub use duplicate_user_row::{DuplicateUserRow, MatchKind};
 pub use guard::{guarded, unguarded};
-pub use row::{COLUMN_COUNT, COLUMNS, Row};
+pub use instance_row::{InstanceRow, Reach};
+pub use row::{Batch, COLUMN_COUNT, COLUMNS, ReportRow, Row};
 
 use super::{GrantState, Standing};
 
@@ -18,6 +22,10 @@ pub enum View {
     Access,
     /// The assignments as AWS has them, with names beside the ids.
     Assignments,
+    /// The instances, with what is in them, and the accounts that could not be looked into.
+    Instances,
+    /// People who are in more than one identity store.
+    DuplicateUsers,
 }
 
 impl View {
@@ -27,6 +35,27 @@ impl View {
         match self {
             Self::Access => "ACCESS",
             Self::Assignments => "ASSIGNMENTS",
+            Self::Instances => "INSTANCES",
+            Self::DuplicateUsers => "DUPLICATE_USERS",
+        }
+    }
+
+    /// Whether it can be about one principal or one target.
+    #[must_use]
+    pub fn is_about_access(self) -> bool {
+        match self {
+            Self::Access | Self::Assignments => true,
+            Self::Instances | Self::DuplicateUsers => false,
+        }
+    }
+
+    /// The columns of its rows, in order.
+    #[must_use]
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Access | Self::Assignments => Row::COLUMNS,
+            Self::Instances => InstanceRow::COLUMNS,
+            Self::DuplicateUsers => DuplicateUserRow::COLUMNS,
         }
     }
 }
@@ -133,6 +162,10 @@ pub enum Finding {
     AssignmentConfigurationUnknown,
     /// The application is switched off. Its assignments stay and matter when it is switched on.
     ApplicationDisabled,
+    /// The account is suspended, closed or not yet activated: nobody can enter it now.
+    AccountInactive,
+    /// The organization does not list the account.
+    AccountNotInOrganization,
     /// The assigned user or group was deleted; the assignment lets nobody in.
     OrphanedAssignment,
     /// The assigned group has no members.
@@ -149,10 +182,12 @@ pub enum Finding {
 
 impl Finding {
     /// Every finding, in the order of the column.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::OpenApplication,
         Self::AssignmentConfigurationUnknown,
         Self::ApplicationDisabled,
+        Self::AccountInactive,
+        Self::AccountNotInOrganization,
         Self::OrphanedAssignment,
         Self::EmptyGroup,
         Self::GroupMembersUnknown,
@@ -168,6 +203,8 @@ impl Finding {
             Self::OpenApplication => "open_application",
             Self::AssignmentConfigurationUnknown => "assignment_configuration_unknown",
             Self::ApplicationDisabled => "application_disabled",
+            Self::AccountInactive => "account_inactive",
+            Self::AccountNotInOrganization => "account_not_in_organization",
             Self::OrphanedAssignment => "orphaned_assignment",
             Self::EmptyGroup => "empty_group",
             Self::GroupMembersUnknown => "group_members_unknown",

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::{ListedInstance, PageToken};
 use crate::domain::{
-    AccountId, Application, ApplicationArn, ApplicationStatus, Group, GroupId, IdentityStoreId,
-    Instance, InstanceArn, InstanceKind, Membership, PermissionSetArn, PrincipalId, PrincipalKind,
-    PrincipalRef, PrincipalStatus, User,
+    AccountId, Application, ApplicationArn, ApplicationStatus, ExternalId, Group, GroupId,
+    IdentityStoreId, Instance, InstanceArn, InstanceKind, Membership, PermissionSetArn,
+    PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, User,
 };
 
 /// What an answer lacks, or has in a shape that it cannot have.
@@ -94,6 +94,7 @@ pub(super) struct UserMembers<'a> {
     pub(super) display_name: Option<&'a str>,
     pub(super) emails: &'a [identity_store::Email],
     pub(super) status: Option<&'a identity_store::UserStatus>,
+    pub(super) external_ids: &'a [identity_store::ExternalId],
 }
 
 pub(super) fn user(row: &UserMembers<'_>) -> Result<User, Missing> {
@@ -112,6 +113,12 @@ pub(super) fn user(row: &UserMembers<'_>) -> Result<User, Missing> {
             Some("DISABLED") => PrincipalStatus::Disabled,
             _ => PrincipalStatus::Unknown,
         },
+        external_ids: (row.external_ids.iter())
+            .map(|external| ExternalId {
+                issuer: external.issuer().to_owned(),
+                id: external.id().to_owned(),
+            })
+            .collect(),
     })
 }
 
@@ -206,6 +213,7 @@ mod tests {
             display_name: None,
             emails: &[],
             status: Some(&status),
+            external_ids: &[],
         };
         let read = user(&members).unwrap();
         assert_eq!(read.status, PrincipalStatus::Unknown);
@@ -233,8 +241,29 @@ mod tests {
             display_name: None,
             emails: &emails,
             status: None,
+            external_ids: &[],
         };
         assert_eq!(user(&members).unwrap().email, "first@example.com");
+    }
+
+    #[test]
+    fn what_other_systems_call_a_user_is_kept() {
+        let builder = identity_store::ExternalId::builder();
+        let external = builder.issuer("https://idp.example.com").id("00u1").build();
+        let external = [external.unwrap()];
+        let members = UserMembers {
+            id: ID,
+            user_name: None,
+            display_name: None,
+            emails: &[],
+            status: None,
+            external_ids: &external,
+        };
+        let kept = ExternalId {
+            issuer: "https://idp.example.com".to_owned(),
+            id: "00u1".to_owned(),
+        };
+        assert_eq!(user(&members).unwrap().external_ids, [kept]);
     }
 
     #[test]

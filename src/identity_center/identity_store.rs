@@ -52,6 +52,7 @@ impl IdentityStore<'_> {
                 display_name: row.display_name(),
                 emails: row.emails(),
                 status: row.user_status(),
+                external_ids: row.external_ids(),
             })
         });
         let next = convert::page_token(reply.output.next_token());
@@ -105,6 +106,7 @@ impl IdentityStore<'_> {
                     display_name: row.display_name(),
                     emails: row.emails(),
                     status: row.user_status(),
+                    external_ids: row.external_ids(),
                 };
                 let user = convert::user(&members);
                 user.map(Some).map_err(|missing| reply.unusable(missing))

@@ -9,7 +9,11 @@
 mod ambient;
 mod answers;
 mod budget;
+mod company;
 mod directory;
+mod discovery;
 mod faults;
 mod lookups;
+mod organization;
+mod roles;
 mod support;

@@ -18,6 +18,7 @@ pub(crate) fn plenty() -> BudgetConfig {
     BudgetConfig {
         sso_admin_per_second: 1000,
         identity_store_per_second: 1000,
+        organizations_per_second: 1000,
         burst: 100,
         throttle_pause_milliseconds: 1,
         ..BudgetConfig::default()

@@ -5,9 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::super::ApplicationScope;
+use super::super::TargetScope;
 use super::{Collector, Wanted, lock};
-use crate::domain::{ApplicationArn, AssignmentRequired, GroupId, Operation};
+use crate::domain::{
+    ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, Operation, Target,
+};
 
 impl Collector<'_> {
     /// Reads applications, and for each its configuration and assignments. Tells of each assigned
@@ -17,6 +19,9 @@ impl Collector<'_> {
         wanted: &Wanted,
         found: mpsc::UnboundedSender<GroupId>,
     ) {
+        if !self.question.covers_applications() {
+            return;
+        }
         self.meter.step("applications and their assignments");
         let applications = self.read_application_list().await;
         let count = applications.len() as u64;
@@ -34,51 +39,60 @@ impl Collector<'_> {
     }
 
     async fn read_application_list(&self) -> Vec<ApplicationArn> {
-        let instance = &self.request.instance;
-        let arns = Mutex::new(Vec::new());
-        match &self.request.scope.application {
-            Some(ApplicationScope::Known(application)) => {
+        match &self.question.scope.target {
+            Some(TargetScope::KnownApplication(application)) => {
                 let mut gathered = self.gathered();
                 gathered.observe(application.observed_at);
                 gathered.application(application.value.clone());
-                return vec![application.value.arn.clone()];
+                vec![application.value.arn.clone()]
             }
-            Some(ApplicationScope::Arn(arn)) => {
+            Some(TargetScope::Application(arn)) => {
                 let read = self.port.application(arn, self.call()).await;
                 match self.one(Operation::DescribeApplication, read) {
                     Ok(application) => {
                         self.gathered().application(application);
-                        return vec![arn.clone()];
+                        vec![arn.clone()]
                     }
-                    Err(failure) => self.miss(format!("application {arn}"), &failure),
+                    Err(failure) => {
+                        self.miss(format!("application {arn}"), &failure);
+                        Vec::new()
+                    }
                 }
             }
-            None => {
-                let read = self.every_page(
-                    Operation::ListApplications,
-                    |token| async move {
-                        let call = self.call();
-                        self.port.applications(instance, token.as_ref(), call).await
-                    },
-                    |page| {
-                        let mut gathered = self.gathered();
-                        for application in page {
-                            lock(&arns).push(application.arn.clone());
-                            gathered.application(application);
-                        }
-                    },
-                );
-                if let Err(failure) = read.await {
-                    self.miss(
-                        format!("applications of instance {}", instance.arn),
-                        &failure,
-                    );
-                }
-            }
+            Some(TargetScope::AccountAccess(_)) => Vec::new(),
+            None => self.list_applications().await,
         }
+    }
+
+    /// The applications of the instance, those before a failure at least.
+    pub(super) async fn list_applications(&self) -> Vec<ApplicationArn> {
+        let instance = self.question.instance;
+        let arns = Mutex::new(Vec::new());
+        let read = self.every_page(
+            Operation::ListApplications,
+            |token| async move {
+                let call = self.call();
+                self.port.applications(instance, token.as_ref(), call).await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                for application in page {
+                    lock(&arns).push(application.arn.clone());
+                    gathered.application(application);
+                }
+            },
+        );
+        let result = read.await;
         let mut arns = arns.into_inner().unwrap_or_else(PoisonError::into_inner);
         arns.sort_unstable();
         arns.dedup();
+        match result {
+            Ok(()) => self.gathered().listed.applications = Some(arns.len() as u64),
+            Err(failure) => {
+                let scope = format!("applications of instance {}", instance.arn);
+                self.miss(scope, &failure);
+            }
+        }
         arns
     }
 
@@ -101,6 +115,7 @@ impl Collector<'_> {
         wanted: &Wanted,
         found: &mpsc::UnboundedSender<GroupId>,
     ) {
+        let target = &Target::Application(arn.clone());
         let read = self.every_page(
             Operation::ListApplicationAssignments,
             |token| async move {
@@ -109,20 +124,29 @@ impl Collector<'_> {
                     .application_assignments(arn, token.as_ref(), call)
                     .await
             },
-            |page| {
-                let mut gathered = self.gathered();
-                for assignment in page {
-                    let principal = assignment.principal;
-                    let id = principal.id.clone();
-                    if wanted.holds(&principal) && gathered.assigned(arn, principal) {
-                        // The receiver outlives this: `collect` waits for both.
-                        let _ = found.send(id);
-                    }
-                }
-            },
+            |page| self.take_assignments(target, page, wanted, found),
         );
         if let Err(failure) = read.await {
             self.miss(format!("application {arn}: assignments"), &failure);
+        }
+    }
+
+    /// Keeps the assignments that are wanted and tells of groups that nobody had named before.
+    pub(super) fn take_assignments(
+        &self,
+        target: &Target,
+        assignments: Vec<DirectAssignment>,
+        wanted: &Wanted,
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) {
+        let mut gathered = self.gathered();
+        for assignment in assignments {
+            let principal = assignment.principal;
+            let id = principal.id.clone();
+            if wanted.holds(&principal) && gathered.assigned(target, principal) {
+                // The receiver outlives this: `read_assigned` waits for both.
+                let _ = found.send(id);
+            }
         }
     }
 }

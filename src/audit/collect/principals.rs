@@ -17,7 +17,7 @@ use crate::domain::{ErrorKind, Failure, GroupId, Operation, PrincipalKind, UserI
 const PAGE_SIZE: usize = 100;
 
 /// What listing the groups gave: names by id.
-struct GroupListing {
+pub(super) struct GroupListing {
     names: HashMap<GroupId, String>,
     /// Whether the list broke off, so that a group it lacks may exist all the same.
     is_cut: bool,
@@ -27,20 +27,20 @@ impl Collector<'_> {
     /// Reads names and members of the assigned groups. A whole report lists all groups meanwhile;
     /// a scoped one waits until it knows how many it needs.
     pub(super) async fn read_groups(&self, mut found: mpsc::UnboundedReceiver<GroupId>) {
-        let is_whole = self.request.scope.is_whole();
+        let is_whole = self.question.scope.is_whole();
         let mut waiting = Vec::new();
         if !is_whole {
             while let Some(id) = found.recv().await {
                 waiting.push(id);
             }
         }
-        let population = self.request.known.groups;
+        let population = self.question.known.groups;
         let lookup = cheaper_lookup(waiting.len() as u64, population, is_whole);
         let listing = if is_whole || lookup == Lookup::List {
             self.list_groups().await
         } else {
             GroupListing {
-                names: HashMap::new(),
+                names: self.gathered().confirmed_groups.clone(),
                 is_cut: false,
             }
         };
@@ -59,8 +59,8 @@ impl Collector<'_> {
             .await;
     }
 
-    async fn list_groups(&self) -> GroupListing {
-        let instance = &self.request.instance;
+    pub(super) async fn list_groups(&self) -> GroupListing {
+        let instance = self.question.instance;
         let names = Mutex::new(HashMap::new());
         let read = self.every_page(
             Operation::ListGroups,
@@ -78,7 +78,7 @@ impl Collector<'_> {
         let result = read.await;
         let names = names.into_inner().unwrap_or_else(PoisonError::into_inner);
         match &result {
-            Ok(()) => self.gathered().listed_groups = Some(names.len() as u64),
+            Ok(()) => self.gathered().listed.groups = Some(names.len() as u64),
             Err(failure) => {
                 let store = &instance.identity_store_id;
                 self.miss(format!("groups of identity store {store}"), failure);
@@ -104,7 +104,7 @@ impl Collector<'_> {
         if self.reads_members() {
             self.read_members(id).await;
         } else if let (View::Access, Some(principal)) =
-            (self.request.view, &self.request.scope.principal)
+            (self.question.view, &self.question.scope.principal)
         {
             // The user asked for: only its own groups' assignments were kept.
             self.gathered()
@@ -115,14 +115,14 @@ impl Collector<'_> {
     /// Whether members are asked group by group: not for assignments alone, and for one user the
     /// other way round.
     fn reads_members(&self) -> bool {
-        let principal = self.request.scope.principal.as_ref();
-        self.request.view == View::Access
+        let principal = self.question.scope.principal.as_ref();
+        self.question.view == View::Access
             && principal.is_none_or(|principal| principal.kind == PrincipalKind::Group)
     }
 
     /// Settles an orphan candidate. Answers false if the group was deleted.
     async fn confirm_group(&self, id: &GroupId) -> bool {
-        let instance = &self.request.instance;
+        let instance = self.question.instance;
         self.meter.another_page(Operation::DescribeGroup);
         let read = self.port.group(instance, id, self.call()).await;
         match self.one(Operation::DescribeGroup, read) {
@@ -137,7 +137,7 @@ impl Collector<'_> {
     }
 
     async fn read_members(&self, id: &GroupId) {
-        let instance = &self.request.instance;
+        let instance = self.question.instance;
         let members = Mutex::new(Vec::new());
         let read = self.every_page(
             Operation::ListGroupMemberships,
@@ -164,18 +164,16 @@ impl Collector<'_> {
     /// Reads the facts of the users that something names, or of everybody.
     pub(super) async fn read_users(&self) {
         self.meter.step("users");
-        let scope = &self.request.scope;
-        let keep_everybody = self.request.view == View::Access
+        let scope = &self.question.scope;
+        let keep_everybody = self.question.view == View::Access
             && scope.principal.is_none()
             && self.gathered().has_open_application();
         let wanted = self.gathered().users_without_facts();
-        let population = self.request.known.users;
+        let population = self.question.known.users;
         let lookup = cheaper_lookup(wanted.len() as u64, population, scope.is_whole());
         if keep_everybody || (!wanted.is_empty() && lookup == Lookup::List) {
-            let store = &self.request.instance.identity_store_id;
-            if let Err(failure) = self.list_users(keep_everybody).await {
-                // What a cut list lacks is no orphan candidate.
-                self.miss(format!("users of identity store {store}"), &failure);
+            // What a cut list lacks is no orphan candidate.
+            if !self.list_users_or_miss(keep_everybody).await {
                 return;
             }
         }
@@ -189,8 +187,18 @@ impl Collector<'_> {
             .await;
     }
 
+    /// Lists the users; answers whether to the end.
+    pub(super) async fn list_users_or_miss(&self, keep_everybody: bool) -> bool {
+        let store = &self.question.instance.identity_store_id;
+        let result = self.list_users(keep_everybody).await;
+        if let Err(failure) = &result {
+            self.miss(format!("users of identity store {store}"), failure);
+        }
+        result.is_ok()
+    }
+
     async fn list_users(&self, keep_everybody: bool) -> Result<(), Failure> {
-        let instance = &self.request.instance;
+        let instance = self.question.instance;
         let count = Mutex::new(0_u64);
         self.every_page(
             Operation::ListUsers,
@@ -209,13 +217,13 @@ impl Collector<'_> {
             },
         )
         .await?;
-        self.gathered().listed_users = Some(*lock(&count));
+        self.gathered().listed.users = Some(*lock(&count));
         Ok(())
     }
 
     /// Settles an orphan candidate.
     async fn confirm_user(&self, id: &UserId) {
-        let instance = &self.request.instance;
+        let instance = self.question.instance;
         let read = self.port.user(instance, id, self.call()).await;
         match self.one(Operation::DescribeUser, read) {
             Ok(Some(user)) => self.gathered().user_exists(user, true),

@@ -1,45 +1,85 @@
-//! The row of a report. The list below is the only list of columns: the CSV header, the keys of
-//! JSON Lines and the tests take their names from it.
+//! The rows of reports: what every view's rows have in common, and the row of ACCESS and
+//! ASSIGNMENTS. The list below is the only list of its columns: the CSV header, the keys of JSON
+//! Lines and the tests take their names from it.
 
+use super::{DuplicateUserRow, InstanceRow};
+
+/// A row of some view: cells of text under names.
+pub trait ReportRow: Sized + Send + 'static {
+    /// The names of its columns, in their order.
+    const COLUMNS: &'static [&'static str];
+
+    /// The cells in the order of `COLUMNS`.
+    fn cells(&self) -> Vec<&str>;
+
+    /// Rows of this view as they travel.
+    fn batch(rows: Vec<Self>) -> Batch;
+}
+
+/// Rows of one view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// Of ACCESS or ASSIGNMENTS.
+    Assigned(Vec<Row>),
+    /// Of INSTANCES.
+    Instances(Vec<InstanceRow>),
+    /// Of DUPLICATE_USERS.
+    DuplicateUsers(Vec<DuplicateUserRow>),
+}
+
+/// Makes a row's type, its columns and its cells from one list.
 macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// One row of a report; every cell is text, empty where it does not apply.
+    ($(#[$row_doc:meta])* $row:ident[$count:expr], $batch:ident; $($(#[$doc:meta])* $name:ident,)+) => {
+        $(#[$row_doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
-        pub struct Row {
+        pub struct $row {
             $($(#[$doc])* pub $name: String,)+
         }
 
-        /// The names of the columns, in their order.
-        pub const COLUMNS: [&str; COLUMN_COUNT] = [$(stringify!($name)),+];
+        impl $row {
+            /// The names of the columns, in their order.
+            pub const NAMES: [&str; $count] = [$(stringify!($name)),+];
 
-        impl Row {
-            /// The cells in the order of `COLUMNS`.
+            /// Makes a row of its cells in the order of `NAMES`.
             #[must_use]
-            pub fn cells(&self) -> [&str; COLUMN_COUNT] {
-                [$(self.$name.as_str()),+]
-            }
-
-            /// Makes a row of its cells in the order of `COLUMNS`.
-            #[must_use]
-            pub fn from_cells(cells: [String; COLUMN_COUNT]) -> Self {
+            pub fn from_cells(cells: [String; $count]) -> Self {
                 let [$($name),+] = cells;
                 Self { $($name),+ }
+            }
+        }
+
+        impl $crate::domain::report::ReportRow for $row {
+            const COLUMNS: &'static [&'static str] = &Self::NAMES;
+
+            fn cells(&self) -> Vec<&str> {
+                vec![$(self.$name.as_str()),+]
+            }
+
+            fn batch(rows: Vec<Self>) -> $crate::domain::report::Batch {
+                $crate::domain::report::Batch::$batch(rows)
             }
         }
     };
 }
 
-/// How many columns a row has.
+pub(super) use columns;
+
+/// How many columns a row of ACCESS and ASSIGNMENTS has.
 pub const COLUMN_COUNT: usize = 30;
 
+/// Their names, in their order.
+pub const COLUMNS: [&str; COLUMN_COUNT] = Row::NAMES;
+
 columns! {
+    /// One row of ACCESS or ASSIGNMENTS; every cell is text, empty where it does not apply.
+    Row[COLUMN_COUNT], Assigned;
     /// The instance.
     instance_arn,
     /// Its identity store.
     identity_store_id,
     /// The account that owns the instance.
     owner_account_id,
-    /// APPLICATION.
+    /// APPLICATION or ACCOUNT.
     target_kind,
     /// The application.
     application_arn,
@@ -131,8 +171,7 @@ mod tests {
 
     #[test]
     fn cells_come_back_as_the_same_row() {
-        let cells = COLUMNS.map(str::to_owned);
-        let row = Row::from_cells(cells);
+        let row = Row::from_cells(COLUMNS.map(str::to_owned));
         assert_eq!(row.cells(), COLUMNS);
         assert_eq!(row.ticket, "ticket");
     }

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use crate::app::{AppError, AuditReport};
 use crate::audit::{Completeness, Header, Part, Summary};
 use crate::domain::Operation;
-use crate::domain::report::{Format, Row, View};
+use crate::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
 use crate::grpc::pb;
 
 pub(in crate::grpc) fn audit_report(
@@ -18,10 +18,13 @@ pub(in crate::grpc) fn audit_report(
     let view = match pb::ReportView::try_from(message.view) {
         Ok(pb::ReportView::Access) => Some(View::Access),
         Ok(pb::ReportView::Assignments) => Some(View::Assignments),
+        Ok(pb::ReportView::Instances) => Some(View::Instances),
+        Ok(pb::ReportView::DuplicateUsers) => Some(View::DuplicateUsers),
         Ok(pb::ReportView::Unspecified) | Err(_) => {
             fields.refuse(
                 "view",
-                "is required: REPORT_VIEW_ACCESS or REPORT_VIEW_ASSIGNMENTS",
+                "is required: REPORT_VIEW_ACCESS, REPORT_VIEW_ASSIGNMENTS, REPORT_VIEW_INSTANCES or \
+                 REPORT_VIEW_DUPLICATE_USERS",
             );
             None
         }
@@ -38,6 +41,15 @@ pub(in crate::grpc) fn audit_report(
             None
         }
     };
+    if view.is_some_and(|view| !view.is_about_access()) {
+        let named = [
+            ("principal", message.principal.is_some()),
+            ("target", message.target.is_some()),
+        ];
+        for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
+            fields.refuse(field, "is for the views ACCESS and ASSIGNMENTS only");
+        }
+    }
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
     let report = view.zip(format).map(|(view, format)| AuditReport {
@@ -60,9 +72,7 @@ pub(in crate::grpc) fn audit_response(part: Part) -> pb::AuditReportResponse {
             operations_planned: count(progress.operations_planned),
             step: progress.step.to_owned(),
         }),
-        Part::Rows(rows) => Wire::Rows(pb::AuditRows {
-            rows: rows.into_iter().map(row).collect(),
-        }),
+        Part::Rows(batch) => Wire::Rows(rows(batch)),
         Part::Text(text) => Wire::Text(text),
         Part::Summary(report_summary) => Wire::Summary(summary(*report_summary)),
     };
@@ -87,6 +97,8 @@ fn header(header: Header) -> pb::AuditHeader {
     let view = match header.view {
         View::Access => pb::ReportView::Access,
         View::Assignments => pb::ReportView::Assignments,
+        View::Instances => pb::ReportView::Instances,
+        View::DuplicateUsers => pb::ReportView::DuplicateUsers,
     };
     let format = match header.format {
         Format::Rows => pb::ReportFormat::Rows,
@@ -97,7 +109,9 @@ fn header(header: Header) -> pb::AuditHeader {
     pb::AuditHeader {
         view: view.into(),
         format: format.into(),
-        instance_arns: vec![header.instance_arn.to_string()],
+        instance_arns: (header.instance_arns.iter())
+            .map(ToString::to_string)
+            .collect(),
         columns: header
             .columns
             .iter()
@@ -122,6 +136,8 @@ fn summary(summary: Summary) -> pb::AuditSummary {
         row_count: count(summary.row_count),
         user_count: count(summary.user_count),
         application_count: count(summary.application_count),
+        account_count: count(summary.account_count),
+        permission_set_count: count(summary.permission_set_count),
         assignment_count: count(summary.assignment_count),
         operations_used: operations(&summary.operations_used),
         completeness: completeness.into(),
@@ -129,6 +145,10 @@ fn summary(summary: Summary) -> pb::AuditSummary {
             .missing
             .into_iter()
             .map(|missing| pb::MissingScope {
+                instance_arn: missing
+                    .instance_arn
+                    .map(|arn| arn.to_string())
+                    .unwrap_or_default(),
                 scope: missing.scope,
                 reason: missing.reason,
             })
@@ -144,6 +164,58 @@ fn summary(summary: Summary) -> pb::AuditSummary {
                 count: count(rows),
             })
             .collect(),
+    }
+}
+
+fn rows(batch: Batch) -> pb::AuditRows {
+    let mut rows = pb::AuditRows::default();
+    match batch {
+        Batch::Assigned(batch) => rows.rows = batch.into_iter().map(row).collect(),
+        Batch::Instances(batch) => {
+            rows.instance_rows = batch.into_iter().map(instance_row).collect();
+        }
+        Batch::DuplicateUsers(batch) => {
+            rows.duplicate_user_rows = batch.into_iter().map(duplicate_user_row).collect();
+        }
+    }
+    rows
+}
+
+fn instance_row(row: InstanceRow) -> pb::InstanceRow {
+    pb::InstanceRow {
+        instance_arn: row.instance_arn,
+        identity_store_id: row.identity_store_id,
+        owner_account_id: row.owner_account_id,
+        owner_account_name: row.owner_account_name,
+        alias: row.alias,
+        name: row.name,
+        kind: row.kind,
+        region: row.region,
+        reach: row.reach,
+        reason: row.reason,
+        user_count: row.user_count,
+        group_count: row.group_count,
+        application_count: row.application_count,
+        permission_set_count: row.permission_set_count,
+        account_count: row.account_count,
+    }
+}
+
+fn duplicate_user_row(row: DuplicateUserRow) -> pb::DuplicateUserRow {
+    pb::DuplicateUserRow {
+        person: row.person,
+        store_count: row.store_count,
+        match_kind: row.match_kind,
+        match_issuer: row.match_issuer,
+        match_value: row.match_value,
+        instance_arn: row.instance_arn,
+        identity_store_id: row.identity_store_id,
+        owner_account_id: row.owner_account_id,
+        user_id: row.user_id,
+        user_name: row.user_name,
+        display_name: row.display_name,
+        email: row.email,
+        user_status: row.user_status,
     }
 }
 

@@ -1,0 +1,164 @@
+//! The accounts of the organization: read once for a report, whatever number of instances it covers.
+//! Without them a report has ids for names, and says so once.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::collect::lock;
+use super::collection::{AccountFacts, Listing, Missing};
+use super::config::AuditConfig;
+use super::meter::Meter;
+use crate::clock::Clock;
+use crate::domain::{Account, AccountId, AccountStatus, ErrorKind, Instance, Operation};
+use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
+
+/// Reads the accounts when somebody asks for them first; who asks meanwhile waits for the same.
+pub(super) struct Accounts<'a> {
+    port: &'a dyn IdentityCenter,
+    clock: &'a Clock,
+    config: &'a AuditConfig,
+    meter: &'a Meter,
+    read: OnceCell<AccountList>,
+}
+
+/// What reading the accounts gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct AccountList {
+    accounts: BTreeMap<AccountId, Account>,
+    /// Why the list is not whole.
+    pub(super) missing: Option<Missing>,
+    /// Whether AWS says that there is no organization, so that no account has a name.
+    pub(super) is_without_organization: bool,
+    /// When its first and last page were read.
+    pub(super) observed: Option<(Timestamp, Timestamp)>,
+}
+
+impl<'a> Accounts<'a> {
+    pub(super) fn new(
+        port: &'a dyn IdentityCenter,
+        clock: &'a Clock,
+        config: &'a AuditConfig,
+        meter: &'a Meter,
+    ) -> Self {
+        Self {
+            port,
+            clock,
+            config,
+            meter,
+            read: OnceCell::new(),
+        }
+    }
+
+    /// The accounts, read now if they were not yet.
+    pub(super) async fn list(&self) -> &AccountList {
+        self.read.get_or_init(|| self.read_list()).await
+    }
+
+    /// The accounts, if somebody had them read.
+    pub(super) fn read_already(&self) -> Option<&AccountList> {
+        self.read.get()
+    }
+
+    async fn read_list(&self) -> AccountList {
+        self.meter.step("accounts");
+        let list = &Mutex::new(AccountList::default());
+        let pages = collect_pages::<(), _>(
+            Operation::ListAccounts,
+            |token: Option<PageToken>| async move {
+                let call = Call {
+                    deadline: tokio::time::Instant::now() + self.config.call_timeout(),
+                };
+                let answer = self.port.accounts(token.as_ref(), call).await;
+                self.meter.made(Operation::ListAccounts);
+                let page = answer?;
+                if page.next.is_some() {
+                    self.meter.another_page(Operation::ListAccounts);
+                }
+                lock(list).add(page.items, self.clock.now());
+                Ok(Page {
+                    items: Vec::new(),
+                    next: page.next,
+                })
+            },
+        );
+        let result = pages.await;
+        self.meter.finish();
+        let mut list = lock(list).clone();
+        if let Err(failure) = result {
+            tracing::warn!(
+                operation = failure.operation,
+                kind = failure.kind.as_str(),
+                aws_request_id = failure.aws_request_id,
+                "a report lacks the names of accounts"
+            );
+            list.is_without_organization = failure.kind == ErrorKind::NotFound;
+            list.missing = Some(Missing {
+                instance_arn: None,
+                scope: "accounts of the organization: names and states".to_owned(),
+                reason: if list.is_without_organization {
+                    "AWS says that Usher's account is in no organization".to_owned()
+                } else {
+                    failure.kind.explanation().to_owned()
+                },
+            });
+        }
+        list
+    }
+}
+
+impl AccountList {
+    fn add(&mut self, page: Vec<Account>, at: Timestamp) {
+        let (from, until) = self.observed.unwrap_or((at, at));
+        self.observed = Some((from.min(at), until.max(at)));
+        self.accounts.extend(
+            page.into_iter()
+                .map(|account| (account.id.clone(), account)),
+        );
+    }
+
+    /// A list with one account that somebody knew already.
+    pub(super) fn of_known(account: Account, at: Timestamp) -> Self {
+        let mut list = Self::default();
+        list.add(vec![account], at);
+        list
+    }
+
+    /// How many accounts the organization of this instance has; none where the list is not whole,
+    /// or is that of another organization: it lacks the account that manages the instance's own.
+    pub(super) fn count(&self, instance: &Instance) -> Option<u64> {
+        let manager = instance.management_account_id.as_ref();
+        let is_its_own = manager.is_some_and(|manager| self.accounts.contains_key(manager));
+        (self.missing.is_none() && is_its_own).then_some(self.accounts.len() as u64)
+    }
+
+    /// Their ids.
+    pub(super) fn ids(&self) -> Vec<AccountId> {
+        self.accounts.keys().cloned().collect()
+    }
+
+    /// The name of an account; empty where it is not known.
+    pub(super) fn name(&self, id: &AccountId) -> &str {
+        self.accounts.get(id).map_or("", |account| &account.name)
+    }
+
+    /// What is known of an account that has a permission set of this instance.
+    pub(super) fn facts(list: Option<&Self>, instance: &Instance, id: &AccountId) -> AccountFacts {
+        let known = list.and_then(|list| list.accounts.get(id));
+        let is_whole = list.is_some_and(|list| list.count(instance).is_some());
+        let listing = match known {
+            Some(_) => Listing::Listed,
+            None if is_whole => Listing::NotListed,
+            None => Listing::Unknown,
+        };
+        let account = known.cloned().unwrap_or_else(|| Account {
+            id: id.clone(),
+            name: String::new(),
+            email: String::new(),
+            status: AccountStatus::Unknown,
+        });
+        AccountFacts { account, listing }
+    }
+}

@@ -1,0 +1,360 @@
+//! Access to accounts: which accounts have which permission sets, and who is assigned to them.
+//!
+//! AWS has no list of these assignments: they are asked for pair by pair, or, about one principal
+//! that exists and where AWS lets Usher ask, by that principal. A whole report never asks by
+//! principal: the assignments of deleted principals would be missing and nobody would know.
+
+use std::sync::Mutex;
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::super::TargetScope;
+use super::super::plan::{Way, cheaper_way, is_cheaper_by_principal};
+use super::super::question::AccessScope;
+use super::{Collector, Wanted, lock};
+use crate::domain::{
+    AccountAccess, AccountId, ErrorKind, Failure, GroupId, Operation, PermissionSetArn,
+    PrincipalKind, PrincipalRef, Target,
+};
+
+impl Collector<'_> {
+    /// Reads who has access to accounts. Tells of each assigned group as it is found.
+    pub(super) async fn read_account_access(
+        &self,
+        wanted: &Wanted,
+        found: mpsc::UnboundedSender<GroupId>,
+    ) {
+        if !self.question.covers_accounts() {
+            return;
+        }
+        if let Some(TargetScope::AccountAccess(scope)) = &self.question.scope.target {
+            self.read_one_access(scope, wanted, &found).await;
+            return;
+        }
+        if let Some(principals) = self.principals_to_ask(wanted).await
+            && self.read_by_principals(&principals, &found).await
+        {
+            self.read_permission_set_names().await;
+            if !self.gathered().every_access().is_empty() {
+                self.accounts.list().await;
+            }
+            return;
+        }
+        let sets = self.list_permission_sets().await;
+        if sets.is_empty() {
+            return;
+        }
+        let names = async {
+            // Only those that a row can name, where the question is about one principal.
+            if self.question.scope.is_whole() {
+                self.read_permission_set_names().await;
+            }
+        };
+        tokio::join!(names, async {
+            self.read_pairs(&sets).await;
+            self.read_every_pair(wanted, &found).await;
+        });
+        if !self.question.scope.is_whole() {
+            self.gathered().forget_unassigned_access();
+            self.read_permission_set_names().await;
+        }
+    }
+
+    async fn read_one_access(
+        &self,
+        scope: &AccessScope,
+        wanted: &Wanted,
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) {
+        {
+            let mut gathered = self.gathered();
+            gathered.account_access(scope.access.clone());
+            if let Some(account) = &scope.account {
+                gathered.observe(account.observed_at);
+            }
+            if let Some(set) = &scope.permission_set {
+                gathered.observe(set.observed_at);
+                gathered.permission_set(set.value.arn.clone(), set.value.name.clone());
+            }
+        }
+        tokio::join!(
+            self.read_permission_set_names(),
+            async {
+                if scope.account.is_none() {
+                    self.accounts.list().await;
+                }
+            },
+            self.read_pair(&scope.access, wanted, found)
+        );
+    }
+
+    /// The principals to ask by, where that is allowed, not dearer, and loses nothing: the one that
+    /// the question is about must exist, or AWS may keep quiet about what it had.
+    async fn principals_to_ask(&self, wanted: &Wanted) -> Option<Vec<PrincipalRef>> {
+        let Wanted::These(principals) = wanted else {
+            return None;
+        };
+        let is_allowed = self.question.instance.lists_account_access_by_principal();
+        let count = principals.len() as u64;
+        if !is_cheaper_by_principal(count, is_allowed, self.question.known)
+            || !self.principal_exists().await
+        {
+            return None;
+        }
+        let mut principals: Vec<PrincipalRef> = principals.iter().cloned().collect();
+        principals.sort_unstable();
+        Some(principals)
+    }
+
+    /// Whether AWS says that the principal of the question exists; its facts are kept.
+    async fn principal_exists(&self) -> bool {
+        let Some(principal) = &self.question.scope.principal else {
+            return false;
+        };
+        let (instance, id) = (self.question.instance, &principal.id);
+        match principal.kind {
+            PrincipalKind::User => {
+                let read = self.port.user(instance, id, self.call()).await;
+                match self.one(Operation::DescribeUser, read) {
+                    Ok(Some(user)) => {
+                        self.gathered().user_exists(user, true);
+                        true
+                    }
+                    Ok(None) => {
+                        self.gathered().user_is_deleted(id);
+                        false
+                    }
+                    Err(_) => false,
+                }
+            }
+            PrincipalKind::Group => {
+                let read = self.port.group(instance, id, self.call()).await;
+                let group = self.one(Operation::DescribeGroup, read).ok().flatten();
+                let exists = group.is_some();
+                if let Some(group) = group {
+                    let mut gathered = self.gathered();
+                    (gathered.confirmed_groups).insert(group.id, group.display_name);
+                }
+                exists
+            }
+        }
+    }
+
+    /// Asks by principals. Answers whether all of them could be asked: one that is gone meanwhile
+    /// cannot, and the pairs must tell.
+    async fn read_by_principals(
+        &self,
+        principals: &[PrincipalRef],
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) -> bool {
+        self.meter.step("accounts of the principal");
+        let operation = Operation::ListAccountAssignmentsForPrincipal;
+        self.meter.expect(operation, principals.len() as u64);
+        let is_gone = Mutex::new(false);
+        let is_gone = &is_gone;
+        stream::iter(principals)
+            .for_each_concurrent(self.config.concurrency(), |principal| async move {
+                match self.read_by_principal(principal, found).await {
+                    Ok(()) => {}
+                    Err(failure) if failure.kind == ErrorKind::NotFound => *lock(is_gone) = true,
+                    Err(failure) => {
+                        let kind = principal.kind.as_str().to_lowercase();
+                        self.miss(
+                            format!("{kind} {}: access to accounts", principal.id),
+                            &failure,
+                        );
+                    }
+                }
+            })
+            .await;
+        !*lock(is_gone)
+    }
+
+    async fn read_by_principal(
+        &self,
+        principal: &PrincipalRef,
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) -> Result<(), Failure> {
+        let instance = &self.question.instance.arn;
+        self.every_page(
+            Operation::ListAccountAssignmentsForPrincipal,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .account_assignments_for_principal(instance, principal, token.as_ref(), call)
+                    .await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                // For a user some rows may name a group, which is asked by itself.
+                for row in page.into_iter().filter(|row| row.principal == *principal) {
+                    if let Target::AccountAccess(access) = &row.target {
+                        gathered.account_access(access.clone());
+                    }
+                    let id = row.principal.id.clone();
+                    if gathered.assigned(&row.target, row.principal) {
+                        // The receiver outlives this: `read_assigned` waits for both.
+                        let _ = found.send(id);
+                    }
+                }
+            },
+        )
+        .await
+    }
+
+    /// The permission sets of the instance, those before a failure at least.
+    pub(super) async fn list_permission_sets(&self) -> Vec<PermissionSetArn> {
+        let instance = &self.question.instance.arn;
+        let read = self.every_page(
+            Operation::ListPermissionSets,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .permission_sets(instance, token.as_ref(), call)
+                    .await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                for arn in page {
+                    gathered.permission_set(arn, String::new());
+                }
+            },
+        );
+        let result = read.await;
+        let sets = self.gathered().permission_sets_without_names();
+        match result {
+            Ok(()) => self.gathered().listed.permission_sets = Some(sets.len() as u64),
+            Err(failure) => self.miss(format!("permission sets of instance {instance}"), &failure),
+        }
+        sets
+    }
+
+    async fn read_permission_set_names(&self) {
+        let sets = self.gathered().permission_sets_without_names();
+        let count = sets.len() as u64;
+        self.meter.expect(Operation::DescribePermissionSet, count);
+        stream::iter(sets)
+            .for_each_concurrent(self.config.concurrency(), |arn| async move {
+                let read = self.port.permission_set(&arn, self.call()).await;
+                match self.one(Operation::DescribePermissionSet, read) {
+                    Ok(set) => self.gathered().permission_set(set.arn, set.name),
+                    Err(failure) => self.miss(format!("permission set {arn}: name"), &failure),
+                }
+            })
+            .await;
+    }
+
+    /// Reads which accounts have which of the permission sets, the cheaper way.
+    async fn read_pairs(&self, sets: &[PermissionSetArn]) {
+        let accounts = self.accounts.list().await;
+        let count = accounts.count(self.question.instance);
+        self.gathered().listed.accounts = count;
+        match cheaper_way(sets.len() as u64, count, self.question.known) {
+            Way::BySet => {
+                let operation = Operation::ListAccountsForProvisionedPermissionSet;
+                self.meter.expect(operation, sets.len() as u64);
+                stream::iter(sets)
+                    .for_each_concurrent(self.config.concurrency(), |set| {
+                        self.read_accounts_of(set)
+                    })
+                    .await;
+            }
+            Way::ByAccount => {
+                let accounts = accounts.ids();
+                let operation = Operation::ListPermissionSetsProvisionedToAccount;
+                self.meter.expect(operation, accounts.len() as u64);
+                stream::iter(&accounts)
+                    .for_each_concurrent(self.config.concurrency(), |id| self.read_sets_of(id))
+                    .await;
+            }
+        }
+    }
+
+    async fn read_accounts_of(&self, set: &PermissionSetArn) {
+        let read = self.every_page(
+            Operation::ListAccountsForProvisionedPermissionSet,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .accounts_with_permission_set(set, token.as_ref(), call)
+                    .await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                for account in page {
+                    gathered.account_access(AccountAccess {
+                        account,
+                        permission_set: set.clone(),
+                    });
+                }
+            },
+        );
+        if let Err(failure) = read.await {
+            self.miss(format!("permission set {set}: accounts"), &failure);
+        }
+    }
+
+    async fn read_sets_of(&self, account: &AccountId) {
+        let instance = &self.question.instance.arn;
+        let read = self.every_page(
+            Operation::ListPermissionSetsProvisionedToAccount,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .permission_sets_in_account(instance, account, token.as_ref(), call)
+                    .await
+            },
+            |page| {
+                let mut gathered = self.gathered();
+                for permission_set in page {
+                    gathered.account_access(AccountAccess {
+                        account: account.clone(),
+                        permission_set,
+                    });
+                }
+            },
+        );
+        if let Err(failure) = read.await {
+            self.miss(format!("account {account}: permission sets"), &failure);
+        }
+    }
+
+    async fn read_every_pair(&self, wanted: &Wanted, found: &mpsc::UnboundedSender<GroupId>) {
+        self.meter.step("accounts and their assignments");
+        let pairs = self.gathered().every_access();
+        let operation = Operation::ListAccountAssignments;
+        self.meter.expect(operation, pairs.len() as u64);
+        stream::iter(&pairs)
+            .for_each_concurrent(self.config.concurrency(), |access| {
+                self.read_pair(access, wanted, found)
+            })
+            .await;
+    }
+
+    async fn read_pair(
+        &self,
+        access: &AccountAccess,
+        wanted: &Wanted,
+        found: &mpsc::UnboundedSender<GroupId>,
+    ) {
+        let target = &Target::AccountAccess(access.clone());
+        let read = self.every_page(
+            Operation::ListAccountAssignments,
+            |token| async move {
+                let call = self.call();
+                self.port
+                    .account_assignments(access, token.as_ref(), call)
+                    .await
+            },
+            |page| self.take_assignments(target, page, wanted, found),
+        );
+        if let Err(failure) = read.await {
+            let (account, set) = (&access.account, &access.permission_set);
+            self.miss(
+                format!("account {account} with permission set {set}: assignments"),
+                &failure,
+            );
+        }
+    }
+}

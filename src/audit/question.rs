@@ -1,0 +1,153 @@
+//! What a report is asked for: the view, the instances, the part of them. Pure values.
+
+use crate::domain::report::{Format, View};
+use crate::domain::{
+    Account, AccountAccess, Application, ApplicationArn, Instance, PermissionSet, PrincipalRef,
+    Target,
+};
+use crate::identity_center::{Dated, UnreachableAccount};
+use crate::store::GrantScope;
+
+use super::plan::{KnownCounts, PlanScope, PlanTarget};
+
+/// A question for a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportRequest {
+    /// The instances it is about, sorted by ARN.
+    pub instances: Vec<InstanceToRead>,
+    /// Accounts that nobody could look into, named as missing: those that may have an instance of
+    /// which the report lacks everything.
+    pub unreachable: Vec<UnreachableAccount>,
+    /// The question.
+    pub view: View,
+    /// The form of the answer.
+    pub format: Format,
+    /// The part of the instances it is about.
+    pub scope: Scope,
+    /// Plan only: nothing is read, the answer is the header and an empty summary.
+    pub validate_only: bool,
+}
+
+/// An instance that a report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceToRead {
+    /// The instance, as ListInstances or the configuration has it.
+    pub instance: Instance,
+    /// What an earlier report counted, if there was one: the better the plan.
+    pub known: KnownCounts,
+}
+
+/// What a report asks about one instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) instance: &'a Instance,
+    pub(super) known: &'a KnownCounts,
+    pub(super) view: View,
+    pub(super) scope: &'a Scope,
+}
+
+/// The part of an instance that a report is about; by default all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Only rows of this user, or of this group.
+    pub principal: Option<PrincipalRef>,
+    /// Only rows of this target; no other is read.
+    pub target: Option<TargetScope>,
+}
+
+/// One target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetScope {
+    /// An application by its ARN; one Describe reads the rest.
+    Application(ApplicationArn),
+    /// An application with facts that are fresh enough for the asker.
+    KnownApplication(Box<Dated<Application>>),
+    /// An account with a permission set.
+    AccountAccess(Box<AccessScope>),
+}
+
+/// One account with a permission set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessScope {
+    /// Which.
+    pub access: AccountAccess,
+    /// The account's facts, if they are fresh enough for the asker; else they are read.
+    pub account: Option<Dated<Account>>,
+    /// The permission set's facts, likewise.
+    pub permission_set: Option<Dated<PermissionSet>>,
+}
+
+impl ReportRequest {
+    /// What it asks about each instance.
+    pub(super) fn questions(&self) -> impl Iterator<Item = Question<'_>> {
+        self.instances.iter().map(|instance| Question {
+            instance: &instance.instance,
+            known: &instance.known,
+            view: self.view,
+            scope: &self.scope,
+        })
+    }
+}
+
+impl Question<'_> {
+    /// Whether assignments to accounts belong to the answer.
+    pub(super) fn covers_accounts(&self) -> bool {
+        self.view.is_about_access()
+            && match self.scope.target {
+                None => self.instance.gives_account_access(),
+                Some(TargetScope::AccountAccess(_)) => true,
+                Some(TargetScope::Application(_) | TargetScope::KnownApplication(_)) => false,
+            }
+    }
+
+    /// Whether applications belong to the answer.
+    pub(super) fn covers_applications(&self) -> bool {
+        !matches!(self.scope.target, Some(TargetScope::AccountAccess(_)))
+    }
+
+    pub(super) fn for_plan(&self) -> PlanScope {
+        let target = match &self.scope.target {
+            None => PlanTarget::Everything,
+            Some(TargetScope::Application(_)) => PlanTarget::Application { is_known: false },
+            Some(TargetScope::KnownApplication(_)) => PlanTarget::Application { is_known: true },
+            Some(TargetScope::AccountAccess(access)) => PlanTarget::AccountAccess {
+                account_is_known: access.account.is_some(),
+                permission_set_is_known: access.permission_set.is_some(),
+            },
+        };
+        PlanScope {
+            principal: self
+                .scope
+                .principal
+                .as_ref()
+                .map(|principal| principal.kind),
+            target,
+            covers_accounts: self.instance.gives_account_access(),
+            lists_by_principal: self.instance.lists_account_access_by_principal(),
+        }
+    }
+}
+
+impl Scope {
+    /// Whether it is the whole instance.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.principal.is_none() && self.target.is_none()
+    }
+
+    /// The grants that can explain its rows. A user's rows also show grants to its groups.
+    pub(super) fn for_grants(&self) -> GrantScope {
+        match &self.target {
+            Some(TargetScope::Application(arn)) => {
+                GrantScope::Target(Target::Application(arn.clone()))
+            }
+            Some(TargetScope::KnownApplication(application)) => {
+                GrantScope::Target(Target::Application(application.value.arn.clone()))
+            }
+            Some(TargetScope::AccountAccess(scope)) => {
+                GrantScope::Target(Target::AccountAccess(scope.access.clone()))
+            }
+            None => GrantScope::All,
+        }
+    }
+}

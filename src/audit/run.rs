@@ -1,0 +1,293 @@
+//! One report from the question to the summary: instances are read side by side, and their rows are
+//! written in the order of the instances, as soon as it is their turn.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::accounts::Accounts;
+use super::answer::{Header, Part, RunError};
+use super::collect::Collector;
+use super::collection::{Collection, Missing};
+use super::config::AuditConfig;
+use super::holdings::{Holdings, StoreFacts};
+use super::meter::{self, Meter};
+use super::plan::{KnownCounts, Plan, PlanPart};
+use super::question::{Question, ReportRequest};
+use super::write::{Writer, send};
+use crate::clock::Clock;
+use crate::domain::InstanceArn;
+use crate::domain::report::View;
+use crate::identity_center::IdentityCenter;
+use crate::store::Store;
+
+/// What is asked of the organization once, and of each instance.
+struct Plans {
+    organization: PlanPart,
+    instances: Vec<PlanPart>,
+}
+
+/// What was read of one instance. The place among those read at once is given back when its rows
+/// are written, so that no more of them are in memory either.
+pub(super) struct Read {
+    pub(super) collection: Collection,
+    pub(super) holdings: Holdings,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// What a run reads with.
+struct Reader<'a> {
+    request: &'a ReportRequest,
+    port: &'a dyn IdentityCenter,
+    store: Option<&'a dyn Store>,
+    clock: &'a Clock,
+    config: &'a AuditConfig,
+    accounts: &'a Accounts<'a>,
+}
+
+impl Plans {
+    fn of(request: &ReportRequest) -> Self {
+        // Nobody is in several stores where one is asked.
+        if request.view == View::DuplicateUsers && request.instances.len() < 2 {
+            return Self {
+                organization: PlanPart::default(),
+                instances: vec![PlanPart::default(); request.instances.len()],
+            };
+        }
+        let scopes: Vec<_> = request
+            .questions()
+            .map(|question| (question.for_plan(), question.known))
+            .collect();
+        let pairs = scopes.iter().map(|(scope, known)| (scope, *known));
+        Self {
+            organization: PlanPart::of_organization(request.view, pairs),
+            instances: (scopes.iter())
+                .map(|(scope, known)| PlanPart::of_instance(request.view, scope, known))
+                .collect(),
+        }
+    }
+
+    fn header(&self, request: &ReportRequest, port: &dyn IdentityCenter) -> Header {
+        let instances = request.instances.iter().map(|read| &read.instance.arn);
+        let estimates = (instances.clone().zip(&self.instances))
+            .map(|(arn, part)| port.estimate(arn, &part.operations))
+            .chain(
+                (instances.clone().take(1))
+                    .map(|arn| port.estimate(arn, &self.organization.operations)),
+            );
+        Header {
+            view: request.view,
+            format: request.format,
+            instance_arns: instances.clone().cloned().collect(),
+            columns: request.view.columns(),
+            estimated_duration: estimates.max().unwrap_or_default(),
+            plan: Plan::joined(
+                request.view,
+                std::iter::once(&self.organization).chain(&self.instances),
+            ),
+        }
+    }
+}
+
+/// The plan of a report, and the time it takes within the budgets as they are now.
+#[must_use]
+pub fn header(request: &ReportRequest, port: &dyn IdentityCenter) -> Header {
+    Plans::of(request).header(request, port)
+}
+
+/// Makes a report and sends it to `sink`, part by part, as fast as parts are taken. Without a store
+/// no assignment is explained. Answers what a later report may plan with, by instance.
+///
+/// # Errors
+/// `ReceiverGone` as soon as the receiver is dropped, also in the middle of the collection.
+///
+/// # Cancellation
+/// May be dropped at any point: it only reads.
+pub async fn run(
+    request: &ReportRequest,
+    port: &dyn IdentityCenter,
+    store: Option<&dyn Store>,
+    clock: &Clock,
+    config: &AuditConfig,
+    sink: mpsc::Sender<Part>,
+) -> Result<Vec<(InstanceArn, KnownCounts)>, RunError> {
+    let plans = Plans::of(request);
+    send(&sink, Part::Header(plans.header(request, port))).await?;
+    if request.validate_only {
+        send(&sink, Part::Summary(Box::default())).await?;
+        return Ok(Vec::new());
+    }
+    let organization = Meter::new(&plans.organization);
+    let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
+    let accounts = Accounts::new(port, clock, config, &organization);
+    let reader = Reader {
+        request,
+        port,
+        store,
+        clock,
+        config,
+        accounts: &accounts,
+    };
+    let all_meters: Vec<&Meter> = std::iter::once(&organization).chain(&meters).collect();
+    let reading = async {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            meters.iter().map(|_| oneshot::channel::<Read>()).unzip();
+        let reading = async {
+            reader.read_all(&meters, senders).await;
+            organization.finish();
+            send(&sink, Part::Progress(meter::sum(&all_meters))).await
+        };
+        let writing = write_all(Writer::new(request, &accounts, &sink)?, receivers);
+        let ((), written) = tokio::try_join!(reading, writing)?;
+        Ok::<_, RunError>(written)
+    };
+    let (writer, learnt) = with_progress(reading, &sink, config, &all_meters).await?;
+    let mut summary = writer.finish().await?;
+    summary.operations_used = meter::operations(&all_meters);
+    send(&sink, Part::Summary(Box::new(summary))).await?;
+    Ok(learnt)
+}
+
+/// Waits for the work, tells how far it is meanwhile, and stops when nobody listens any more.
+async fn with_progress<T>(
+    work: impl Future<Output = Result<T, RunError>>,
+    sink: &mpsc::Sender<Part>,
+    config: &AuditConfig,
+    meters: &[&Meter],
+) -> Result<T, RunError> {
+    tokio::pin!(work);
+    let mut ticks = tokio::time::interval(config.progress_interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = sink.closed() => return Err(RunError::ReceiverGone),
+            done = &mut work => return done,
+            _ = ticks.tick() => {
+                let progress = meter::sum(meters);
+                if told.as_ref() != Some(&progress) {
+                    // A reader that is behind misses a number, never a part of the report.
+                    let _ = sink.try_send(Part::Progress(progress.clone()));
+                    told = Some(progress);
+                }
+            }
+        }
+    }
+}
+
+/// Writes what was read, instance by instance in their order.
+async fn write_all(
+    mut writer: Writer<'_>,
+    receivers: Vec<oneshot::Receiver<Read>>,
+) -> Result<(Writer<'_>, Vec<(InstanceArn, KnownCounts)>), RunError> {
+    let mut learnt = Vec::with_capacity(receivers.len());
+    for receiver in receivers {
+        // The sender is dropped unused only where nothing was to be read.
+        if let Ok(read) = receiver.await {
+            learnt.push((read.collection.instance.arn.clone(), read.collection.counts));
+            writer.take(read).await?;
+        }
+    }
+    Ok((writer, learnt))
+}
+
+impl Reader<'_> {
+    /// Reads every instance, so many at once as the configuration says.
+    async fn read_all(&self, meters: &[Meter], senders: Vec<oneshot::Sender<Read>>) {
+        if self.request.view == View::DuplicateUsers && self.request.instances.len() < 2 {
+            return;
+        }
+        let names = async {
+            if self.request.view == View::Instances && !self.request.instances.is_empty() {
+                self.accounts.list().await;
+            }
+        };
+        tokio::join!(names, self.read_instances(meters, senders));
+    }
+
+    async fn read_instances(&self, meters: &[Meter], senders: Vec<oneshot::Sender<Read>>) {
+        let places = Arc::new(Semaphore::new(self.config.instances_at_once()));
+        let questions: Vec<Question<'_>> = self.request.questions().collect();
+        let mut reading: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        for ((question, meter), sender) in questions.into_iter().zip(meters).zip(senders) {
+            // In their order, so that the instance that is to be written next has a place.
+            let place = loop {
+                tokio::select! {
+                    place = Arc::clone(&places).acquire_owned() => break place.ok(),
+                    Some(()) = reading.next() => {}
+                }
+            };
+            let read = async move {
+                let mut read = self.read_instance(question, meter).await;
+                read.place = place;
+                // Nobody waits for it any more: the run is over.
+                let _ = sender.send(read);
+            };
+            reading.push(read.boxed());
+        }
+        while reading.next().await.is_some() {}
+    }
+
+    async fn read_instance(&self, question: Question<'_>, meter: &Meter) -> Read {
+        let explains = question.view.is_about_access();
+        let store = self.store.filter(|_| explains);
+        let before = read_store(question, store).await;
+        let collector = Collector::new(
+            self.port,
+            question,
+            self.accounts,
+            self.clock,
+            self.config,
+            meter,
+        );
+        let mut collection = collector.collect().await;
+        let after = read_store(question, store).await;
+        let holdings = match (store, before, after) {
+            (None, ..) => Holdings::without_store(),
+            (Some(_), Some(before), Some(after)) => {
+                Holdings::new(StoreFacts::joined(before, after))
+            }
+            (Some(_), ..) => {
+                collection.missing.push(Missing {
+                    instance_arn: Some(question.instance.arn.clone()),
+                    scope: "grants and standing marks of the store".to_owned(),
+                    reason: "Usher's store does not answer".to_owned(),
+                });
+                Holdings::unreadable()
+            }
+        };
+        Read {
+            collection,
+            holdings,
+            place: None,
+        }
+    }
+}
+
+/// What the store says now; none without a store, or when it does not answer.
+async fn read_store(question: Question<'_>, store: Option<&dyn Store>) -> Option<StoreFacts> {
+    let store = store?;
+    let (instance, scope) = (&question.instance.arn, question.scope.for_grants());
+    let read = async {
+        Ok::<_, crate::store::StoreError>(StoreFacts {
+            grants: store.open_grants(instance, &scope).await?,
+            records: store.assignment_records(instance, &scope).await?,
+        })
+    };
+    match read.await {
+        Ok(facts) => Some(facts),
+        Err(error) => {
+            tracing::warn!(%error, "a report lacks grants and standing marks");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -1,0 +1,254 @@
+//! Writes what was read as the rows of the view, and sums it up.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+
+use super::accounts::Accounts;
+use super::answer::{Completeness, Part, RunError, Summary};
+use super::collection::{Collection, Missing};
+use super::format::Encoder;
+use super::people::People;
+use super::question::ReportRequest;
+use super::report::Rows;
+use super::run::Read;
+use crate::domain::report::{DuplicateUserRow, InstanceRow, Reach, ReportRow, Row, View};
+use crate::identity_center::UnreachableAccount;
+
+/// So many lacks are named one by one; the rest is counted. A role that may not read members would
+/// otherwise fill a summary with ten thousand equal sentences.
+const MISSING_NAMED_MAX: usize = 1_000;
+
+/// Writes one report.
+pub(super) struct Writer<'a> {
+    request: &'a ReportRequest,
+    accounts: &'a Accounts<'a>,
+    sink: &'a mpsc::Sender<Part>,
+    form: Form,
+    summary: Summary,
+    missing: BTreeSet<Missing>,
+}
+
+/// The rows of the view.
+enum Form {
+    Assigned(Encoder<Row>),
+    Instances(Encoder<InstanceRow>),
+    DuplicateUsers(Encoder<DuplicateUserRow>, People),
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        request: &'a ReportRequest,
+        accounts: &'a Accounts<'a>,
+        sink: &'a mpsc::Sender<Part>,
+    ) -> Result<Self, RunError> {
+        let form = match request.view {
+            View::Access | View::Assignments => Form::Assigned(Encoder::new(request.format)?),
+            View::Instances => Form::Instances(Encoder::new(request.format)?),
+            View::DuplicateUsers => {
+                Form::DuplicateUsers(Encoder::new(request.format)?, People::default())
+            }
+        };
+        Ok(Self {
+            request,
+            accounts,
+            sink,
+            form,
+            summary: Summary::default(),
+            missing: BTreeSet::new(),
+        })
+    }
+
+    /// Takes what was read of the next instance and writes its rows, where they do not depend on
+    /// the others.
+    pub(super) async fn take(&mut self, read: Read) -> Result<(), RunError> {
+        let collection = &read.collection;
+        let summary = &mut self.summary;
+        summary.application_count += collection.applications.len() as u64;
+        summary.account_count += collection.accounts.len() as u64;
+        summary.permission_set_count += collection.permission_sets.len() as u64;
+        summary.assignment_count += collection.assignment_count();
+        summary.observe(collection.observed_from, collection.observed_until);
+        self.missing.extend(collection.missing.iter().cloned());
+        match &mut self.form {
+            Form::Assigned(encoder) => {
+                let principal = self.request.scope.principal.as_ref();
+                let view = self.request.view;
+                let mut rows = Rows::new(collection, &read.holdings, view, principal);
+                write(encoder, &mut rows, self.sink).await?;
+                let tally = rows.into_tally();
+                summary.row_count += tally.rows;
+                summary.user_count += tally.user_count();
+                for (finding, rows) in tally.findings {
+                    *summary.findings.entry(finding).or_default() += rows;
+                }
+            }
+            Form::Instances(encoder) => {
+                summary.user_count += collection.counts.users.unwrap_or_default();
+                summary.row_count += 1;
+                let row = instance_row(collection, self.accounts).await;
+                write(encoder, &mut std::iter::once(row), self.sink).await?;
+            }
+            Form::DuplicateUsers(_, people) => people.add(read.collection),
+        }
+        Ok(())
+    }
+
+    /// Writes what depends on all instances, and sums up; the operations are not its business.
+    pub(super) async fn finish(mut self) -> Result<Summary, RunError> {
+        let (accounts, sink) = (self.accounts, self.sink);
+        let summary = &mut self.summary;
+        let (last, sha256) = match self.form {
+            Form::Assigned(encoder) => finish(encoder)?,
+            Form::Instances(mut encoder) => {
+                summary.account_count =
+                    (accounts.read_already()).map_or(0, |list| list.ids().len() as u64);
+                summary.row_count += self.request.unreachable.len() as u64;
+                let rows: Vec<InstanceRow> = (self.request.unreachable.iter())
+                    .map(|account| unreachable_row(account, accounts))
+                    .collect();
+                write(&mut encoder, &mut rows.into_iter(), sink).await?;
+                finish(encoder)?
+            }
+            Form::DuplicateUsers(mut encoder, people) => {
+                let rows = people.rows();
+                summary.row_count = rows.len() as u64;
+                let users: BTreeSet<_> = rows
+                    .iter()
+                    .map(|row| (&row.identity_store_id, &row.user_id))
+                    .collect();
+                summary.user_count = users.len() as u64;
+                write(&mut encoder, &mut rows.into_iter(), sink).await?;
+                finish(encoder)?
+            }
+        };
+        if let Some(last) = last {
+            send(sink, last).await?;
+        }
+        summary.sha256 = sha256;
+        if let Some(list) = accounts.read_already() {
+            // Without an organization nothing is missing where accounts only own instances.
+            let lacks_nothing =
+                list.is_without_organization && self.request.view == View::Instances;
+            (self.missing).extend(list.missing.clone().filter(|_| !lacks_nothing));
+            let (from, until) = list.observed.unzip();
+            summary.observe(from, until);
+        }
+        (self.missing).extend(self.request.unreachable.iter().map(unreachable_missing));
+        summary.completeness = Some(if self.missing.is_empty() {
+            Completeness::Complete
+        } else {
+            Completeness::Partial
+        });
+        summary.missing = named(self.missing);
+        Ok(self.summary)
+    }
+}
+
+async fn write<R: ReportRow>(
+    encoder: &mut Encoder<R>,
+    rows: &mut (impl Iterator<Item = R> + Send),
+    sink: &mpsc::Sender<Part>,
+) -> Result<(), RunError> {
+    for row in rows {
+        if let Some(piece) = encoder.push(row)? {
+            send(sink, piece.into()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn finish<R: ReportRow>(encoder: Encoder<R>) -> Result<(Option<Part>, String), RunError> {
+    let (last, sha256) = encoder.finish()?;
+    Ok((last.map(Part::from), sha256))
+}
+
+pub(super) async fn send(sink: &mpsc::Sender<Part>, part: Part) -> Result<(), RunError> {
+    (sink.send(part).await).map_err(|_| RunError::ReceiverGone)
+}
+
+/// An instance with the lengths of its lists. One of which no list could be read is unreachable.
+async fn instance_row(collection: &Collection, accounts: &Accounts<'_>) -> InstanceRow {
+    let instance = &collection.instance;
+    let counts = &collection.counts;
+    let accounts = accounts.list().await;
+    let is_reachable = [
+        counts.users,
+        counts.groups,
+        counts.applications,
+        counts.permission_sets,
+    ]
+    .iter()
+    .any(Option::is_some);
+    let reason = (collection.missing.first()).filter(|_| !is_reachable);
+    let (reach, reason) = match reason {
+        Some(missing) => (Reach::Unreachable, missing.reason.clone()),
+        None => (Reach::Reachable, String::new()),
+    };
+    let account_count = (accounts.count(instance)).filter(|_| instance.gives_account_access());
+    let owner = instance.owner_account_id.as_ref();
+    InstanceRow {
+        instance_arn: instance.arn.to_string(),
+        identity_store_id: instance.identity_store_id.to_string(),
+        owner_account_id: owner.map(ToString::to_string).unwrap_or_default(),
+        owner_account_name: owner
+            .map(|id| accounts.name(id).to_owned())
+            .unwrap_or_default(),
+        alias: instance.alias.clone().unwrap_or_default(),
+        name: instance.name.clone(),
+        kind: instance.kind.as_str().to_owned(),
+        region: instance.region.clone(),
+        reach: reach.as_str().to_owned(),
+        reason,
+        user_count: written(counts.users),
+        group_count: written(counts.groups),
+        application_count: written(counts.applications),
+        permission_set_count: written(counts.permission_sets),
+        account_count: written(account_count),
+    }
+}
+
+fn written(count: Option<u64>) -> String {
+    count.map(|count| count.to_string()).unwrap_or_default()
+}
+
+/// An account that nobody could look into.
+fn unreachable_row(account: &UnreachableAccount, accounts: &Accounts<'_>) -> InstanceRow {
+    let listed = (accounts.read_already()).map(|list| list.name(&account.account_id).to_owned());
+    InstanceRow {
+        owner_account_id: account.account_id.to_string(),
+        owner_account_name: (listed.filter(|name| !name.is_empty()))
+            .unwrap_or_else(|| account.name.clone()),
+        kind: "unknown".to_owned(),
+        reach: Reach::Unreachable.as_str().to_owned(),
+        reason: account.reason.clone(),
+        ..InstanceRow::default()
+    }
+}
+
+fn unreachable_missing(account: &UnreachableAccount) -> Missing {
+    let id = &account.account_id;
+    let scope = if account.name.is_empty() {
+        format!("account {id}")
+    } else {
+        format!("account {id} ({})", account.name)
+    };
+    Missing {
+        instance_arn: None,
+        scope,
+        reason: account.reason.clone(),
+    }
+}
+
+fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
+    let unnamed = missing.len().saturating_sub(MISSING_NAMED_MAX);
+    let mut named: Vec<Missing> = missing.into_iter().take(MISSING_NAMED_MAX).collect();
+    if unnamed > 0 {
+        named.push(Missing {
+            instance_arn: None,
+            scope: format!("{unnamed} further scopes"),
+            reason: "too many to name; mend the reasons above first".to_owned(),
+        });
+    }
+    named
+}
