@@ -11,6 +11,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use super::rows::{bind_key, count, microseconds, record_from_row, time};
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, InstanceArn};
 use crate::store::{Claim, Holder, StoreError};
@@ -275,12 +276,14 @@ pub(super) async fn count_due(
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory
 /// proves that no earlier holder lives.
 pub(super) async fn clear_leases(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::ClearLeases));
     sqlx::query(
         "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, version = version + 1 \
          WHERE lease_holder IS NOT NULL",
     )
     .execute(connection)
     .await?;
+    crash_points::reach(CrashPoint::AfterCommit(StoreCommit::ClearLeases));
     Ok(())
 }
 
