@@ -1,0 +1,63 @@
+//! The world of the runs, and what calls are about in it. A second kind of
+//! target is more rows here and no more code elsewhere.
+
+use usher::simulator::{Assignment, EnabledStatus, PrincipalType, User, World};
+
+use super::common::Triple;
+use super::common::asked::{Goal, Key};
+
+/// Users beside the demo's.
+const USERS: usize = 3;
+
+/// A world with what calls can be about.
+pub(crate) struct Setting {
+    pub(crate) world: World,
+    pub(crate) goals: Vec<Goal>,
+    /// The last one is left to the probe after the crash.
+    pub(crate) probe: Goal,
+    pub(crate) standing: Vec<Key>,
+}
+
+/// Few assignments, so that calls meet on them; two of them stand before Usher.
+pub(crate) fn setting() -> Setting {
+    let mut world = World::demo();
+    world.assignments.clear();
+    let mut principals: Vec<(PrincipalType, String)> = Vec::new();
+    for number in 0..USERS {
+        let user_id = format!("d4e8f4a8-0000-4000-9000-{number:012}");
+        world.users.push(User {
+            identity_store_id: world.instances[0].identity_store_id.clone(),
+            user_id: user_id.clone(),
+            user_name: format!("user.{number}"),
+            user_status: Some(EnabledStatus::Enabled),
+            ..User::default()
+        });
+        principals.push((PrincipalType::User, user_id));
+    }
+    principals.push((PrincipalType::Group, world.groups[0].group_id.clone()));
+    let mut triples: Vec<Triple> = Vec::new();
+    for application in world.applications.iter().take(2) {
+        for (kind, principal_id) in &principals {
+            triples.push(Triple {
+                kind: *kind,
+                principal_id: principal_id.clone(),
+                application_arn: application.application_arn.clone(),
+            });
+        }
+    }
+    let probe = triples.pop().expect("a triple");
+    let standing = triples.iter().step_by(4).cloned().collect::<Vec<_>>();
+    for triple in &standing {
+        world.assignments.push(Assignment {
+            application_arn: triple.application_arn.clone(),
+            principal_type: triple.kind,
+            principal_id: triple.principal_id.clone(),
+        });
+    }
+    Setting {
+        goals: triples.iter().map(Goal::from).collect(),
+        probe: Goal::from(&probe),
+        standing: standing.iter().map(|row| Goal::from(row).key).collect(),
+        world,
+    }
+}
