@@ -17,6 +17,15 @@ use super::{TokenChannel, Triple, reason, revoke_of, within};
 /// The deadline of calls.
 const CALL_TIME: Duration = Duration::from_secs(10);
 
+/// A killed process says nothing; a living one says why it could not record while AWS fails.
+const BEFORE_THE_COMMIT: [&str; 5] = [
+    "",
+    "AWS_UNAVAILABLE",
+    "AWS_BUDGET_EXHAUSTED",
+    "USHER_ROLE_LACKS_PERMISSION",
+    "USHER_CREDENTIALS_INVALID",
+];
+
 /// An assignment by ids, whatever kind of target it has: what requests, the store and AWS agree on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -213,9 +222,8 @@ impl Asked {
             Err(status) if reason(&status) == "ASSIGNMENT_NOT_FOUND" => {
                 self.told = Told::NothingThere;
             }
-            // A killed process says nothing; a living one says why it could not record.
             Err(status) => assert!(
-                ["", "AWS_UNAVAILABLE", "AWS_BUDGET_EXHAUSTED"].contains(&reason(&status).as_str()),
+                BEFORE_THE_COMMIT.contains(&reason(&status).as_str()),
                 "{self:#?}: {status:?}"
             ),
         }

@@ -1,6 +1,7 @@
 //! One history: calls under faults, death at a point, a start on what is left, more calls, quiet,
 //! judgement.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -183,23 +184,26 @@ impl Run {
         if !moving.is_empty() {
             return moving;
         }
-        let options = SqliteConnectOptions::new()
-            .filename(self.place.data().join("usher.sqlite3"))
-            .read_only(true);
-        let mut store = SqliteConnection::connect_with(&options)
-            .await
-            .expect("the store");
-        let due = sqlx::query(
-            "SELECT target, principal_id FROM assignments \
-             WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL",
-        );
-        let due = due.fetch_all(&mut store).await.expect("rows");
-        let due = due.iter().map(|row| {
-            let (target, principal): (String, String) = (row.get(0), row.get(1));
-            format!("{principal} on {target}")
-        });
-        due.collect()
+        due(&self.place.data().join("usher.sqlite3")).await
     }
+}
+
+/// Assignments of a store that somebody will look at again.
+pub(crate) async fn due(store: &Path) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut store = SqliteConnection::connect_with(&options)
+        .await
+        .expect("the store");
+    let due = sqlx::query(
+        "SELECT target, principal_id FROM assignments \
+         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL",
+    );
+    let due = due.fetch_all(&mut store).await.expect("rows");
+    let due = due.iter().map(|row| {
+        let (target, principal): (String, String) = (row.get(0), row.get(1));
+        format!("{principal} on {target}")
+    });
+    due.collect()
 }
 
 /// The whole history of one crash.

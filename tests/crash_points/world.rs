@@ -8,6 +8,9 @@ use super::common::asked::{Goal, Key};
 
 /// Users beside the demo's.
 const USERS: usize = 3;
+/// Applications beside the demo's where many are needed: twice as many as the workers, since writes
+/// to one application go one at a time.
+const APPLICATIONS_OF_MANY: usize = 16;
 
 /// A world with what calls can be about.
 pub(crate) struct Setting {
@@ -24,14 +27,7 @@ pub(crate) fn setting() -> Setting {
     world.assignments.clear();
     let mut principals: Vec<(PrincipalType, String)> = Vec::new();
     for number in 0..USERS {
-        let user_id = format!("d4e8f4a8-0000-4000-9000-{number:012}");
-        world.users.push(User {
-            identity_store_id: world.instances[0].identity_store_id.clone(),
-            user_id: user_id.clone(),
-            user_name: format!("user.{number}"),
-            user_status: Some(EnabledStatus::Enabled),
-            ..User::default()
-        });
+        let user_id = add_user(&mut world, number);
         principals.push((PrincipalType::User, user_id));
     }
     principals.push((PrincipalType::Group, world.groups[0].group_id.clone()));
@@ -60,4 +56,47 @@ pub(crate) fn setting() -> Setting {
         standing: standing.iter().map(|row| Goal::from(row).key).collect(),
         world,
     }
+}
+
+/// One assignment for each of many users, over several applications; nothing stands.
+pub(crate) fn many(users: usize) -> Setting {
+    let mut world = World::demo();
+    world.assignments.clear();
+    let pattern = world.applications[0].clone();
+    for number in 0..APPLICATIONS_OF_MANY {
+        let mut application = pattern.clone();
+        let (instance, _) = pattern.application_arn.rsplit_once('-').expect("an ARN");
+        application.application_arn = format!("{instance}-{number:016x}");
+        application.name = format!("Application {number}");
+        world.applications.push(application);
+    }
+    let mut triples = Vec::new();
+    for number in 0..users {
+        let user_id = add_user(&mut world, number);
+        let place = world.applications.len() - 1 - number % APPLICATIONS_OF_MANY;
+        triples.push(Triple {
+            kind: PrincipalType::User,
+            principal_id: user_id,
+            application_arn: world.applications[place].application_arn.clone(),
+        });
+    }
+    let goals: Vec<Goal> = triples.iter().map(Goal::from).collect();
+    Setting {
+        probe: goals[0].clone(),
+        goals,
+        standing: Vec::new(),
+        world,
+    }
+}
+
+fn add_user(world: &mut World, number: usize) -> String {
+    let user_id = format!("d4e8f4a8-0000-4000-9000-{number:012}");
+    world.users.push(User {
+        identity_store_id: world.instances[0].identity_store_id.clone(),
+        user_id: user_id.clone(),
+        user_name: format!("user.{number}"),
+        user_status: Some(EnabledStatus::Enabled),
+        ..User::default()
+    });
+    user_id
 }

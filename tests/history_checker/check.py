@@ -412,12 +412,18 @@ def check_answers(history):
             history.violate(check, f"grant {answer['grant_id']} was answered and is not stored")
         elif kept.of != answer["of"] or kept.ticket != answer["ticket"]:
             history.violate(check, f"grant {kept.id} is not what {answer['ticket']} asked for")
+    first_sent = {}
+    for answer in history.answers:
+        first = first_sent.get(answer["ticket"], answer["began_at"])
+        first_sent[answer["ticket"]] = min(first, answer["began_at"])
     for answer in history.answers:
         if answer["answer"] != "OK" or answer["call"] == "assign":
             continue
+        # A repeat is answered by what the first did: what came between is not its concern.
+        began_at = first_sent[answer["ticket"]]
         for grant in history.grants_on(answer["of"]):
             asked = answer["asked_grant_id"]
-            concerned = grant.id == asked if asked else grant.created_at < answer["began_at"]
+            concerned = grant.id == asked if asked else grant.created_at < began_at
             if concerned and grant.state == "ACTIVE":
                 history.violate(check, f"grant {grant.id} is active after its Revoke was answered")
 

@@ -364,6 +364,14 @@ def test_an_outage_excuses_a_late_end(tmp_path, capsys):
     assert check.main(story.judge(tmp_path)) == 0, capsys.readouterr().out
 
 
+def test_a_repeated_revoke_does_not_concern_what_came_between(tmp_path, capsys):
+    story = Story("APPLICATION")
+    story.answer("revoke_assignment", "ann", 5, request_id="end-ann", answer="Unavailable")
+    story.answer("revoke_assignment", "ann", 60, request_id="end-ann")
+    story.requests["end-ann"] = []
+    assert check.main(story.judge(tmp_path)) == 0, capsys.readouterr().out
+
+
 def test_every_invariant_is_broken_by_some_doctored_history():
     broken = set(DOCTORED.values()) | {"8-outstanding-stays-within-the-limit"}
     assert broken == set(check.INVARIANTS)
