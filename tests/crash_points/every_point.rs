@@ -63,9 +63,13 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
             });
         }
     }
-    let (mut done, mut slowest) = (0, Duration::ZERO);
+    let (mut done, mut broken, mut slowest) = (0, 0, Duration::ZERO);
     while let Some(run) = runs.join_next().await {
-        let (name, seed, outcome) = run.expect("a history without a violation");
+        // A history that broke something has told what; the others go on.
+        let Ok((name, seed, outcome)) = run else {
+            broken += 1;
+            continue;
+        };
         println!(
             "{name} seed {seed}: {:?}: {}",
             outcome.recovery, outcome.summary
@@ -82,6 +86,7 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
         "figure crash_points_seconds {:.0}",
         began.elapsed().as_secs_f64()
     );
+    assert_eq!(broken, 0, "histories broke something; each has told above");
     assert!(done > 0, "no point has this name");
     assert!(slowest <= RECOVERY_MAX, "{slowest:?}");
 }
