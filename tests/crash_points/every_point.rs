@@ -12,7 +12,7 @@ use super::run::crash;
 /// Histories of each point in an ordinary test run; the full length is 20.
 const SEEDS: u64 = 2;
 /// Histories at once. Each mostly waits: for fsync, for second looks.
-const RUNS_AT_ONCE: usize = 8;
+const RUNS_AT_ONCE: usize = 6;
 /// A process that was killed works again within this time (DESIGN.md §4.6).
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 

@@ -26,8 +26,9 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Ends are acted on within this time while somebody works: the longest pause, a lease, a few
 /// attempts that time out, and this slow machine.
 const END_BOUND: Duration = Duration::from_secs(15);
-/// A write leaves at most so long after what it was decided by changed: an attempt's time.
-const LATENESS: Duration = Duration::from_secs(1);
+/// A write leaves at most so long after what it was decided by changed: an attempt's time, and as
+/// much from a call's arrival to its commit.
+const LATENESS: Duration = Duration::from_secs(2);
 
 /// What one history shows.
 pub(crate) struct Outcome {
@@ -84,6 +85,31 @@ impl Run {
         assert!(was_killed(ended), "{}: {ended:?}: {told}", self.what);
     }
 
+    /// Serves, and is killed from outside while claims stand: what opening has to clear.
+    async fn leave_leases(&mut self) {
+        let mut server = self.place.serve().await;
+        let channel = self.connect(&server).await;
+        let began_at = epoch_seconds();
+        let calls = self.load.wave(CALLS);
+        let sending = self.load.send(calls, &channel);
+        let store = self.place.data().join("usher.sqlite3");
+        super::common::until("a claim", || async {
+            let claims = rows(
+                &store,
+                "SELECT target, principal_id FROM assignments WHERE lease_holder IS NOT NULL",
+            );
+            if claims.await.is_empty() {
+                Err("none stands".to_owned())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        server.kill();
+        self.outages.push((began_at, epoch_seconds()));
+        self.load.keep_answers(sending).await;
+    }
+
     async fn serve_to_death(&mut self, server: &mut Server, argument: &str) {
         // It may die before, at or after any step here.
         let Ok(channel) =
@@ -99,7 +125,12 @@ impl Run {
                 "{argument} is not reached: {}",
                 self.place.last_log_lines()
             );
-            let calls = self.load.wave(CALLS);
+            let mut calls = self.load.wave(CALLS);
+            // Nobody ever has this one: a removal that finds nothing is remembered.
+            let bare = self.setting.bare.clone();
+            let mut call = self.load.call(bare, Wish::EndAssignment, true);
+            call.number += CALLS;
+            calls.push(call);
             let sending = self.load.send(calls, &channel);
             self.load.keep_answers(sending).await;
         }
@@ -190,20 +221,23 @@ impl Run {
 
 /// Assignments of a store that somebody will look at again.
 pub(crate) async fn due(store: &Path) -> Vec<String> {
+    let due = "SELECT target, principal_id FROM assignments \
+         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL";
+    rows(store, due).await
+}
+
+async fn rows(store: &Path, question: &'static str) -> Vec<String> {
     let options = SqliteConnectOptions::new().filename(store).read_only(true);
     let mut store = SqliteConnection::connect_with(&options)
         .await
         .expect("the store");
-    let due = sqlx::query(
-        "SELECT target, principal_id FROM assignments \
-         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL",
-    );
-    let due = due.fetch_all(&mut store).await.expect("rows");
-    let due = due.iter().map(|row| {
+    let rows = sqlx::query(question).fetch_all(&mut store).await;
+    let rows = rows.expect("rows");
+    let rows = rows.iter().map(|row| {
         let (target, principal): (String, String) = (row.get(0), row.get(1));
         format!("{principal} on {target}")
     });
-    due.collect()
+    rows.collect()
 }
 
 /// The whole history of one crash.
@@ -218,6 +252,9 @@ pub(crate) async fn crash(point: &str, count: u64, seed: u64) -> Outcome {
     let mut run = Run::begin(what, seed, settings).await;
     for fault in faults(&mut run.load.rng) {
         run.simulator.add_fault(fault);
+    }
+    if point.starts_with("store.clear_leases.") {
+        run.leave_leases().await;
     }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();

@@ -16,8 +16,10 @@ const APPLICATIONS_OF_MANY: usize = 16;
 pub(crate) struct Setting {
     pub(crate) world: World,
     pub(crate) goals: Vec<Goal>,
-    /// The last one is left to the probe after the crash.
+    /// Left to the probe after the crash.
     pub(crate) probe: Goal,
+    /// Nobody is ever given this one.
+    pub(crate) bare: Goal,
     pub(crate) standing: Vec<Key>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn setting() -> Setting {
         }
     }
     let probe = triples.pop().expect("a triple");
+    let bare = triples.pop().expect("a triple");
     let standing = triples.iter().step_by(4).cloned().collect::<Vec<_>>();
     for triple in &standing {
         world.assignments.push(Assignment {
@@ -53,6 +56,7 @@ pub(crate) fn setting() -> Setting {
     Setting {
         goals: triples.iter().map(Goal::from).collect(),
         probe: Goal::from(&probe),
+        bare: Goal::from(&bare),
         standing: standing.iter().map(|row| Goal::from(row).key).collect(),
         world,
     }
@@ -83,6 +87,7 @@ pub(crate) fn many(users: usize) -> Setting {
     let goals: Vec<Goal> = triples.iter().map(Goal::from).collect();
     Setting {
         probe: goals[0].clone(),
+        bare: goals[0].clone(),
         goals,
         standing: Vec::new(),
         world,

@@ -412,8 +412,11 @@ def check_answers(history):
             history.violate(check, f"grant {answer['grant_id']} was answered and is not stored")
         elif kept.of != answer["of"] or kept.ticket != answer["ticket"]:
             history.violate(check, f"grant {kept.id} is not what {answer['ticket']} asked for")
-    first_sent = {}
+    first_sent, told_at = {}, {}
     for answer in history.answers:
+        if answer["call"] == "assign" and answer["answer"] == "OK":
+            told = told_at.get(answer["grant_id"], answer["ended_at"])
+            told_at[answer["grant_id"]] = min(told, answer["ended_at"])
         first = first_sent.get(answer["ticket"], answer["began_at"])
         first_sent[answer["ticket"]] = min(first, answer["began_at"])
     for answer in history.answers:
@@ -423,7 +426,9 @@ def check_answers(history):
         began_at = first_sent[answer["ticket"]]
         for grant in history.grants_on(answer["of"]):
             asked = answer["asked_grant_id"]
-            concerned = grant.id == asked if asked else grant.created_at < began_at
+            # Two calls at once may come in either order, so that only what was told before counts.
+            told_before = told_at.get(grant.id, began_at) < began_at
+            concerned = grant.id == asked if asked else told_before
             if concerned and grant.state == "ACTIVE":
                 history.violate(check, f"grant {grant.id} is active after its Revoke was answered")
 

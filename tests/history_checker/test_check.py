@@ -272,6 +272,10 @@ def active_after_its_revoke(story):
     story.answer("revoke_grant", "ann", 80, asked_grant_id="grant-ann")
 
 
+def active_after_the_revoke_of_its_assignment(story):
+    story.answer("revoke_assignment", "ann", 80)
+
+
 def left_under_way(story):
     story.grant("ann")["state"] = "PROVISIONING"
     story.present.remove("ann")
@@ -312,6 +316,7 @@ DOCTORED = {
     forgotten_request: "5-one-request-one-grant",
     two_contents: "5-one-request-one-grant",
     lost_answer: "6-no-answer-is-lost",
+    active_after_the_revoke_of_its_assignment: "6-no-answer-is-lost",
     active_after_its_revoke: "6-no-answer-is-lost",
     left_under_way: "6-nothing-is-forgotten",
     due_for_ever: "6-nothing-is-forgotten",
@@ -369,6 +374,12 @@ def test_a_repeated_revoke_does_not_concern_what_came_between(tmp_path, capsys):
     story.answer("revoke_assignment", "ann", 5, request_id="end-ann", answer="Unavailable")
     story.answer("revoke_assignment", "ann", 60, request_id="end-ann")
     story.requests["end-ann"] = []
+    assert check.main(story.judge(tmp_path)) == 0, capsys.readouterr().out
+
+
+def test_a_revoke_at_the_same_time_may_come_first(tmp_path, capsys):
+    story = Story("APPLICATION")
+    story.answer("revoke_assignment", "ann", 10.5)
     assert check.main(story.judge(tmp_path)) == 0, capsys.readouterr().out
 
 

@@ -28,8 +28,9 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(40);
 
 /// Ends are acted on within this time while somebody works, on this slow machine.
 const END_BOUND: Duration = Duration::from_secs(15);
-/// A write leaves at most so long after what it was decided by changed: an attempt's time.
-const LATENESS: Duration = Duration::from_secs(1);
+/// A write leaves at most so long after what it was decided by changed: an attempt's time, and as
+/// much from a call's arrival to its commit.
+const LATENESS: Duration = Duration::from_secs(2);
 
 /// Everything of one run.
 struct Run {
