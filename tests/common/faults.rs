@@ -47,8 +47,13 @@ pub fn faults(rng: &mut Rng) -> Vec<Fault> {
         for operation in Operation::ALL {
             let name = operation.name();
             let of_one = name.contains("Assignment") && !name.contains("Configuration");
-            // AWS answers a read with no ConflictException.
-            if of_one && (operation.is_write() || action != FaultAction::Conflict) {
+            // AWS answers a read with no ConflictException; a read that cannot be understood is told
+            // as an internal fault, which no other test should take for right.
+            let of_writes = matches!(
+                action,
+                FaultAction::Conflict | FaultAction::TruncateReply { .. }
+            );
+            if of_one && (operation.is_write() || !of_writes) {
                 let fault = Fault::new(name, action.clone());
                 faults.push(fault.probability(FAULT_PROBABILITY));
             }
