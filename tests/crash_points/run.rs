@@ -20,7 +20,7 @@ use super::world::{Setting, setting};
 /// New calls of a wave.
 const CALLS: usize = 10;
 /// A point that this load does not reach in this time is not reached.
-const REACHED_WITHIN: Duration = Duration::from_secs(40);
+const REACHED_WITHIN: Duration = Duration::from_secs(60);
 /// How long everything may take to settle: retries, second looks and this slow machine together.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Ends are acted on within this time while somebody works: the longest pause, a lease, a few
@@ -126,9 +126,13 @@ impl Run {
                 self.place.last_log_lines()
             );
             let mut calls = self.load.wave(CALLS);
-            // Nobody ever has this one: a removal that finds nothing is remembered.
-            let bare = self.setting.bare.clone();
-            let mut call = self.load.call(bare, Wish::EndAssignment, true);
+            // Given once and then taken away in every wave: most times it is gone already, which is
+            // remembered too.
+            let wish = match self.load.asked.is_empty() {
+                true => Wish::Give { duration: None },
+                false => Wish::EndAssignment,
+            };
+            let mut call = self.load.call(self.setting.taken.clone(), wish, true);
             call.number += CALLS;
             calls.push(call);
             let sending = self.load.send(calls, &channel);

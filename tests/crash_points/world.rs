@@ -18,8 +18,8 @@ pub(crate) struct Setting {
     pub(crate) goals: Vec<Goal>,
     /// Left to the probe after the crash.
     pub(crate) probe: Goal,
-    /// Nobody is ever given this one.
-    pub(crate) bare: Goal,
+    /// Given once, and taken away again and again.
+    pub(crate) taken: Goal,
     pub(crate) standing: Vec<Key>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn setting() -> Setting {
         }
     }
     let probe = triples.pop().expect("a triple");
-    let bare = triples.pop().expect("a triple");
+    let taken = triples.pop().expect("a triple");
     let standing = triples.iter().step_by(4).cloned().collect::<Vec<_>>();
     for triple in &standing {
         world.assignments.push(Assignment {
@@ -56,7 +56,7 @@ pub(crate) fn setting() -> Setting {
     Setting {
         goals: triples.iter().map(Goal::from).collect(),
         probe: Goal::from(&probe),
-        bare: Goal::from(&bare),
+        taken: Goal::from(&taken),
         standing: standing.iter().map(|row| Goal::from(row).key).collect(),
         world,
     }
@@ -87,7 +87,7 @@ pub(crate) fn many(users: usize) -> Setting {
     let goals: Vec<Goal> = triples.iter().map(Goal::from).collect();
     Setting {
         probe: goals[0].clone(),
-        bare: goals[0].clone(),
+        taken: goals[0].clone(),
         goals,
         standing: Vec::new(),
         world,
