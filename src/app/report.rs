@@ -2,6 +2,7 @@
 //! then `audit` collects and writes, as fast as the caller takes the parts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -11,6 +12,7 @@ use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, Targ
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
+use crate::identity_center::Call;
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;

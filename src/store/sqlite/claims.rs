@@ -12,6 +12,7 @@ use super::rows::{bind_key, count, microseconds, record_from_row, time};
 use super::slots::{ASYNCHRONOUS_KIND, full_instances};
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, InstanceArn};
 use crate::store::{Claim, ClaimLimit, Holder, StoreError};
@@ -310,12 +311,14 @@ pub(super) async fn count_due(
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory
 /// proves that no earlier holder lives.
 pub(super) async fn clear_leases(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::ClearLeases));
     sqlx::query(concat!(
         let_go!(),
         ", version = version + 1 WHERE lease_holder IS NOT NULL"
     ))
     .execute(connection)
     .await?;
+    crash_points::reach(CrashPoint::AfterCommit(StoreCommit::ClearLeases));
     Ok(())
 }
 

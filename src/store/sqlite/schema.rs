@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::directory::{APPLICATION_ID, DataDirectory, unusable};
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
@@ -60,7 +61,10 @@ async fn make_database(directory: &DataDirectory, wait: Duration) -> Result<(), 
     migrate(&mut connection).await?;
     // Closing the last connection moves the log into the file and syncs it.
     connection.close().await?;
-    directory.finish_database(&unfinished)
+    crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::FinishDatabase));
+    directory.finish_database(&unfinished)?;
+    crash_points::reach(CrashPoint::AfterCommit(StoreCommit::FinishDatabase));
+    Ok(())
 }
 
 /// How a database is looked at without changing a byte of any file. A connection that may write
@@ -150,7 +154,9 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         )))
         .execute(&mut *transaction)
         .await?;
+        crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::Migrate));
         transaction.commit().await?;
+        crash_points::reach(CrashPoint::AfterCommit(StoreCommit::Migrate));
     }
     Ok(())
 }
