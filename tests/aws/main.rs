@@ -6,6 +6,8 @@
     reason = "a panic is how a test, and what only tests call, says no"
 )]
 
+mod account_faults;
+mod accounts;
 mod ambient;
 mod answers;
 mod budget;
