@@ -6,6 +6,7 @@
     reason = "a panic is how a test, and what only tests call, says no"
 )]
 
+mod accounts_directory;
 mod ambient;
 mod answers;
 mod budget;
