@@ -19,7 +19,8 @@ use crate::domain::Instance;
 use crate::grpc::Server;
 use crate::grpc::identity::DevelopmentTokens;
 use crate::identity_center::{
-    IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials, WriteMode,
+    Discoverer, DiscoveryConfig, IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials,
+    WriteMode,
 };
 use crate::policy::PolicySet;
 use crate::reconciler::Reconciler;
@@ -211,10 +212,29 @@ async fn reach_aws(
     let instance = find_instance(port.as_ref(), config.instance.as_ref())
         .await
         .map_err(StartError)?;
+    let instance = attributed(&port, instance).await?;
     port.groups(&instance, None, 1, start_call())
         .await
         .map_err(|failure| StartError(explain(&failure)))?;
     Ok((port, instance))
+}
+
+/// The instance with its kind, the organization's manager, and who calls it.
+async fn attributed(
+    port: &Arc<SdkIdentityCenter>,
+    instance: Instance,
+) -> Result<Instance, StartError> {
+    let home = Discoverer::new(Arc::clone(port), Vec::new(), DiscoveryConfig::default());
+    let seen = home
+        .discover(start_call())
+        .await
+        .map_err(|failure| StartError(explain(&failure)))?;
+    let mut found = seen.instances.into_iter().map(|(instance, _)| instance);
+    let found = found.find(|found| found.arn == instance.arn);
+    Ok(found.map_or(instance.clone(), |found| Instance {
+        alias: instance.alias,
+        ..found
+    }))
 }
 
 impl RunningService {

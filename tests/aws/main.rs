@@ -8,6 +8,7 @@
 
 mod account_faults;
 mod accounts;
+mod accounts_directory;
 mod ambient;
 mod answers;
 mod budget;

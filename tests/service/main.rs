@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
 mod accounts;
+mod account_access;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;
