@@ -26,6 +26,7 @@ pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash_points;
 pub mod directory;
 pub mod domain;
 pub mod grpc;

@@ -17,6 +17,8 @@ mod common;
 mod due;
 #[path = "store_conformance/reads.rs"]
 mod reads;
+#[path = "store_conformance/slots.rs"]
+mod slots;
 #[path = "store_conformance/sqlite.rs"]
 mod sqlite;
 
@@ -70,4 +72,13 @@ check! {
     reads::unknown_things_are_none,
     reads::a_closed_store_is_unavailable,
     reads::every_field_comes_back,
+    slots::no_more_than_the_limit_is_claimed_or_pending,
+    slots::a_slot_is_given_back_with_the_claim_or_the_change,
+    slots::a_restart_keeps_the_slots_of_pending_changes_alone,
+    slots::a_pending_change_is_claimed_although_every_slot_is_taken,
+    slots::ends_take_the_slots_first,
+    slots::one_account_may_have_several_changes_under_way,
+    slots::what_is_pending_is_read_and_made_due,
+    slots::a_pending_change_and_its_failures_come_back,
+    slots::racing_holders_never_exceed_the_limit,
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::cost::operations_of_making;
+use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::warnings::Warning;
 use super::{App, AppError, CallContext};
-use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    Application, DirectAssignment, Grant, GrantId, GrantState, Instance, Justification, Operation,
-    Principal, PrincipalRef, PrincipalStatus, RequestId, Target, Ticket,
+    DirectAssignment, Grant, GrantId, GrantState, Instance, Justification, Operation, Principal,
+    PrincipalRef, PrincipalStatus, RequestId, Ticket,
 };
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
 
@@ -23,7 +25,7 @@ pub struct Assign {
     /// Who gets the access.
     pub principal: PrincipalQuery,
     /// What it gives access to.
-    pub target: ApplicationQuery,
+    pub target: TargetQuery,
     /// How long; none means no end.
     pub duration: Option<SignedDuration>,
     /// Why.
@@ -62,7 +64,7 @@ pub enum AssignOutcome {
 pub struct Preview {
     /// People affected, after group expansion.
     pub people_count: u64,
-    /// Operations it costs at most, in order.
+    /// Operations it costs at most, in order; of polls what they usually are.
     pub operations: Vec<(Operation, u64)>,
     /// How long these take within the budget as it is now.
     pub estimated_duration: Duration,
@@ -76,7 +78,7 @@ pub struct Preview {
 pub(super) struct Found {
     pub(super) instance: Arc<Instance>,
     pub(super) principal: Principal,
-    pub(super) application: Application,
+    pub(super) target: FoundTarget,
     pub(super) people_count: u64,
 }
 
@@ -84,8 +86,8 @@ impl App {
     /// Gives access, or tells what giving it would mean.
     ///
     /// # Errors
-    /// Before the commit only: lookups, `PrincipalDisabled`, `ReadOnly`, `RequestIdReused`,
-    /// `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
+    /// Before the commit only: lookups, `PrincipalDisabled`, what `target_for_assign` refuses,
+    /// `ReadOnly`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
     /// answer is the grant.
     ///
     /// # Cancellation
@@ -130,7 +132,9 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let found = self.find_for_assign(context, request).await?;
-        self.refuse_if_late(context, &found).await?;
+        let target = found.target.target();
+        self.refuse_if_late(context, &found.instance, &target)
+            .await?;
         let grant = self.new_grant(context, request, &found);
         let mut waiter = self.waiter(context);
         let outcome = self
@@ -233,23 +237,18 @@ impl App {
         context: &CallContext,
         request: &Assign,
     ) -> Result<Found, AppError> {
-        let found_instance = self.instance(&request.instance)?;
+        let found_instance = self.instance_for(&request.instance, Some(&request.target))?;
         let instance = found_instance.as_ref();
         let (call, max_age) = (self.call(context), self.default_max_age());
         let directory = &self.parts.directory;
-        let (principal, application) = futures_util::try_join!(
+        let (principal, target) = futures_util::try_join!(
             async {
                 directory
                     .find_principal(instance, &request.principal, max_age, call)
                     .await
                     .map_err(AppError::from)
             },
-            async {
-                directory
-                    .find_application(instance, &request.target, max_age, call)
-                    .await
-                    .map_err(AppError::from)
-            },
+            self.target_for_assign(instance, &request.target, max_age, call),
         )?;
         let principal = principal.value;
         let people_count = match &principal {
@@ -273,35 +272,9 @@ impl App {
         Ok(Found {
             instance: found_instance,
             principal,
-            application: application.value,
+            target,
             people_count,
         })
-    }
-
-    /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
-    /// everything that is due already.
-    async fn refuse_if_late(&self, context: &CallContext, found: &Found) -> Result<(), AppError> {
-        let remaining = context
-            .deadline
-            .saturating_duration_since(tokio::time::Instant::now());
-        if remaining.is_zero() {
-            return Err(AppError::DeadlineExceeded);
-        }
-        let now = self.parts.clock.now();
-        let due = self.parts.store.count_due(&found.instance.arn, now).await?;
-        let operations: Vec<_> = provisioning_operations()
-            .into_iter()
-            .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
-            .collect();
-        let wait = self.parts.port.estimate(&found.instance.arn, &operations);
-        let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
-            .unwrap_or_default();
-        if wait > remaining.min(bound) {
-            return Err(AppError::BudgetExhausted {
-                retry_after: wait - remaining.min(bound),
-            });
-        }
-        Ok(())
     }
 
     fn new_grant(&self, context: &CallContext, request: &Assign, found: &Found) -> Grant {
@@ -310,7 +283,7 @@ impl App {
             id: GrantId::from_uuid(uuid::Uuid::now_v7()),
             instance_arn: found.instance.arn.clone(),
             principal: found.principal.reference(),
-            target: Target::Application(found.application.arn.clone()),
+            target: found.target.target(),
             state: GrantState::Provisioning,
             people_count: found.people_count,
             requested_by: context.caller.clone(),
@@ -336,7 +309,7 @@ impl App {
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
         let found = self.find_for_assign(context, request).await?;
-        let operations = provisioning_operations();
+        let operations = operations_of_making(&found.target.target());
         let preview = Preview {
             people_count: found.people_count,
             estimated_duration: self.parts.port.estimate(&found.instance.arn, &operations),
@@ -370,14 +343,6 @@ impl App {
             }
         }
     }
-}
-
-/// The operations that making an assignment costs at most: read, create, read.
-fn provisioning_operations() -> Vec<(Operation, u64)> {
-    vec![
-        (Operation::DescribeApplicationAssignment, 2),
-        (Operation::CreateApplicationAssignment, 1),
-    ]
 }
 
 /// A principal as a list row names it.

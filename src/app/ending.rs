@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::revoked::scope_of;
+use super::targets::refuse_out_of_reach;
 use super::{App, AppError, CallContext};
-use crate::directory::{ApplicationQuery, LookupError, NotFoundKind, PrincipalQuery};
+use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Instance, PrincipalId,
-    PrincipalKind, PrincipalRef, Target,
+    AssignmentKey, DirectAssignment, ErrorKind, Failure, Instance, PrincipalId, PrincipalKind,
+    PrincipalRef, Target,
 };
+use crate::identity_center::Call;
 
 /// Why there may be nothing to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +42,11 @@ impl App {
             target: key.target.clone(),
             principal: key.principal.clone(),
         };
-        if self
-            .parts
-            .port
-            .assignment_is_present(&assignment, call)
-            .await?
-        {
+        if let Target::AccountAccess(access) = &key.target {
+            let instance = self.instance(key.instance_arn.as_str())?;
+            refuse_out_of_reach(&instance, &access.account)?;
+        }
+        if self.is_present(&assignment, call).await? {
             return Ok(Nothing::ToSay);
         }
         let groups = self.groups_behind(context, key).await?;
@@ -59,6 +60,15 @@ impl App {
             principal_id: key.principal.id.to_string(),
             target: key.target.key().into_owned(),
         })
+    }
+
+    /// Whether the assignment is in AWS; nothing is assigned to what AWS no longer has.
+    async fn is_present(&self, assignment: &DirectAssignment, call: Call) -> Result<bool, Failure> {
+        let port = &self.parts.port;
+        match port.assignment_is_present(assignment, call).await {
+            Err(failure) if failure.kind == ErrorKind::NotFound => Ok(false),
+            answer => answer,
+        }
     }
 
     /// The groups, id and name, through which a principal has what it is not assigned itself. What
@@ -92,7 +102,7 @@ impl App {
         &self,
         instance: &Instance,
         principal: &PrincipalQuery,
-        target: &ApplicationQuery,
+        target: &TargetQuery,
         context: &CallContext,
     ) -> Result<AssignmentKey, AppError> {
         Ok(AssignmentKey {
@@ -100,10 +110,7 @@ impl App {
             principal: self
                 .principal_for_ending(instance, principal, context)
                 .await?,
-            target: Target::Application(
-                self.application_for_ending(instance, target, context)
-                    .await?,
-            ),
+            target: self.target_for_ending(instance, target, context).await?,
         })
     }
 
@@ -129,32 +136,5 @@ impl App {
             .find_principal(instance, query, self.default_max_age(), call)
             .await?;
         Ok(found.value.reference())
-    }
-
-    /// The application that a query means; an ARN of this instance is taken as given.
-    pub(super) async fn application_for_ending(
-        &self,
-        instance: &Instance,
-        query: &ApplicationQuery,
-        context: &CallContext,
-    ) -> Result<ApplicationArn, AppError> {
-        if let ApplicationQuery::Arn(arn) = query {
-            if arn.instance_id() == instance.arn.instance_id() {
-                return Ok(arn.clone());
-            }
-            let query = arn.to_string();
-            return Err(LookupError::NotFound {
-                what: NotFoundKind::Application,
-                query,
-            }
-            .into());
-        }
-        let call = self.call(context);
-        let found = self
-            .parts
-            .directory
-            .find_application(instance, query, self.default_max_age(), call)
-            .await?;
-        Ok(found.value.arn)
     }
 }

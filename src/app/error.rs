@@ -40,6 +40,18 @@ pub enum AppError {
         /// As asked.
         query: String,
     },
+    /// No such account.
+    #[error("no such account")]
+    AccountNotFound {
+        /// As asked.
+        query: String,
+    },
+    /// No such permission set.
+    #[error("no such permission set")]
+    PermissionSetNotFound {
+        /// As asked.
+        query: String,
+    },
     /// No such user or group.
     #[error("no such principal")]
     PrincipalNotFound {
@@ -80,6 +92,33 @@ pub enum AppError {
         /// The groups: id and name.
         groups: Vec<(String, String)>,
     },
+    /// The account cannot be used.
+    #[error("the account is not active")]
+    AccountInactive {
+        /// The account's id.
+        account_id: String,
+    },
+    /// AWS keeps the account from Usher, which works from a delegated administrator.
+    #[error("the account is out of reach")]
+    AccountOutOfReach {
+        /// The account's id.
+        account_id: String,
+    },
+    /// The instance gives access to applications only.
+    #[error("the instance gives no access to accounts")]
+    AccountAccessNotOffered {
+        /// The instance.
+        instance_arn: String,
+    },
+    /// AWS does not answer which accounts a principal has.
+    #[error("accounts cannot be listed by principal")]
+    NotListableByPrincipal {
+        /// The instance.
+        instance_arn: String,
+    },
+    /// The role for the instance cannot be assumed.
+    #[error("the role of the instance cannot be assumed")]
+    RoleNotAssumed,
     /// Usher may not change AWS here.
     #[error("usher is read-only here")]
     ReadOnly,
@@ -144,7 +183,8 @@ impl From<Failure> for AppError {
             ErrorKind::AccessDenied => Self::RoleLacksPermission {
                 action: failure.missing_iam_action,
             },
-            ErrorKind::CredentialsInvalid | ErrorKind::RoleNotAssumed => Self::CredentialsInvalid,
+            ErrorKind::CredentialsInvalid => Self::CredentialsInvalid,
+            ErrorKind::RoleNotAssumed => Self::RoleNotAssumed,
             // The budget has room now: it is the time left that is too short for an operation.
             ErrorKind::BudgetExhausted if failure.retry_after_milliseconds == Some(0) => {
                 Self::DeadlineExceeded
@@ -187,6 +227,14 @@ impl From<LookupError> for AppError {
                 what: NotFoundKind::Application,
                 query,
             } => Self::ApplicationNotFound { query },
+            LookupError::NotFound {
+                what: NotFoundKind::Account,
+                query,
+            } => Self::AccountNotFound { query },
+            LookupError::NotFound {
+                what: NotFoundKind::PermissionSet,
+                query,
+            } => Self::PermissionSetNotFound { query },
             LookupError::Ambiguous { query, candidates } => {
                 Self::NameAmbiguous { query, candidates }
             }

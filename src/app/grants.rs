@@ -3,8 +3,8 @@
 use super::page_token::PageRequest;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
-use crate::directory::{ApplicationQuery, PrincipalQuery};
-use crate::domain::{GrantId, GrantState, Target};
+use crate::directory::{PrincipalQuery, TargetQuery};
+use crate::domain::{GrantId, GrantState};
 use crate::store::GrantFilter;
 
 /// Which grants to list.
@@ -14,8 +14,8 @@ pub struct ListGrants {
     pub instance: String,
     /// For this principal.
     pub principal: Option<PrincipalQuery>,
-    /// On this application.
-    pub target: Option<ApplicationQuery>,
+    /// On this target.
+    pub target: Option<TargetQuery>,
     /// In one of these states; empty means all.
     pub states: Vec<GrantState>,
     /// With this ticket.
@@ -90,16 +90,14 @@ impl App {
         context: &CallContext,
         request: &ListGrants,
     ) -> Result<GrantFilter, AppError> {
-        let instance = &*self.instance(&request.instance)?;
+        let target = request.target.as_ref();
+        let instance = &*self.instance_for(&request.instance, target)?;
         let principal = match &request.principal {
             Some(query) => Some(self.principal_for_ending(instance, query, context).await?),
             None => None,
         };
-        let target = match &request.target {
-            Some(query) => Some(Target::Application(
-                self.application_for_ending(instance, query, context)
-                    .await?,
-            )),
+        let target = match target {
+            Some(query) => Some(self.target_for_ending(instance, query, context).await?),
             None => None,
         };
         Ok(GrantFilter {

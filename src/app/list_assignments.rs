@@ -7,21 +7,29 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::assign::group_reference;
+use super::assignment_facts::{Fact, Wanted};
 use super::page_token::PageRequest;
 use super::principals::Asked;
 use super::reasons::{Reasons, scope};
 use super::view::{NamedPrincipal, NamedTarget, status_of};
 use super::{App, AppError, CallContext};
 use crate::audit::StoreFacts;
-use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::report::Provenance;
 use crate::domain::{
-    ApplicationArn, AssignmentKey, DirectAssignment, ErrorKind, Grant, GrantId, Instance,
-    PrincipalKind, PrincipalRef, PrincipalStatus, Target,
+    AssignmentKey, Grant, GrantId, Instance, PrincipalId, PrincipalKind, PrincipalRef,
+    PrincipalStatus, Target,
 };
 use crate::identity_center::{Call, Dated};
-use crate::store::GrantScope;
+
+/// The kinds of targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Applications.
+    Application,
+    /// Accounts, each with a permission set.
+    AccountAccess,
+}
 
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +39,9 @@ pub struct ListAssignments {
     /// Whose.
     pub principal: Option<PrincipalQuery>,
     /// Of what.
-    pub target: Option<ApplicationQuery>,
+    pub target: Option<TargetQuery>,
+    /// Only targets of this kind.
+    pub kind: Option<TargetKind>,
     /// For a user: also through groups.
     pub include_group_paths: bool,
     /// Only these reasons; empty means all.
@@ -73,14 +83,6 @@ pub struct AssignmentPage {
     pub as_of: Timestamp,
 }
 
-/// A fact with the group it came through, if it did.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Fact {
-    application: ApplicationArn,
-    assigned: PrincipalRef,
-    through_group: bool,
-}
-
 /// What the names and statuses of rows come from.
 struct RowNames<'a> {
     instance: &'a Instance,
@@ -91,30 +93,19 @@ struct RowNames<'a> {
     as_of: Timestamp,
 }
 
-impl Fact {
-    /// The place of a row in its list: what a page token carries.
-    fn place(&self) -> String {
-        format!(
-            "{}|{}|{}",
-            self.application,
-            self.assigned.kind.as_str(),
-            self.assigned.id
-        )
-    }
-}
-
 impl App {
     /// One page of assignments.
     ///
     /// # Errors
-    /// `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups, AWS errors,
-    /// `StoreUnavailable`.
+    /// `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups,
+    /// `NotListableByPrincipal`, AWS errors, `StoreUnavailable`.
     pub async fn list_assignments(
         &self,
         context: &CallContext,
         request: &ListAssignments,
     ) -> Result<AssignmentPage, AppError> {
-        let instance = &*self.instance(&request.instance)?;
+        let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
+        refuse_what_aws_does_not_list(instance, request)?;
         let after = self.page_tokens.open(&context.caller, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
@@ -122,7 +113,7 @@ impl App {
         let principal = asked.as_ref().map(|asked| asked.reference.clone());
         let scope = scope(
             principal.as_ref().filter(|_| !request.include_group_paths),
-            target.clone().map(Target::Application).as_ref(),
+            target.as_ref(),
         );
         // Read before AWS and after it: a grant that ends in between still explains its row.
         let before = self.reasons_facts(instance, &scope).await?;
@@ -132,15 +123,14 @@ impl App {
         } else {
             max_age
         };
+        let wanted = Wanted {
+            principal: principal.as_ref(),
+            target: target.as_ref(),
+            kind: request.kind,
+            with_groups: request.include_group_paths,
+        };
         let facts = self
-            .facts(
-                instance,
-                principal.as_ref(),
-                target.as_ref(),
-                request.include_group_paths,
-                facts_age,
-                call,
-            )
+            .assignment_facts(instance, &wanted, facts_age, call)
             .await?;
         let after_facts = self.reasons_facts(instance, &scope).await?;
         let reasons = Reasons::new(StoreFacts::joined(before, after_facts));
@@ -181,7 +171,7 @@ impl App {
             let (provenance, grants) = reasons.of(&AssignmentKey {
                 instance_arn: names.instance.arn.clone(),
                 principal: fact.assigned.clone(),
-                target: Target::Application(fact.application.clone()),
+                target: fact.target.clone(),
             });
             if !request.provenance.is_empty() && !request.provenance.contains(&provenance) {
                 continue;
@@ -206,18 +196,71 @@ impl App {
         request: &ListAssignments,
         max_age: Duration,
         call: Call,
-    ) -> Result<(Option<Asked>, Option<ApplicationArn>), AppError> {
+    ) -> Result<(Option<Asked>, Option<Target>), AppError> {
+        let asked = match &request.principal {
+            Some(query) => {
+                let asked = self.principal_for_reading(instance, query, max_age, call);
+                asked.await.map(Some)
+            }
+            None => Ok(None),
+        };
+        let (asked, missing) = match asked {
+            Ok(asked) => (asked, None),
+            Err(error @ AppError::PrincipalNotFound { .. }) => (None, Some(error)),
+            Err(error) => return Err(error),
+        };
+        let target = match &request.target {
+            Some(query) => match self
+                .target_for_reading(instance, query, max_age, call)
+                .await
+            {
+                Ok(target) => Some(target),
+                // Who is not there is told before what is not there.
+                Err(error) => return Err(missing.unwrap_or(error)),
+            },
+            None => None,
+        };
+        let Some(missing) = missing else {
+            return Ok((asked, target));
+        };
+        let asked = match (&request.principal, &target) {
+            (Some(query), Some(target)) => {
+                self.deleted_but_assigned(query, target, max_age, call)
+                    .await
+            }
+            _ => None,
+        };
+        Ok((Some(asked.ok_or(missing)?), target))
+    }
+
+    /// A principal that AWS does not have any more and that the target's assignments still name.
+    /// `principal_for_reading` cannot find it where AWS does not list accounts by principal.
+    async fn deleted_but_assigned(
+        &self,
+        query: &PrincipalQuery,
+        target: &Target,
+        max_age: Duration,
+        call: Call,
+    ) -> Option<Asked> {
+        let (kind, text) = match query {
+            PrincipalQuery::User(text) => (PrincipalKind::User, text),
+            PrincipalQuery::Group(text) => (PrincipalKind::Group, text),
+        };
+        let reference = PrincipalRef {
+            kind,
+            id: PrincipalId::parse(text).ok()?,
+        };
         let directory = &self.parts.directory;
-        let mut named = (None, None);
-        if let Some(query) = &request.principal {
-            let asked = self.principal_for_reading(instance, query, max_age, call);
-            named.0 = Some(asked.await?);
-        }
-        if let Some(query) = &request.target {
-            let found = directory.find_application(instance, query, max_age, call);
-            named.1 = Some(found.await?.value.arn);
-        }
-        Ok(named)
+        let rows = directory.assignments_of_target(target, max_age, call);
+        let rows = rows.await.ok()?;
+        let is_named = rows.value.iter().any(|row| row.principal == reference);
+        is_named.then_some(Asked {
+            reference,
+            record: Dated {
+                value: None,
+                observed_at: rows.observed_at,
+            },
+        })
     }
 
     async fn assignment_row(
@@ -240,9 +283,7 @@ impl App {
         AssignmentRow {
             instance_arn: names.instance.arn.to_string(),
             principal,
-            target: self
-                .named_target(&Target::Application(fact.application.clone()))
-                .await,
+            target: self.named_target(&fact.target).await,
             via_group,
             provenance,
             grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
@@ -272,124 +313,21 @@ impl App {
             status: status.map_or(PrincipalStatus::Unknown, |status| status.value),
         }
     }
+}
 
-    /// What the store says of the assignments in a scope.
-    async fn reasons_facts(
-        &self,
-        instance: &Instance,
-        scope: &GrantScope,
-    ) -> Result<StoreFacts, AppError> {
-        let store = &self.parts.store;
-        Ok(StoreFacts {
-            grants: store.open_grants(&instance.arn, scope).await?,
-            records: store.assignment_records(&instance.arn, scope).await?,
-        })
+/// Refuses a question of which AWS would answer only a part.
+fn refuse_what_aws_does_not_list(
+    instance: &Instance,
+    request: &ListAssignments,
+) -> Result<(), AppError> {
+    let is_answered = request.target.is_some()
+        || request.kind == Some(TargetKind::Application)
+        || !instance.gives_account_access()
+        || instance.lists_account_access_by_principal();
+    if is_answered {
+        return Ok(());
     }
-
-    /// The assignments as AWS has them, sorted by place.
-    async fn facts(
-        &self,
-        instance: &Instance,
-        principal: Option<&PrincipalRef>,
-        target: Option<&ApplicationArn>,
-        include_group_paths: bool,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Dated<Vec<Fact>>, AppError> {
-        let (groups, mut observed_at) = match principal {
-            Some(user) if include_group_paths && user.kind == PrincipalKind::User => {
-                let groups = self.groups_of(instance, user, max_age, call).await?;
-                (groups.value, groups.observed_at)
-            }
-            _ => (Vec::new(), Timestamp::MAX),
-        };
-        let mut rows: Vec<DirectAssignment> = Vec::new();
-        if let Some(application) = target {
-            let read = self
-                .parts
-                .directory
-                .assignments_of_target(&Target::Application(application.clone()), max_age, call)
-                .await
-                .map_err(|failure| self.read_refusal(instance, None, Some(application), failure))?;
-            observed_at = observed_at.min(read.observed_at);
-            rows.extend(read.value.iter().cloned());
-        } else {
-            for asked in principal.into_iter().chain(&groups) {
-                let read = self
-                    .parts
-                    .directory
-                    .assignments_of_principal(instance, asked, max_age, call)
-                    .await;
-                let read = match read {
-                    // Of what AWS no longer has it may not list anything.
-                    Err(failure) if failure.kind == ErrorKind::NotFound => continue,
-                    read => read?,
-                };
-                observed_at = observed_at.min(read.observed_at);
-                // For a user AWS may add rows that name a group (aws-api.md §3b, UNVERIFIED): each
-                // row counts for the principal that it names, and only once.
-                rows.extend(
-                    read.value
-                        .iter()
-                        .filter(|row| &row.principal == asked)
-                        .cloned(),
-                );
-            }
-        }
-        let mut facts: Vec<Fact> = rows
-            .into_iter()
-            .filter(|row| {
-                principal
-                    .is_none_or(|asked| &row.principal == asked || groups.contains(&row.principal))
-            })
-            .map(|row| Fact {
-                through_group: principal.is_some_and(|asked| &row.principal != asked),
-                application: match row.target {
-                    Target::Application(arn) => arn,
-                    Target::AccountAccess(_) => unimplemented!(),
-                },
-                assigned: row.principal,
-            })
-            .collect();
-        facts.sort_by_key(Fact::place);
-        facts.dedup();
-        // Where nothing could be listed, the answer is of now.
-        let observed_at = observed_at.min(self.parts.clock.now());
-        Ok(Dated {
-            value: facts,
-            observed_at,
-        })
-    }
-
-    /// The groups that a user is in.
-    async fn groups_of(
-        &self,
-        instance: &Instance,
-        user: &PrincipalRef,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Dated<Vec<PrincipalRef>>, AppError> {
-        let memberships = self
-            .parts
-            .directory
-            .groups_of_user(instance, &user.id, max_age, call)
-            .await;
-        let memberships = match memberships {
-            // A user that is gone is in no group.
-            Err(failure) if failure.kind == ErrorKind::NotFound => {
-                return Ok(Dated {
-                    value: Vec::new(),
-                    observed_at: self.parts.clock.now(),
-                });
-            }
-            memberships => memberships?,
-        };
-        let groups = memberships.value.iter();
-        Ok(Dated {
-            value: groups
-                .map(|membership| group_reference(&membership.group_id))
-                .collect(),
-            observed_at: memberships.observed_at,
-        })
-    }
+    Err(AppError::NotListableByPrincipal {
+        instance_arn: instance.arn.to_string(),
+    })
 }

@@ -5,8 +5,11 @@
 //! stored, the answer is the grant in its true state.
 
 mod assign;
+mod assignment_facts;
 mod browse;
+mod browse_accounts;
 mod config;
+mod cost;
 mod ending;
 mod error;
 mod grants;
@@ -18,6 +21,7 @@ mod reasons;
 mod report;
 mod revoke;
 mod revoked;
+mod targets;
 mod view;
 mod wait;
 mod warnings;
@@ -34,7 +38,7 @@ pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use grants::{GrantPage, ListGrants};
-pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments};
+pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
 pub use report::AuditReport;

@@ -6,19 +6,20 @@ use std::time::Duration;
 use super::{App, AppError};
 use crate::directory::PrincipalQuery;
 use crate::domain::{
-    ApplicationArn, ErrorKind, Failure, Instance, Operation, Principal, PrincipalId, PrincipalKind,
-    PrincipalRef,
+    ErrorKind, Failure, Instance, Operation, Principal, PrincipalId, PrincipalKind, PrincipalRef,
+    Target,
 };
 use crate::identity_center::{Call, Dated};
 use crate::store::GrantFilter;
 
 /// Reads that AWS refuses as not found when the principal is gone.
-const PRINCIPAL_READS: [Operation; 5] = [
+const PRINCIPAL_READS: [Operation; 6] = [
     Operation::DescribeUser,
     Operation::DescribeGroup,
     Operation::ListGroupMemberships,
     Operation::ListGroupMembershipsForMember,
     Operation::ListApplicationAssignmentsForPrincipal,
+    Operation::ListAccountAssignmentsForPrincipal,
 ];
 
 /// A principal that a question names.
@@ -96,13 +97,14 @@ impl App {
         }
     }
 
-    /// The refusal for a read that failed: where AWS does not have the principal or the
-    /// application any more, that one is not found, and what was cached of it is forgotten.
+    /// The refusal for a read that failed: where AWS does not have the principal or the target any
+    /// more, that one is not found, and what was cached of it is forgotten. Of an account with a
+    /// permission set it is the set: accounts do not vanish, they are suspended first.
     pub(super) fn read_refusal(
         &self,
         instance: &Instance,
         principal: Option<&PrincipalRef>,
-        application: Option<&ApplicationArn>,
+        target: Option<&Target>,
         failure: Failure,
     ) -> AppError {
         if failure.kind != ErrorKind::NotFound {
@@ -111,18 +113,22 @@ impl App {
         let is_about_principal = PRINCIPAL_READS
             .iter()
             .any(|read| read.name() == failure.operation);
-        match (principal, application) {
+        match (principal, target) {
             (Some(principal), _) if is_about_principal => {
                 self.parts.directory.forget_principal(instance, principal);
                 let query = principal.id.to_string();
                 AppError::PrincipalNotFound { query }
             }
-            (_, Some(application)) if !is_about_principal => {
-                self.parts
-                    .directory
-                    .forget_application(instance, application);
-                let query = application.to_string();
-                AppError::ApplicationNotFound { query }
+            (_, Some(target)) if !is_about_principal => {
+                self.parts.directory.forget_target(instance, target);
+                match target {
+                    Target::Application(arn) => AppError::ApplicationNotFound {
+                        query: arn.to_string(),
+                    },
+                    Target::AccountAccess(access) => AppError::PermissionSetNotFound {
+                        query: access.permission_set.to_string(),
+                    },
+                }
             }
             _ => failure.into(),
         }

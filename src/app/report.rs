@@ -2,15 +2,17 @@
 //! then `audit` collects and writes, as fast as the caller takes the parts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{App, AppError, CallContext};
-use crate::audit::{InstanceToRead, Part, ReportRequest, Scope, TargetScope};
-use crate::directory::{ApplicationQuery, PrincipalQuery};
-use crate::domain::Instance;
+use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
+use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
+use crate::domain::{Instance, Target};
+use crate::identity_center::Call;
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;
@@ -26,8 +28,8 @@ pub struct AuditReport {
     pub format: Format,
     /// Only rows of this principal.
     pub principal: Option<PrincipalQuery>,
-    /// Only rows of this application.
-    pub target: Option<ApplicationQuery>,
+    /// Only rows of this target.
+    pub target: Option<TargetQuery>,
     /// Plan only.
     pub validate_only: bool,
 }
@@ -83,7 +85,7 @@ impl App {
         if request.principal.is_none() && request.target.is_none() {
             return Ok(self.parts.instances.all());
         }
-        Ok(vec![self.instance("")?])
+        Ok(vec![self.instance_for("", request.target.as_ref())?])
     }
 
     async fn report_scope(
@@ -101,13 +103,41 @@ impl App {
             None => None,
         };
         let target = match &request.target {
-            Some(query) => {
-                let found = (self.parts.directory).find_application(instance, query, max_age, call);
-                Some(TargetScope::KnownApplication(Box::new(found.await?)))
-            }
+            Some(query) => Some(self.target_scope(instance, query, max_age, call).await?),
             None => None,
         };
         Ok(Scope { principal, target })
+    }
+
+    /// The target with the facts that finding it has read.
+    async fn target_scope(
+        &self,
+        instance: &Instance,
+        query: &TargetQuery,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<TargetScope, AppError> {
+        let directory = &self.parts.directory;
+        if let TargetQuery::Application(query) = query {
+            let found = directory.find_application(instance, query, max_age, call);
+            return Ok(TargetScope::KnownApplication(Box::new(found.await?)));
+        }
+        let target = self.target_for_reading(instance, query, max_age, call);
+        match target.await? {
+            Target::Application(arn) => Ok(TargetScope::Application(arn)),
+            Target::AccountAccess(access) => {
+                let account = AccountQuery::Id(access.account.clone());
+                let set = PermissionSetQuery::Arn(access.permission_set.clone());
+                // Found a moment ago; where Usher may not list accounts, the report says so.
+                let account = directory.find_account(&account, max_age, call).await;
+                let set = directory.find_permission_set(instance, &set, max_age, call);
+                Ok(TargetScope::AccountAccess(Box::new(AccessScope {
+                    access,
+                    account: account.ok(),
+                    permission_set: set.await.ok(),
+                })))
+            }
+        }
     }
 
     /// Collects and writes until the deadline, also where nobody reads any more: a caller that

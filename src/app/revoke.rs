@@ -8,7 +8,7 @@ use super::ending::Nothing;
 use super::paths::RemainingPath;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
-use crate::directory::{ApplicationQuery, PrincipalQuery};
+use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::intent::EndRequest;
 use crate::domain::{AssignmentKey, Grant, GrantId, Justification, RequestId};
 use crate::store::{RequestUse, RevokeOutcome as StoreOutcome};
@@ -23,7 +23,7 @@ pub enum Revocation {
         /// Who has it.
         principal: PrincipalQuery,
         /// What it is of.
-        target: ApplicationQuery,
+        target: TargetQuery,
     },
 }
 
@@ -81,6 +81,7 @@ impl App {
     ///
     /// # Errors
     /// Before the commit only: `GrantNotFound`, `AssignmentNotFound`, `AccessViaGroup`, lookups,
+    /// `AccountAccessNotOffered`, `AccountOutOfReach`,
     /// `ReadOnly`, `RequestIdReused`, `StoreUnavailable`, and AWS errors where the assignment must
     /// be looked at first. After it, the answer is the state reached.
     ///
@@ -215,9 +216,9 @@ impl App {
         context: &CallContext,
         request: &Revoke,
         principal: &PrincipalQuery,
-        target: &ApplicationQuery,
+        target: &TargetQuery,
     ) -> Result<AssignmentKey, AppError> {
-        let instance = &*self.instance(&request.instance)?;
+        let instance = &*self.instance_for(&request.instance, Some(target))?;
         self.key_for_ending(instance, principal, target, context)
             .await
     }

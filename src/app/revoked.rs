@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::assign::Preview;
+use super::cost::operations_of_removing;
 use super::paths::RemainingPath;
 use super::revoke::{AssignmentState, RevokeOutcome};
 use super::wait::Waiter;
@@ -12,7 +13,7 @@ use super::{App, AppError, CallContext};
 use crate::domain::intent::ending_keeps_assignment;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Grant, GrantId, GrantState,
-    Operation, PrincipalKind, Standing, Target,
+    PrincipalKind, Standing, Target,
 };
 use crate::store::{GrantScope, RevokeOutcome as StoreOutcome};
 
@@ -99,10 +100,7 @@ impl App {
         let operations = match (keeps, grant) {
             (true, _) => Vec::new(),
             (false, Some(grant)) if grant.state.is_over() => Vec::new(),
-            (false, _) => vec![
-                (Operation::DeleteApplicationAssignment, 1),
-                (Operation::DescribeApplicationAssignment, 1),
-            ],
+            (false, _) => operations_of_removing(&key.target),
         };
         let preview = Preview {
             people_count: self.people_of(context, key).await?,
@@ -130,7 +128,8 @@ impl App {
             outcome
                 .remaining_paths
                 .retain(|path| !matches!(path, RemainingPath::Direct(_)));
-            outcome.sessions_may_last_until = self.sessions_outlive(self.parts.clock.now());
+            let now = self.parts.clock.now();
+            outcome.sessions_may_last_until = self.sessions_outlive(&key.target, now);
         }
         outcome.preview = Some(preview);
         Ok(outcome)
@@ -224,7 +223,7 @@ impl App {
             assignment_state: state,
             remaining_paths,
             remaining_paths_complete: complete,
-            sessions_may_last_until: self.sessions_may_last_until(known, state),
+            sessions_may_last_until: self.sessions_may_last_until(&key.target, known, state),
             application_note: self.application_note(&key.target),
             preview: None,
         }
@@ -233,6 +232,7 @@ impl App {
     /// Counted from the end of the access; from now while that is still to come.
     fn sessions_may_last_until(
         &self,
+        target: &Target,
         known: Option<&Known>,
         state: AssignmentState,
     ) -> Option<Timestamp> {
@@ -241,12 +241,16 @@ impl App {
             AssignmentState::Absent => known.and_then(|known| known.record.removed_at),
             AssignmentState::Removing | AssignmentState::Unknown => None,
         };
-        self.sessions_outlive(ended_at.unwrap_or_else(|| self.parts.clock.now()))
+        self.sessions_outlive(target, ended_at.unwrap_or_else(|| self.parts.clock.now()))
     }
 
-    fn sessions_outlive(&self, ended_at: Timestamp) -> Option<Timestamp> {
-        let outlives =
-            SignedDuration::from_secs(self.parts.config.session_outlives_revocation_seconds);
+    fn sessions_outlive(&self, target: &Target, ended_at: Timestamp) -> Option<Timestamp> {
+        let config = &self.parts.config;
+        let seconds = match target {
+            Target::Application(_) => config.session_outlives_revocation_seconds,
+            Target::AccountAccess(_) => config.account_session_outlives_revocation_seconds,
+        };
+        let outlives = SignedDuration::from_secs(seconds);
         ended_at.checked_add(outlives).ok()
     }
 

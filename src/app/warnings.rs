@@ -1,6 +1,7 @@
 //! What is true of a grant and the caller may not expect: told beside the answer, never an error.
 
 use super::assign::Found;
+use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::domain::{
@@ -38,19 +39,16 @@ impl App {
     /// Warnings that what is cached and recorded can tell: no operation is spent on them.
     pub(super) fn known_warnings(&self, view: &GrantView) -> Vec<Warning> {
         let grant = &view.grant;
-        let Target::Application(arn) = &grant.target else {
-            return Vec::new();
+        let directory = &self.parts.directory;
+        let (application, required) = match &grant.target {
+            Target::Application(arn) => (
+                directory.known_application(&grant.instance_arn, arn),
+                directory.recent_assignment_required(arn, self.default_max_age()),
+            ),
+            Target::AccountAccess(_) => (None, None),
         };
-        let application = self
-            .parts
-            .directory
-            .known_application(&grant.instance_arn, arn);
-        let principal = self.parts.directory.known_principal(&grant.principal);
-        let is_open = self
-            .parts
-            .directory
-            .recent_assignment_required(arn, self.default_max_age())
-            == Some(AssignmentRequired::No);
+        let principal = directory.known_principal(&grant.principal);
+        let is_open = required == Some(AssignmentRequired::No);
         application
             .iter()
             .filter_map(disabled_application_warning)
@@ -74,21 +72,24 @@ impl App {
         let (call, max_age) = (self.call(context), self.default_max_age());
         let reference = found.principal.reference();
         let refusal = |failure| {
-            let application = Some(&found.application.arn);
-            self.read_refusal(&found.instance, Some(&reference), application, failure)
+            let target = found.target.target();
+            self.read_refusal(&found.instance, Some(&reference), Some(&target), failure)
         };
-        let target = Target::Application(found.application.arn.clone());
+        let target = found.target.target();
         let directory = &self.parts.directory;
-        let mut warnings: Vec<Warning> = disabled_application_warning(&found.application)
-            .into_iter()
-            .chain(principal_warning(&found.principal, found.people_count))
-            .collect();
-        let required = directory
-            .assignment_required(&found.application.arn, max_age, call)
-            .await
-            .map_err(refusal)?;
-        if required.value == AssignmentRequired::No {
-            warnings.push(open_application_warning());
+        let mut warnings = Vec::new();
+        if let FoundTarget::Application(application) = &found.target {
+            warnings.extend(disabled_application_warning(application));
+        }
+        warnings.extend(principal_warning(&found.principal, found.people_count));
+        if let FoundTarget::Application(application) = &found.target {
+            let required = directory
+                .assignment_required(&application.arn, max_age, call)
+                .await
+                .map_err(refusal)?;
+            if required.value == AssignmentRequired::No {
+                warnings.push(open_application_warning());
+            }
         }
         let assigned = directory
             .assignments_of_target(&target, max_age, call)

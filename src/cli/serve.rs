@@ -10,6 +10,7 @@ use super::CommandError;
 use super::service::{ServiceOptions, start};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crash_points::{self, Crash};
 use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher serve`.
@@ -31,6 +32,9 @@ pub(super) struct ServeArgs {
     /// How logs are written to standard error
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
+    /// For tests: dies as by kill -9 at a crash point, NAME:COUNT, the COUNT-th time
+    #[arg(long, hide = true, requires = "dev", value_name = "NAME:COUNT")]
+    crash_at: Option<Crash>,
 }
 
 /// Serves until SIGINT or SIGTERM. Prints `listening on ADDRESS` when it is ready.
@@ -42,6 +46,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
              Serving others needs TLS, authentication and policy, which it does not have yet"
                 .to_owned(),
         ));
+    }
+    if let Some(crash) = args.crash_at {
+        crash_points::arm(crash);
     }
     let config = match &args.config {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,

@@ -1,14 +1,14 @@
-//! Applications, whether they are open, and who is assigned to them.
+//! Applications, and whether they are open.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind};
 use super::names::name_of_application;
-use super::{Directory, Inner, List};
+use super::{Directory, Inner};
 use crate::domain::{
-    Application, ApplicationArn, AssignmentRequired, DirectAssignment, ErrorKind, Failure,
-    Instance, InstanceArn, Operation, PrincipalRef, Target,
+    Application, ApplicationArn, AssignmentRequired, ErrorKind, Failure, Instance, InstanceArn,
+    Operation,
 };
 use crate::identity_center::{Call, Dated, collect_pages};
 
@@ -146,72 +146,6 @@ impl Directory {
         let facts = &self.inner.assignment_required;
         facts.get(arn, max_age, call, operation, read).await
     }
-
-    /// The direct assignments of a target, sorted.
-    ///
-    /// # Errors
-    /// What AWS fails with.
-    pub async fn assignments_of_target(
-        &self,
-        target: &Target,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Dated<Arc<Vec<DirectAssignment>>>, Failure> {
-        let operation = match target {
-            Target::Application(_) => Operation::ListApplicationAssignments,
-            Target::AccountAccess(_) => Operation::ListAccountAssignments,
-        };
-        let read = || {
-            let (inner, target) = (Arc::clone(&self.inner), target.clone());
-            async move {
-                let rows = collect_pages(operation, async |page| {
-                    let (port, page) = (&inner.port, page.as_ref());
-                    match &target {
-                        Target::Application(arn) => {
-                            port.application_assignments(arn, page, call).await
-                        }
-                        Target::AccountAccess(access) => {
-                            port.account_assignments(access, page, call).await
-                        }
-                    }
-                });
-                Ok(sorted(rows.await?))
-            }
-        };
-        let facts = &self.inner.by_target;
-        facts.get(target, max_age, call, operation, read).await
-    }
-
-    /// The assignments of a principal, sorted; rows are as AWS gives them, so that for a user some
-    /// may name a group (aws-api.md §3b, UNVERIFIED).
-    ///
-    /// # Errors
-    /// What AWS fails with.
-    pub async fn assignments_of_principal(
-        &self,
-        instance: &Instance,
-        principal: &PrincipalRef,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Dated<Arc<Vec<DirectAssignment>>>, Failure> {
-        let operation = Operation::ListApplicationAssignmentsForPrincipal;
-        let read = || {
-            let inner = Arc::clone(&self.inner);
-            let (instance, principal) = (instance.arn.clone(), principal.clone());
-            async move {
-                let rows = collect_pages(operation, async |page| {
-                    let page = page.as_ref();
-                    let port = &inner.port;
-                    port.assignments_for_principal(&instance, &principal, page, call)
-                        .await
-                });
-                Ok(sorted(rows.await?))
-            }
-        };
-        let key = (instance.arn.instance_id().to_owned(), principal.clone());
-        let facts = &self.inner.by_principal;
-        facts.get(&key, max_age, call, operation, read).await
-    }
 }
 
 impl Inner {
@@ -226,13 +160,6 @@ impl Inner {
             .collect();
         self.names.remember(entries.into_iter()).await;
     }
-}
-
-/// Sorted, and each row once: a list that changes while its pages are read can show a row twice.
-fn sorted(mut rows: Vec<DirectAssignment>) -> List<DirectAssignment> {
-    rows.sort();
-    rows.dedup();
-    Arc::new(rows)
 }
 
 fn not_found(query: &str) -> LookupError {

@@ -11,6 +11,9 @@ const SECONDS_MAX: u64 = 24 * 60 * 60;
 /// The largest cache the configuration takes, in entries or rows: some gigabytes.
 const ENTRIES_MAX: u64 = 10_000_000;
 
+/// The most reads at once that the configuration takes.
+const DESCRIBES_MAX: u64 = 100;
+
 /// How much the directory keeps, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +24,17 @@ pub struct DirectoryConfig {
     /// How long facts are kept at all, in seconds. Default 900: nothing may use an older one (the
     /// memberships behind reads, at 15 minutes, are the oldest).
     pub kept_seconds: u64,
+    /// How old the list of accounts, and a permission set's description in `ListPermissionSets`,
+    /// may be where the caller does not ask for less, in seconds. Default 900: organizations lists
+    /// 20 accounts an operation, so that the 7,000 of the largest organization take minutes.
+    pub accounts_max_age_seconds: u64,
+    /// How old the list of accounts or permission sets may be that something is said to be missing
+    /// from, in seconds. Default 5: what was made a moment ago is found at the second try, and a
+    /// caller that asks in a loop does not list the organization each time.
+    pub miss_max_age_seconds: u64,
+    /// How many permission sets are described at once. Default 8: enough to fill the budget of
+    /// 20 operations a second where AWS answers within 400 ms.
+    pub describes_max: usize,
     /// How many users and groups are kept. Default 100,000, half the users that an identity store
     /// can hold (aws-api.md §4); at about half a kilobyte each that is 50 MB.
     pub principals_max: u64,
@@ -28,7 +42,7 @@ pub struct DirectoryConfig {
     /// §4).
     pub applications_max: u64,
     /// How many rows each kind of list keeps: assignments by application, assignments by
-    /// principal, members, memberships. Default 500,000, at about 200 bytes each 100 MB a kind.
+    /// principal, members, memberships, accounts, permission sets. Default 500,000, at about 200 bytes each 100 MB a kind.
     pub list_rows_max: u64,
     /// How many names are kept in memory, beside those in the store. Default 200,000: one for each
     /// user of the largest identity store.
@@ -40,6 +54,9 @@ impl Default for DirectoryConfig {
         Self {
             max_age_seconds: 60,
             kept_seconds: 900,
+            accounts_max_age_seconds: 900,
+            miss_max_age_seconds: 5,
+            describes_max: 8,
             principals_max: 100_000,
             applications_max: 10_000,
             list_rows_max: 500_000,
@@ -57,6 +74,17 @@ impl DirectoryConfig {
         for (name, value, maximum) in [
             ("kept_seconds", self.kept_seconds, SECONDS_MAX),
             ("max_age_seconds", self.max_age_seconds, self.kept_seconds),
+            (
+                "accounts_max_age_seconds",
+                self.accounts_max_age_seconds,
+                self.kept_seconds,
+            ),
+            (
+                "miss_max_age_seconds",
+                self.miss_max_age_seconds,
+                self.kept_seconds,
+            ),
+            ("describes_max", self.describes_max as u64, DESCRIBES_MAX),
             ("principals_max", self.principals_max, ENTRIES_MAX),
             ("applications_max", self.applications_max, ENTRIES_MAX),
             ("list_rows_max", self.list_rows_max, ENTRIES_MAX),
@@ -75,6 +103,14 @@ impl DirectoryConfig {
     #[must_use]
     pub(super) fn max_age(&self) -> Duration {
         Duration::from_secs(self.max_age_seconds)
+    }
+
+    pub(super) fn accounts_max_age(&self) -> Duration {
+        Duration::from_secs(self.accounts_max_age_seconds)
+    }
+
+    pub(super) fn miss_max_age(&self) -> Duration {
+        Duration::from_secs(self.miss_max_age_seconds)
     }
 
     pub(super) fn kept(&self) -> Duration {

@@ -1,6 +1,6 @@
 //! What can be looked up, and what can come of it.
 
-use crate::domain::{ApplicationArn, Failure};
+use crate::domain::{AccountId, ApplicationArn, Failure, PermissionSetArn};
 
 /// A user or a group as a caller names it. The text has passed `domain::text::check_lookup_name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,57 @@ pub enum ApplicationQuery {
     Name(String),
 }
 
+/// An account as a caller names it. Its ARN is its id with more around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountQuery {
+    /// By id.
+    Id(AccountId),
+    /// By its exact name.
+    Name(String),
+}
+
+/// A permission set as a caller names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionSetQuery {
+    /// By ARN.
+    Arn(PermissionSetArn),
+    /// By its id in its instance, or by its exact name. A text of the shape of an id is an id.
+    IdOrName(String),
+}
+
+/// A target as a caller names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetQuery {
+    /// An application.
+    Application(ApplicationQuery),
+    /// An account with a permission set.
+    AccountAccess {
+        /// The account.
+        account: AccountQuery,
+        /// The permission set.
+        permission_set: PermissionSetQuery,
+    },
+}
+
+impl TargetQuery {
+    /// The id of the instance that an ARN in the query names; none when no ARN does.
+    #[must_use]
+    pub fn instance_id(&self) -> Option<&str> {
+        match self {
+            Self::Application(ApplicationQuery::Arn(arn)) => Some(arn.instance_id()),
+            Self::AccountAccess {
+                permission_set: PermissionSetQuery::Arn(arn),
+                ..
+            } => Some(arn.instance_id()),
+            Self::Application(ApplicationQuery::Name(_))
+            | Self::AccountAccess {
+                permission_set: PermissionSetQuery::IdOrName(_),
+                ..
+            } => None,
+        }
+    }
+}
+
 /// What was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotFoundKind {
@@ -27,12 +78,16 @@ pub enum NotFoundKind {
     Principal,
     /// An application.
     Application,
+    /// An account.
+    Account,
+    /// A permission set.
+    PermissionSet,
 }
 
 /// One of several things that a name fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// `user`, `group` or `application`.
+    /// `user`, `group`, `application` or `account`.
     pub kind: &'static str,
     /// The id or ARN: with it the question is not ambiguous any more.
     pub id: String,

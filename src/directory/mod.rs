@@ -4,14 +4,17 @@
 //! questions in flight are one read. Nothing from here may decide whether a write is needed: that
 //! the reconciler reads for itself.
 //!
-//! `facts` holds and reads, `names` remembers names beyond a restart, `principals` and
-//! `applications` answer.
+//! `facts` holds and reads, `names` remembers names beyond a restart; `principals`,
+//! `applications`, `accounts`, `permission_sets` and `assignments` answer.
 
+mod accounts;
 mod applications;
+mod assignments;
 mod config;
 mod facts;
 mod lookup;
 mod names;
+mod permission_sets;
 mod principals;
 mod recent;
 
@@ -21,12 +24,16 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 pub use config::DirectoryConfig;
-pub use lookup::{ApplicationQuery, Candidate, LookupError, NotFoundKind, PrincipalQuery};
+pub use lookup::{
+    AccountQuery, ApplicationQuery, Candidate, LookupError, NotFoundKind, PermissionSetQuery,
+    PrincipalQuery, TargetQuery,
+};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Application, ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, IdentityStoreId,
-    InstanceArn, Membership, Principal, PrincipalId, PrincipalKind, PrincipalRef, Target, UserId,
+    Account, Application, ApplicationArn, AssignmentRequired, DirectAssignment, GroupId,
+    IdentityStoreId, InstanceArn, Membership, PermissionSet, PermissionSetArn, Principal,
+    PrincipalId, PrincipalKind, PrincipalRef, Target, UserId,
 };
 use crate::identity_center::IdentityCenter;
 use crate::store::{NameKind, Store};
@@ -48,7 +55,7 @@ pub struct Directory {
 type List<T> = Arc<Vec<T>>;
 
 struct Inner {
-    default_max_age: Duration,
+    config: DirectoryConfig,
     port: Arc<dyn IdentityCenter>,
     clock: Clock,
     names: Names,
@@ -64,6 +71,12 @@ struct Inner {
     by_target: Facts<Target, List<DirectAssignment>>,
     /// By the instance's id, which ARNs of targets name too.
     by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
+    /// The same of accounts.
+    accounts_by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
+    /// The accounts of the organization; there is one organization, and so one list.
+    accounts: Facts<(), List<Account>>,
+    set_listings: Facts<InstanceArn, List<PermissionSetArn>>,
+    sets: Facts<PermissionSetArn, PermissionSet>,
     members: Facts<(IdentityStoreId, GroupId), List<Membership>>,
     memberships: Facts<(IdentityStoreId, UserId), List<Membership>>,
 }
@@ -82,7 +95,7 @@ impl Directory {
         let applications = config.applications_max;
         Self {
             inner: Arc::new(Inner {
-                default_max_age: config.max_age(),
+                config,
                 port,
                 clock: clock.clone(),
                 names: Names::new(store, config.names_max, kept),
@@ -97,6 +110,10 @@ impl Directory {
                 assignment_required: Facts::new(clock.clone(), applications, kept, one),
                 by_target: Facts::new(clock.clone(), rows, kept, length),
                 by_principal: Facts::new(clock.clone(), rows, kept, length),
+                accounts_by_principal: Facts::new(clock.clone(), rows, kept, length),
+                accounts: Facts::new(clock.clone(), rows, kept, length),
+                set_listings: Facts::new(clock.clone(), rows, kept, length),
+                sets: Facts::new(clock.clone(), rows, kept, one),
                 members: Facts::new(clock.clone(), rows, kept, length),
                 memberships: Facts::new(clock.clone(), rows, kept, length),
             }),
@@ -106,7 +123,7 @@ impl Directory {
     /// How old a fact may be where the caller does not say.
     #[must_use]
     pub fn default_max_age(&self) -> Duration {
-        self.inner.default_max_age
+        self.inner.config.max_age()
     }
 
     /// Forgets the lists that this assignment is, or was, in, and every read of them in flight:
@@ -119,10 +136,14 @@ impl Directory {
                 let instance_id = assignment.target.instance_id().to_owned();
                 let key = (instance_id, assignment.principal.clone());
                 inner.by_principal.forget(&key);
+                inner.accounts_by_principal.forget(&key);
             }
             // A user's list may hold rows of its groups (aws-api.md §3b, UNVERIFIED), and which
             // users those are is not known here.
-            PrincipalKind::Group => inner.by_principal.forget_all(),
+            PrincipalKind::Group => {
+                inner.by_principal.forget_all();
+                inner.accounts_by_principal.forget_all();
+            }
         }
     }
 

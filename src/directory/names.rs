@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use crate::domain::{Application, Principal};
+use crate::domain::{Account, Application, PermissionSet, Principal};
 use crate::store::{NameEntry, NameKind, Store};
 
 /// Names, in the store and before it.
@@ -86,6 +86,24 @@ pub(super) fn name_of_application(application: &Application, seen_at: Timestamp)
         kind: NameKind::Application,
         id: application.arn.as_str().to_owned(),
         name: application.name.clone(),
+        seen_at,
+    }
+}
+
+pub(super) fn name_of_account(account: &Account, seen_at: Timestamp) -> NameEntry {
+    NameEntry {
+        kind: NameKind::Account,
+        id: account.id.as_str().to_owned(),
+        name: account.name.clone(),
+        seen_at,
+    }
+}
+
+pub(super) fn name_of_permission_set(set: &PermissionSet, seen_at: Timestamp) -> NameEntry {
+    NameEntry {
+        kind: NameKind::PermissionSet,
+        id: set.arn.as_str().to_owned(),
+        name: set.name.clone(),
         seen_at,
     }
 }

@@ -46,8 +46,21 @@ impl Directory {
         }
     }
 
+    /// Forgets a target that AWS was found not to have any more.
+    pub fn forget_target(&self, instance: &Instance, target: &Target) {
+        match target {
+            Target::Application(arn) => self.forget_application(instance, arn),
+            Target::AccountAccess(access) => {
+                self.inner.accounts.forget(&());
+                self.inner.set_listings.forget(&instance.arn);
+                self.inner.sets.forget(&access.permission_set);
+                self.inner.by_target.forget(target);
+            }
+        }
+    }
+
     /// Forgets an application that AWS was found not to have any more.
-    pub fn forget_application(&self, instance: &Instance, arn: &ApplicationArn) {
+    fn forget_application(&self, instance: &Instance, arn: &ApplicationArn) {
         self.inner.listings.forget(&instance.arn);
         self.inner.applications.forget(arn);
         self.inner.assignment_required.forget(arn);

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::aws::FailedAttempt;
 use super::ids::{InstanceArn, PrincipalRef};
-use super::target::Target;
+use super::plan::Write;
+use super::target::{AssignmentRequestId, Target};
 use super::text::{CallerName, Justification};
 
 /// The triple that names an assignment.
@@ -61,6 +62,18 @@ pub struct Removal {
     pub at: Timestamp,
 }
 
+/// An asynchronous change of Usher's own that may be under way in AWS. While there is one, no other
+/// change of the assignment starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingChange {
+    /// What it does.
+    pub write: Write,
+    /// AWS's id of it; none until AWS's answer is recorded, which a crash or a lost answer prevents.
+    pub request_id: Option<AssignmentRequestId>,
+    /// When its intent was recorded.
+    pub since: Timestamp,
+}
+
 /// What Usher remembers of one assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentRecord {
@@ -84,10 +97,14 @@ pub struct AssignmentRecord {
     pub removed_at: Option<Timestamp>,
     /// When Usher looks once more whether a late effect of its own has appeared.
     pub recheck_at: Option<Timestamp>,
+    /// An asynchronous change that may be under way.
+    pub pending: Option<PendingChange>,
     /// When the reconciler is to work on it; none when nothing is to be done.
     pub next_attempt_at: Option<Timestamp>,
     /// Failures in a row.
     pub failed_attempts: u32,
+    /// Changes in a row that AWS took and then reported as FAILED.
+    pub failed_operations: u32,
     /// Since when AWS has refused, by this row's failures; outages begin it anew.
     pub refusing_since: Option<Timestamp>,
     /// The last failure of this row.
@@ -111,8 +128,10 @@ impl AssignmentRecord {
             removal: None,
             removed_at: None,
             recheck_at: None,
+            pending: None,
             next_attempt_at: None,
             failed_attempts: 0,
+            failed_operations: 0,
             refusing_since: None,
             last_failure: None,
             version: 0,

@@ -114,7 +114,7 @@ impl ErrorKind {
     /// say yes, and may say yes next time.
     #[must_use]
     pub fn leaves_delete_open(self) -> bool {
-        self == Self::Conflict || self.outcome_is_unknown()
+        matches!(self, Self::Conflict | Self::NotVisible) || self.outcome_is_unknown()
     }
 
     /// Whether AWS, asked for an hour, still saying this is a refusal. Outages and spent quotas

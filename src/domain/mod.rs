@@ -19,7 +19,7 @@ pub mod target;
 pub mod text;
 pub mod waiting;
 
-pub use assignment::{AssignmentKey, AssignmentRecord, Removal, Standing};
+pub use assignment::{AssignmentKey, AssignmentRecord, PendingChange, Removal, Standing};
 pub use aws::{ErrorKind, FailedAttempt, Failure};
 pub use directory::{
     Account, AccountStatus, Application, ApplicationStatus, AssignmentRequired, DirectAssignment,

@@ -4,7 +4,11 @@
 //!   record + grants + what this run has seen + now  ->  Step
 //!   Commit: write it down, then ask again      Read:  describe the assignment, then ask again
 //!   Write:  write the intent down, then send   Rest:  write it down and let the lease go
+//!   ReadRequest, FindRequest:  ask AWS what became of an asynchronous change, then ask again
 //! ```
+//! A change of an asynchronous target is pending from its intent on until AWS has told its end or
+//! nothing of it can be found any more (`pending`); meanwhile no other change starts.
+//!
 //! AWS has no fence: an effect of Usher's own may land late, at most `Bounds::settle_window` after
 //! it was intended. Three rules follow, and `present` and `absent` keep them:
 //! - a presence inside the window after Usher's own Delete proves nothing until a Create is
@@ -13,16 +17,22 @@
 //! - every confirmed absence is read once more when the window is over.
 
 mod absent;
+mod pending;
 mod present;
+mod run;
 #[cfg(test)]
 mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::assignment::{AssignmentRecord, Standing};
+use super::assignment::AssignmentRecord;
 use super::aws::{ErrorKind, FailedAttempt, Failure};
 use super::event::{Actor, Event, EventKind};
 use super::grant::{Grant, GrantState, Transition};
+use super::operation::Operation;
+use super::target::{AssignmentRequestId, Target};
+
+pub use run::{Answer, RequestEnd, Run};
 
 /// The times a plan counts with. All come from the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +49,26 @@ pub struct Bounds {
     pub backoff_first: SignedDuration,
     /// The longest pause between attempts.
     pub backoff_max: SignedDuration,
+    /// How long AWS may work on an asynchronous change that Usher lost sight of.
+    pub asynchronous_max: SignedDuration,
+    /// How long an asynchronous change of unknown outcome is looked for in AWS's lists.
+    pub request_unseen: SignedDuration,
+    /// How long an asynchronous change is left to the poller until its state is read all the same.
+    pub request_reread: SignedDuration,
 }
 
 impl Bounds {
     /// How long after its intent an effect of Usher's own may still appear: a paused holder of a
-    /// lease may send until the lease is over, the attempt may take its time, and reads lag.
+    /// lease may send until the lease is over, the attempt may take its time, AWS may work on it
+    /// where the target is asynchronous, and reads lag.
     #[must_use]
-    pub fn settle_window(&self) -> SignedDuration {
-        self.lease + self.attempt_timeout + self.visibility_horizon
+    pub fn settle_window(&self, target: &Target) -> SignedDuration {
+        let window = self.lease + self.attempt_timeout + self.visibility_horizon;
+        if target.is_asynchronous() {
+            window + self.asynchronous_max
+        } else {
+            window
+        }
     }
 
     fn backoff(&self, failed_attempts: u32) -> SignedDuration {
@@ -65,6 +87,64 @@ pub enum Write {
     Create,
     /// Delete the assignment.
     Delete,
+}
+
+impl Write {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Create, Self::Delete];
+
+    /// The word of the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Reads the store's word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|write| write.as_str() == word)
+    }
+
+    /// The operation that makes the change.
+    #[must_use]
+    pub fn operation(self, target: &Target) -> Operation {
+        match (target, self) {
+            (Target::Application(_), Self::Create) => Operation::CreateApplicationAssignment,
+            (Target::Application(_), Self::Delete) => Operation::DeleteApplicationAssignment,
+            (Target::AccountAccess(_), Self::Create) => Operation::CreateAccountAssignment,
+            (Target::AccountAccess(_), Self::Delete) => Operation::DeleteAccountAssignment,
+        }
+    }
+
+    /// The operation that tells where one asynchronous change is.
+    #[must_use]
+    pub fn request_operation(self) -> Operation {
+        match self {
+            Self::Create => Operation::DescribeAccountAssignmentCreationStatus,
+            Self::Delete => Operation::DescribeAccountAssignmentDeletionStatus,
+        }
+    }
+
+    /// The operation that lists the asynchronous changes.
+    #[must_use]
+    pub fn list_operation(self) -> Operation {
+        match self {
+            Self::Create => Operation::ListAccountAssignmentCreationStatus,
+            Self::Delete => Operation::ListAccountAssignmentDeletionStatus,
+        }
+    }
+}
+
+/// The operation that reads whether an assignment of the target is there.
+#[must_use]
+pub fn presence_operation(target: &Target) -> Operation {
+    match target {
+        Target::Application(_) => Operation::DescribeApplicationAssignment,
+        Target::AccountAccess(_) => Operation::ListAccountAssignments,
+    }
 }
 
 /// What to write down: the whole new record, the grants that changed, and what happened.
@@ -87,110 +167,13 @@ pub enum Step {
     Read,
     /// Commit the intent, send the write, tell `observe_write`, then ask again.
     Write(Write, Changes),
+    /// Read where the asynchronous change of this id is, tell `observe_request`, then ask again.
+    ReadRequest(Write, AssignmentRequestId),
+    /// Look for an asynchronous change of this kind whose id is not known among those that are
+    /// under way, tell `observe_search`, then ask again.
+    FindRequest(Write),
     /// Commit and let the claim go; the record says when to come back.
     Rest(Changes),
-}
-
-/// What this run has seen since it claimed the assignment. Nothing of it outlives the run.
-#[derive(Debug, Clone, Default)]
-pub struct Run {
-    presence: Option<bool>,
-    write: Option<(Write, Result<(), Failure>)>,
-    read_failure: Option<Failure>,
-    creates: u32,
-    /// The record before the last Create was intended, to go back to when it had no effect.
-    before_create: Option<AssignmentRecord>,
-}
-
-impl Run {
-    /// Takes in a read of the assignment.
-    pub fn observe(
-        &mut self,
-        record: &mut AssignmentRecord,
-        read: Result<bool, Failure>,
-        now: Timestamp,
-    ) {
-        match read {
-            Ok(present) => {
-                self.presence = Some(present);
-                self.read_failure = None;
-                match record.standing {
-                    Standing::No if present => record.create_seen = true,
-                    Standing::Yes if present => record.standing_seen_at = Some(now),
-                    Standing::Yes | Standing::No | Standing::Unknown => {}
-                }
-            }
-            Err(failure) => self.read_failure = Some(failure),
-        }
-    }
-
-    /// Keeps the record as it is before a write is intended.
-    pub fn begin_write(&mut self, record: &AssignmentRecord, write: Write) {
-        if write == Write::Create {
-            self.before_create = Some(record.clone());
-        }
-    }
-
-    /// Takes in the outcome of a write. What was read before it no longer counts.
-    pub fn observe_write(
-        &mut self,
-        record: &mut AssignmentRecord,
-        write: Write,
-        outcome: Result<(), Failure>,
-    ) {
-        if write == Write::Create {
-            self.creates += 1;
-        }
-        self.presence = None;
-        self.write = Some((write, outcome));
-        self.note_create(record);
-    }
-
-    /// Writes the outcome of this run's last Create on the record. A Create that certainly had no
-    /// effect leaves it as it was before: nothing of it can land late, and what is there
-    /// afterwards is not Usher's own.
-    fn note_create(&self, record: &mut AssignmentRecord) {
-        match (self.outcome_of(Write::Create), &self.before_create) {
-            (None, _) => {}
-            (Some(Err(failure)), Some(before)) if failure.kind.had_no_effect() => {
-                // A standing assignment was read to be gone before the Create: that stays true.
-                record.standing = match before.standing {
-                    Standing::Yes => Standing::Unknown,
-                    standing => standing,
-                };
-                record.last_create_at = before.last_create_at;
-                record.create_acknowledged = before.create_acknowledged;
-                record.create_seen = before.create_seen;
-                record.recheck_at = before.recheck_at;
-            }
-            (Some(outcome), _) => record.create_acknowledged = outcome.is_ok(),
-        }
-    }
-
-    /// What this run noted on its record has been committed: from here on the record tells it.
-    pub fn saved(&mut self) {
-        self.before_create = None;
-    }
-
-    /// Carries what this run has seen over to the record as it was read again, after a caller's
-    /// write came between. What was done before a removal was asked for does not count for it.
-    pub fn carry_over(&mut self, before: &AssignmentRecord, record: &mut AssignmentRecord) {
-        self.note_create(record);
-        if self.presence == Some(true) && record.standing == Standing::No {
-            record.create_seen = true;
-        }
-        if record.removal != before.removal {
-            self.presence = None;
-            self.write = None;
-        }
-    }
-
-    fn outcome_of(&self, wanted: Write) -> Option<&Result<(), Failure>> {
-        self.write
-            .as_ref()
-            .filter(|(write, _)| *write == wanted)
-            .map(|(_, outcome)| outcome)
-    }
 }
 
 /// Failures of a row that are told one by one when their kind changes.
@@ -222,23 +205,30 @@ pub fn next_step(
         now,
         bounds,
     };
-    if grants.iter().any(|grant| grant.is_due(now)) {
-        return situation.end_due_grants();
-    }
-    if grants.iter().any(|grant| grant.state.is_live()) {
-        situation.step_to_present()
-    } else if record.removal.is_some()
-        || grants
-            .iter()
-            .any(|grant| grant.state == GrantState::Revoking)
-    {
-        situation.step_to_absent()
-    } else {
-        situation.step_of_recheck()
-    }
+    situation.within_slot(situation.step())
 }
-
 impl Situation<'_> {
+    fn step(&self) -> Step {
+        if self.grants.iter().any(|grant| grant.is_due(self.now)) {
+            return self.end_due_grants();
+        }
+        if let Some(pending) = &self.record.pending {
+            return self.step_of_pending(pending);
+        }
+        if self.grants.iter().any(|grant| grant.state.is_live()) {
+            self.step_to_present()
+        } else if self.record.removal.is_some()
+            || self
+                .grants
+                .iter()
+                .any(|grant| grant.state == GrantState::Revoking)
+        {
+            self.step_to_absent()
+        } else {
+            self.step_of_recheck()
+        }
+    }
+
     fn end_due_grants(&self) -> Step {
         let mut changes = self.changes();
         changes.move_grants(
@@ -261,13 +251,16 @@ impl Situation<'_> {
 
     /// Gives the claim back until something is due.
     fn rest(&self, mut changes: Changes) -> Step {
-        let ends = self
-            .grants
+        changes.record.next_attempt_at = self.ends().chain(changes.record.recheck_at).min();
+        Step::Rest(changes)
+    }
+
+    /// The ends of the grants that are active.
+    fn ends(&self) -> impl Iterator<Item = Timestamp> {
+        self.grants
             .iter()
             .filter(|grant| grant.state == GrantState::Active)
-            .filter_map(|grant| grant.end_at);
-        changes.record.next_attempt_at = ends.chain(changes.record.recheck_at).min();
-        Step::Rest(changes)
+            .filter_map(|grant| grant.end_at)
     }
 
     /// Gives the claim back after a failure, and comes again after a pause.
@@ -279,6 +272,9 @@ impl Situation<'_> {
             .as_ref()
             .is_none_or(|last| last.failure.kind != failure.kind);
         record.failed_attempts = record.failed_attempts.saturating_add(1);
+        if failure.kind == ErrorKind::OperationFailed {
+            record.failed_operations = record.failed_operations.saturating_add(1);
+        }
         // A long row is told now and then, so that kinds that alternate do not fill the log.
         let is_told = record.failed_attempts <= FAILURES_TOLD_EACH
             || record.failed_attempts.is_power_of_two();
@@ -294,12 +290,7 @@ impl Situation<'_> {
             .max(self.bounds.backoff(record.failed_attempts))
             .min(self.bounds.backoff_max);
         // A grant that ends meanwhile is not kept waiting by the pause.
-        let ends = self
-            .grants
-            .iter()
-            .filter(|grant| grant.state == GrantState::Active)
-            .filter_map(|grant| grant.end_at);
-        record.next_attempt_at = ends.chain(self.now.checked_add(pause).ok()).min();
+        record.next_attempt_at = self.ends().chain(self.now.checked_add(pause).ok()).min();
         let kind = failure.kind;
         record.last_failure = Some(FailedAttempt {
             failure,
@@ -320,20 +311,24 @@ impl Situation<'_> {
         Step::Rest(changes)
     }
 
-    fn not_visible(&self, operation: super::Operation) -> Step {
+    fn not_visible(&self, operation: Operation) -> Step {
         self.rest_after(Failure::new(ErrorKind::NotVisible, operation))
     }
 
+    fn write_not_visible(&self, write: Write) -> Step {
+        self.not_visible(write.operation(&self.record.key.target))
+    }
+
+    fn window(&self) -> SignedDuration {
+        self.bounds.settle_window(&self.record.key.target)
+    }
+
     fn is_within_window(&self, since: Option<Timestamp>) -> bool {
-        since.is_some_and(|since| self.now.duration_since(since) < self.bounds.settle_window())
+        since.is_some_and(|since| self.now.duration_since(since) < self.window())
     }
 
     fn after_window(&self, since: Timestamp) -> Option<Timestamp> {
-        Some(
-            since
-                .checked_add(self.bounds.settle_window())
-                .unwrap_or(Timestamp::MAX),
-        )
+        Some(since.checked_add(self.window()).unwrap_or(Timestamp::MAX))
     }
 }
 
@@ -371,6 +366,7 @@ impl Changes {
     /// Ends a row of failures: the work they stood in the way of is done.
     fn clear_failures(&mut self) {
         self.record.failed_attempts = 0;
+        self.record.failed_operations = 0;
         self.record.refusing_since = None;
         self.record.last_failure = None;
     }

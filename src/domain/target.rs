@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde::ser::SerializeStruct as _;
 
 use super::ids::{
-    AccountId, ApplicationArn, InstanceArn, InvalidValue, arn_problem, arn_rest, is_instance_id,
-    is_uuid, text_id,
+    AccountId, ApplicationArn, InstanceArn, InvalidValue, arn_problem, arn_rest, is_account_id,
+    is_instance_id, is_uuid, text_id,
 };
 
 text_id!(
@@ -66,6 +66,49 @@ impl PermissionSetArn {
             "arn:{partition}:sso:::instance/{}",
             self.instance_id()
         ))
+    }
+}
+
+impl PermissionSetArn {
+    /// The permission set of this id (`ps-` and 16 characters) in an instance; none when the text
+    /// has not the shape of such an id.
+    #[must_use]
+    pub fn in_instance(instance: &InstanceArn, set_id: &str) -> Option<Self> {
+        let partition = instance.as_str().split(':').nth(1)?;
+        let instance_id = instance.instance_id();
+        Self::parse(&format!(
+            "arn:{partition}:sso:::permissionSet/{instance_id}/{set_id}"
+        ))
+        .ok()
+    }
+}
+
+impl AccountId {
+    /// The account that an ARN is of: as organizations writes it
+    /// (`arn:aws:organizations::<management account>:account/o-…/<account>`) or as IAM policies for
+    /// Identity Center do (`arn:aws:sso:::account/<account>`).
+    pub fn parse_arn(value: &str) -> Result<Self, InvalidValue> {
+        let in_organization = arn_rest(value, "organizations::").and_then(|rest| {
+            let (management, path) = rest.split_once(":account/")?;
+            let (organization, account) = path.split_once('/')?;
+            let id = organization.strip_prefix("o-")?;
+            let fits = is_account_id(management)
+                && (10..=32).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
+            fits.then_some(account)
+        });
+        in_organization
+            .or_else(|| arn_rest(value, "sso:::account/"))
+            .and_then(|account| Self::parse(account).ok())
+            .ok_or_else(|| {
+                arn_problem(
+                    value,
+                    "an account's ARN",
+                    "arn:aws:organizations::111122223333:account/o-1234567890/123456789012",
+                )
+            })
     }
 }
 
@@ -199,6 +242,51 @@ mod tests {
             &SET.to_uppercase(),
         ] {
             assert!(PermissionSetArn::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_permission_set_is_found_by_its_id_in_its_instance() {
+        let instance =
+            InstanceArn::parse("arn:aws:sso:::instance/ssoins-1234567890abcdef").unwrap();
+        let found = PermissionSetArn::in_instance(&instance, "ps-1234567890abcdef");
+        assert_eq!(found, Some(PermissionSetArn::parse(SET).unwrap()));
+        for name in [
+            "",
+            "ps-1",
+            "ps-1234567890abcdefg",
+            "Administrator",
+            "x/ps-1234567890abcdef",
+        ] {
+            assert_eq!(
+                PermissionSetArn::in_instance(&instance, name),
+                None,
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_account_is_known_by_either_arn_and_neighbours_do_not_parse() {
+        let account = AccountId::parse("123456789012").unwrap();
+        let good = "arn:aws:organizations::111122223333:account/o-abcdefghij/123456789012";
+        for arn in [good, "arn:aws-us-gov:sso:::account/123456789012"] {
+            assert_eq!(AccountId::parse_arn(arn).as_ref(), Ok(&account), "{arn}");
+        }
+        for wrong in [
+            "",
+            "123456789012",
+            "arn:aws:iam::123456789012:root",
+            "arn:aws:organizations::111122223333:account/o-abc/123456789012",
+            &good.replace("123456789012", "12345678901"),
+            &good.replace("123456789012", "1234567890123"),
+            &good.replace("account/", "policy/"),
+            &good.replace('1', "\u{661}"),
+            &good.to_uppercase(),
+            &format!("{good}\n"),
+            &format!(" {good}"),
+        ] {
+            assert!(AccountId::parse_arn(wrong).is_err(), "{wrong:?}");
         }
     }
 

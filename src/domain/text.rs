@@ -15,7 +15,7 @@ pub const TICKET_CHARACTERS_MAX: usize = 256;
 pub const REQUEST_ID_CHARACTERS_MAX: usize = 128;
 /// The longest caller name, in characters.
 pub const CALLER_NAME_CHARACTERS_MAX: usize = 256;
-/// The longest name of a principal or an application that a caller may ask for, in characters
+/// The longest name of a principal, an application, an account or a permission set that a caller may ask for, in characters
 /// (a group's display name has at most 1024, aws-api.md §2).
 pub const NAME_CHARACTERS_MAX: usize = 1024;
 /// The longest alias of an instance, in characters.
@@ -111,6 +111,12 @@ pub fn check_user_name(value: &str) -> Result<(), InvalidValue> {
     check_length(value, NAME_CHARACTERS_MAX)?;
     check_characters(value, |_| false)?;
     check_not_blank(value)
+}
+
+/// Checks the name of an account or a permission set that is to be looked up in AWS: as
+/// `check_lookup_name`, on one line.
+pub fn check_target_name(value: &str) -> Result<(), InvalidValue> {
+    check_user_name(value)
 }
 
 /// Checks what may be an instance's alias.

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::assignment::AssignmentRecord;
+use super::assignment::{AssignmentRecord, PendingChange};
 use super::aws::ErrorKind;
 use super::grant::{Grant, GrantState};
+use super::plan::Write;
 
 /// The kind of thing a grant waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +41,13 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
             return None;
         }
     };
-    let (kind, description) = match &record.last_failure {
-        None => (WaitingKind::Budget, format!("Usher is about to {doing}")),
-        Some(failed) => match failed.failure.kind {
+    let (kind, description) = match (&record.pending, &record.last_failure) {
+        (Some(pending), last) => (
+            WaitingKind::AwsPropagation,
+            under_way(pending, last.as_ref().map(|last| last.failure.kind)),
+        ),
+        (None, None) => (WaitingKind::Budget, format!("Usher is about to {doing}")),
+        (None, Some(failed)) => match failed.failure.kind {
             ErrorKind::BudgetExhausted => (
                 WaitingKind::Budget,
                 format!(
@@ -70,4 +75,21 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
         next_attempt_at: record.next_attempt_at,
         failed_attempts: record.failed_attempts,
     })
+}
+
+fn under_way(pending: &PendingChange, last: Option<ErrorKind>) -> String {
+    let doing = match pending.write {
+        Write::Create => "making",
+        Write::Delete => "removing",
+    };
+    let since = pending.since;
+    match (&pending.request_id, last) {
+        (Some(_), Some(ErrorKind::NotVisible)) => format!(
+            "AWS is {doing} the assignment (since {since}), which is longer than it usually takes"
+        ),
+        (Some(_), _) => format!("AWS is {doing} the assignment (since {since})"),
+        (None, _) => {
+            format!("Usher finds out whether AWS is {doing} the assignment (asked for at {since})")
+        }
+    }
 }

@@ -47,6 +47,44 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         .await
     }
 
+    async fn list_accounts(
+        &self,
+        request: Request<pb::ListAccountsRequest>,
+    ) -> Result<Response<pb::ListAccountsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let page = convert::accounts_page(&message)?;
+            let listed = self.0.list_accounts(&context, &message.name, &page).await?;
+            let (accounts, next_page_token, as_of) = listed;
+            Ok(pb::ListAccountsResponse {
+                accounts: accounts.into_iter().map(convert::account).collect(),
+                next_page_token,
+                as_of: Some(convert::timestamp(as_of)),
+            })
+        })
+        .await
+    }
+
+    async fn list_permission_sets(
+        &self,
+        request: Request<pb::ListPermissionSetsRequest>,
+    ) -> Result<Response<pb::ListPermissionSetsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let page = convert::permission_sets_page(&message)?;
+            let listed = self
+                .0
+                .list_permission_sets(&context, &message.instance, &message.name, &page)
+                .await?;
+            let (permission_sets, next_page_token, as_of) = listed;
+            let permission_sets = permission_sets.into_iter();
+            Ok(pb::ListPermissionSetsResponse {
+                permission_sets: permission_sets.map(convert::permission_set).collect(),
+                next_page_token,
+                as_of: Some(convert::timestamp(as_of)),
+            })
+        })
+        .await
+    }
+
     async fn list_principals(
         &self,
         request: Request<pb::ListPrincipalsRequest>,

@@ -18,6 +18,7 @@ mod grants;
 pub mod identity;
 mod limits;
 pub mod pb;
+mod preconditions;
 mod reasons;
 mod server;
 mod status;

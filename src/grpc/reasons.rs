@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 28] = [
+pub const TABLE: [TableRow; 35] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -68,6 +68,16 @@ pub const TABLE: [TableRow; 28] = [
         "use an ARN or a name that ListApplications shows",
     ),
     row(
+        ErrorReason::AccountNotFound,
+        Code::NotFound,
+        "use an id or a name that ListAccounts shows",
+    ),
+    row(
+        ErrorReason::PermissionSetNotFound,
+        Code::NotFound,
+        "use an ARN, an id or a name that ListPermissionSets shows",
+    ),
+    row(
         ErrorReason::PrincipalNotFound,
         Code::NotFound,
         "use an id or a name that ListPrincipals shows",
@@ -96,6 +106,31 @@ pub const TABLE: [TableRow; 28] = [
         ErrorReason::AccessViaGroup,
         Code::FailedPrecondition,
         "take the user out of the named groups, or revoke the groups' assignments",
+    ),
+    row(
+        ErrorReason::AccountInactive,
+        Code::FailedPrecondition,
+        "use an account that ListAccounts shows as active",
+    ),
+    row(
+        ErrorReason::AccountOutOfReach,
+        Code::FailedPrecondition,
+        "run Usher in the management account to change access to it",
+    ),
+    row(
+        ErrorReason::AccountAccessNotOffered,
+        Code::FailedPrecondition,
+        "use the organization's instance; ListInstances shows the kinds",
+    ),
+    row(
+        ErrorReason::RoleNotAssumed,
+        Code::FailedPrecondition,
+        "let Usher assume the instance's role: its trust policy, external id and ARN must fit",
+    ),
+    row(
+        ErrorReason::NotListableByPrincipal,
+        Code::FailedPrecondition,
+        "name a target, ask for TARGET_KIND_APPLICATION, or take AuditReport",
     ),
     row(
         ErrorReason::ReadOnly,

@@ -1,4 +1,5 @@
-//! From refusals to gRPC statuses: reason, code and details. `reasons` holds the table.
+//! From refusals to gRPC statuses: reason, code and details. `reasons` holds the table,
+//! `preconditions` makes the statuses of FAILED_PRECONDITION.
 //!
 //! Every error carries `ErrorInfo{reason, domain: "usher", metadata}` and `RequestInfo` with the
 //! call id; the rest of the details depends on the reason. Texts are written here for callers;
@@ -11,17 +12,12 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::pb::ErrorReason;
+use super::preconditions::precondition_status;
 use super::reasons::TABLE;
 use crate::app::{AppError, Violation};
-use crate::directory::Candidate;
 
-/// Candidates and groups that one answer lists: with more it could outgrow the 8 KiB of headers
-/// that some clients take, and would not arrive.
-const LISTED_MAX: usize = 12;
 /// Characters of a caller's own text that an answer repeats.
-const REPEATED_CHARACTERS_MAX: usize = 200;
-/// Characters of a name in such a list, or of a caller's text in a message.
-const NAME_CHARACTERS_MAX: usize = 40;
+pub(super) const REPEATED_CHARACTERS_MAX: usize = 200;
 
 /// The domain of every reason.
 pub(super) const DOMAIN: &str = "usher";
@@ -84,12 +80,26 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
             "assignment",
             &format!("{principal_id} on {target}"),
         ),
+        AppError::AccountNotFound { query } => {
+            not_found(ErrorReason::AccountNotFound, call_id, "account", query)
+        }
+        AppError::PermissionSetNotFound { query } => not_found(
+            ErrorReason::PermissionSetNotFound,
+            call_id,
+            "permission set",
+            query,
+        ),
         AppError::NameAmbiguous { .. }
         | AppError::PrincipalDisabled { .. }
         | AppError::AccessViaGroup { .. }
         | AppError::ReadOnly
         | AppError::RoleLacksPermission { .. }
-        | AppError::CredentialsInvalid => precondition_status(error, call_id),
+        | AppError::CredentialsInvalid
+        | AppError::AccountInactive { .. }
+        | AppError::AccountOutOfReach { .. }
+        | AppError::AccountAccessNotOffered { .. }
+        | AppError::NotListableByPrincipal { .. }
+        | AppError::RoleNotAssumed => precondition_status(error, call_id),
         AppError::BudgetExhausted { retry_after } => budget_exhausted(*retry_after, call_id),
         AppError::AwsUnavailable => retry(
             ErrorReason::AwsUnavailable,
@@ -118,42 +128,6 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
                 |_| {},
             )
         }
-    }
-}
-
-/// Refusals that something outside the request must change first.
-fn precondition_status(error: &AppError, call_id: &str) -> Status {
-    match error {
-        AppError::NameAmbiguous { query, candidates } => name_ambiguous(query, candidates, call_id),
-        AppError::PrincipalDisabled { user_id } => precondition(
-            ErrorReason::PrincipalDisabled,
-            call_id,
-            "the user is disabled in the identity store",
-            user_id,
-            &[("userId", user_id)],
-        ),
-        AppError::AccessViaGroup { groups } => access_via_group(groups, call_id),
-        AppError::RoleLacksPermission { action } => precondition(
-            ErrorReason::UsherRoleLacksPermission,
-            call_id,
-            &format!("AWS refuses Usher's role the action {action}"),
-            action,
-            &[("iamAction", action)],
-        ),
-        AppError::CredentialsInvalid => precondition(
-            ErrorReason::UsherCredentialsInvalid,
-            call_id,
-            "the AWS credentials that Usher runs under are missing or expired",
-            "credentials",
-            &[],
-        ),
-        _ => precondition(
-            ErrorReason::ReadOnly,
-            call_id,
-            "Usher may not change AWS where it runs now; validate_only and everything that reads works",
-            "aws",
-            &[],
-        ),
     }
 }
 
@@ -233,76 +207,6 @@ fn budget_exhausted(retry_after: Duration, call_id: &str) -> Status {
     )
 }
 
-/// The candidates, and no guess.
-fn name_ambiguous(query: &str, candidates: &[Candidate], call_id: &str) -> Status {
-    let count = candidates.len().to_string();
-    let candidates = &candidates[..candidates.len().min(LISTED_MAX)];
-    let ids: Vec<&str> = candidates
-        .iter()
-        .map(|candidate| candidate.id.as_str())
-        .collect();
-    let query = shorten(query, REPEATED_CHARACTERS_MAX);
-    let metadata = [
-        ("query", query.as_str()),
-        ("candidates", &ids.join(",")),
-        ("candidateCount", &count),
-    ];
-    status(
-        ErrorReason::NameAmbiguous,
-        call_id,
-        "the name means more than one thing; use an id or ARN",
-        &metadata,
-        |details| {
-            for candidate in candidates {
-                let name = shorten(&candidate.name, NAME_CHARACTERS_MAX);
-                details.add_precondition_failure_violation(
-                    "NAME_AMBIGUOUS",
-                    &candidate.id,
-                    format!("{} `{name}`", candidate.kind),
-                );
-            }
-        },
-    )
-}
-
-fn access_via_group(groups: &[(String, String)], call_id: &str) -> Status {
-    let count = groups.len();
-    let listed: Vec<(&str, String)> = groups
-        .iter()
-        .take(LISTED_MAX)
-        .map(|(id, name)| (id.as_str(), shorten(name, NAME_CHARACTERS_MAX)))
-        .collect();
-    let ids: Vec<&str> = listed.iter().map(|(id, _)| *id).collect();
-    let more = match count {
-        0 | 1 => String::new(),
-        _ => format!(" and {} more", count - 1),
-    };
-    let first = listed.first().map_or("", |(_, name)| name);
-    let message = format!("the user has this access only through groups: `{first}`{more}");
-    let metadata = [
-        ("groupIds", ids.join(",")),
-        ("groupCount", count.to_string()),
-    ];
-    let metadata = metadata
-        .each_ref()
-        .map(|(name, value)| (*name, value.as_str()));
-    status(
-        ErrorReason::AccessViaGroup,
-        call_id,
-        &message,
-        &metadata,
-        |details| {
-            for (id, name) in &listed {
-                details.add_precondition_failure_violation(
-                    "ACCESS_VIA_GROUP",
-                    *id,
-                    format!("group `{name}`"),
-                );
-            }
-        },
-    )
-}
-
 fn not_found(reason: ErrorReason, call_id: &str, kind: &str, query: &str) -> Status {
     let message = format!("no such {kind}: `{}`", shorten(query, 100));
     let query = shorten(query, REPEATED_CHARACTERS_MAX);
@@ -322,18 +226,6 @@ fn not_found(reason: ErrorReason, call_id: &str, kind: &str, query: &str) -> Sta
     )
 }
 
-fn precondition(
-    reason: ErrorReason,
-    call_id: &str,
-    message: &str,
-    subject: &str,
-    metadata: &[(&str, &str)],
-) -> Status {
-    status(reason, call_id, message, metadata, |details| {
-        details.add_precondition_failure_violation(wire_reason(reason), subject, message);
-    })
-}
-
 fn retry(reason: ErrorReason, call_id: &str, message: &str) -> Status {
     status(reason, call_id, message, &[], |details| {
         details.set_retry_info(Some(Duration::from_secs(1)));
@@ -341,7 +233,7 @@ fn retry(reason: ErrorReason, call_id: &str, message: &str) -> Status {
 }
 
 /// The text, or its beginning when it is longer.
-fn shorten(text: &str, characters_max: usize) -> String {
+pub(super) fn shorten(text: &str, characters_max: usize) -> String {
     if text.chars().nth(characters_max).is_none() {
         text.to_owned()
     } else {

@@ -27,6 +27,7 @@ use super::attempt::{ATTEMPT, Answer, Attempt, Progress, Refusal};
 use super::config::{AwsConfig, WriteMode};
 use super::outgoing::{is_loopback, operation_of};
 use crate::budget::Budget;
+use crate::crash_points::{self, CrashPoint};
 use crate::domain::Operation;
 
 /// The longest answer that is read, in bytes. A page holds at most 100 rows, and the largest
@@ -155,9 +156,12 @@ impl Guard {
             .min(attempt.deadline.saturating_duration_since(Instant::now()));
         attempt.set(Progress::Sent);
         self.count(attempt.operation);
+        let operation = attempt.operation;
         let exchange = async {
+            reach(operation, CrashPoint::BeforeSend);
             let response = inner.call(request).await?;
-            read_whole(response).await
+            let answer = read_whole(response).await;
+            answer.inspect(|_| reach(operation, CrashPoint::AfterAnswer))
         };
         match timeout(time, exchange).await {
             Ok(Ok((response, answer))) => {
@@ -186,6 +190,13 @@ impl Guard {
                 Err(ConnectorError::timeout(elapsed.into()))
             }
         }
+    }
+}
+
+/// The crash points of a write; reads have none.
+fn reach(operation: Operation, point: fn(Operation) -> CrashPoint) {
+    if operation.is_write() {
+        crash_points::reach(point(operation));
     }
 }
 

@@ -28,6 +28,24 @@ pub struct ReconcilerConfig {
     pub backoff_max_seconds: f64,
     /// The longest sleep without a look at the store, in case a wake-up was missed.
     pub poll_interval_seconds: f64,
+    /// Asynchronous changes of one instance that AWS may have under way for Usher. AWS's older
+    /// documents say 10, the newer 15 (aws-api.md §4): the stricter one.
+    pub outstanding_changes_max: usize,
+    /// The pause between two looks at AWS's lists of asynchronous changes, while any is under way. A
+    /// slot stays taken for half of it on average after AWS is done; each look is one operation of
+    /// the 20 a second for each kind of change.
+    pub status_poll_seconds: f64,
+    /// How long AWS may take over an asynchronous change. Not documented; Terraform gives up after
+    /// five minutes. A change that takes longer is told of; one that Usher lost sight of may land
+    /// until then.
+    pub asynchronous_seconds_max: f64,
+    /// How long, after its attempt is over, a change whose answer was lost is looked for in AWS's
+    /// lists before it counts as never made. Reads show it much sooner as a rule, and a repeat does
+    /// no harm; this keeps it rare.
+    pub request_unseen_seconds: f64,
+    /// After this time a change under way is read by itself, in case the poller saw nothing. With a
+    /// lease it stays within the minute in which an end is acted on.
+    pub request_reread_seconds: f64,
 }
 
 impl Default for ReconcilerConfig {
@@ -40,6 +58,11 @@ impl Default for ReconcilerConfig {
             backoff_first_seconds: 0.5,
             backoff_max_seconds: 25.0,
             poll_interval_seconds: 2.0,
+            outstanding_changes_max: 10,
+            status_poll_seconds: 1.0,
+            asynchronous_seconds_max: 300.0,
+            request_unseen_seconds: 20.0,
+            request_reread_seconds: 30.0,
         }
     }
 }
@@ -53,12 +76,19 @@ impl ReconcilerConfig {
         if self.workers_max == 0 || self.workers_max > 256 {
             return Err("reconciler.workers_max must be 1 to 256".to_owned());
         }
+        if self.outstanding_changes_max == 0 || self.outstanding_changes_max > 1000 {
+            return Err("reconciler.outstanding_changes_max must be 1 to 1000".to_owned());
+        }
         let fields = [
             ("lease_seconds", self.lease_seconds),
             ("give_up_after_seconds", self.give_up_after_seconds),
             ("backoff_first_seconds", self.backoff_first_seconds),
             ("backoff_max_seconds", self.backoff_max_seconds),
             ("poll_interval_seconds", self.poll_interval_seconds),
+            ("status_poll_seconds", self.status_poll_seconds),
+            ("asynchronous_seconds_max", self.asynchronous_seconds_max),
+            ("request_unseen_seconds", self.request_unseen_seconds),
+            ("request_reread_seconds", self.request_reread_seconds),
         ];
         for (name, seconds) in fields {
             if !(seconds > 0.0 && seconds <= 86_400.0) {
@@ -95,7 +125,14 @@ impl ReconcilerConfig {
             give_up_after: seconds(self.give_up_after_seconds),
             backoff_first: seconds(self.backoff_first_seconds),
             backoff_max: seconds(self.backoff_max_seconds),
+            asynchronous_max: seconds(self.asynchronous_seconds_max),
+            request_unseen: seconds(self.request_unseen_seconds),
+            request_reread: seconds(self.request_reread_seconds),
         }
+    }
+
+    pub(super) fn status_poll(&self) -> Duration {
+        Duration::try_from_secs_f64(self.status_poll_seconds).unwrap_or(Duration::from_secs(1))
     }
 
     pub(super) fn poll_interval(&self) -> Duration {

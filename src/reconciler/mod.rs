@@ -8,14 +8,20 @@
 //! ```text
 //!   wake -> claim_due -> next_step -> commit | read | commit + write | commit + release
 //! ```
+//! An asynchronous change is let go as soon as its id is on record; one poller for the process reads
+//! AWS's lists of them and makes due what is no longer under way.
+//! Reading order: `worker`, `requests`, `poller`.
 
 mod config;
+mod poller;
+mod requests;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +30,7 @@ pub use config::ReconcilerConfig;
 use crate::clock::Clock;
 use crate::domain::plan::Bounds;
 use crate::identity_center::{IdentityCenter, Instances};
-use crate::store::{Holder, Store, StoreError};
+use crate::store::{ClaimLimit, Holder, Store, StoreError};
 
 /// The shortest sleep between two looks at the store.
 const POLL_FLOOR: Duration = Duration::from_millis(20);
@@ -38,6 +44,8 @@ pub struct Reconciler {
     bounds: Bounds,
     config: ReconcilerConfig,
     instances: Instances,
+    /// Wakes the poller: AWS took a change.
+    request_accepted: Arc<Notify>,
 }
 
 impl Reconciler {
@@ -59,6 +67,7 @@ impl Reconciler {
             bounds,
             config,
             instances,
+            request_accepted: Arc::new(Notify::new()),
         }
     }
 
@@ -67,9 +76,15 @@ impl Reconciler {
     /// # Cancellation
     /// Cancel by the token. Dropping the future leaves claims to run out; nothing is lost.
     pub async fn run(&self, stop: CancellationToken) {
+        let poller = self.poll_requests(&stop);
+        let workers = self.run_workers(&stop);
+        tokio::join!(poller, workers);
+    }
+
+    async fn run_workers(&self, stop: &CancellationToken) {
         let mut workers: JoinSet<()> = JoinSet::new();
         while !stop.is_cancelled() {
-            let pause = match self.start_due(&mut workers, &stop).await {
+            let pause = match self.start_due(&mut workers, stop).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(error = %error, "reconciler cannot read due work; it tries again");
@@ -106,22 +121,32 @@ impl Reconciler {
         // out is another holder, also in this process, and the first hears that it lost the lease.
         let holder = Holder(uuid::Uuid::new_v4().to_string());
         let instances = self.instances.arns();
+        let outstanding_max = self.config.outstanding_changes_max;
         let claims = self
             .store
-            .claim_due(&holder, &instances, now, self.lease_until(now), free)
+            .claim_due(
+                &holder,
+                &instances,
+                now,
+                self.lease_until(now),
+                ClaimLimit {
+                    claims_max: free,
+                    outstanding_max,
+                },
+            )
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());
             workers.spawn(async move { this.work(claim, &stop).await });
         }
-        let due_in =
-            self.store
-                .next_due_at(&instances, now)
-                .await?
-                .map_or(Duration::MAX, |due_at| {
-                    Duration::try_from(due_at.duration_since(self.clock.now()))
-                        .unwrap_or(Duration::ZERO)
-                });
+        let due_in = self
+            .store
+            .next_due_at(&instances, now, outstanding_max)
+            .await?
+            .map_or(Duration::MAX, |due_at| {
+                Duration::try_from(due_at.duration_since(self.clock.now()))
+                    .unwrap_or(Duration::ZERO)
+            });
         // Work that is due and could not be claimed waits for a worker of the same target: its end
         // wakes this loop. The floor keeps a mistake there from spinning.
         Ok(due_in.min(self.config.poll_interval()).max(POLL_FLOOR))

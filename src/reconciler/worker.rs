@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
-use crate::domain::plan::{Changes, Run, Step, Write, next_step};
-use crate::domain::{DirectAssignment, Failure};
-use crate::identity_center::Call;
+use crate::domain::plan::{Answer, Changes, Run, Step, Write, next_step};
+use crate::domain::{AssignmentKey, DirectAssignment, ErrorKind, Failure};
+use crate::identity_center::{Call, Sent};
 use crate::store::{Claim, StoreError};
 
 /// Steps that one claim may take. The longest sensible way has about ten; a plan that exceeds this
@@ -18,7 +18,7 @@ use crate::store::{Claim, StoreError};
 const STEPS_MAX: usize = 32;
 
 /// How a pass over a claim goes on.
-enum Progress {
+pub(super) enum Progress {
     /// Plan again with this claim.
     Again(Box<Claim>),
     /// The claim has been let go.
@@ -79,22 +79,45 @@ impl Reconciler {
                 Err(StoreError::Stale) => self.read_again(&claim, run).await,
                 Err(error) => Err(error),
             },
-            Step::Rest(changes) => match self.store.commit_and_release(&claim, changes).await {
-                Ok(()) => Ok(Progress::Released),
-                Err(StoreError::Stale) => self.read_again(&claim, run).await,
-                Err(error) => Err(error),
-            },
+            Step::Rest(changes) => self.rest(claim, run, changes).await,
             Step::Read => {
                 let mut claim = self.with_lease(claim, run).await?;
                 let read = self
                     .port
-                    .assignment_is_present(&assignment_of(&claim), self.call_within(&claim))
+                    .assignment_is_present(
+                        &assignment_of(&claim.record.key),
+                        self.call_within(&claim),
+                    )
                     .await;
                 log_failure(&claim, read.as_ref().err());
                 run.observe(&mut claim.record, read, self.clock.now());
                 Ok(Progress::Again(Box::new(claim)))
             }
             Step::Write(write, changes) => self.write(claim, run, write, changes).await,
+            Step::ReadRequest(write, id) => self.read_request(claim, run, write, &id).await,
+            Step::FindRequest(write) => self.find_request(claim, run, write).await,
+        }
+    }
+
+    /// Writes the last step down and lets the claim go. A change that AWS works on is the poller's
+    /// from then on.
+    async fn rest(
+        &self,
+        claim: Claim,
+        run: &mut Run,
+        changes: Changes,
+    ) -> Result<Progress, StoreError> {
+        let pending = changes.record.pending.as_ref();
+        let is_accepted = pending.is_some_and(|pending| pending.request_id.is_some());
+        match self.store.commit_and_release(&claim, changes).await {
+            Ok(()) => {
+                if is_accepted {
+                    self.request_accepted.notify_one();
+                }
+                Ok(Progress::Released)
+            }
+            Err(StoreError::Stale) => self.read_again(&claim, run).await,
+            Err(error) => Err(error),
         }
     }
 
@@ -116,16 +139,18 @@ impl Reconciler {
         let mut claim = self.with_lease(claim, run).await?;
         if claim.record.version != intended {
             // Somebody's wish came in while the lease was prolonged: plan again before sending.
+            run.withdraw_write(&mut claim.record, write);
             return Ok(Progress::Again(Box::new(claim)));
         }
-        let assignment = assignment_of(&claim);
+        let assignment = assignment_of(&claim.record.key);
         let call = self.call_within(&claim);
         let outcome = match write {
             Write::Create => self.port.create_assignment(&assignment, call).await,
             Write::Delete => self.port.delete_assignment(&assignment, call).await,
         };
+        let outcome = outcome.and_then(|sent| answer(&claim, write, sent));
         log_failure(&claim, outcome.as_ref().err());
-        run.observe_write(&mut claim.record, write, outcome.map(|_| ()));
+        run.observe_write(&mut claim.record, write, outcome);
         Ok(Progress::Again(Box::new(claim)))
     }
 
@@ -140,7 +165,11 @@ impl Reconciler {
     }
 
     /// The claim with a lease that holds a whole attempt; prolonged where it does not.
-    async fn with_lease(&self, claim: Claim, run: &mut Run) -> Result<Claim, StoreError> {
+    pub(super) async fn with_lease(
+        &self,
+        claim: Claim,
+        run: &mut Run,
+    ) -> Result<Claim, StoreError> {
         let now = self.clock.now();
         let enough =
             self.bounds.attempt_timeout + (self.bounds.lease - self.bounds.attempt_timeout) / 2;
@@ -162,7 +191,7 @@ impl Reconciler {
     }
 
     /// A call that ends before the lease does.
-    fn call_within(&self, claim: &Claim) -> Call {
+    pub(super) fn call_within(&self, claim: &Claim) -> Call {
         let remaining = claim.lease_until.duration_since(self.clock.now());
         Call {
             deadline: Instant::now() + std::time::Duration::try_from(remaining).unwrap_or_default(),
@@ -191,14 +220,29 @@ impl Reconciler {
     }
 }
 
-fn assignment_of(claim: &Claim) -> DirectAssignment {
+pub(super) fn assignment_of(key: &AssignmentKey) -> DirectAssignment {
     DirectAssignment {
-        target: claim.record.key.target.clone(),
-        principal: claim.record.key.principal.clone(),
+        target: key.target.clone(),
+        principal: key.principal.clone(),
     }
 }
 
-fn log_failure(claim: &Claim, failure: Option<&Failure>) {
+/// AWS's answer to a write in the words of the plan.
+fn answer(claim: &Claim, write: Write, sent: Sent) -> Result<Answer, Failure> {
+    match sent {
+        Sent::Done => Ok(Answer::Done),
+        Sent::Accepted(id) => Ok(Answer::Accepted(id)),
+        Sent::Failed(reason) => Err(Failure {
+            reason,
+            ..Failure::new(
+                ErrorKind::OperationFailed,
+                write.operation(&claim.record.key.target),
+            )
+        }),
+    }
+}
+
+pub(super) fn log_failure(claim: &Claim, failure: Option<&Failure>) {
     if let Some(failure) = failure {
         tracing::info!(
             operation = failure.operation,

@@ -1,7 +1,8 @@
 //! A double of the AWS services that Usher stands in front of: sso-admin (instances, applications,
-//! application assignments), identitystore, organizations (accounts) and sts (identity, AssumeRole),
-//! over HTTP as unmodified AWS SDKs speak it. As strict as AWS, never bent to make a client pass; listens on loopback only, and
-//! uses nothing else of this crate, so that it cannot share a mistake with what it tests.
+//! permission sets, assignments of both kinds), identitystore, organizations (accounts) and sts
+//! (identity, AssumeRole), over HTTP as unmodified AWS SDKs speak it. As strict as AWS, never bent to
+//! make a client pass; listens on loopback only, and uses nothing else of this crate, so that it
+//! cannot share a mistake with what it tests.
 //!
 //! The way of a call: `server` (bytes to `Call`) -> `call` (quota, faults, waiting) ->
 //! `operations` (world and input to reply) over `store`, as `views` lets its caller see it; `control` turns

@@ -17,13 +17,13 @@ pub use error::StoreError;
 pub use signals::Signals;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::{
-    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestKey,
-    RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
+    Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
+    RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
 };
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange};
 
 /// The transactions of the store.
 #[async_trait]
@@ -126,6 +126,11 @@ pub trait Store: Send + Sync + 'static {
     /// an end to act on first (a removal, a grant in REVOKING or past its end), then the others,
     /// each oldest due first.
     ///
+    /// An assignment of an asynchronous target takes one of its instance's slots with the claim,
+    /// while there is one. It keeps it while a change is pending and gives it back when the change
+    /// ends or, without one, with the claim: never are more than `outstanding_max` taken. One with
+    /// a pending change has its slot already.
+    ///
     /// A row that cannot be read is logged, put off for five minutes and left out; it does not stop
     /// the others.
     ///
@@ -137,7 +142,7 @@ pub trait Store: Send + Sync + 'static {
         instances: &[InstanceArn],
         now: Timestamp,
         lease_until: Timestamp,
-        limit: usize,
+        limit: ClaimLimit,
     ) -> Result<Vec<Claim>, StoreError>;
 
     /// Reads a claimed assignment again with its open grants and prolongs the lease. The record's
@@ -149,10 +154,11 @@ pub trait Store: Send + Sync + 'static {
     async fn renew_claim(&self, claim: &Claim, lease_until: Timestamp)
     -> Result<Claim, StoreError>;
 
-    /// Writes a step's changes down and keeps the lease. Answers the claim as it is now.
+    /// Writes a step's changes down and keeps the lease. Answers the claim as it is now. A pending
+    /// change needs the slot that came with the claim, which a change that ended gives back.
     ///
     /// # Errors
-    /// `Stale`: a caller's write came between; nothing was written, the holder renews and plans
+    /// `Unavailable`: a change was to become pending without a slot; nothing was written. `Stale`: a caller's write came between; nothing was written, the holder renews and plans
     /// again. `LeaseLost`: as for `renew_claim`.
     async fn commit_step(&self, claim: &Claim, changes: Changes) -> Result<Claim, StoreError>;
 
@@ -163,14 +169,28 @@ pub trait Store: Send + Sync + 'static {
     async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError>;
 
     /// When `claim_due` may next have something of these instances: when the first assignment is
-    /// due whose target nobody has claimed until after `now`, or, if that is earlier, when the first
-    /// claim's lease is over. May lie in the past; none when nothing is due ever and nothing is
+    /// due whose target nobody has claimed until after `now` and which needs no slot that is taken,
+    /// or, if that is earlier, when the first claim's lease is over. May lie in the past; none when nothing is due ever and nothing is
     /// claimed.
     async fn next_due_at(
         &self,
         instances: &[InstanceArn],
         now: Timestamp,
+        outstanding_max: usize,
     ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The asynchronous changes of the instance that may be under way, sorted by assignment.
+    async fn pending_requests(
+        &self,
+        instance: &InstanceArn,
+    ) -> Result<Vec<(AssignmentKey, PendingChange)>, StoreError>;
+
+    /// Makes these assignments due at `now` if a change is pending on them and they are due later,
+    /// and wakes the reconciler. Whoever holds a claim on one may put it off again.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing was made due; whoever asked sees the same again and repeats it.
+    async fn make_due(&self, keys: &[AssignmentKey], now: Timestamp) -> Result<(), StoreError>;
 
     /// How many assignments of the instance are due at `now`, claimed or not; by index. A caller
     /// tells by it how long a new one would wait.

@@ -107,6 +107,16 @@ pub enum GrantScope {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holder(pub String);
 
+/// How much may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimLimit {
+    /// Assignments that are claimed at most now.
+    pub claims_max: usize,
+    /// Assignments of asynchronous targets that may be claimed or pending at a time, an instance, by
+    /// everybody together: AWS's limit of outstanding changes.
+    pub outstanding_max: usize,
+}
+
 /// A claimed assignment with the grants on it that are not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {

@@ -13,12 +13,14 @@ const ALL: &[&str] = &["*"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
+    // Beside the layers: the two that act outside of the process say where they are.
+    ("crash_points", &["domain"]),
     ("simulator", &[]),
     ("telemetry", &[]),
     ("policy", &["domain"]),
     ("budget", &["domain"]),
-    ("identity_center", &["budget", "domain"]),
-    ("store", &["budget", "domain"]),
+    ("identity_center", &["budget", "crash_points", "domain"]),
+    ("store", &["budget", "crash_points", "domain"]),
     (
         "directory",
         &["identity_center", "store", "clock", "domain"],

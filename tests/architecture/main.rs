@@ -5,6 +5,7 @@
 //! ```
 //! Each rule is a test over the real files, and each has small violations that it must find.
 
+mod crash_points;
 mod layers;
 mod modules;
 mod paths;

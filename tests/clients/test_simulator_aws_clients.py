@@ -275,7 +275,7 @@ def test_errors_are_the_modelled_ones_with_their_members(simulator):
     with pytest.raises(sso.exceptions.InternalServerException):
         sso.list_instances()
     with pytest.raises(botocore.exceptions.ClientError) as caught:
-        sso.list_permission_sets(InstanceArn=instance["InstanceArn"])
+        sso.list_trusted_token_issuers(InstanceArn=instance["InstanceArn"])
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
     simulator.control(
         "POST",

@@ -11,6 +11,11 @@
     reason = "each test target uses a part of what others may see; a panic is how a test says no"
 )]
 
+pub mod asked;
+pub mod checker;
+pub mod child;
+pub mod faults;
+pub mod load;
 mod requests;
 mod waiting;
 
@@ -243,12 +248,24 @@ impl TestService {
 
 /// Connects to a server with a development token of its data directory.
 pub async fn connect(address: SocketAddr, data_directory: &Path, caller: &str) -> TokenChannel {
+    let connected = try_connect(address, data_directory, caller).await;
+    connected.expect("a connection")
+}
+
+/// The same for a server that may end at any moment.
+pub async fn try_connect(
+    address: SocketAddr,
+    data_directory: &Path,
+    caller: &str,
+) -> Result<TokenChannel, tonic::transport::Error> {
     let channel = Endpoint::from_shared(format!("http://{address}"))
         .expect("an address")
         .connect()
-        .await
-        .expect("a connection");
-    InterceptedService::new(channel, token(data_directory, caller))
+        .await?;
+    Ok(InterceptedService::new(
+        channel,
+        token(data_directory, caller),
+    ))
 }
 
 /// A development token, good for an hour.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tonic::{Request, Status};
 use tonic_types::StatusExt;
+use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::{
-    AssignRequest, AssignResponse, AssignmentReference, GetGrantRequest, Grant, Principal,
-    RevokeRequest, RevokeResponse, Target, principal, revoke_request, target,
+    AssignRequest, AssignResponse, AssignmentReference, GetGrantRequest, Grant, ListGrantsRequest,
+    Principal, RevokeRequest, RevokeResponse, Target, principal, revoke_request, target,
 };
 use usher::simulator::PrincipalType;
 
-use super::TestService;
+use super::{TestService, TokenChannel};
 
 /// The deadline of calls that do not test deadlines.
 pub const CALL_TIME: Duration = Duration::from_secs(20);
@@ -200,6 +201,27 @@ impl TestService {
         let response = self.grants().get_grant(in_time(request)).await;
         let response = response.expect("an answer to GetGrant").into_inner();
         response.grant.expect("the answer holds the grant")
+    }
+}
+
+/// Every grant that the store holds.
+pub async fn all_grants(channel: &TokenChannel) -> Vec<Grant> {
+    let mut client = GrantServiceClient::new(channel.clone());
+    let mut grants = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListGrantsRequest {
+            page_size: 1000,
+            page_token,
+            ..ListGrantsRequest::default()
+        };
+        let page = client.list_grants(in_time(request)).await;
+        let page = page.expect("a page of grants").into_inner();
+        grants.extend(page.grants);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return grants;
+        }
     }
 }
 

@@ -31,6 +31,11 @@ where
 }
 
 impl TestService {
+    /// Every grant that the store holds.
+    pub async fn all_grants(&self) -> Vec<Grant> {
+        super::all_grants(&self.running().channel).await
+    }
+
     /// Awaits a state of a grant.
     pub async fn until_state(&self, grant_id: &str, wanted: GrantState) -> Grant {
         until(&format!("{grant_id} to be {wanted:?}"), || async {

@@ -9,7 +9,7 @@ use usher::grpc::pb::AssignRequest;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::simulator::{Fault, FaultAction, Settings, Simulator, SimulatorOptions, World};
 
-use super::child::{Place, bytes_of};
+use super::common::child::{Place, bytes_of};
 use super::common::{application, connect, group, in_time};
 
 /// `drain_seconds_max` of the tests, with room for a slow machine.
@@ -229,7 +229,7 @@ fn request() -> AssignRequest {
     }
 }
 
-async fn assign(place: &Place, server: &super::child::Server) {
+async fn assign(place: &Place, server: &super::common::child::Server) {
     let channel = connect(server.address, &place.data(), "tester").await;
     let mut client = AccessServiceClient::new(channel);
     let answer = client.assign(in_time(request())).await;

@@ -3,58 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use usher::grpc::pb::grant_service_client::GrantServiceClient;
-use usher::grpc::pb::{
-    Grant, GrantState, ListGrantsRequest, PrincipalType as GrantPrincipal, Standing,
-};
-use usher::simulator::{PrincipalType, Simulator};
+use usher::grpc::pb::{Grant, GrantState, Standing};
+use usher::simulator::Simulator;
 
-use super::common::{TokenChannel, Triple, in_time};
-use super::history::{Asked, Told, Wish};
+use super::common::asked::{Asked, Key, Told, Wish};
 
 /// How far the clocks of two processes of one machine may seem to differ, in seconds.
 const CLOCK_SLACK_SECONDS: f64 = 0.002;
-
-/// Every grant that the store holds.
-pub(crate) async fn all_grants(channel: &TokenChannel) -> Vec<Grant> {
-    let mut client = GrantServiceClient::new(channel.clone());
-    let mut grants = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListGrantsRequest {
-            page_size: 1000,
-            page_token,
-            ..ListGrantsRequest::default()
-        };
-        let page = client.list_grants(in_time(request)).await;
-        let page = page.expect("a page of grants").into_inner();
-        grants.extend(page.grants);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return grants;
-        }
-    }
-}
-
-/// The triple of a grant.
-pub(crate) fn triple_of(grant: &Grant) -> Triple {
-    let principal = grant.principal.clone().expect("a principal");
-    Triple {
-        kind: match principal.r#type() {
-            GrantPrincipal::Group => PrincipalType::Group,
-            _ => PrincipalType::User,
-        },
-        principal_id: principal.id,
-        application_arn: grant.target.clone().expect("a target").application_arn,
-    }
-}
 
 /// Everything that is judged together.
 pub(crate) struct Evidence<'a> {
     pub(crate) asked: &'a [Asked],
     pub(crate) grants: Vec<Grant>,
     /// The assignments that stood before Usher.
-    pub(crate) standing: &'a BTreeSet<Triple>,
+    pub(crate) standing: &'a BTreeSet<Key>,
     pub(crate) simulator: &'a Simulator,
 }
 
@@ -70,43 +32,37 @@ impl Evidence<'_> {
         let mut problems: Vec<String> = working.map(|grant| format!("{grant:?}")).collect();
         let expected = self.expected_assignments();
         let actual = self.actual_assignments();
-        for triple in expected.symmetric_difference(&actual) {
-            let should = expected.contains(triple);
+        for key in expected.symmetric_difference(&actual) {
+            let should = expected.contains(key);
             let grants: Vec<&Grant> = self
                 .grants
                 .iter()
-                .filter(|grant| triple_of(grant) == *triple)
+                .filter(|grant| Key::of_grant(grant) == *key)
                 .collect();
-            problems.push(format!("{triple:?} should stand: {should}; {grants:#?}"));
+            problems.push(format!("{key:?} should stand: {should}; {grants:#?}"));
         }
         problems
     }
 
-    fn actual_assignments(&self) -> BTreeSet<Triple> {
+    fn actual_assignments(&self) -> BTreeSet<Key> {
         let rows = self.simulator.world().assignments;
-        rows.into_iter()
-            .map(|row| Triple {
-                kind: row.principal_type,
-                principal_id: row.principal_id,
-                application_arn: row.application_arn,
-            })
-            .collect()
+        rows.iter().map(Key::of_row).collect()
     }
 
-    fn expected_assignments(&self) -> BTreeSet<Triple> {
-        let removed: BTreeSet<&Triple> = self
+    fn expected_assignments(&self) -> BTreeSet<Key> {
+        let removed: BTreeSet<&Key> = self
             .asked
             .iter()
             .filter(|asked| {
                 matches!(asked.wish, Wish::EndAssignment) && matches!(asked.told, Told::Ok { .. })
             })
-            .map(|asked| &asked.triple)
+            .map(|asked| &asked.goal.key)
             .collect();
         let held = self
             .grants
             .iter()
             .filter(|grant| grant.state() == GrantState::Active)
-            .map(triple_of);
+            .map(Key::of_grant);
         let standing = self.standing.iter().filter(|row| !removed.contains(row));
         held.chain(standing.cloned()).collect()
     }
@@ -142,7 +98,7 @@ impl Evidence<'_> {
             let kept = kept.and_then(|grants| grants.first());
             let kept = kept.unwrap_or_else(|| panic!("LOST: {asked:#?}"));
             assert_eq!(&kept.id, grant_id, "{asked:#?}");
-            assert_eq!(triple_of(kept), asked.triple, "{asked:#?}");
+            assert_eq!(Key::of_grant(kept), asked.goal.key, "{asked:#?}");
         }
     }
 
@@ -171,7 +127,7 @@ impl Evidence<'_> {
             let ends = self.asked.iter().filter(|end| match &end.wish {
                 Wish::Give { .. } => false,
                 Wish::EndGrant { grant_id } => *grant_id == grant.id,
-                Wish::EndAssignment => end.triple == given.triple,
+                Wish::EndAssignment => end.goal.key == given.goal.key,
             });
             let ends: Vec<&Asked> = ends.filter(|end| end.told != Told::NothingThere).collect();
             let may_be_ended = ends.iter().any(|end| end.ended >= given.began);
@@ -195,18 +151,18 @@ impl Evidence<'_> {
     fn judge_marks(&self) {
         for grant in &self.grants {
             if grant.standing() == Standing::Yes {
-                let triple = triple_of(grant);
-                assert!(self.standing.contains(&triple), "NOT STANDING: {grant:#?}");
+                let key = Key::of_grant(grant);
+                assert!(self.standing.contains(&key), "NOT STANDING: {grant:#?}");
             }
         }
     }
 
     /// No Create without an earlier durable grant.
     fn judge_creates(&self) {
-        let mut first_grant: BTreeMap<Triple, f64> = BTreeMap::new();
+        let mut first_grant: BTreeMap<Key, f64> = BTreeMap::new();
         for grant in &self.grants {
             let at = seconds(grant.create_time.as_ref().expect("a time"));
-            let first = first_grant.entry(triple_of(grant)).or_insert(at);
+            let first = first_grant.entry(Key::of_grant(grant)).or_insert(at);
             *first = first.min(at);
         }
         for call in self.simulator.calls() {
@@ -217,15 +173,16 @@ impl Evidence<'_> {
                 let value = call.input.get(member).and_then(|value| value.as_str());
                 value.expect("a member").to_owned()
             };
-            let triple = Triple {
-                kind: match text("PrincipalType").as_str() {
-                    "GROUP" => PrincipalType::Group,
-                    _ => PrincipalType::User,
+            let key = Key {
+                principal_type: match text("PrincipalType").as_str() {
+                    "GROUP" => "GROUP",
+                    _ => "USER",
                 },
                 principal_id: text("PrincipalId"),
-                application_arn: text("ApplicationArn"),
+                target_kind: "APPLICATION",
+                target: text("ApplicationArn"),
             };
-            let granted = first_grant.get(&triple);
+            let granted = first_grant.get(&key);
             let granted = granted.unwrap_or_else(|| panic!("NO GRANT: {call:#?}"));
             assert!(
                 *granted <= call.time_seconds + CLOCK_SLACK_SECONDS,

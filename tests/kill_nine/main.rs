@@ -6,10 +6,8 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
-mod child;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
-mod history;
 mod judge;
 mod rounds;

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
-use tokio::task::JoinSet;
-use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::simulator::{
-    Assignment, EnabledStatus, Fault, FaultAction, PrincipalType, Settings, Simulator,
-    SimulatorOptions, User, World,
+    Assignment, EnabledStatus, PrincipalType, Settings, Simulator, SimulatorOptions, User, World,
 };
 
-use super::child::{Place, Server};
-use super::common::{AFTER_SETTLING, TokenChannel, Triple, connect};
-use super::history::{Asked, Told, Wish};
-use super::judge::{Evidence, all_grants};
+use super::common::asked::{Asked, Goal, Key, Told, epoch_seconds};
+use super::common::checker;
+use super::common::child::{Place, Server};
+use super::common::faults::faults;
+use super::common::load::Load;
+use super::common::{AFTER_SETTLING, TokenChannel, Triple, all_grants, connect};
+use super::judge::Evidence;
 
 const ROUNDS: usize = 100;
 /// Rounds between two judgements.
@@ -27,15 +26,21 @@ const KILL_AFTER_MILLISECONDS_MAX: u64 = 400;
 /// How long everything may take to settle: retries, second looks and this slow machine together.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(40);
 
+/// Ends are acted on within this time while somebody works, on this slow machine.
+const END_BOUND: Duration = Duration::from_secs(15);
+/// A write leaves at most so long after what it was decided by changed: an attempt's time, and as
+/// much from a call's arrival to its commit.
+const LATENESS: Duration = Duration::from_secs(2);
+
 /// Everything of one run.
 struct Run {
-    rng: Rng,
     simulator: Simulator,
     place: Place,
-    triples: Vec<Triple>,
-    standing: BTreeSet<Triple>,
-    asked: Vec<Asked>,
+    load: Load,
+    standing: BTreeSet<Key>,
     kills: usize,
+    /// From each kill to the next start, in epoch seconds.
+    outages: Vec<(f64, f64)>,
 }
 
 /// A world of users on the demo's applications; every fifth assignment of the first users stands
@@ -96,132 +101,12 @@ impl Run {
         let simulator = Simulator::start(world, options).await.expect("a simulator");
         let place = Place::new(simulator.endpoint_url());
         Self {
-            rng: Rng::with_seed(seed),
             simulator,
             place,
-            triples,
-            standing,
-            asked: Vec::new(),
+            load: Load::new(seed, triples.iter().map(Goal::from).collect()),
+            standing: standing.iter().map(|row| Goal::from(row).key).collect(),
             kills: 0,
-        }
-    }
-
-    /// Invents a call.
-    fn invent(&mut self) -> Asked {
-        let place = self.rng.usize(..self.triples.len());
-        let mut triple = self.triples[place].clone();
-        let wish = match self.rng.u32(..100) {
-            0..30 => Wish::Give { duration: None },
-            30..60 => Wish::Give {
-                duration: Some(Duration::from_millis(self.rng.u64(50..1500))),
-            },
-            60..85 => match self.known_grant() {
-                Some((grant_id, of)) => {
-                    triple = of;
-                    Wish::EndGrant { grant_id }
-                }
-                None => Wish::Give { duration: None },
-            },
-            _ => Wish::EndAssignment,
-        };
-        // What removes a standing assignment is asked until it is known.
-        let has_request_id = matches!(wish, Wish::EndAssignment) || self.rng.bool();
-        let now = Instant::now();
-        Asked {
-            number: self.asked.len(),
-            triple,
-            wish,
-            has_request_id,
-            told: Told::Unknown,
-            began: now,
-            ended: now,
-            answered: None,
-        }
-    }
-
-    fn known_grant(&mut self) -> Option<(String, Triple)> {
-        let known: Vec<(&String, &Triple)> = self
-            .asked
-            .iter()
-            .filter_map(|asked| match &asked.told {
-                Told::Ok {
-                    grant_id: Some(grant_id),
-                } => Some((grant_id, &asked.triple)),
-                _ => None,
-            })
-            .collect();
-        let recent = known.len().saturating_sub(40);
-        let place = self.rng.usize(recent..known.len().max(recent + 1));
-        known
-            .get(place)
-            .map(|(grant_id, triple)| ((*grant_id).clone(), (*triple).clone()))
-    }
-
-    /// Sends calls at once, each a little later than the other.
-    fn send(&mut self, calls: Vec<Asked>, channel: &TokenChannel) -> JoinSet<Asked> {
-        let mut sending = JoinSet::new();
-        for mut call in calls {
-            let client = AccessServiceClient::new(channel.clone());
-            let pause = Duration::from_millis(self.rng.u64(..60));
-            if call.number == self.asked.len() {
-                self.asked.push(call.clone());
-                call.began = Instant::now();
-            }
-            sending.spawn(async move {
-                tokio::time::sleep(pause).await;
-                call.send(client).await
-            });
-        }
-        sending
-    }
-
-    async fn keep_answers(&mut self, mut sending: JoinSet<Asked>) {
-        while let Some(call) = sending.join_next().await {
-            let call = call.expect("no panic");
-            let number = call.number;
-            self.asked[number] = call;
-        }
-    }
-
-    /// Calls whose fate nobody knows, with new ones.
-    fn calls_of_a_round(&mut self) -> Vec<Asked> {
-        let mut calls: Vec<Asked> = self
-            .asked
-            .iter()
-            .filter(|asked| asked.is_open())
-            .cloned()
-            .collect();
-        for place in 0..CALLS {
-            let mut call = self.invent();
-            call.number += place;
-            calls.push(call);
-        }
-        calls
-    }
-
-    fn add_faults(&self) {
-        let actions = [
-            FaultAction::Throttle,
-            FaultAction::InternalError { after_effect: true },
-            FaultAction::DropBeforeEffect,
-            FaultAction::DropAfterEffect,
-            FaultAction::EffectLater { milliseconds: 300 },
-            FaultAction::Conflict,
-        ];
-        for operation in [
-            "CreateApplicationAssignment",
-            "DeleteApplicationAssignment",
-            "DescribeApplicationAssignment",
-        ] {
-            for action in &actions {
-                // AWS answers a read with no ConflictException.
-                let is_read = operation.starts_with("Describe");
-                if is_read && *action == FaultAction::Conflict {
-                    continue;
-                }
-                let fault = Fault::new(operation, action.clone()).probability(0.07);
-                self.simulator.add_fault(fault);
-            }
+            outages: Vec::new(),
         }
     }
 
@@ -229,42 +114,43 @@ impl Run {
         connect(server.address, &self.place.data(), "tester").await
     }
 
-    /// Calls, a kill, their answers.
-    async fn round(&mut self, number: usize) {
-        let mut server = self.place.serve().await;
-        let channel = self.connect(&server).await;
-        if number % 10 == 7 {
-            self.add_faults();
+    /// A start on what is left, which ends an outage.
+    async fn serve(&mut self) -> Server {
+        let server = self.place.serve().await;
+        if let Some((_, end)) = self.outages.last_mut() {
+            *end = epoch_seconds();
         }
-        let calls = self.calls_of_a_round();
-        let sending = self.send(calls, &channel);
-        let moment = self.rng.u64(..=KILL_AFTER_MILLISECONDS_MAX);
-        tokio::time::sleep(Duration::from_millis(moment)).await;
+        server
+    }
+
+    fn kill(&mut self, mut server: Server) {
+        self.outages.push((epoch_seconds(), f64::MAX));
         server.kill();
         self.kills += 1;
-        self.keep_answers(sending).await;
+    }
+
+    /// Calls while AWS fails in some ways, a kill, their answers.
+    async fn round(&mut self) {
+        let server = self.serve().await;
+        let channel = self.connect(&server).await;
+        for fault in faults(&mut self.load.rng) {
+            self.simulator.add_fault(fault);
+        }
+        let calls = self.load.wave(CALLS);
+        let sending = self.load.send(calls, &channel);
+        let moment = self.load.rng.u64(..=KILL_AFTER_MILLISECONDS_MAX);
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        self.kill(server);
+        self.load.keep_answers(sending).await;
         self.simulator.clear_faults();
     }
 
     /// Starts it once more, lets everything settle, and judges.
     async fn checkpoint(&mut self) {
-        let server = self.place.serve().await;
+        let server = self.serve().await;
         let channel = self.connect(&server).await;
-        for _ in 0..5 {
-            let open: Vec<Asked> = self
-                .asked
-                .iter()
-                .filter(|asked| asked.is_open())
-                .cloned()
-                .collect();
-            if open.is_empty() {
-                break;
-            }
-            let sending = self.send(open, &channel);
-            self.keep_answers(sending).await;
-        }
         assert!(
-            !self.asked.iter().any(Asked::is_open),
+            self.load.answer_all(&channel).await,
             "calls are not answered: {}",
             self.place.last_log_lines()
         );
@@ -279,6 +165,7 @@ impl Run {
                 let since = *settled_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= quiet {
                     evidence.judge();
+                    println!("{}", self.checker_says());
                     break;
                 }
             } else {
@@ -298,15 +185,29 @@ impl Run {
         println!(
             "checkpoint: {} kills, {} calls, {} grants; settled and quiet after {:.1} s",
             self.kills,
-            self.asked.len(),
+            self.load.asked.len(),
             all_grants(&channel).await.len(),
             began.elapsed().as_secs_f64()
         );
     }
 
+    /// What the independent checker says of the whole history so far.
+    fn checker_says(&self) -> String {
+        let evidence = checker::Evidence {
+            simulator: &self.simulator,
+            data: self.place.data(),
+            journal: &self.load.journal,
+            standing: self.standing.iter().cloned().collect(),
+            end_bound: END_BOUND,
+            lateness: LATENESS,
+            outages: self.outages.clone(),
+        };
+        evidence.check("random kills")
+    }
+
     fn evidence(&self, grants: Vec<usher::grpc::pb::Grant>) -> Evidence<'_> {
         Evidence {
-            asked: &self.asked,
+            asked: &self.load.asked,
             grants,
             standing: &self.standing,
             simulator: &self.simulator,
@@ -327,7 +228,7 @@ async fn nothing_is_lost_doubled_or_left_by_a_hundred_kills() {
     let began = Instant::now();
     let mut run = Run::begin(seed).await;
     for number in 1..=rounds {
-        run.round(number).await;
+        run.round().await;
         if number % ROUNDS_A_CHECKPOINT == 0 || number == rounds {
             run.checkpoint().await;
         }
@@ -336,9 +237,10 @@ async fn nothing_is_lost_doubled_or_left_by_a_hundred_kills() {
     println!(
         "{rounds} rounds, {} kills, {} calls of which {} were answered OK, seed {seed}, {:.0} s",
         run.kills,
-        run.asked.len(),
-        run.asked.iter().filter(ok).count(),
+        run.load.asked.len(),
+        run.load.asked.iter().filter(ok).count(),
         began.elapsed().as_secs_f64()
     );
+    println!("figure random_kills {}", run.kills);
     assert_eq!(run.kills, rounds);
 }

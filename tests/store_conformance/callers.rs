@@ -22,7 +22,11 @@ pub(crate) async fn a_grant_is_recorded_with_its_event_and_is_due(shelf: Shelf) 
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].event.kind, EventKind::Requested);
     assert_eq!(
-        shelf.store.next_due_at(&[instance()], at(0)).await.unwrap(),
+        shelf
+            .store
+            .next_due_at(&[instance()], at(0), SLOTS)
+            .await
+            .unwrap(),
         Some(at(5))
     );
 }

@@ -13,10 +13,10 @@ pub(crate) async fn due_work_is_claimed_once_and_oldest_first(shelf: Shelf) {
     for (number, application) in [(30, 1), (10, 2), (20, 3), (99, 4)] {
         record(&*shelf.store, grant(number, &key(application, 1))).await;
     }
-    let claim = |limit| {
+    let claim = |most| {
         shelf
             .store
-            .claim_due(&HOLDER, &*SERVED, at(50), at(110), limit)
+            .claim_due(&HOLDER, &*SERVED, at(50), at(110), limit(most))
     };
     let first = claim(2).await.unwrap();
     let keys: Vec<_> = first.iter().map(|claim| claim.record.key.clone()).collect();
@@ -44,7 +44,7 @@ pub(crate) async fn one_target_is_claimed_once_at_a_time(shelf: Shelf) {
     assert_eq!(first.record.key, key(1, 1));
     let none = shelf
         .store
-        .claim_due(&holder("b"), &[instance()], at(10), at(70), 10)
+        .claim_due(&holder("b"), &[instance()], at(10), at(70), limit(10))
         .await;
     assert_eq!(none.unwrap(), []);
     shelf
@@ -79,7 +79,7 @@ pub(crate) async fn racing_holders_never_share_a_claim_or_a_target(shelf: Shelf)
             let name = holder(&format!("worker {worker}"));
             while done.lock().unwrap().len() < number as usize {
                 let claims = store
-                    .claim_due(&name, &[instance()], at(99), at(159), 3)
+                    .claim_due(&name, &[instance()], at(99), at(159), limit(3))
                     .await
                     .unwrap();
                 for claim in &claims {
@@ -114,7 +114,7 @@ pub(crate) async fn a_lease_that_is_over_goes_to_another(shelf: Shelf) {
     let lost = claim_one(&*shelf.store, "a", 10).await;
     let none = shelf
         .store
-        .claim_due(&holder("b"), &[instance()], at(69), at(129), 1)
+        .claim_due(&holder("b"), &[instance()], at(69), at(129), limit(1))
         .await;
     assert_eq!(none.unwrap(), [], "the lease lasts until 70");
     // Over, but nobody else has it: its holder may go on.
@@ -266,13 +266,13 @@ pub(crate) async fn a_released_assignment_is_due_when_its_record_says(shelf: She
         .unwrap();
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(12))
+        .next_due_at(&[instance()], at(12), SLOTS)
         .await
         .unwrap();
     assert_eq!(due, Some(at(3611)));
     let none = shelf
         .store
-        .claim_due(&holder("a"), &[instance()], at(3610), at(3700), 1)
+        .claim_due(&holder("a"), &[instance()], at(3610), at(3700), limit(1))
         .await;
     assert_eq!(none.unwrap(), []);
     let again = claim_one(&*shelf.store, "b", 3611).await;
@@ -284,7 +284,11 @@ pub(crate) async fn a_released_assignment_is_due_when_its_record_says(shelf: She
 
 pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
     assert_eq!(
-        shelf.store.next_due_at(&[instance()], at(0)).await.unwrap(),
+        shelf
+            .store
+            .next_due_at(&[instance()], at(0), SLOTS)
+            .await
+            .unwrap(),
         None
     );
     record(&*shelf.store, grant(1, &key(1, 1))).await;
@@ -293,14 +297,14 @@ pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
     // Both are due, and neither can be claimed before the lease on their target is over.
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11))
+        .next_due_at(&[instance()], at(11), SLOTS)
         .await
         .unwrap();
     assert_eq!(due, Some(at(70)));
     record(&*shelf.store, grant(30, &key(2, 1))).await;
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11))
+        .next_due_at(&[instance()], at(11), SLOTS)
         .await
         .unwrap();
     assert_eq!(due, Some(at(30)));
@@ -311,7 +315,7 @@ pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
         .unwrap();
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11))
+        .next_due_at(&[instance()], at(11), SLOTS)
         .await
         .unwrap();
     assert_eq!(due, Some(at(2)));

@@ -12,7 +12,7 @@ use usher::domain::{
     Ticket, Transition,
 };
 use usher::store::{
-    Claim, GrantRequest, Holder, RequestKey, RequestOutcome, RequestUse, SqliteOptions,
+    Claim, ClaimLimit, GrantRequest, Holder, RequestKey, RequestOutcome, RequestUse, SqliteOptions,
     SqliteStore, Store,
 };
 
@@ -136,6 +136,16 @@ pub(crate) fn holder(name: &str) -> Holder {
     Holder(name.to_owned())
 }
 
+/// The slots of every instance here.
+pub(crate) const SLOTS: usize = 3;
+
+pub(crate) fn limit(claims_max: usize) -> ClaimLimit {
+    ClaimLimit {
+        claims_max,
+        outstanding_max: SLOTS,
+    }
+}
+
 /// Records a grant without a request id.
 pub(crate) async fn record(store: &dyn Store, grant: Grant) -> Grant {
     let request = GrantRequest {
@@ -156,7 +166,7 @@ pub(crate) async fn claim_one(store: &dyn Store, name: &str, second: i64) -> Cla
             &[instance()],
             at(second),
             at(second + 60),
-            10,
+            limit(10),
         )
         .await
         .unwrap();

@@ -17,7 +17,13 @@ async fn order(store: &dyn Store, second: i64) -> Vec<AssignmentKey> {
     let mut keys = Vec::new();
     loop {
         let claims = store
-            .claim_due(&holder("a"), &[instance()], at(second), at(second + 60), 1)
+            .claim_due(
+                &holder("a"),
+                &[instance()],
+                at(second),
+                at(second + 60),
+                limit(1),
+            )
             .await
             .unwrap();
         let Some(claim) = claims.into_iter().next() else {
@@ -54,7 +60,7 @@ pub(crate) async fn ends_come_before_provisioning(shelf: Shelf) {
         .await
         .unwrap();
     let claims = store
-        .claim_due(&holder("b"), &[instance()], at(3601), at(3602), 4)
+        .claim_due(&holder("b"), &[instance()], at(3601), at(3602), limit(4))
         .await
         .unwrap();
     let keys: Vec<_> = claims.into_iter().map(|claim| claim.record.key).collect();
@@ -74,7 +80,7 @@ pub(crate) async fn what_is_over_is_no_end_any_more(shelf: Shelf) {
         .await
         .unwrap();
     let claims = store
-        .claim_due(&holder("a"), &[instance()], at(10), at(70), 1)
+        .claim_due(&holder("a"), &[instance()], at(10), at(70), limit(1))
         .await
         .unwrap();
     assert_eq!(claims[0].record.key, key(1, 1));
@@ -91,19 +97,22 @@ pub(crate) async fn another_instances_work_is_left_alone(shelf: Shelf) {
     let served = [instance()];
     for instances in [&served[..], &[]] {
         let claims = store
-            .claim_due(&holder("a"), instances, at(10), at(70), 10)
+            .claim_due(&holder("a"), instances, at(10), at(70), limit(10))
             .await;
         assert_eq!(claims.unwrap(), []);
-        assert_eq!(store.next_due_at(instances, at(10)).await.unwrap(), None);
+        assert_eq!(
+            store.next_due_at(instances, at(10), SLOTS).await.unwrap(),
+            None
+        );
         assert_eq!(store.count_open_elsewhere(instances).await.unwrap(), 1);
     }
     let both = [instance(), elsewhere().instance_arn];
     assert_eq!(store.count_open_elsewhere(&both).await.unwrap(), 0);
     record(store, grant(2, &key(1, 1))).await;
-    let due = store.next_due_at(&both, at(10)).await.unwrap();
+    let due = store.next_due_at(&both, at(10), SLOTS).await.unwrap();
     assert_eq!(due, Some(at(1)));
     let claims = store
-        .claim_due(&holder("a"), &both, at(10), at(70), 10)
+        .claim_due(&holder("a"), &both, at(10), at(70), limit(10))
         .await;
     assert_eq!(claims.unwrap().len(), 2, "two instances, two targets");
 }

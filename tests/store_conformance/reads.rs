@@ -191,7 +191,7 @@ pub(crate) async fn overdue_ends_are_counted(shelf: Shelf) {
     record(&*shelf.store, grant(2, &key(2, 1))).await;
     let claims = shelf
         .store
-        .claim_due(&holder("a"), &[instance()], at(5), at(65), 2)
+        .claim_due(&holder("a"), &[instance()], at(5), at(65), limit(2))
         .await
         .unwrap();
     // The first is active until 3605; the second is ended at 10.
@@ -255,7 +255,7 @@ pub(crate) async fn unknown_things_are_none(shelf: Shelf) {
     assert_eq!(shelf.store.count_overdue_ends(at(0)).await.unwrap(), 0);
     let claimed = shelf
         .store
-        .claim_due(&holder("a"), &[instance()], at(0), at(60), 10)
+        .claim_due(&holder("a"), &[instance()], at(0), at(60), limit(10))
         .await;
     assert_eq!(claimed.unwrap(), []);
 }

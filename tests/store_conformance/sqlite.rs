@@ -259,7 +259,7 @@ async fn an_unreadable_row_is_put_off_and_stops_nobody() {
         let mut claimed = Vec::new();
         for _ in 0..2 {
             let claims = store
-                .claim_due(&holder("a"), &[instance()], at(10), at(70), 10)
+                .claim_due(&holder("a"), &[instance()], at(10), at(70), limit(10))
                 .await
                 .unwrap();
             claimed.extend(claims.into_iter().map(|claim| claim.record.key));

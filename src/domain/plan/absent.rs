@@ -1,10 +1,10 @@
 //! The way to an assignment that is gone, and the second look after it.
 
 use super::{Changes, Situation, Step, Write};
+use crate::domain::ErrorKind;
 use crate::domain::assignment::Standing;
 use crate::domain::event::EventKind;
 use crate::domain::grant::{Grant, GrantState, Transition};
-use crate::domain::{ErrorKind, Operation};
 
 fn is_revoking(grant: &Grant) -> bool {
     grant.state == GrantState::Revoking
@@ -34,7 +34,7 @@ impl Situation<'_> {
                 self.rest_after(failure.clone())
             }
             (None, Some(_)) => Step::Read,
-            (Some(true), Some(Ok(()))) => self.not_visible(Operation::DeleteApplicationAssignment),
+            (Some(true), Some(Ok(()))) => self.write_not_visible(Write::Delete),
             (Some(true), Some(Err(failure))) => self.rest_after(failure.clone()),
             // The absence was read before the removal was asked for, or may be older than what is
             // there: only an absence after the Delete counts.
@@ -42,7 +42,7 @@ impl Situation<'_> {
                 self.delete()
             }
             (Some(false), Some(_)) if self.create_may_be_unseen() => {
-                self.not_visible(Operation::DeleteApplicationAssignment)
+                self.write_not_visible(Write::Delete)
             }
             // What others made a moment ago may not be visible yet, and no second look would call
             // it Usher's: an explicit removal is done when AWS has taken a Delete.
@@ -83,7 +83,7 @@ impl Situation<'_> {
                 Step::Write(write, changes)
             }
             (Some(true), None) => self.close_recheck(Some(EventKind::FoundOutOfBand)),
-            (Some(true), Some(Ok(()))) => self.not_visible(Operation::DeleteApplicationAssignment),
+            (Some(true), Some(Ok(()))) => self.write_not_visible(Write::Delete),
             (Some(true), Some(Err(failure))) => self.rest_after(failure.clone()),
             // A late effect was just undone: look once more.
             (Some(false), Some(_)) => {
@@ -127,6 +127,7 @@ impl Situation<'_> {
                     .push(changes.event(EventKind::DeleteIntended, None, self.now));
             }
         }
+        changes.record.pending = self.pending_from_now(Write::Delete);
         Step::Write(Write::Delete, changes)
     }
 
@@ -205,7 +206,7 @@ impl Situation<'_> {
     /// Whether a Create of Usher's own could have landed after the absence was confirmed, which
     /// was one window before `recheck_at`. Otherwise somebody else made the assignment.
     fn presence_is_a_late_effect(&self, recheck_at: jiff::Timestamp) -> bool {
-        let window = self.bounds.settle_window();
+        let window = self.window();
         self.record.standing == Standing::No
             && self
                 .record

@@ -1,11 +1,14 @@
 //! The way to an assignment that is there: a live grant wants it.
 
-use super::{Changes, Situation, Step, Write};
-use crate::domain::Operation;
+use super::{Changes, Situation, Step, Write, presence_operation};
 use crate::domain::assignment::Standing;
-use crate::domain::aws::{FailedAttempt, Failure};
+use crate::domain::aws::{ErrorKind, FailedAttempt, Failure};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::grant::{Grant, GrantState, Transition};
+
+/// AWS's FAILED may be passing (it is reported with an empty reason, and a repeat then succeeds), so
+/// that one proves little; three in a row, each with the absence read after it, are AWS's answer.
+const FAILED_OPERATIONS_MAX: u32 = 3;
 
 /// Creates that one run may send: the second follows at once when a read shows that the first,
 /// of unknown outcome, did nothing.
@@ -40,14 +43,14 @@ impl Situation<'_> {
             (Some(true), None) if self.own_delete_may_be_unseen() => self.create(),
             (Some(true), _) => self.activate(),
             (Some(false), None) if self.standing_may_be_unseen() => {
-                self.not_visible(Operation::DescribeApplicationAssignment)
+                self.not_visible(presence_operation(&self.record.key.target))
             }
             (Some(false), None) => self.create(),
             (Some(false), Some(Ok(()))) => self.rest_or_fail(Failure::new(
-                crate::domain::ErrorKind::NotVisible,
-                Operation::CreateApplicationAssignment,
+                ErrorKind::NotVisible,
+                Write::Create.operation(&self.record.key.target),
             )),
-            (Some(false), Some(Err(failure))) if failure.kind.is_final_refusal() => {
+            (Some(false), Some(Err(failure))) if self.is_final(failure) => {
                 self.fail(failure, is_provisioning)
             }
             (Some(false), Some(Err(failure)))
@@ -113,8 +116,8 @@ impl Situation<'_> {
                 }
                 Step::Write(write, changes)
             }
-            (Some(false), Some(Ok(()))) => self.not_visible(Operation::CreateApplicationAssignment),
-            (Some(false), Some(Err(failure))) if failure.kind.is_final_refusal() => {
+            (Some(false), Some(Ok(()))) => self.write_not_visible(Write::Create),
+            (Some(false), Some(Err(failure))) if self.is_final(failure) => {
                 // AWS will not have it back: the grant's assignment is missing, which is reported.
                 let mut changes = self.changes();
                 changes.record.recheck_at = None;
@@ -141,6 +144,7 @@ impl Situation<'_> {
         record.create_seen = false;
         record.recheck_at = None;
         record.removed_at = None;
+        record.pending = self.pending_from_now(Write::Create);
         // Attempts after the first are told by their failures: a row of them does not fill the log.
         if record.failed_attempts == 0 && self.run.creates == 0 {
             for grant in self.grants.iter().filter(|grant| is_provisioning(grant)) {
@@ -239,6 +243,13 @@ impl Situation<'_> {
         Step::Commit(changes)
     }
 
+    /// Whether trying again cannot help, now that absence was read after it.
+    fn is_final(&self, failure: &Failure) -> bool {
+        failure.kind.is_final_refusal()
+            || failure.kind == ErrorKind::OperationFailed
+                && self.record.failed_operations.saturating_add(1) >= FAILED_OPERATIONS_MAX
+    }
+
     /// Whether AWS has refused for so long that a grant has failed.
     fn gives_up(&self, failure: &Failure) -> bool {
         failure.kind.is_refusal_in_the_long_run()
@@ -265,7 +276,7 @@ impl Situation<'_> {
     }
 
     /// A Delete of Usher's own may not be visible yet, and no Create has been acknowledged since.
-    fn own_delete_may_be_unseen(&self) -> bool {
+    pub(super) fn own_delete_may_be_unseen(&self) -> bool {
         let created_since = self.record.create_acknowledged
             && self.record.last_create_at > self.record.last_delete_at;
         self.is_within_window(self.record.last_delete_at) && !created_since

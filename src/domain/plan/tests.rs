@@ -6,7 +6,9 @@ mod auditor;
 mod aws;
 mod case;
 mod directed;
+mod pending;
 mod refusals;
+mod requests;
 mod world;
 
 use self::auditor::Verdict;
@@ -84,8 +86,18 @@ fn rest_is_right(world: &World, initially_present: bool, others: bool) -> Verdic
     }
 }
 
-/// Runs many histories of one kind of weather.
+/// Runs many histories of one kind of weather, for each kind of target.
 fn check(weather: Weather, first_seed: u64) {
+    for is_asynchronous in [false, true] {
+        let weather = Weather {
+            is_asynchronous,
+            ..weather
+        };
+        check_target(weather, first_seed + 500_000 * u64::from(is_asynchronous));
+    }
+}
+
+fn check_target(weather: Weather, first_seed: u64) {
     let histories = std::env::var("USHER_PLAN_HISTORIES")
         .map_or(HISTORIES, |count| count.parse().expect("a number"));
     for seed in first_seed..first_seed + histories {
@@ -109,6 +121,7 @@ fn histories_with_faults_keep_every_promise() {
         faulty: true,
         others: false,
         refuses: None,
+        is_asynchronous: false,
     };
     check(weather, 0);
 }
@@ -119,6 +132,7 @@ fn histories_in_calm_weather_keep_every_promise() {
         faulty: false,
         others: false,
         refuses: None,
+        is_asynchronous: false,
     };
     check(weather, 1_000_000);
 }
@@ -129,6 +143,7 @@ fn histories_with_others_beside_keep_every_promise() {
         faulty: true,
         others: true,
         refuses: None,
+        is_asynchronous: false,
     };
     check(weather, 2_000_000);
 }
@@ -139,6 +154,7 @@ fn histories_in_which_aws_refuses_keep_every_promise() {
         ErrorKind::Validation,
         ErrorKind::AccessDenied,
         ErrorKind::QuotaExceeded,
+        ErrorKind::OperationFailed,
     ]
     .into_iter()
     .enumerate()
@@ -147,6 +163,7 @@ fn histories_in_which_aws_refuses_keep_every_promise() {
             faulty: true,
             others: false,
             refuses: Some(kind),
+            is_asynchronous: false,
         };
         check(weather, 3_000_000 + 1_000_000 * index as u64);
     }

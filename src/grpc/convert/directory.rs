@@ -1,11 +1,19 @@
 //! What is in the directory, as messages of the wire.
 
 use super::answers::resolved_principal;
-use crate::domain::{Application, ApplicationStatus, Instance, Principal};
+use crate::domain::{
+    Account, AccountStatus, Application, ApplicationStatus, Instance, InstanceKind, PermissionSet,
+    Principal,
+};
 use crate::grpc::pb;
 
 /// An instance.
 pub(in crate::grpc) fn instance(instance: &Instance) -> pb::Instance {
+    let kind = match instance.kind {
+        InstanceKind::Organization => pb::InstanceKind::Organization,
+        InstanceKind::Account => pb::InstanceKind::Account,
+        InstanceKind::Unknown => pb::InstanceKind::Unspecified,
+    };
     pb::Instance {
         instance_arn: instance.arn.to_string(),
         alias: instance.alias.clone().unwrap_or_default(),
@@ -17,6 +25,51 @@ pub(in crate::grpc) fn instance(instance: &Instance) -> pb::Instance {
             .unwrap_or_default(),
         name: instance.name.clone(),
         region: instance.region.clone(),
+        kind: kind.into(),
+        management_account_id: instance
+            .management_account_id
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        account_reach: account_reach(instance).into(),
+    }
+}
+
+fn account_reach(instance: &Instance) -> pb::AccountReach {
+    let management = instance.management_account_id.as_ref();
+    if !instance.gives_account_access() {
+        pb::AccountReach::None
+    } else if instance.lists_account_access_by_principal() {
+        pb::AccountReach::All
+    } else if management.is_some_and(|management| instance.is_out_of_reach(management)) {
+        pb::AccountReach::AllButManagement
+    } else {
+        pb::AccountReach::Unspecified
+    }
+}
+
+/// An account.
+pub(in crate::grpc) fn account(account: Account) -> pb::Account {
+    let status = match account.status {
+        AccountStatus::Active => pb::AccountStatus::Active,
+        AccountStatus::Inactive => pb::AccountStatus::Inactive,
+        AccountStatus::Unknown => pb::AccountStatus::Unspecified,
+    };
+    pb::Account {
+        account_id: account.id.to_string(),
+        name: account.name,
+        email: account.email,
+        status: status.into(),
+    }
+}
+
+/// A permission set.
+pub(in crate::grpc) fn permission_set(set: PermissionSet) -> pb::PermissionSet {
+    pb::PermissionSet {
+        permission_set_arn: set.arn.to_string(),
+        name: set.name,
+        description: set.description,
+        session_duration: set.session_duration,
     }
 }
 

@@ -11,7 +11,8 @@ pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
 };
 pub(super) use audit::{audit_report, audit_response};
-pub(super) use directory::{application, instance, principal_entry};
+pub(super) use directory::{account, application, instance, permission_set, principal_entry};
 pub(super) use requests::{
-    applications_page, assign, grant_id, list_assignments, list_grants, list_principals, revoke,
+    accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,
+    list_principals, permission_sets_page, revoke,
 };

@@ -2,9 +2,11 @@
 
 use crate::app::{
     AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Revocation, Revoke,
+    TargetKind,
 };
 use crate::directory::PrincipalQuery;
 use crate::domain::report::Provenance;
+use crate::domain::text::{check_lookup_name, check_target_name};
 use crate::domain::{
     CallerName, GrantId, GrantState, Justification, PrincipalKind, RequestId, Ticket,
 };
@@ -16,6 +18,8 @@ use super::fields::{Fields, hash_of};
 const PAGE_SIZE_MAX: usize = 1000;
 /// Principals a page at most: one AWS operation answers 100 (aws-api.md §3).
 const PRINCIPALS_PAGE_SIZE_MAX: usize = 100;
+/// Permission sets a page at most: each may cost one AWS operation.
+const PERMISSION_SETS_PAGE_SIZE_MAX: usize = 100;
 
 pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppError> {
     let mut fields = Fields::default();
@@ -116,6 +120,16 @@ pub(in crate::grpc) fn list_assignments(
     }
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
+    let kind = match pb::TargetKind::try_from(message.target_kind) {
+        Ok(pb::TargetKind::Unspecified) => None,
+        Ok(pb::TargetKind::Application) => Some(TargetKind::Application),
+        Ok(pb::TargetKind::Account) => Some(TargetKind::AccountAccess),
+        Err(_) => {
+            let problem = "must be TARGET_KIND_APPLICATION or TARGET_KIND_ACCOUNT, or absent";
+            fields.refuse("target_kind", problem);
+            None
+        }
+    };
     let max_age = fields.max_age("max_age", message.max_age);
     let provenance = fields.choices(
         "provenance",
@@ -132,6 +146,7 @@ pub(in crate::grpc) fn list_assignments(
         instance: message.instance,
         principal,
         target,
+        kind,
         include_group_paths: message.include_group_paths,
         provenance,
         max_age,
@@ -208,18 +223,54 @@ pub(in crate::grpc) fn applications_page(
         page_token: String::new(),
         ..message.clone()
     };
-    if !message.name.is_empty() {
-        fields.take(
-            "name",
-            crate::domain::text::check_lookup_name(&message.name),
-        );
-    }
+    fields.name_filter(&message.name, check_lookup_name);
     let page = fields.page(
         "ListApplications",
         &filters,
         message.page_size,
         &message.page_token,
         PAGE_SIZE_MAX,
+    );
+    fields.finish(Some(page))
+}
+
+pub(in crate::grpc) fn accounts_page(
+    message: &pb::ListAccountsRequest,
+) -> Result<PageRequest, AppError> {
+    let mut fields = Fields::default();
+    let filters = pb::ListAccountsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    fields.name_filter(&message.name, check_target_name);
+    let page = fields.page(
+        "ListAccounts",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PAGE_SIZE_MAX,
+    );
+    fields.finish(Some(page))
+}
+
+pub(in crate::grpc) fn permission_sets_page(
+    message: &pb::ListPermissionSetsRequest,
+) -> Result<PageRequest, AppError> {
+    let mut fields = Fields::default();
+    fields.instance(&message.instance);
+    let filters = pb::ListPermissionSetsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..message.clone()
+    };
+    fields.name_filter(&message.name, check_target_name);
+    let page = fields.page(
+        "ListPermissionSets",
+        &filters,
+        message.page_size,
+        &message.page_token,
+        PERMISSION_SETS_PAGE_SIZE_MAX,
     );
     fields.finish(Some(page))
 }

@@ -9,23 +9,36 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::rows::{bind_key, count, microseconds, record_from_row, time};
+use super::slots::{ASYNCHRONOUS_KIND, full_instances};
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, InstanceArn};
-use crate::store::{Claim, Holder, StoreError};
+use crate::store::{Claim, ClaimLimit, Holder, StoreError};
 
 /// How long an assignment that cannot be read rests: seldom enough to cost nothing, often enough
 /// that the log tells of it while somebody looks.
 const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The first due time of an instance on a target that nobody has claimed.
+/// Taking a lease away: a slot goes with it unless a change is pending.
+macro_rules! let_go {
+    () => {
+        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, asynchronous_slot = \
+         CASE WHEN pending_write IS NULL THEN 0 ELSE asynchronous_slot END"
+    };
+}
+
+/// The first due time of an instance on a target that nobody has claimed; of an asynchronous one
+/// only where a slot is its own or free.
 pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a \
      WHERE instance_arn = $2 AND next_attempt_at IS NOT NULL AND NOT EXISTS (\
        SELECT 1 FROM assignments AS other \
        WHERE other.lease_holder IS NOT NULL AND other.lease_until > $1 \
        AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
        AND other.target = a.target) \
+     AND (target_kind <> $3 OR asynchronous_slot = 1 OR $4 > \
+       (SELECT COUNT(*) FROM assignments WHERE instance_arn = $2 AND asynchronous_slot = 1)) \
      ORDER BY next_attempt_at LIMIT 1";
 
 /// How much is due on an instance.
@@ -39,28 +52,30 @@ pub(super) async fn claim_due(
     instances: &[InstanceArn],
     now: Timestamp,
     lease_until: Timestamp,
-    limit: usize,
+    limit: ClaimLimit,
 ) -> Result<Written<Vec<Claim>>, StoreError> {
+    let outstanding_max = limit.outstanding_max;
     // A lease that is over is taken away before its target is given to another: from then on its
     // holder hears LeaseLost, and the unique index lets at most one claim on a target stand.
-    sqlx::query(
-        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, version = version + 1 \
-         WHERE lease_holder IS NOT NULL AND lease_until <= $1",
-    )
+    sqlx::query(concat!(
+        let_go!(),
+        ", version = version + 1 WHERE lease_holder IS NOT NULL AND lease_until <= $1"
+    ))
     .bind(microseconds(now))
     .execute(&mut *connection)
     .await?;
     let mut claims = Vec::new();
     let mut unreadable_rows = false;
     for due in [Due::Ends, Due::All] {
-        let room = limit.saturating_sub(claims.len());
+        let room = limit.claims_max.saturating_sub(claims.len());
         if room == 0 {
             break;
         }
-        let mut query = due_query(instances, now, room, due);
+        let full = full_instances(connection, instances, outstanding_max).await?;
+        let mut query = due_query(instances, &full, now, room, due);
         for row in query.build().fetch_all(&mut *connection).await? {
-            match claim_row(connection, &row, holder, lease_until).await {
-                Ok(claim) => claims.push(claim),
+            match claim_row(connection, &row, holder, lease_until, outstanding_max).await {
+                Ok(claim) => claims.extend(claim),
                 Err(StoreError::Corrupt(problem)) => {
                     put_off(connection, &row, &problem, now).await?;
                     unreadable_rows = true;
@@ -86,9 +101,11 @@ pub(super) enum Due {
     All,
 }
 
-/// Due assignments on targets that nobody has claimed: the oldest of each target, oldest first.
+/// Due assignments on targets that nobody has claimed: the oldest of each target, oldest first. On
+/// the full instances an asynchronous one needs a slot already.
 pub(super) fn due_query(
     instances: &[InstanceArn],
+    full: &[InstanceArn],
     now: Timestamp,
     limit: usize,
     due: Due,
@@ -108,6 +125,12 @@ pub(super) fn due_query(
             .push(" AND end_due_at <= ")
             .push_bind(microseconds(now));
     }
+    if !full.is_empty() {
+        query.push(" AND NOT (asynchronous_slot = 0 AND target_kind = ");
+        query.push_bind(ASYNCHRONOUS_KIND).push(" AND ");
+        push_instances(&mut query, full);
+        query.push(")");
+    }
     query
         .push(
             " AND NOT EXISTS (\
@@ -120,7 +143,7 @@ pub(super) fn due_query(
     query
 }
 
-fn push_instances(query: &mut QueryBuilder<Sqlite>, instances: &[InstanceArn]) {
+pub(super) fn push_instances(query: &mut QueryBuilder<Sqlite>, instances: &[InstanceArn]) {
     let mut words = query.push("instance_arn IN (").separated(", ");
     for instance in instances {
         words.push_bind(instance.as_str().to_owned());
@@ -128,25 +151,35 @@ fn push_instances(query: &mut QueryBuilder<Sqlite>, instances: &[InstanceArn]) {
     query.push(")");
 }
 
-/// Reads a due row whole, and only then claims it.
+/// Reads a due row whole, and only then claims it; an asynchronous one with a slot, while there is
+/// one.
 async fn claim_row(
     connection: &mut SqliteConnection,
     row: &SqliteRow,
     holder: &Holder,
     lease_until: Timestamp,
-) -> Result<Claim, StoreError> {
+    outstanding_max: usize,
+) -> Result<Option<Claim>, StoreError> {
     let key = record_from_row(row)?.key;
     tables::open_grants_on(connection, &key).await?;
     let query = sqlx::query(concat!(
-        "UPDATE assignments SET lease_holder = $6, lease_until = $7, version = version + 1",
-        where_key!()
+        "UPDATE assignments SET lease_holder = $6, lease_until = $7, version = version + 1, \
+         asynchronous_slot = $8",
+        where_key!(),
+        " AND ($8 = 0 OR asynchronous_slot = 1 OR $9 > (SELECT COUNT(*) FROM assignments \
+         WHERE instance_arn = $1 AND asynchronous_slot = 1))"
     ));
-    bind_key(query, &key)
+    let done = bind_key(query, &key)
         .bind(holder.0.clone())
         .bind(microseconds(lease_until))
+        .bind(i64::from(key.target.is_asynchronous()))
+        .bind(i64::try_from(outstanding_max).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
-    read_claim(connection, &key, holder).await
+    if done.rows_affected() == 0 {
+        return Ok(None);
+    }
+    read_claim(connection, &key, holder).await.map(Some)
 }
 
 /// Makes an assignment that cannot be read due later, so that it does not stop the others and is
@@ -202,7 +235,10 @@ pub(super) async fn commit_step(
     claim: &Claim,
     changes: Changes,
 ) -> Result<Written<Claim>, StoreError> {
-    let written = write_under_lease(connection, claim, changes).await?;
+    let frees_slot = claim.record.key.target.is_asynchronous() && changes.record.pending.is_none();
+    let mut written = write_under_lease(connection, claim, changes).await?;
+    // A change that ended gave its slot back: others may have waited for it.
+    written.makes_work = frees_slot;
     let claim = read_claim(connection, &claim.record.key, &claim.holder).await?;
     Ok(written.map(|()| claim))
 }
@@ -214,10 +250,7 @@ pub(super) async fn commit_and_release(
     changes: Changes,
 ) -> Result<Written<()>, StoreError> {
     let mut written = write_under_lease(connection, claim, changes).await?;
-    let query = sqlx::query(concat!(
-        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL",
-        where_key!()
-    ));
+    let query = sqlx::query(concat!(let_go!(), where_key!()));
     bind_key(query, &claim.record.key)
         .execute(connection)
         .await?;
@@ -231,6 +264,7 @@ pub(super) async fn next_due_at(
     connection: &mut SqliteConnection,
     instances: &[InstanceArn],
     now: Timestamp,
+    outstanding_max: usize,
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut first: Option<i64> = None;
     // One by one: within an instance the index gives the first without a sort.
@@ -238,6 +272,8 @@ pub(super) async fn next_due_at(
         let due: Option<i64> = sqlx::query(NEXT_DUE)
             .bind(microseconds(now))
             .bind(instance.as_str().to_owned())
+            .bind(ASYNCHRONOUS_KIND)
+            .bind(i64::try_from(outstanding_max).unwrap_or(i64::MAX))
             .fetch_optional(&mut *connection)
             .await?
             .map(|row| row.try_get(0))
@@ -275,12 +311,14 @@ pub(super) async fn count_due(
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory
 /// proves that no earlier holder lives.
 pub(super) async fn clear_leases(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, version = version + 1 \
-         WHERE lease_holder IS NOT NULL",
-    )
+    crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::ClearLeases));
+    sqlx::query(concat!(
+        let_go!(),
+        ", version = version + 1 WHERE lease_holder IS NOT NULL"
+    ))
     .execute(connection)
     .await?;
+    crash_points::reach(CrashPoint::AfterCommit(StoreCommit::ClearLeases));
     Ok(())
 }
 

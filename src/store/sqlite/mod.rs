@@ -6,7 +6,7 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `reads`.
+//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`.
 
 mod callers;
 mod claims;
@@ -19,6 +19,7 @@ mod plan_tests;
 mod reads;
 mod rows;
 mod schema;
+mod slots;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,9 +31,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{Acquire as _, pool::PoolConnection};
+use sqlx::{Acquire as _, SqliteConnection, pool::PoolConnection};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -40,14 +42,15 @@ pub use options::SqliteOptions;
 
 use self::directory::DataDirectory;
 use self::failure::closed;
-use self::writer::{Body, Call, Queued, Writer, Written};
+use self::writer::{Call, Queued, Writer, Written};
 use super::{
-    Claim, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind, RequestOutcome,
-    RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
+    RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
 };
+use crate::crash_points::StoreCommit;
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange};
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
 const SECRET_LENGTH: usize = 32;
@@ -107,14 +110,22 @@ impl SqliteStore {
 
     /// Queues a call and waits for its answer. Dropped before it is queued, nothing happens;
     /// dropped later, it happens wholly.
-    async fn write<T: Send + 'static>(&self, body: Body<T>) -> Result<T, StoreError> {
+    async fn write<T: Send + 'static>(
+        &self,
+        commit: StoreCommit,
+        body: impl for<'c> FnOnce(
+            &'c mut SqliteConnection,
+        ) -> BoxFuture<'c, Result<Written<T>, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
         let queue = self
             .queue
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or_else(closed)?;
-        let (call, answer) = Call::queued(body);
+        let (call, answer) = Call::queued(commit, Box::new(body));
         queue
             .send_timeout(call, self.wait)
             .await
@@ -139,9 +150,9 @@ impl Store for SqliteStore {
         &self,
         request: GrantRequest,
     ) -> Result<RequestOutcome<Grant>, StoreError> {
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RecordGrant, move |connection| {
             Box::pin(callers::record_grant(connection, request))
-        }))
+        })
         .await
     }
 
@@ -170,9 +181,9 @@ impl Store for SqliteStore {
         request: &RequestUse,
     ) -> Result<RevokeOutcome, StoreError> {
         let (key, request) = (key.clone(), request.clone());
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RememberRemoval, move |connection| {
             Box::pin(async move { callers::remember_removal(connection, &key, &request).await })
-        }))
+        })
         .await
     }
 
@@ -183,11 +194,11 @@ impl Store for SqliteStore {
         end: &EndRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         let (id, request, end) = (id.clone(), request.cloned(), end.clone());
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RevokeGrant, move |connection| {
             Box::pin(
                 async move { callers::revoke_grant(connection, &id, request.as_ref(), &end).await },
             )
-        }))
+        })
         .await
     }
 
@@ -198,11 +209,11 @@ impl Store for SqliteStore {
         end: &EndRequest,
     ) -> Result<RevokeOutcome, StoreError> {
         let (key, request, end) = (key.clone(), request.cloned(), end.clone());
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RemoveAssignment, move |connection| {
             Box::pin(async move {
                 callers::remove_assignment(connection, &key, request.as_ref(), &end).await
             })
-        }))
+        })
         .await
     }
 
@@ -249,14 +260,14 @@ impl Store for SqliteStore {
         instances: &[InstanceArn],
         now: Timestamp,
         lease_until: Timestamp,
-        limit: usize,
+        limit: ClaimLimit,
     ) -> Result<Vec<Claim>, StoreError> {
         let (holder, instances) = (holder.clone(), instances.to_vec());
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::ClaimDue, move |connection| {
             Box::pin(async move {
                 claims::claim_due(connection, &holder, &instances, now, lease_until, limit).await
             })
-        }))
+        })
         .await
     }
 
@@ -266,25 +277,25 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {
         let claim = claim.clone();
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RenewClaim, move |connection| {
             Box::pin(async move { claims::renew_claim(connection, &claim, lease_until).await })
-        }))
+        })
         .await
     }
 
     async fn commit_step(&self, claim: &Claim, changes: Changes) -> Result<Claim, StoreError> {
         let claim = claim.clone();
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::CommitStep, move |connection| {
             Box::pin(async move { claims::commit_step(connection, &claim, changes).await })
-        }))
+        })
         .await
     }
 
     async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError> {
         let claim = claim.clone();
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::CommitAndRelease, move |connection| {
             Box::pin(async move { claims::commit_and_release(connection, &claim, changes).await })
-        }))
+        })
         .await
     }
 
@@ -292,11 +303,27 @@ impl Store for SqliteStore {
         &self,
         instances: &[InstanceArn],
         now: Timestamp,
+        outstanding_max: usize,
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut connection = self.reader().await?;
         // Due work and leases from one state of the database.
         let mut transaction = connection.begin().await?;
-        claims::next_due_at(&mut transaction, instances, now).await
+        claims::next_due_at(&mut transaction, instances, now, outstanding_max).await
+    }
+
+    async fn pending_requests(
+        &self,
+        instance: &InstanceArn,
+    ) -> Result<Vec<(AssignmentKey, PendingChange)>, StoreError> {
+        slots::pending_requests(&mut *self.reader().await?, instance).await
+    }
+
+    async fn make_due(&self, keys: &[AssignmentKey], now: Timestamp) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.write(StoreCommit::MakeDue, move |connection| {
+            Box::pin(async move { slots::make_due(connection, &keys, now).await })
+        })
+        .await
     }
 
     async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError> {
@@ -320,23 +347,23 @@ impl Store for SqliteStore {
             .fill(&mut value)
             .map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;
         let name = name.to_owned();
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::Secret, move |connection| {
             Box::pin(async move {
                 let secret = reads::keep_secret(connection, &name, &value).await?;
                 Ok(Written::unchanged(secret))
             })
-        }))
+        })
         .await
     }
 
     async fn remember_names(&self, names: &[NameEntry]) -> Result<(), StoreError> {
         let names = names.to_vec();
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::RememberNames, move |connection| {
             Box::pin(async move {
                 reads::remember_names(connection, &names).await?;
                 Ok(Written::unchanged(()))
             })
-        }))
+        })
         .await
     }
 
@@ -345,12 +372,12 @@ impl Store for SqliteStore {
     }
 
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.write(Box::new(move |connection| {
+        self.write(StoreCommit::ForgetRequests, move |connection| {
             Box::pin(async move {
                 let forgotten = reads::forget_requests(connection, before).await?;
                 Ok(Written::unchanged(forgotten))
             })
-        }))
+        })
         .await
     }
 

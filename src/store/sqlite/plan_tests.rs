@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::claims::{self, Due};
 use super::reads;
+use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Grant, GrantState, PrincipalRef};
@@ -147,7 +148,7 @@ async fn due_work_and_events_use_indexes() {
     let instances = [sample.instance_arn];
     let now = Timestamp::UNIX_EPOCH;
     let due = |due| {
-        claims::due_query(&instances, now, 8, due)
+        claims::due_query(&instances, &instances, now, 8, due)
             .sql()
             .as_str()
             .to_owned()
@@ -158,6 +159,8 @@ async fn due_work_and_events_use_indexes() {
         claims::NEXT_DUE.to_owned(),
         claims::DUE_COUNT.to_owned(),
         reads::EVENTS_OF_GRANT.to_owned(),
+        slots::SLOTS_TAKEN.to_owned(),
+        slots::PENDING.to_owned(),
     ])
     .await;
     assert_way(&ways[0], "assignments_ends");
@@ -168,4 +171,6 @@ async fn due_work_and_events_use_indexes() {
     assert!(ways[3].contains("COVERING INDEX"), "{}", ways[3]);
     assert_way(&ways[4], "events_of_grant");
     assert!(!ways[4].contains("TEMP B-TREE"), "{}", ways[4]);
+    assert_way(&ways[5], "assignments_outstanding");
+    assert_way(&ways[6], "assignments_outstanding");
 }

@@ -5,10 +5,11 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use super::failure::{invalid, unreadable};
+use crate::domain::plan::Write;
 use crate::domain::{
-    AssignmentKey, AssignmentRecord, CallerName, Ending, EndingKind, Grant, GrantId, GrantState,
-    InstanceArn, Justification, PrincipalId, PrincipalKind, PrincipalRef, Removal, Standing,
-    Target, Ticket,
+    AssignmentKey, AssignmentRecord, AssignmentRequestId, CallerName, Ending, EndingKind, Grant,
+    GrantId, GrantState, InstanceArn, Justification, PendingChange, PrincipalId, PrincipalKind,
+    PrincipalRef, Removal, Standing, Target, Ticket,
 };
 use crate::store::StoreError;
 
@@ -87,7 +88,6 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         }),
         None => None,
     };
-    let failed_attempts: i64 = row.try_get("failed_attempts")?;
     Ok(AssignmentRecord {
         key: key_from_row(row)?,
         standing: Standing::from_word(standing).ok_or_else(|| unreadable("standing", standing))?,
@@ -99,13 +99,31 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         removal,
         removed_at: optional_time(row, "removed_at")?,
         recheck_at: optional_time(row, "recheck_at")?,
+        pending: pending_from_row(row)?,
         next_attempt_at: optional_time(row, "next_attempt_at")?,
-        failed_attempts: u32::try_from(failed_attempts)
-            .map_err(|problem| unreadable("failed_attempts", problem))?,
+        failed_attempts: small_count(row, "failed_attempts")?,
+        failed_operations: small_count(row, "failed_operations")?,
         refusing_since: optional_time(row, "refusing_since")?,
         last_failure: optional_json(row, "last_failure")?,
         version: count(row, "version")?,
     })
+}
+
+/// Reads the asynchronous change that may be under way.
+pub(super) fn pending_from_row(row: &SqliteRow) -> Result<Option<PendingChange>, StoreError> {
+    let Some(word) = row.try_get::<Option<&str>, _>("pending_write")? else {
+        return Ok(None);
+    };
+    let request_id = row
+        .try_get::<Option<&str>, _>("pending_request_id")?
+        .map(AssignmentRequestId::parse)
+        .transpose()
+        .map_err(invalid("pending_request_id"))?;
+    Ok(Some(PendingChange {
+        write: Write::from_word(word).ok_or_else(|| unreadable("pending_write", word))?,
+        request_id,
+        since: time("pending_since", row.try_get("pending_since")?)?,
+    }))
 }
 
 /// Reads a grant.
@@ -208,6 +226,11 @@ fn optional_json<T: serde::de::DeserializeOwned>(
 pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|problem| unreadable(column, problem))
+}
+
+fn small_count(row: &SqliteRow, column: &'static str) -> Result<u32, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u32::try_from(value).map_err(|problem| unreadable(column, problem))
 }
 
 /// Writes a count. One past the column's range is cut to it.

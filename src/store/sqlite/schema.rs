@@ -11,10 +11,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::directory::{APPLICATION_ID, DataDirectory, unusable};
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_grants.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_grants.sql"),
+    include_str!("migrations/0002_asynchronous_changes.sql"),
+];
 
 /// How a connection that writes is opened.
 pub(super) fn connect_options(database: &Path, wait: Duration) -> SqliteConnectOptions {
@@ -57,7 +61,10 @@ async fn make_database(directory: &DataDirectory, wait: Duration) -> Result<(), 
     migrate(&mut connection).await?;
     // Closing the last connection moves the log into the file and syncs it.
     connection.close().await?;
-    directory.finish_database(&unfinished)
+    crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::FinishDatabase));
+    directory.finish_database(&unfinished)?;
+    crash_points::reach(CrashPoint::AfterCommit(StoreCommit::FinishDatabase));
+    Ok(())
 }
 
 /// How a database is looked at without changing a byte of any file. A connection that may write
@@ -147,7 +154,9 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         )))
         .execute(&mut *transaction)
         .await?;
+        crash_points::reach(CrashPoint::BeforeCommit(StoreCommit::Migrate));
         transaction.commit().await?;
+        crash_points::reach(CrashPoint::AfterCommit(StoreCommit::Migrate));
     }
     Ok(())
 }
@@ -159,4 +168,81 @@ async fn user_version(connection: &mut SqliteConnection) -> Result<usize, sqlx::
         .try_get(0)?;
     // A negative version is nobody's: read as later than every known one, it is refused.
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::Write;
+    use crate::domain::{GrantState, PendingChange};
+    use crate::store::{ClaimLimit, Holder, SqliteOptions, SqliteStore, Store as _};
+
+    /// A database as the first version left it, with a grant that is due.
+    const FIRST_VERSION: &str = "PRAGMA user_version = 1; \
+        INSERT INTO assignments VALUES ('arn:aws:sso:::instance/ssoins-1234567890abcdef', \
+        'ACCOUNT', '123456789012/arn:aws:sso:::permissionSet/ssoins-1234567890abcdef/ps-1234567890abcdef', \
+        'USER', '04261254-0000-4a5a-9d53-000000000001', 'NO', NULL, 5000000, 1, 1, NULL, NULL, \
+        NULL, NULL, NULL, NULL, 7000000, NULL, 2, NULL, NULL, 4, NULL, NULL); \
+        INSERT INTO grants SELECT 'grant_00000000000000000000000000000001', instance_arn, \
+        target_kind, target, principal_type, principal_id, 'ACTIVE', 1, 'portal', 'alice', 'why', \
+        '', '[]', '1', 3600000000, 1000000, 2000000, 9000000, NULL, NULL, NULL, NULL, NULL, NULL, 2 \
+        FROM assignments;";
+
+    #[tokio::test]
+    async fn a_database_of_the_first_version_keeps_its_data_and_gains_the_new_columns() {
+        let place = tempfile::tempdir().unwrap();
+        let wait = Duration::from_secs(1);
+        {
+            let directory = DataDirectory::lock(place.path()).unwrap();
+            let options = connect_options(&directory.database(), wait)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal);
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            for sql in [
+                format!("PRAGMA application_id = {APPLICATION_ID}"),
+                MIGRATIONS[0].to_owned(),
+                FIRST_VERSION.to_owned(),
+            ] {
+                sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            connection.close().await.unwrap();
+        }
+        let store = SqliteStore::open(place.path(), SqliteOptions::default())
+            .await
+            .unwrap();
+        let now = jiff::Timestamp::from_second(8).unwrap();
+        let instance = "arn:aws:sso:::instance/ssoins-1234567890abcdef";
+        let instance = crate::domain::InstanceArn::parse(instance).unwrap();
+        let limit = ClaimLimit {
+            claims_max: 1,
+            outstanding_max: 1,
+        };
+        let later = jiff::Timestamp::from_second(80).unwrap();
+        let mut claims = store
+            .claim_due(&Holder("a".to_owned()), &[instance], now, later, limit)
+            .await
+            .unwrap();
+        let claim = claims.remove(0);
+        assert_eq!(claim.grants[0].state, GrantState::Active);
+        assert_eq!(claim.record.failed_attempts, 2);
+        assert_eq!(claim.record.failed_operations, 0);
+        assert_eq!(claim.record.pending, None);
+        let mut changes = crate::domain::plan::Changes {
+            record: claim.record.clone(),
+            grants: Vec::new(),
+            events: Vec::new(),
+        };
+        changes.record.pending = Some(PendingChange {
+            write: Write::Delete,
+            request_id: None,
+            since: now,
+        });
+        let pending = changes.record.pending.clone();
+        let claim = store.commit_step(&claim, changes).await.unwrap();
+        assert_eq!(claim.record.pending, pending);
+        store.close().await;
+    }
 }

@@ -134,6 +134,7 @@ async fn insert_record(
     Ok(done.rows_affected() == 1 && update_record(connection, record).await?)
 }
 
+/// Writes a record. A change that is no longer pending gives its slot back.
 async fn update_record(
     connection: &mut SqliteConnection,
     record: &AssignmentRecord,
@@ -143,10 +144,15 @@ async fn update_record(
          create_acknowledged = $9, create_seen = $10, last_delete_at = $11, removal_by = $12, \
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
          next_attempt_at = $17, failed_attempts = $18, refusing_since = $19, last_failure = $20, \
+         failed_operations = $22, pending_write = $23, pending_request_id = $24, \
+         pending_since = $25, asynchronous_slot = \
+         CASE WHEN pending_write IS NOT NULL AND $23 IS NULL THEN 0 ELSE asynchronous_slot END, \
          version = version + 1",
         where_key!(),
         " AND version = $21"
     ));
+    let pending = record.pending.as_ref();
+    let request_id = pending.and_then(|pending| pending.request_id.as_ref());
     let removal = record.removal.as_ref();
     let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
     let done = bind_key(query, &record.key)
@@ -166,6 +172,10 @@ async fn update_record(
         .bind(microseconds_or_null(record.refusing_since))
         .bind(last_failure)
         .bind(count_to_column(record.version))
+        .bind(i64::from(record.failed_operations))
+        .bind(pending.map(|pending| pending.write.as_str()))
+        .bind(request_id.map(|id| id.as_str().to_owned()))
+        .bind(pending.map(|pending| microseconds(pending.since)))
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)

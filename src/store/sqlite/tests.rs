@@ -20,12 +20,12 @@ pub(super) async fn open(directory: &Path) -> SqliteStore {
 /// Runs one statement on the writing connection.
 async fn on_writer(store: &SqliteStore, sql: &'static str) -> Result<(), StoreError> {
     store
-        .write(Box::new(move |connection| {
+        .write(StoreCommit::RememberNames, move |connection| {
             Box::pin(async move {
                 sqlx::raw_sql(sql).execute(connection).await?;
                 Ok(Written::unchanged(()))
             })
-        }))
+        })
         .await
 }
 
@@ -121,13 +121,13 @@ async fn a_full_queue_is_refused_after_the_wait() {
     // A call that holds the writer until it is told to go on.
     let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
     let (started, has_started) = tokio::sync::oneshot::channel::<()>();
-    let held = store.write::<()>(Box::new(move |_| {
+    let held = store.write(StoreCommit::RememberNames, move |_| {
         Box::pin(async move {
             started.send(()).unwrap();
             wait.await.unwrap();
             Ok(Written::unchanged(()))
         })
-    }));
+    });
     let others = async {
         has_started.await.unwrap();
         let first = store.record_grant(request(1));

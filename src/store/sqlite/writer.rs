@@ -19,6 +19,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::failure::closed;
+use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::GrantId;
 use crate::store::{Signals, StoreError};
 
@@ -60,6 +61,7 @@ pub(super) type Body<T> = Box<
 
 /// A queued call.
 pub(super) struct Call<T> {
+    commit: StoreCommit,
     body: Option<Body<T>>,
     outcome: Option<Result<Written<T>, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
@@ -68,10 +70,12 @@ pub(super) struct Call<T> {
 impl<T: Send + 'static> Call<T> {
     /// A call and where its answer arrives.
     pub(super) fn queued(
+        commit: StoreCommit,
         body: Body<T>,
     ) -> (Box<dyn Queued>, oneshot::Receiver<Result<T, StoreError>>) {
         let (answer, receiver) = oneshot::channel();
         let call = Self {
+            commit,
             body: Some(body),
             outcome: None,
             answer,
@@ -84,6 +88,9 @@ impl<T: Send + 'static> Call<T> {
 pub(super) trait Queued: Send {
     /// Runs the body and keeps its outcome. Answers whether its writes are to be kept.
     fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
+
+    /// What is committed with it; none when its writes are not kept.
+    fn kept(&self) -> Option<StoreCommit>;
 
     /// Answers the caller, now that the group is committed, and wakes whom it concerns. A call
     /// that never ran is answered as to a closed store.
@@ -104,6 +111,10 @@ impl<T: Send + 'static> Queued for Call<T> {
             self.outcome = Some(outcome);
             keep
         })
+    }
+
+    fn kept(&self) -> Option<StoreCommit> {
+        matches!(self.outcome, Some(Ok(_))).then_some(self.commit)
     }
 
     fn finish(self: Box<Self>, signals: &Signals) {
@@ -186,7 +197,7 @@ impl Writer {
         };
         // IMMEDIATE: a transaction that reads first and writes later could not wait for a lock.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        for call in group {
+        for call in group.iter_mut() {
             let mut savepoint = transaction.begin().await?;
             if call.run(&mut savepoint).await {
                 savepoint.commit().await?;
@@ -195,8 +206,17 @@ impl Writer {
                 savepoint.rollback().await?;
             }
         }
+        reach(group, CrashPoint::BeforeCommit);
         transaction.commit().await?;
+        reach(group, CrashPoint::AfterCommit);
         self.connection = Some(connection);
         Ok(())
+    }
+}
+
+/// One crash point for each call whose writes are kept.
+fn reach(group: &[Box<dyn Queued>], point: fn(StoreCommit) -> CrashPoint) {
+    for commit in group.iter().filter_map(|call| call.kept()) {
+        crash_points::reach(point(commit));
     }
 }

@@ -11,6 +11,12 @@ pub(super) type Verdict = Result<(), String>;
 impl World {
     /// Invariants 2 and 3 at the moment a write is decided.
     pub(super) fn audit_write(&self, write: Write) -> Verdict {
+        if self.record.pending.is_some() {
+            return Err("a write while a change is pending".to_owned());
+        }
+        if self.aws.target.is_asynchronous() && !self.has_slot {
+            return Err("a write without a slot".to_owned());
+        }
         match write {
             Write::Create if !self.has_live_grant() => {
                 Err("a Create that no live grant wants".to_owned())
@@ -29,11 +35,14 @@ impl World {
         let open = self.open_grants();
         let work_is_left = self.record.removal.is_some()
             || self.record.recheck_at.is_some()
+            || self.record.pending.is_some()
             || open
                 .iter()
                 .any(|grant| grant.state != GrantState::Active || grant.end_at.is_some());
         match self.record.next_attempt_at {
             None if work_is_left => Err("work is left and nobody will come back".to_owned()),
+            // For the next write it takes another claim.
+            Some(_) if !self.has_slot => Ok(()),
             Some(next) if next <= self.now && !open.iter().any(|grant| grant.is_due(self.now)) => {
                 Err("a rest that is over at once".to_owned())
             }

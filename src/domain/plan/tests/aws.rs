@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::plan::{Bounds, Write};
-use crate::domain::{ErrorKind, Failure, Operation};
+use super::requests::Request;
+use crate::domain::plan::{Answer, Bounds, Write};
+use crate::domain::{ErrorKind, Failure, Target};
 
 /// Who made what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,28 +27,27 @@ pub(super) struct Aws {
     /// Whether an assignment that others made becomes Usher's when Usher's Create finds it there:
     /// between a read and a Create nobody can tell (invariant 3 excepts it).
     pub(super) create_takes_over: bool,
+    /// What the assignment is of.
+    pub(super) target: Target,
+    /// The asynchronous changes, as they were asked for.
+    pub(super) requests: Vec<Request>,
 }
 
 /// What a write answered and when it takes effect, if it does.
 pub(super) struct Sent {
-    pub(super) outcome: Result<(), Failure>,
+    pub(super) outcome: Result<Answer, Failure>,
     pub(super) effect_at: Option<Timestamp>,
 }
 
-pub(super) fn operation_of(write: Write) -> Operation {
-    match write {
-        Write::Create => Operation::CreateApplicationAssignment,
-        Write::Delete => Operation::DeleteApplicationAssignment,
-    }
-}
-
 impl Aws {
-    pub(super) fn new(present: bool) -> Self {
+    pub(super) fn new(present: bool, target: Target) -> Self {
         let maker = present.then_some(Maker::Other);
         Self {
             truths: vec![(Timestamp::UNIX_EPOCH, maker)],
             late: Vec::new(),
             create_takes_over: false,
+            target,
+            requests: Vec::new(),
         }
     }
 
@@ -132,6 +132,21 @@ impl Aws {
         self.set(at, next);
     }
 
+    /// A write reaches AWS whose answer nobody hears.
+    pub(super) fn arrive(
+        &mut self,
+        write: Write,
+        rng: &mut fastrand::Rng,
+        at: Timestamp,
+        bounds: &Bounds,
+    ) {
+        if self.target.is_asynchronous() {
+            drop(self.accept(write, rng, at, true, bounds));
+        } else {
+            self.late.push((at, write));
+        }
+    }
+
     /// Reads, up to the horizon late.
     pub(super) fn read(&self, rng: &mut fastrand::Rng, now: Timestamp, bounds: &Bounds) -> bool {
         let lag = match rng.u8(..8) {
@@ -153,15 +168,23 @@ impl Aws {
         faulty: bool,
         bounds: &Bounds,
     ) -> Sent {
-        let failure = |kind| Err(Failure::new(kind, operation_of(write)));
+        let operation = write.operation(&self.target);
+        let failure = |kind| Err(Failure::new(kind, operation));
         let sent = match rng.u8(..if faulty { 10 } else { 4 }) {
             // A repeated create may be told as a conflict; an earlier write has not spread yet.
             0 if write == Write::Create && self.truth().is_some() => Sent {
                 outcome: failure(ErrorKind::Conflict),
                 effect_at: None,
             },
+            0..=3 if self.target.is_asynchronous() => {
+                let answer = self.accept(write, rng, now, faulty, bounds);
+                return Sent {
+                    outcome: answer,
+                    effect_at: None,
+                };
+            }
             0..=3 => Sent {
-                outcome: Ok(()),
+                outcome: Ok(Answer::Done),
                 effect_at: Some(now),
             },
             4 => Sent {
@@ -188,7 +211,7 @@ impl Aws {
             }
         };
         if let Some(at) = sent.effect_at {
-            self.late.push((at, write));
+            self.arrive(write, rng, at, bounds);
         }
         self.settle(now);
         sent

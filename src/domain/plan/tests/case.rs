@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::world::bounds;
 use crate::domain::grant::tests::{at, grant, revoke};
-use crate::domain::plan::{Changes, Run, Step, Write, next_step};
+use crate::domain::plan::{Answer, Changes, Run, Step, Write, next_step};
 use crate::domain::{
     AssignmentRecord, CallerName, ErrorKind, EventKind, Failure, Grant, GrantState, Justification,
     Removal, Standing,
@@ -65,7 +65,10 @@ impl Case {
     }
 
     pub(super) fn wrote(mut self, write: Write, outcome: Result<(), ErrorKind>) -> Self {
-        let outcome = outcome.map_err(|kind| Failure::new(kind, super::aws::operation_of(write)));
+        let outcome = match outcome {
+            Ok(()) => Ok(Answer::Done),
+            Err(kind) => Err(Failure::new(kind, write.operation(&self.record.key.target))),
+        };
         self.run.observe_write(&mut self.record, write, outcome);
         self
     }

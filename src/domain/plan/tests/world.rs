@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::auditor::{Verdict, audit_events};
-use super::aws::{Aws, Maker, REFUSALS, operation_of};
+use super::aws::{Aws, Maker, REFUSALS};
+use super::requests::account_access;
 use crate::domain::grant::tests::{at, grant};
 use crate::domain::intent::{self, EndRequest};
-use crate::domain::plan::{Bounds, Changes, Run, Step, Write, next_step};
+use crate::domain::plan::{Bounds, Changes, Run, Step, Write, next_step, presence_operation};
 use crate::domain::{
     AssignmentRecord, CallerName, ErrorKind, EventKind, Failure, Grant, GrantState, Justification,
-    Operation, Standing,
+    Standing,
 };
 
 /// Steps that one run may take. The longest honest one: end of a due grant, others let go, read,
@@ -24,6 +25,9 @@ pub(super) fn bounds() -> Bounds {
         give_up_after: SignedDuration::from_secs(3600),
         backoff_first: SignedDuration::from_secs(1),
         backoff_max: SignedDuration::from_secs(300),
+        asynchronous_max: SignedDuration::from_secs(200),
+        request_unseen: SignedDuration::from_secs(20),
+        request_reread: SignedDuration::from_secs(30),
     }
 }
 
@@ -36,6 +40,8 @@ pub(super) struct Weather {
     pub(super) others: bool,
     /// AWS refuses every Create for good.
     pub(super) refuses: Option<ErrorKind>,
+    /// Whether the target is an account.
+    pub(super) is_asynchronous: bool,
 }
 
 /// The world.
@@ -52,6 +58,8 @@ pub(super) struct World {
     pub(super) was_removed: bool,
     /// Nobody works on the assignment before this time: a paused holder has the lease.
     pub(super) leased_until: Timestamp,
+    /// Whether the run may write: an asynchronous change that ended took its slot with it.
+    pub(super) has_slot: bool,
     /// What happened, for whoever has to understand a failure.
     pub(super) trace: Option<Vec<String>>,
     bounds: Bounds,
@@ -59,18 +67,23 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, present: bool, weather: Weather) -> Self {
-        let mut aws = Aws::new(present);
+        let mut key = grant(1, GrantState::Provisioning).assignment_key();
+        if weather.is_asynchronous {
+            key.target = account_access();
+        }
+        let mut aws = Aws::new(present, key.target.clone());
         aws.create_takes_over = weather.others;
         Self {
             rng: fastrand::Rng::with_seed(seed),
             now: at(0),
             aws,
-            record: AssignmentRecord::new(grant(1, GrantState::Provisioning).assignment_key()),
+            record: AssignmentRecord::new(key),
             grants: Vec::new(),
             weather,
             found_missing: false,
             was_removed: false,
             leased_until: at(0),
+            has_slot: true,
             trace: None,
             bounds: bounds(),
         }
@@ -155,7 +168,7 @@ impl World {
     /// holds it or it is to go, and as long as a late effect of Usher's own is possible.
     fn is_taken_for_own(&self) -> bool {
         let record = &self.record;
-        let window = self.bounds.settle_window();
+        let window = self.bounds.settle_window(&record.key.target);
         let late_effect_is_possible = record.recheck_at > record.last_create_at
             && record.recheck_at < record.last_create_at.map(|at| at + window + window);
         record.removal.is_some()
@@ -191,6 +204,7 @@ impl World {
         let mut run = Run::default();
         let mut record = self.record.clone();
         let mut grants = self.open_grants();
+        self.has_slot = true;
         for _ in 0..STEPS_PER_RUN_MAX {
             if self.weather.faulty && self.rng.u8(..12) == 0 {
                 self.interrupt(&mut run, &mut record, &mut grants)?;
@@ -225,6 +239,11 @@ impl World {
                         return Ok(());
                     }
                 }
+                Step::ReadRequest(write, id) => {
+                    self.audit_request(&id)?;
+                    self.read_request(write, &id, &mut run, &mut record);
+                }
+                Step::FindRequest(write) => self.find_request(write, &mut run, &mut record),
                 Step::Rest(changes) => {
                     self.note(|_| format!("rest {}", told(&changes)));
                     self.commit(&changes)?;
@@ -257,7 +276,9 @@ impl World {
         *record = self.record.clone();
         *grants = self.open_grants();
         if self.rng.bool() {
+            // Somebody else's claim, with a slot of its own.
             *run = Run::default();
+            self.has_slot = true;
         } else {
             run.carry_over(&before, record);
         }
@@ -267,7 +288,7 @@ impl World {
     fn read(&mut self, run: &mut Run, record: &mut AssignmentRecord) {
         let read = if self.weather.faulty && self.rng.u8(..6) == 0 {
             let kind = *self.rng.choice(REFUSALS.iter()).unwrap();
-            Err(Failure::new(kind, Operation::DescribeApplicationAssignment))
+            Err(Failure::new(kind, presence_operation(&record.key.target)))
         } else {
             Ok(self.aws.read(&mut self.rng, self.now, &self.bounds))
         };
@@ -289,7 +310,8 @@ impl World {
                     let pause = self.rng.i64(1..self.bounds.lease.as_secs());
                     let travel = self.rng.i64(0..self.bounds.attempt_timeout.as_secs());
                     let effect_at = self.now + SignedDuration::from_secs(pause + travel);
-                    self.aws.late.push((effect_at, write));
+                    self.aws
+                        .arrive(write, &mut self.rng, effect_at, &self.bounds);
                     self.leased_until = self.now + self.bounds.lease;
                     self.note(|_| format!("reconciler: paused, effect after {pause}+{travel}"));
                     return false;
@@ -298,7 +320,7 @@ impl World {
             }
         }
         let outcome = match self.weather.refuses.filter(|_| write == Write::Create) {
-            Some(kind) => Err(Failure::new(kind, operation_of(write))),
+            Some(kind) => Err(Failure::new(kind, write.operation(&record.key.target))),
             None => {
                 let faulty = self.weather.faulty;
                 let sent = self
@@ -319,6 +341,9 @@ impl World {
     /// Commits as the store does, after the auditor has looked.
     pub(super) fn commit(&mut self, changes: &Changes) -> Verdict {
         let before = self.record.standing;
+        if self.record.pending.is_some() && changes.record.pending.is_none() {
+            self.has_slot = false;
+        }
         for new in &changes.grants {
             let old = self.grants.iter().find(|old| old.id == new.id);
             audit_events(old, new, changes)?;

@@ -1,0 +1,124 @@
+//! What there is to give in accounts: accounts and permission sets.
+
+use jiff::Timestamp;
+
+use super::page_token::PageRequest;
+use super::targets::refuse_without_account_access;
+use super::{App, AppError, CallContext};
+use crate::directory::{AccountQuery, LookupError, PermissionSetQuery};
+use crate::domain::{Account, AccountId, Instance, PermissionSet, PermissionSetArn};
+use crate::identity_center::Dated;
+
+impl App {
+    /// One page of accounts sorted by id, with the next page's token and the age of the list.
+    ///
+    /// # Errors
+    /// `PageTokenInvalid`, AWS errors: only the management account and delegated administrators
+    /// may list the accounts.
+    pub async fn list_accounts(
+        &self,
+        context: &CallContext,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<(Vec<Account>, String, Timestamp), AppError> {
+        let place = self.page_tokens.open(&context.caller, page)?;
+        let after = place
+            .map(|place| AccountId::parse(&place))
+            .transpose()
+            .map_err(|_| AppError::PageTokenInvalid)?;
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let directory = &self.parts.directory;
+        if !name.is_empty() {
+            // A name that the list at hand lacks is looked for in a newer one.
+            let query = AccountQuery::Name(name.to_owned());
+            let found = directory.find_account(&query, max_age, call).await;
+            if let Err(LookupError::Aws(failure)) = found {
+                return Err(failure.into());
+            }
+        }
+        let listed = directory.accounts(max_age, call).await?;
+        let mut fitting = listed
+            .value
+            .iter()
+            .filter(|account| name.is_empty() || account.name == name)
+            .filter(|account| after.as_ref().is_none_or(|after| &account.id > after));
+        let rows: Vec<Account> = fitting.by_ref().take(page.size).cloned().collect();
+        let next_page_token = match (rows.last(), fitting.next()) {
+            (Some(last), Some(_)) => {
+                self.page_tokens
+                    .seal(&context.caller, page, last.id.as_str())?
+            }
+            _ => String::new(),
+        };
+        Ok((rows, next_page_token, listed.observed_at))
+    }
+
+    /// One page of permission sets sorted by ARN, with the next page's token and the age of the
+    /// oldest fact.
+    ///
+    /// # Errors
+    /// `AccountAccessNotOffered`, `PageTokenInvalid`, AWS errors.
+    pub async fn list_permission_sets(
+        &self,
+        context: &CallContext,
+        instance: &str,
+        name: &str,
+        page: &PageRequest,
+    ) -> Result<(Vec<PermissionSet>, String, Timestamp), AppError> {
+        let instance = &*self.instance(instance)?;
+        refuse_without_account_access(instance)?;
+        let place = self.page_tokens.open(&context.caller, page)?;
+        let after = place
+            .map(|place| PermissionSetArn::parse(&place))
+            .transpose()
+            .map_err(|_| AppError::PageTokenInvalid)?;
+        if !name.is_empty() {
+            let (rows, as_of) = self.permission_set_named(context, instance, name).await?;
+            return Ok((rows, String::new(), as_of));
+        }
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let directory = &self.parts.directory;
+        let listed = directory
+            .permission_set_arns(instance, max_age, call)
+            .await?;
+        let mut fitting = listed
+            .value
+            .iter()
+            .filter(|arn| after.as_ref().is_none_or(|after| *arn > after));
+        let wanted: Vec<PermissionSetArn> = fitting.by_ref().take(page.size).cloned().collect();
+        let next_page_token = match (wanted.last(), fitting.next()) {
+            (Some(last), Some(_)) => self
+                .page_tokens
+                .seal(&context.caller, page, last.as_str())?,
+            _ => String::new(),
+        };
+        let rows = directory
+            .describe_permission_sets(wanted, max_age, call)
+            .await?;
+        let oldest = rows.iter().map(|row| row.observed_at).min();
+        let as_of = oldest.unwrap_or(listed.observed_at).min(listed.observed_at);
+        let rows = rows.into_iter().map(|row| row.value).collect();
+        Ok((rows, next_page_token, as_of))
+    }
+
+    /// The set of exactly this name, if there is one. What is found by its id has another name.
+    async fn permission_set_named(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        name: &str,
+    ) -> Result<(Vec<PermissionSet>, Timestamp), AppError> {
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let query = PermissionSetQuery::IdOrName(name.to_owned());
+        let directory = &self.parts.directory;
+        let found = directory.find_permission_set(instance, &query, max_age, call);
+        match found.await {
+            Ok(Dated { value, observed_at }) if value.name == name => {
+                Ok((vec![value], observed_at))
+            }
+            Ok(Dated { observed_at, .. }) => Ok((Vec::new(), observed_at)),
+            Err(LookupError::NotFound { .. }) => Ok((Vec::new(), self.parts.clock.now())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

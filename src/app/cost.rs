@@ -1,0 +1,95 @@
+//! What making and removing an assignment costs, and whether it can be had in time.
+
+use std::time::Duration;
+
+use super::{App, AppError, CallContext};
+use crate::domain::{Instance, Operation, Target};
+
+/// Polls of a status list that a change of an account assignment usually takes: AWS works on it for
+/// a few seconds (aws-api.md §3c), one poll a second serves all changes of an instance.
+const STATUS_POLLS: u64 = 5;
+
+/// The operations that making an assignment costs: read, create, read; to an account also the polls
+/// while AWS works, and one that tells how it ended.
+pub(super) fn operations_of_making(target: &Target) -> Vec<(Operation, u64)> {
+    match target {
+        Target::Application(_) => vec![
+            (Operation::DescribeApplicationAssignment, 2),
+            (Operation::CreateApplicationAssignment, 1),
+        ],
+        Target::AccountAccess(_) => vec![
+            (Operation::ListAccountAssignments, 2),
+            (Operation::CreateAccountAssignment, 1),
+            (Operation::ListAccountAssignmentCreationStatus, STATUS_POLLS),
+            (Operation::DescribeAccountAssignmentCreationStatus, 1),
+        ],
+    }
+}
+
+/// The operations that removing an assignment costs.
+pub(super) fn operations_of_removing(target: &Target) -> Vec<(Operation, u64)> {
+    match target {
+        Target::Application(_) => vec![
+            (Operation::DeleteApplicationAssignment, 1),
+            (Operation::DescribeApplicationAssignment, 1),
+        ],
+        Target::AccountAccess(_) => vec![
+            (Operation::DeleteAccountAssignment, 1),
+            (Operation::ListAccountAssignmentDeletionStatus, STATUS_POLLS),
+            (Operation::DescribeAccountAssignmentDeletionStatus, 1),
+            (Operation::ListAccountAssignments, 1),
+        ],
+    }
+}
+
+/// The operations that a change costs beside those that all changes share: what many changes cost
+/// is this, as often as there are changes.
+fn operations_of_its_own(target: &Target) -> impl Iterator<Item = (Operation, u64)> {
+    let all = operations_of_making(target).into_iter();
+    all.filter(|(operation, _)| *operation != Operation::ListAccountAssignmentCreationStatus)
+}
+
+impl App {
+    /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
+    /// everything that is due already. AWS also works on a limited number of account assignments at
+    /// once; how long those ahead keep a new one waiting is told roughly, by the rate at which AWS
+    /// completes them (`AppConfig::account_changes_per_second`).
+    pub(super) async fn refuse_if_late(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        target: &Target,
+    ) -> Result<(), AppError> {
+        let remaining = context
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now());
+        if remaining.is_zero() {
+            return Err(AppError::DeadlineExceeded);
+        }
+        let now = self.parts.clock.now();
+        let due = self.parts.store.count_due(&instance.arn, now).await?;
+        let operations: Vec<_> = operations_of_its_own(target)
+            .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
+            .collect();
+        let budget = self.parts.port.estimate(&instance.arn, &operations);
+        let wait = budget.max(self.wait_for_others(target, due));
+        let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
+            .unwrap_or_default();
+        if wait > remaining.min(bound) {
+            return Err(AppError::BudgetExhausted {
+                retry_after: wait - remaining.min(bound),
+            });
+        }
+        Ok(())
+    }
+
+    /// How long so many changes of account assignments take AWS.
+    fn wait_for_others(&self, target: &Target, ahead: u64) -> Duration {
+        if !target.is_asynchronous() {
+            return Duration::ZERO;
+        }
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        let seconds = f64::from(ahead) / self.parts.config.account_changes_per_second;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}

@@ -1,0 +1,168 @@
+//! The accounts of the organization. They are listed as a whole, because organizations finds no
+//! account by its name; that list is dear, and so it may be older than other facts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lookup::{AccountQuery, Candidate, LookupError, NotFoundKind};
+use super::names::name_of_account;
+use super::{Directory, List};
+use crate::domain::{Account, Failure, Operation};
+use crate::identity_center::{Call, Dated, collect_pages};
+
+impl Directory {
+    /// All accounts of the organization, sorted by id. The list is at most
+    /// `DirectoryConfig::accounts_max_age_seconds` old, or `max_age` where that is less than what
+    /// holds for a caller who does not say.
+    ///
+    /// # Errors
+    /// What AWS fails with: only the management account and delegated administrators may ask.
+    pub async fn accounts(
+        &self,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Arc<Vec<Account>>>, Failure> {
+        self.accounts_at_most(self.age_of_accounts(max_age), call)
+            .await
+    }
+
+    /// One account, by id or by its exact name, case included. What the list at hand lacks is
+    /// looked for in one at most `DirectoryConfig::miss_max_age_seconds` old.
+    ///
+    /// # Errors
+    /// `NotFound`; `Ambiguous` with all ids for a name that several accounts have; what AWS fails
+    /// with.
+    pub async fn find_account(
+        &self,
+        query: &AccountQuery,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Account>, LookupError> {
+        let known = self.accounts(max_age, call).await?;
+        match pick(query, &known.value) {
+            Err(LookupError::NotFound { .. }) => {
+                let age = self.age_of_misses(max_age);
+                let newer = self.accounts_at_most(age, call).await?;
+                dated(pick(query, &newer.value)?, &newer)
+            }
+            found => dated(found?, &known),
+        }
+    }
+
+    async fn accounts_at_most(
+        &self,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<List<Account>>, Failure> {
+        let operation = Operation::ListAccounts;
+        let read = || {
+            let inner = Arc::clone(&self.inner);
+            async move {
+                let mut all = collect_pages(operation, async |page| {
+                    inner.port.accounts(page.as_ref(), call).await
+                })
+                .await?;
+                all.sort_by(|left, right| left.id.cmp(&right.id));
+                all.dedup_by(|left, right| left.id == right.id);
+                let now = inner.clock.now();
+                let names = all.iter().map(|account| name_of_account(account, now));
+                inner.names.remember(names).await;
+                Ok(Arc::new(all))
+            }
+        };
+        let facts = &self.inner.accounts;
+        facts.get(&(), max_age, call, operation, read).await
+    }
+
+    /// How old what changes rarely may be: a caller who asks for less than the default gets that.
+    pub(super) fn age_of_accounts(&self, max_age: Duration) -> Duration {
+        if max_age < self.default_max_age() {
+            max_age
+        } else {
+            self.inner.config.accounts_max_age()
+        }
+    }
+
+    /// How old a list may be that something is said to be missing from.
+    pub(super) fn age_of_misses(&self, max_age: Duration) -> Duration {
+        max_age.min(self.inner.config.miss_max_age())
+    }
+}
+
+fn dated(account: Account, list: &Dated<List<Account>>) -> Result<Dated<Account>, LookupError> {
+    Ok(Dated {
+        value: account,
+        observed_at: list.observed_at,
+    })
+}
+
+/// The one account that a query means.
+fn pick(query: &AccountQuery, accounts: &[Account]) -> Result<Account, LookupError> {
+    let fits = |account: &&Account| match query {
+        AccountQuery::Id(id) => account.id == *id,
+        AccountQuery::Name(name) => account.name == *name,
+    };
+    let query = match query {
+        AccountQuery::Id(id) => id.as_str(),
+        AccountQuery::Name(name) => name,
+    };
+    let fitting: Vec<&Account> = accounts.iter().filter(fits).collect();
+    match fitting.as_slice() {
+        [] => Err(LookupError::NotFound {
+            what: NotFoundKind::Account,
+            query: query.to_owned(),
+        }),
+        [only] => Ok((*only).clone()),
+        several => Err(LookupError::Ambiguous {
+            query: query.to_owned(),
+            candidates: several
+                .iter()
+                .map(|account| Candidate {
+                    kind: "account",
+                    id: account.id.to_string(),
+                    name: account.name.clone(),
+                })
+                .collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AccountId, AccountStatus};
+
+    fn account(id: &str, name: &str) -> Account {
+        Account {
+            id: AccountId::parse(id).unwrap(),
+            name: name.to_owned(),
+            email: String::new(),
+            status: AccountStatus::Active,
+        }
+    }
+
+    #[test]
+    fn a_name_of_several_accounts_is_answered_with_all_of_them() {
+        let accounts = [
+            account("111111111111", "production"),
+            account("222222222222", "sandbox"),
+            account("333333333333", "production"),
+        ];
+        let by_name = |name: &str| pick(&AccountQuery::Name(name.to_owned()), &accounts);
+        assert_eq!(by_name("sandbox"), Ok(accounts[1].clone()));
+        let by_id = pick(&AccountQuery::Id(accounts[2].id.clone()), &accounts);
+        assert_eq!(by_id, Ok(accounts[2].clone()));
+        for wrong in ["Sandbox", "sandbox ", ""] {
+            let answer = by_name(wrong);
+            assert!(
+                matches!(answer, Err(LookupError::NotFound { .. })),
+                "{wrong:?}"
+            );
+        }
+        let Err(LookupError::Ambiguous { candidates, .. }) = by_name("production") else {
+            panic!("two accounts have this name");
+        };
+        let ids: Vec<&str> = candidates.iter().map(|each| each.id.as_str()).collect();
+        assert_eq!(ids, ["111111111111", "333333333333"]);
+    }
+}

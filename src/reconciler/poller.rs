@@ -1,0 +1,194 @@
+//! The poller: one for the process. While asynchronous changes of an instance are under way, it
+//! reads AWS's list of them for each kind of change, and makes due what is no longer on it. What
+//! became of a change the worker asks that claims it then. It changes nothing in AWS.
+//!
+//! Each instance is polled by itself: one that is slow or failing never delays another.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Reconciler;
+use crate::domain::plan::Write;
+use crate::domain::{Failure, InstanceArn};
+use crate::identity_center::Call;
+use crate::store::StoreError;
+
+/// Why a look at an instance failed.
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Aws(#[from] Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a look at an instance found: whether anything is under way there.
+type Look = Result<bool, PollError>;
+
+/// The looks of one instance.
+#[derive(Debug, Default)]
+struct Looks {
+    is_running: bool,
+    /// Looks in a row that failed.
+    failures: u32,
+    /// When the next one is due; none: at once.
+    next_at: Option<Instant>,
+}
+
+/// The looks of all instances.
+struct Polling {
+    instances: HashMap<InstanceArn, Looks>,
+    running: JoinSet<Look>,
+    running_of: HashMap<Id, InstanceArn>,
+}
+
+impl Reconciler {
+    /// Polls until the token is cancelled. A look that runs then is dropped: nothing is lost.
+    pub(super) async fn poll_requests(&self, stop: &CancellationToken) {
+        let mut polling = Polling {
+            instances: HashMap::new(),
+            running: JoinSet::new(),
+            running_of: HashMap::new(),
+        };
+        while !stop.is_cancelled() {
+            let pause_until = self.start_looks(&mut polling);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.request_accepted.notified() => {
+                    polling.look_by(Instant::now() + self.config.status_poll());
+                }
+                () = sleep_until(pause_until) => {}
+                Some(done) = polling.running.join_next_with_id() => self.take_in(&mut polling, done),
+            }
+        }
+    }
+
+    /// Starts the looks that are due and says how long to sleep at most.
+    fn start_looks(&self, polling: &mut Polling) -> Instant {
+        let now = Instant::now();
+        let listed = self.instances.arns();
+        polling
+            .instances
+            .retain(|instance, looks| looks.is_running || listed.contains(instance));
+        let mut next = now + self.config.poll_interval();
+        for instance in listed {
+            let looks = polling.instances.entry(instance.clone()).or_default();
+            match looks.next_at {
+                _ if looks.is_running => {}
+                Some(at) if at > now => next = next.min(at),
+                _ => {
+                    looks.is_running = true;
+                    let (this, of) = (self.clone(), instance.clone());
+                    let look = polling
+                        .running
+                        .spawn(async move { this.look_at(&of).await });
+                    polling.running_of.insert(look.id(), instance);
+                }
+            }
+        }
+        next
+    }
+
+    fn take_in(&self, polling: &mut Polling, done: Result<(Id, Look), JoinError>) {
+        let (id, look) = match done {
+            Ok((id, look)) => (id, Some(look)),
+            Err(error) => {
+                tracing::error!(error = %error, "a look at AWS's asynchronous changes ended abnormally");
+                (error.id(), None)
+            }
+        };
+        let Some(instance) = polling.running_of.remove(&id) else {
+            return;
+        };
+        let looks = polling.instances.entry(instance.clone()).or_default();
+        looks.is_running = false;
+        let pause = match look {
+            Some(Ok(is_under_way)) => {
+                looks.failures = 0;
+                if is_under_way {
+                    self.config.status_poll()
+                } else {
+                    self.config.poll_interval()
+                }
+            }
+            Some(Err(error)) => {
+                tracing::warn!(
+                    error = %error,
+                    instance.arn = %instance,
+                    "AWS's asynchronous changes cannot be read; they are read one by one meanwhile"
+                );
+                looks.failures = looks.failures.saturating_add(1);
+                self.pause_after(looks.failures)
+            }
+            None => {
+                looks.failures = looks.failures.saturating_add(1);
+                self.pause_after(looks.failures)
+            }
+        };
+        looks.next_at = Some(Instant::now() + pause);
+    }
+
+    /// The pause after so many failures in a row: it doubles up to the longest one.
+    fn pause_after(&self, failures: u32) -> Duration {
+        let longest = Duration::try_from(self.bounds.backoff_max).unwrap_or(Duration::MAX);
+        let first = self.config.status_poll();
+        first
+            .saturating_mul(2_u32.saturating_pow(failures))
+            .min(longest.max(first))
+    }
+
+    async fn look_at(&self, instance: &InstanceArn) -> Look {
+        // The records first: what has an id by now is on a list that is read after it, unless it
+        // is no longer under way.
+        let pending = self.store.pending_requests(instance).await?;
+        let mut is_under_way = false;
+        for write in Write::ALL {
+            let asked: Vec<_> = pending
+                .iter()
+                .filter(|(_, change)| change.write == write)
+                .filter_map(|(key, change)| Some((key, change.request_id.as_ref()?)))
+                .collect();
+            if asked.is_empty() {
+                continue;
+            }
+            is_under_way = true;
+            let listed = self
+                .port
+                .requests_in_progress(instance, write, self.call_of_a_look())
+                .await?;
+            let listed: BTreeSet<_> = listed.iter().collect();
+            let ended: Vec<_> = asked
+                .into_iter()
+                .filter(|(_, id)| !listed.contains(id))
+                .map(|(key, _)| key.clone())
+                .collect();
+            if !ended.is_empty() {
+                self.store.make_due(&ended, self.clock.now()).await?;
+            }
+        }
+        Ok(is_under_way)
+    }
+
+    /// A look has as long as a claim: with retries and the wait for the budget.
+    fn call_of_a_look(&self) -> Call {
+        let longest = Duration::try_from(self.bounds.lease).unwrap_or_default();
+        Call {
+            deadline: Instant::now() + longest,
+        }
+    }
+}
+
+impl Polling {
+    /// Looks no later than this at every instance that nothing was under way of.
+    fn look_by(&mut self, latest: Instant) {
+        for looks in self.instances.values_mut() {
+            if looks.failures == 0 {
+                looks.next_at = looks.next_at.map(|at| at.min(latest));
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! One history: calls under faults, death at a point, a start on what is left, more calls, quiet,
+//! judgement.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Row as _};
+use usher::grpc::pb::GrantState;
+use usher::simulator::{Settings, Simulator, SimulatorOptions};
+
+use super::common::asked::{Wish, epoch_seconds};
+use super::common::checker::Evidence;
+use super::common::child::{Place, Server, was_killed};
+use super::common::faults::faults;
+use super::common::load::Load;
+use super::common::{TokenChannel, all_grants, connect};
+use super::world::{Setting, setting};
+
+/// New calls of a wave.
+const CALLS: usize = 10;
+/// A point that this load does not reach in this time is not reached.
+const REACHED_WITHIN: Duration = Duration::from_secs(60);
+/// How long everything may take to settle: retries, second looks and this slow machine together.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Ends are acted on within this time while somebody works: the longest pause, a lease, a few
+/// attempts that time out, and this slow machine.
+const END_BOUND: Duration = Duration::from_secs(15);
+/// A write leaves at most so long after what it was decided by changed: an attempt's time, and as
+/// much from a call's arrival to its commit.
+const LATENESS: Duration = Duration::from_secs(2);
+
+/// What one history shows.
+pub(crate) struct Outcome {
+    /// From the start after the crash to the first work.
+    pub(crate) recovery: Duration,
+    /// The checker's summary.
+    pub(crate) summary: String,
+}
+
+/// A history under way.
+pub(crate) struct Run {
+    pub(crate) simulator: Simulator,
+    pub(crate) place: Place,
+    pub(crate) load: Load,
+    pub(crate) setting: Setting,
+    pub(crate) outages: Vec<(f64, f64)>,
+    what: String,
+}
+
+impl Run {
+    pub(crate) async fn begin(what: String, seed: u64, settings: Settings) -> Self {
+        let options = SimulatorOptions {
+            settings: Settings { seed, ..settings },
+            ..SimulatorOptions::default()
+        };
+        let setting = setting();
+        let simulator = Simulator::start(setting.world.clone(), options).await;
+        let simulator = simulator.expect("a simulator");
+        Self {
+            place: Place::new(simulator.endpoint_url()),
+            simulator,
+            load: Load::new(seed, setting.goals.clone()),
+            setting,
+            outages: Vec::new(),
+            what,
+        }
+    }
+
+    pub(crate) async fn connect(&self, server: &Server) -> TokenChannel {
+        connect(server.address, &self.place.data(), "tester").await
+    }
+
+    /// Serves until the process dies at the point.
+    async fn die_at(&mut self, point: &str, count: u64) {
+        let argument = format!("--crash-at={point}:{count}");
+        let ended = match self.place.begin(&[&argument]).await {
+            Err(ended) => ended,
+            Ok(mut server) => {
+                self.serve_to_death(&mut server, &argument).await;
+                server.ended().expect("its end was seen")
+            }
+        };
+        let told = self.place.last_log_lines();
+        assert!(was_killed(ended), "{}: {ended:?}: {told}", self.what);
+    }
+
+    /// Serves, and is killed from outside while claims stand: what opening has to clear.
+    async fn leave_leases(&mut self) {
+        let mut server = self.place.serve().await;
+        let channel = self.connect(&server).await;
+        let began_at = epoch_seconds();
+        let calls = self.load.wave(CALLS);
+        let sending = self.load.send(calls, &channel);
+        let store = self.place.data().join("usher.sqlite3");
+        super::common::until("a claim", || async {
+            let claims = rows(
+                &store,
+                "SELECT target, principal_id FROM assignments WHERE lease_holder IS NOT NULL",
+            );
+            if claims.await.is_empty() {
+                Err("none stands".to_owned())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        server.kill();
+        self.outages.push((began_at, epoch_seconds()));
+        self.load.keep_answers(sending).await;
+    }
+
+    async fn serve_to_death(&mut self, server: &mut Server, argument: &str) {
+        // It may die before, at or after any step here.
+        let Ok(channel) =
+            super::common::try_connect(server.address, &self.place.data(), "tester").await
+        else {
+            server.end_within(REACHED_WITHIN).await;
+            return;
+        };
+        let began = Instant::now();
+        while server.ended().is_none() {
+            assert!(
+                began.elapsed() < REACHED_WITHIN,
+                "{argument} is not reached: {}",
+                self.place.last_log_lines()
+            );
+            let mut calls = self.load.wave(CALLS);
+            // Given once and then taken away in every wave: most times it is gone already, which is
+            // remembered too.
+            let wish = match self.load.asked.is_empty() {
+                true => Wish::Give { duration: None },
+                false => Wish::EndAssignment,
+            };
+            let mut call = self.load.call(self.setting.taken.clone(), wish, true);
+            call.number += CALLS;
+            calls.push(call);
+            let sending = self.load.send(calls, &channel);
+            self.load.keep_answers(sending).await;
+        }
+    }
+
+    /// Starts it on what is left and waits until it works.
+    async fn recover(&mut self, died_at: f64) -> (Server, Duration) {
+        let began = Instant::now();
+        let seen = self.simulator.calls().len();
+        let server = self.place.serve().await;
+        let channel = self.connect(&server).await;
+        let probe = self.setting.probe.clone();
+        let call = self
+            .load
+            .call(probe.clone(), Wish::Give { duration: None }, true);
+        let sending = self.load.send(vec![call], &channel);
+        let look = || async {
+            let calls = self.simulator.calls();
+            let works = calls.iter().skip(seen).any(|call| {
+                let of = call.input.get("PrincipalId").and_then(|id| id.as_str());
+                call.operation.contains("Assignment") && of == Some(&probe.key.principal_id)
+            });
+            works.then_some(()).ok_or_else(|| "no work".to_owned())
+        };
+        super::common::until("the first work after the start", look).await;
+        let recovery = began.elapsed();
+        self.outages.push((died_at, epoch_seconds()));
+        self.load.keep_answers(sending).await;
+        (server, recovery)
+    }
+
+    /// Waits until nothing is under way and nothing is to be looked at again, ends the process in
+    /// order, and has the history judged.
+    pub(crate) async fn settle_and_judge(&mut self, mut server: Server) -> String {
+        let channel = self.connect(&server).await;
+        let all = self.load.answer_all(&channel).await;
+        assert!(all, "{}: {}", self.what, self.place.last_log_lines());
+        let began = Instant::now();
+        loop {
+            let moving = self.under_way(&channel).await;
+            if moving.is_empty() {
+                break;
+            }
+            assert!(
+                began.elapsed() < SETTLE_TIME_MAX,
+                "{}: not settled: {moving:#?}\n{}",
+                self.what,
+                self.place.last_log_lines()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        drop(channel);
+        server.signal("TERM");
+        let ended = server.end_within(Duration::from_secs(20)).await;
+        assert!(ended.is_some(), "{}: it does not end", self.what);
+        self.judge()
+    }
+
+    fn judge(&self) -> String {
+        let evidence = Evidence {
+            simulator: &self.simulator,
+            data: self.place.data(),
+            journal: &self.load.journal,
+            standing: self.setting.standing.clone(),
+            end_bound: END_BOUND,
+            lateness: LATENESS,
+            outages: self.outages.clone(),
+        };
+        evidence.check(&self.what)
+    }
+
+    /// Grants on their way, and assignments that somebody will look at again.
+    async fn under_way(&self, channel: &TokenChannel) -> Vec<String> {
+        let grants = all_grants(channel).await;
+        let now = jiff::Timestamp::now().as_second();
+        let moving = grants.into_iter().filter(|grant| match grant.state() {
+            GrantState::Provisioning | GrantState::Revoking => true,
+            GrantState::Active => grant.end_time.is_some_and(|end| end.seconds < now + 2),
+            _ => false,
+        });
+        let moving: Vec<String> = moving.map(|grant| format!("{grant:?}")).collect();
+        if !moving.is_empty() {
+            return moving;
+        }
+        due(&self.place.data().join("usher.sqlite3")).await
+    }
+}
+
+/// Assignments of a store that somebody will look at again.
+pub(crate) async fn due(store: &Path) -> Vec<String> {
+    let due = "SELECT target, principal_id FROM assignments \
+         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL";
+    rows(store, due).await
+}
+
+async fn rows(store: &Path, question: &'static str) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut store = SqliteConnection::connect_with(&options)
+        .await
+        .expect("the store");
+    let rows = sqlx::query(question).fetch_all(&mut store).await;
+    let rows = rows.expect("rows");
+    let rows = rows.iter().map(|row| {
+        let (target, principal): (String, String) = (row.get(0), row.get(1));
+        format!("{principal} on {target}")
+    });
+    rows.collect()
+}
+
+/// The whole history of one crash.
+pub(crate) async fn crash(point: &str, count: u64, seed: u64) -> Outcome {
+    let settings = Settings {
+        latency_milliseconds: 4,
+        jitter_milliseconds: 12,
+        visibility_milliseconds: 60,
+        ..Settings::unlimited()
+    };
+    let what = format!("{point}:{count} seed {seed}");
+    let mut run = Run::begin(what, seed, settings).await;
+    for fault in faults(&mut run.load.rng) {
+        run.simulator.add_fault(fault);
+    }
+    if point.starts_with("store.clear_leases.") {
+        run.leave_leases().await;
+    }
+    run.die_at(point, count).await;
+    let died_at = epoch_seconds();
+    let (server, recovery) = run.recover(died_at).await;
+    let channel = run.connect(&server).await;
+    let calls = run.load.wave(CALLS);
+    let sending = run.load.send(calls, &channel);
+    run.load.keep_answers(sending).await;
+    run.simulator.clear_faults();
+    drop(channel);
+    let summary = run.settle_and_judge(server).await;
+    Outcome { recovery, summary }
+}
