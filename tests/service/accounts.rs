@@ -10,7 +10,7 @@ use usher::simulator::{
     AccountAssignment, EnabledStatus, Fault, FaultAction, Settings, User, World,
 };
 
-use super::common::{Begin, TestService, revoke_of, user};
+use super::common::{Begin, TestService, revoke_of, until, user};
 
 const ACCOUNT: &str = "222233334444";
 /// As AWS limits it, and as the configuration says.
@@ -78,17 +78,19 @@ async fn an_account_grant_is_made_and_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_under_way_is_told_and_outlives_a_restart() {
-    let mut service = service(1500).await;
-    let shortly = Duration::from_millis(400);
+    let mut service = service(5000).await;
+    let shortly = Duration::from_secs(2);
     let grant = service
         .assign_within(assign_to("bilal.khan"), shortly)
         .await;
-    assert_eq!(grant.state(), GrantState::Provisioning);
-    let waiting = grant
-        .waiting_for
-        .clone()
-        .expect("it says for what it waits");
-    assert_eq!(waiting.kind(), WaitingKind::AwsPropagation, "{waiting:#?}");
+    until("AWS to be at it", || async {
+        let waiting = service.grant(&grant.id).await.waiting_for;
+        match waiting {
+            Some(waiting) if waiting.kind() == WaitingKind::AwsPropagation => Ok(()),
+            other => Err(format!("{other:#?}")),
+        }
+    })
+    .await;
     service.restart().await;
     service.until_state(&grant.id, GrantState::Active).await;
     assert_eq!(service.calls("CreateAccountAssignment").len(), 1);
@@ -205,7 +207,7 @@ async fn fifty_at_once_come_and_go_and_never_more_than_ten_are_outstanding() {
         assert_eq!(rows(&service, &grant).len(), 1);
     }
     for grant in &grants {
-        let shortly = Duration::from_millis(300);
+        let shortly = Duration::from_secs(1);
         service.revoke_within(revoke_of(&grant.id), shortly).await;
     }
     for grant in &grants {
