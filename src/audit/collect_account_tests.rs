@@ -141,6 +141,7 @@ async fn suspended_and_unlisted_accounts_are_pointed_at() {
     // Of another organization's instance nobody can say that.
     let mut foreign = organization_instance();
     foreign.management_account_id = Some(account_id(55));
+    port.world().log.clear();
     let request = request_about(vec![foreign], View::Access, Scope::default());
     let collection = collect_with(&port, &request).await;
     let findings: Vec<String> = rows(&collection)
