@@ -81,22 +81,25 @@ async fn reads_of_the_account_side_say_what_the_world_holds() {
     assert_eq!(described.description, "Look and do not touch");
 
     let accounts = port.accounts_with_permission_set(set, None, call()).await;
-    assert_eq!(accounts.unwrap().items, [in_production.account.clone()]);
+    assert_eq!(
+        accounts.unwrap().items,
+        std::slice::from_ref(&in_production.account)
+    );
     let sets = port
         .permission_sets_in_account(arn, &in_production.account, None, call())
         .await;
-    assert_eq!(sets.unwrap().items, [set.clone()]);
+    assert_eq!(sets.unwrap().items, std::slice::from_ref(set));
     let rows = port.account_assignments(&in_production, None, call()).await;
     let analysts = group(&bench.simulator, "analysts");
     let expected = DirectAssignment {
         target: Target::AccountAccess(in_production.clone()),
         principal: analysts.clone(),
     };
-    assert_eq!(rows.unwrap().items, [expected.clone()]);
+    assert_eq!(rows.unwrap().items, std::slice::from_ref(&expected));
     let rows = port
         .account_assignments_for_principal(arn, &analysts, None, call())
         .await;
-    assert_eq!(rows.unwrap().items, [expected.clone()]);
+    assert_eq!(rows.unwrap().items, std::slice::from_ref(&expected));
     assert_eq!(
         port.assignment_is_present(&expected, call()).await,
         Ok(true)
