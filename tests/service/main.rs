@@ -8,6 +8,7 @@
 mod common;
 mod deadlines;
 mod faults;
+mod instances;
 mod operations;
 mod refusals;
 mod repeats;
