@@ -1,13 +1,13 @@
 //! What reports about a part of an instance ask, and that they ask no more.
 
-use super::super::super::{ApplicationScope, Assignee};
+use super::super::super::Assignee;
 use super::*;
 
 #[tokio::test]
 async fn one_application_is_read_alone_and_small_ones_without_listing() {
     let port = FakePort::new(small_world);
     let scope = Scope {
-        application: Some(ApplicationScope::Arn(arn(1))),
+        target: Some(TargetScope::Application(arn(1))),
         ..Scope::default()
     };
     let collection = collect(&port, View::Access, scope).await;
@@ -30,7 +30,7 @@ async fn one_application_is_read_alone_and_small_ones_without_listing() {
 async fn of_one_open_application_everybody_is_listed() {
     let port = FakePort::new(small_world);
     let scope = Scope {
-        application: Some(known(application(2))),
+        target: Some(known(application(2))),
         ..Scope::default()
     };
     let collection = collect(&port, View::Access, scope).await;
@@ -46,7 +46,7 @@ async fn of_one_open_application_everybody_is_listed() {
 async fn an_application_that_is_gone_is_missing() {
     let port = FakePort::new(small_world);
     let scope = Scope {
-        application: Some(ApplicationScope::Arn(arn(77))),
+        target: Some(TargetScope::Application(arn(77))),
         ..Scope::default()
     };
     let collection = collect(&port, View::Access, scope).await;
@@ -106,7 +106,7 @@ async fn of_one_group_only_its_members_are_read() {
     let port = FakePort::new(small_world);
     let scope = Scope {
         principal: Some(the_group(1)),
-        application: Some(ApplicationScope::Arn(arn(2))),
+        target: Some(TargetScope::Application(arn(2))),
     };
     let collection = collect(&port, View::Access, scope).await;
     let world = port.world();

@@ -2,21 +2,25 @@
 
 use super::super::fake::{FakePort, World};
 use super::super::fixtures::*;
-use super::super::{Holdings, Plan, Rows, Scope};
+use super::super::{Holdings, PlanPart, ReportRequest, Rows, Scope};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{AssignmentRequired, PrincipalStatus};
 
 use AssignmentRequired::{No, Unknown, Yes};
 
+#[path = "collect_account_tests.rs"]
+mod account_access;
 #[path = "collect_scope_tests.rs"]
 mod scoped;
 
 async fn collect_with(port: &FakePort, request: &ReportRequest) -> Collection {
-    let plan = Plan::new(request.view, &request.scope.for_plan(), &request.known);
+    let question = request.questions().next().unwrap();
+    let plan = PlanPart::of_instance(request.view, &question.for_plan(), question.known);
     let meter = Meter::new(&plan);
-    let config = AuditConfig::default();
-    let collection = Collector::new(port, request, &Clock::system(), &config, &meter)
+    let (clock, config) = (Clock::system(), AuditConfig::default());
+    let accounts = Accounts::new(port, &clock, &config, &meter);
+    let collection = Collector::new(port, question, &accounts, &clock, &config, &meter)
         .collect()
         .await;
     let asked: u64 = collection.operations.iter().map(|(_, count)| count).sum();
@@ -203,7 +207,7 @@ async fn one_denied_application_is_named_and_the_rest_is_right() {
             "2 user3 ENABLED GROUP group 1 assignment_configuration_unknown",
         ]
     );
-    assert_eq!(collection.counts, super::super::KnownCounts::default());
+    assert_eq!(collection.counts, KnownCounts::default());
 }
 
 #[tokio::test]

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::collection::Collection;
 use super::gather::Gathered;
-use super::{ReportRequest, Scope};
+use super::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScope};
 use crate::domain::report::{Format, View};
 use crate::domain::{
-    AccountId, Application, ApplicationArn, ApplicationStatus, AssignmentRequired, Group,
-    IdentityStoreId, Instance, InstanceArn, InstanceKind, PrincipalId, PrincipalKind, PrincipalRef,
-    PrincipalStatus, User,
+    Account, AccountAccess, AccountId, AccountStatus, Application, ApplicationArn,
+    ApplicationStatus, AssignmentRequired, Group, IdentityStoreId, Instance, InstanceArn,
+    InstanceKind, PermissionSet, PermissionSetArn, PrincipalId, PrincipalKind, PrincipalRef,
+    PrincipalStatus, Target, User,
 };
 use crate::identity_center::Dated;
 
@@ -25,6 +26,70 @@ pub(super) fn instance() -> Instance {
         management_account_id: None,
         called_from: None,
     }
+}
+
+/// The organization's instance, called from the account that manages the organization.
+pub(super) fn organization_instance() -> Instance {
+    Instance {
+        kind: InstanceKind::Organization,
+        management_account_id: Some(account_id(1)),
+        called_from: Some(account_id(1)),
+        ..instance()
+    }
+}
+
+/// Another instance, with an identity store of its own.
+pub(super) fn other_instance(number: u32) -> Instance {
+    Instance {
+        arn: InstanceArn::parse(&format!("arn:aws:sso:::instance/ssoins-{number:016}")).unwrap(),
+        identity_store_id: IdentityStoreId::parse(&format!("d-{number:010}")).unwrap(),
+        owner_account_id: Some(account_id(number)),
+        ..instance()
+    }
+}
+
+pub(super) fn account_id(number: u32) -> AccountId {
+    AccountId::parse(&format!("{number:012}")).unwrap()
+}
+
+pub(super) fn account(number: u32) -> Account {
+    Account {
+        id: account_id(number),
+        name: format!("account {number}"),
+        email: String::new(),
+        status: AccountStatus::Active,
+    }
+}
+
+pub(super) fn set_arn(number: u32) -> PermissionSetArn {
+    PermissionSetArn::parse(&format!(
+        "arn:aws:sso:::permissionSet/ssoins-1234567890abcdef/ps-{number:016}"
+    ))
+    .unwrap()
+}
+
+pub(super) fn permission_set(number: u32) -> PermissionSet {
+    PermissionSet {
+        arn: set_arn(number),
+        name: format!("set {number}"),
+        description: String::new(),
+        session_duration: String::new(),
+    }
+}
+
+pub(super) fn access(account: u32, set: u32) -> AccountAccess {
+    AccountAccess {
+        account: account_id(account),
+        permission_set: set_arn(set),
+    }
+}
+
+pub(super) fn one_access(account: u32, set: u32) -> TargetScope {
+    TargetScope::AccountAccess(Box::new(AccessScope {
+        access: access(account, set),
+        account: None,
+        permission_set: None,
+    }))
 }
 
 pub(super) fn arn(number: u32) -> ApplicationArn {
@@ -61,6 +126,7 @@ pub(super) fn user(number: u32) -> User {
         display_name: format!("User {number}"),
         email: format!("user{number}@example.com"),
         status: PrincipalStatus::Enabled,
+        external_ids: Vec::new(),
     }
 }
 
@@ -87,18 +153,27 @@ pub(super) fn the_group(number: u32) -> PrincipalRef {
 }
 
 pub(super) fn request(view: View, scope: Scope) -> ReportRequest {
+    request_about(vec![instance()], view, scope)
+}
+
+pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) -> ReportRequest {
     ReportRequest {
-        instance: instance(),
+        instances: (instances.into_iter())
+            .map(|instance| InstanceToRead {
+                instance,
+                known: super::KnownCounts::default(),
+            })
+            .collect(),
+        unreachable: Vec::new(),
         view,
         format: Format::Rows,
         scope,
-        known: super::KnownCounts::default(),
         validate_only: false,
     }
 }
 
-pub(super) fn known(application: Application) -> super::ApplicationScope {
-    super::ApplicationScope::Known(Box::new(Dated {
+pub(super) fn known(application: Application) -> TargetScope {
+    TargetScope::KnownApplication(Box::new(Dated {
         value: application,
         observed_at: Timestamp::UNIX_EPOCH,
     }))
@@ -108,7 +183,7 @@ pub(super) fn known(application: Application) -> super::ApplicationScope {
 pub(super) fn collection(fill: impl FnOnce(&mut Gathered)) -> Collection {
     let mut gathered = Gathered::default();
     fill(&mut gathered);
-    gathered.finish(instance())
+    gathered.finish(instance(), None)
 }
 
 /// An application with its assignees, as they would be gathered.
@@ -122,6 +197,6 @@ pub(super) fn gather_application(
     gathered.application(application);
     gathered.required(&arn, required);
     for principal in assigned {
-        gathered.assigned(&arn, principal.clone());
+        gathered.assigned(&Target::Application(arn.clone()), principal.clone());
     }
 }

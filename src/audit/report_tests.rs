@@ -5,7 +5,7 @@ use super::super::gather::Gathered;
 use super::super::holdings::StoreFacts;
 use super::*;
 use crate::domain::grant::tests::grant;
-use crate::domain::{Application, GrantState, Target, User};
+use crate::domain::{Application, ApplicationStatus, AssignmentRequired, GrantState, Target, User};
 
 use AssignmentRequired::{No, Unknown, Yes};
 

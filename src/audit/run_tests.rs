@@ -1,12 +1,13 @@
 //! A report from the question to the summary, part by part.
 
-use crate::clock::Clock;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use super::fake::FakePort;
-use super::fixtures::{arn, request, the_group, the_user};
+use super::super::fake::FakePort;
+use super::super::fixtures::{arn, request, the_group, the_user};
+use super::super::{Completeness, Scope, Summary};
 use super::*;
-use crate::domain::{AssignmentRequired, ErrorKind};
+use crate::domain::report::{Batch, COLUMNS, Finding, Format, Row};
+use crate::domain::{AssignmentRequired, ErrorKind, Operation};
 
 fn port() -> Arc<FakePort> {
     Arc::new(FakePort::new(|world| {
@@ -73,7 +74,7 @@ async fn a_report_begins_with_its_plan_and_ends_with_its_summary() {
     assert_eq!(progress.unwrap().operations_planned, used);
     let rows: Vec<&Row> = (parts.iter())
         .flat_map(|part| match part {
-            Part::Rows(rows) => rows.as_slice(),
+            Part::Rows(Batch::Assigned(rows)) => rows.as_slice(),
             _ => &[],
         })
         .collect();

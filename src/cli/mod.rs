@@ -42,7 +42,7 @@ enum Command {
     /// Prints a development token for a server started with --dev
     Token(token::TokenArgs),
     /// Serves a simulated AWS on loopback, for tests and trials
-    Simulate(SimulateArgs),
+    Simulate(Box<SimulateArgs>),
 }
 
 /// What a command ends with when it did not succeed: a sentence for the person.
@@ -72,7 +72,7 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(&args),
-        Command::Simulate(args) => simulate(args).await,
+        Command::Simulate(args) => simulate(*args).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::lookup::{AccountQuery, Candidate, LookupError, NotFoundKind};
 use super::names::name_of_account;
 use super::{Directory, List};
-use crate::domain::{Account, Failure, Operation};
+use crate::domain::{Account, ErrorKind, Failure, Operation};
 use crate::identity_center::{Call, Dated, collect_pages};
 
 impl Directory {
@@ -58,10 +58,15 @@ impl Directory {
         let read = || {
             let inner = Arc::clone(&self.inner);
             async move {
-                let mut all = collect_pages(operation, async |page| {
+                let all = collect_pages(operation, async |page| {
                     inner.port.accounts(page.as_ref(), call).await
                 })
-                .await?;
+                .await;
+                let mut all = match all {
+                    // Without an organization there are none to list.
+                    Err(failure) if failure.kind == ErrorKind::NotFound => Vec::new(),
+                    all => all?,
+                };
                 all.sort_by(|left, right| left.id.cmp(&right.id));
                 all.dedup_by(|left, right| left.id == right.id);
                 let now = inner.clock.now();

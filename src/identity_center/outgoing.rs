@@ -85,7 +85,9 @@ mod tests {
         let form = |body: &'static str| operation_of(&HttpRequest::new(SdkBody::from(body)));
         let known = Some(Operation::GetCallerIdentity);
         assert_eq!(form("Action=GetCallerIdentity&Version=2011-06-15"), known);
-        assert_eq!(form("Action=AssumeRole&Version=2011-06-15"), None);
+        let known = Some(Operation::AssumeRole);
+        assert_eq!(form("Action=AssumeRole&Version=2011-06-15"), known);
+        assert_eq!(form("Action=GetSessionToken&Version=2011-06-15"), None);
         assert_eq!(form("Action=ListInstances"), None);
     }
 

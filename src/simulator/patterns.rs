@@ -158,8 +158,6 @@ shapes! {
         r"([0-9a-f]{10}-|)[A-Fa-f0-9]{8}-[A-Fa-f0-9]{4}-[A-Fa-f0-9]{4}-[A-Fa-f0-9]{4}-",
         r"[A-Fa-f0-9]{12}");
     ORGANIZATION_ID = 3..=34, r"o-[a-z0-9]{10,32}";
-    /// `[\\s\\S]*` in the model.
-    ORGANIZATIONS_TOKEN = 0..=100_000, r"[\s\S]*";
     /// ServicePrincipal of organizations.
     SERVICE_PRINCIPAL = 1..=128, r"[\w+=,.@\-]*";
     /// RoleArn of sts, as a world and AssumeRole must give it.
@@ -211,6 +209,8 @@ pub(super) static PROVISIONING_STATUS: Shape = Shape::new(
         "LATEST_PERMISSION_SET_NOT_PROVISIONED",
     ]),
 );
+/// NextToken of organizations: any text.
+pub(super) static ORGANIZATIONS_TOKEN: Shape = Shape::new(0, 100_000, Form::Any);
 /// A string without constraint.
 pub(super) static ANY: Shape = Shape::new(0, usize::MAX, Form::Any);
 

@@ -6,11 +6,12 @@ use usher::clock::Clock;
 
 use tokio::sync::mpsc;
 use usher::audit::{
-    self, AuditConfig, Header, KnownCounts, Part, ReportRequest, RunError, Scope, Summary,
+    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, RunError, Scope,
+    Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
-use usher::domain::Instance;
-use usher::domain::report::{Format, Row, View};
+use usher::domain::report::{Batch, Format, Row, View};
+use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
     AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
@@ -87,7 +88,7 @@ impl Bench {
     }
 
     /// Takes the first part of a report and hangs up; answers how the report ended.
-    pub(crate) async fn hang_up(&self) -> Result<KnownCounts, RunError> {
+    pub(crate) async fn hang_up(&self) -> Result<Vec<(InstanceArn, KnownCounts)>, RunError> {
         let request = self.request(View::Access, Format::Csv, Scope::default());
         let (sink, mut parts) = mpsc::channel(1);
         let port = Arc::clone(&self.port);
@@ -109,11 +110,14 @@ impl Bench {
 
     fn request(&self, view: View, format: Format, scope: Scope) -> ReportRequest {
         ReportRequest {
-            instance: self.instance.clone(),
+            instances: vec![InstanceToRead {
+                instance: self.instance.clone(),
+                known: KnownCounts::default(),
+            }],
+            unreachable: Vec::new(),
             view,
             format,
             scope,
-            known: KnownCounts::default(),
             validate_only: false,
         }
     }
@@ -146,7 +150,8 @@ impl Bench {
         while let Some(part) = parts.recv().await {
             match part {
                 Part::Header(found) => header = Some(found),
-                Part::Rows(found) => rows.extend(found),
+                Part::Rows(Batch::Assigned(found)) => rows.extend(found),
+                Part::Rows(other) => panic!("rows of another view: {other:?}"),
                 Part::Text(found) => text.push_str(&found),
                 Part::Progress(_) => {}
                 Part::Summary(found) => summary = Some(*found),

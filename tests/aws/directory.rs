@@ -21,7 +21,7 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) struct Desk {
     pub(crate) bench: Bench,
     pub(crate) directory: Directory,
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     _data: TempDir,
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn desk() -> Desk {
     }
 }
 
-fn directory(bench: &Bench, store: &Arc<dyn Store>) -> Directory {
+pub(crate) fn directory(bench: &Bench, store: &Arc<dyn Store>) -> Directory {
     let config = DirectoryConfig::default();
     Directory::new(
         Arc::clone(&bench.port) as _,

@@ -67,9 +67,12 @@ async fn every_instance_is_found_once_and_one_missing_role_is_named() {
 
     // A second look signs in nowhere it has signed in before, and sees what changed.
     company.simulator.clear_calls();
-    company
-        .simulator
-        .edit_world(|world| world.instances[0].status = InstanceStatus::DeleteInProgress);
+    company.simulator.edit_world(|world| {
+        let mut instances = world.instances.iter_mut();
+        let owner = company.account(0);
+        let found = instances.find(|row| row.owner_account_id == owner);
+        found.unwrap().status = InstanceStatus::DeleteInProgress;
+    });
     let again = discoverer.discover(call()).await.unwrap();
     assert_eq!(calls_of(&company.simulator, "AssumeRole"), 2);
     assert_eq!(again.instances.len(), 2);

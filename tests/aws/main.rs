@@ -6,6 +6,9 @@
     reason = "a panic is how a test, and what only tests call, says no"
 )]
 
+mod account_faults;
+mod accounts;
+mod accounts_directory;
 mod ambient;
 mod answers;
 mod budget;

@@ -65,10 +65,11 @@ async fn a_session_is_renewed_before_it_ends() {
         .filter(|call| call.operation == "AssumeRole")
         .map(|call| call.time_seconds)
         .collect();
-    // Renewed by half of the two seconds before the end at the latest; and not for each call.
+    // Renewed one to two seconds before the end, which AWS tells in whole seconds; and not for each
+    // call.
     for pair in times.windows(2) {
         let used = pair[1] - pair[0];
-        assert!((1.5..4.0).contains(&used), "{used}");
+        assert!((0.5..4.0).contains(&used), "{used}");
     }
 }
 
@@ -146,17 +147,19 @@ async fn assuming_is_retried_like_a_read_and_what_fails_for_good_is_the_roles() 
 #[tokio::test]
 async fn a_role_that_is_slow_to_assume_ends_with_the_callers_deadline() {
     let company = Company::new().await;
-    let milliseconds = 9_000;
+    // The first connection of a process takes its time, which is not what this is about.
+    company.home.caller_identity(call()).await.unwrap();
+    let milliseconds = 60_000;
     let delay = FaultAction::DelayBeforeEffect { milliseconds };
     let fault = Fault::new("AssumeRole", delay);
     company.simulator.add_fault(fault.times(1));
     let inside = company.inside(company.role(4));
     let begun = Instant::now();
-    let short = call_for(Duration::from_millis(500));
+    let short = call_for(Duration::from_secs(2));
     let failure = inside.caller_identity(short).await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::RoleNotAssumed);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(9));
     // Who has more time does not wait for what was given up.
     assert!(inside.caller_identity(call()).await.is_ok());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod accepted;
+mod accounts;
 mod arns;
 mod bench;
 mod bounds;
@@ -16,4 +17,5 @@ mod framing;
 mod names;
 mod pages;
 mod reasons;
+mod roles;
 mod wire;

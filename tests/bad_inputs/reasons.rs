@@ -8,10 +8,12 @@ use tonic::Code;
 use usher::grpc::TABLE;
 use usher::simulator::{Fault, FaultAction};
 
+use crate::accounts::accounts_at_fault;
 use crate::bench::{Bench, CALLER, Setup, assign, with};
 use crate::bounds::call_beyond_the_budget;
 use crate::check::{check_answer, refusal, retry_seconds};
 use crate::connections::call_while_shutting_down;
+use crate::roles::call_without_the_role;
 use crate::wire::{Answer, GRPC, encode, frame};
 
 const ASSIGN: &str = "AccessService/Assign";
@@ -37,6 +39,10 @@ async fn every_reason_of_the_table_is_reached() {
     for (_, _, answer) in aws_at_fault().await {
         seen.add(&answer);
     }
+    for (_, answer) in accounts_at_fault().await {
+        seen.add(&answer);
+    }
+    seen.add(&call_without_the_role().await);
     seen.add(&call_when_read_only().await);
     seen.add(&call_with_a_locked_store().await);
     seen.add(&call_beyond_the_budget().await);

@@ -17,7 +17,9 @@ PATIENCE_SECONDS = 30
 
 @pytest.fixture
 def simulator():
-    running = Simulator("--settings", '{"asynchronous_milliseconds": 300}')
+    # Polling without pauses needs more than AWS's rate.
+    running = Simulator("--settings", '{"asynchronous_milliseconds": 300, '
+                        '"sso_admin_rate_per_second": null}')
     yield running
     running.end()
 
@@ -30,20 +32,25 @@ def until_ended(read):
     return status
 
 
+def walk(client, operation, member, **arguments):
+    """All rows of a list: pages may come empty although more follows."""
+    pages = client.get_paginator(operation).paginate(**arguments)
+    return [each for page in pages for each in page.get(member, [])]
+
+
 def test_boto3_walks_the_account_side(simulator):
     sso, store = simulator.client("sso-admin"), simulator.client("identitystore")
     instance = sso.list_instances()["Instances"][0]
     arn = {"InstanceArn": instance["InstanceArn"]}
-    place = {"IdentityStoreId": instance["IdentityStoreId"]}
+    people = {"IdentityStoreId": instance["IdentityStoreId"]}
     name = {"UniqueAttribute": {"AttributePath": "userName", "AttributeValue": "emi.sato"}}
-    user = store.get_user_id(**place, AlternateIdentifier=name)["UserId"]
+    user = store.get_user_id(**people, AlternateIdentifier=name)["UserId"]
 
     made = sso.create_permission_set(**arn, Name="Billing", SessionDuration="PT2H")
     permission_set = {"PermissionSetArn": made["PermissionSet"]["PermissionSetArn"]}
     found = sso.describe_permission_set(**arn, **permission_set)["PermissionSet"]
     assert found == made["PermissionSet"] and found["Name"] == "Billing"
-    pages = sso.get_paginator("list_permission_sets").paginate(**arn)
-    listed = [each for page in pages for each in page.get("PermissionSets", [])]
+    listed = walk(sso, "list_permission_sets", "PermissionSets", **arn)
     assert permission_set["PermissionSetArn"] in listed
 
     triple = {
@@ -52,27 +59,25 @@ def test_boto3_walks_the_account_side(simulator):
     }
     begun = sso.create_account_assignment(**triple)["AccountAssignmentCreationStatus"]
     assert begun["Status"] == "IN_PROGRESS" and begun["TargetId"] == SANDBOX
-    page = sso.list_account_assignment_creation_status(**arn, Filter={"Status": "IN_PROGRESS"})
-    rows = page["AccountAssignmentsCreationStatus"]
-    assert [each["RequestId"] for each in rows] == [begun["RequestId"]]
-    with pytest.raises(sso.exceptions.ConflictException):
-        sso.create_account_assignment(**triple)
     ended = until_ended(lambda: sso.describe_account_assignment_creation_status(
         **arn, AccountAssignmentCreationRequestId=begun["RequestId"]
     )["AccountAssignmentCreationStatus"])
     assert ended["Status"] == "SUCCEEDED" and "FailureReason" not in ended
 
     row = {"AccountId": SANDBOX, **permission_set, "PrincipalType": "USER", "PrincipalId": user}
-    page = sso.list_account_assignments(**arn, AccountId=SANDBOX, **permission_set)
-    assert page["AccountAssignments"] == [row]
-    page = sso.list_account_assignments_for_principal(
-        **arn, PrincipalId=user, PrincipalType="USER", Filter={"AccountId": SANDBOX}
+    place = {**arn, "AccountId": SANDBOX, **permission_set}
+    rows = walk(sso, "list_account_assignments", "AccountAssignments", **place)
+    assert rows == [row]
+    rows = walk(
+        sso, "list_account_assignments_for_principal", "AccountAssignments",
+        **arn, PrincipalId=user, PrincipalType="USER", Filter={"AccountId": SANDBOX},
     )
-    assert page["AccountAssignments"] == [row]
-    page = sso.list_accounts_for_provisioned_permission_set(**arn, **permission_set)
-    assert page["AccountIds"] == [SANDBOX]
-    page = sso.list_permission_sets_provisioned_to_account(**arn, AccountId=SANDBOX)
-    assert permission_set["PermissionSetArn"] in page["PermissionSets"]
+    assert rows == [row]
+    provisioned = "list_accounts_for_provisioned_permission_set"
+    assert walk(sso, provisioned, "AccountIds", **arn, **permission_set) == [SANDBOX]
+    provisioned = "list_permission_sets_provisioned_to_account"
+    rows = walk(sso, provisioned, "PermissionSets", **arn, AccountId=SANDBOX)
+    assert permission_set["PermissionSetArn"] in rows
     with pytest.raises(sso.exceptions.ConflictException) as caught:
         sso.delete_permission_set(**arn, **permission_set)
     assert "has ApplicationProfile associated with it" in str(caught.value)
@@ -82,8 +87,7 @@ def test_boto3_walks_the_account_side(simulator):
         **arn, AccountAssignmentDeletionRequestId=begun["RequestId"]
     )["AccountAssignmentDeletionStatus"])
     assert ended["Status"] == "SUCCEEDED"
-    page = sso.list_account_assignments(**arn, AccountId=SANDBOX, **permission_set)
-    assert not page.get("AccountAssignments")
+    assert not walk(sso, "list_account_assignments", "AccountAssignments", **place)
     with pytest.raises(sso.exceptions.ResourceNotFoundException):
         sso.delete_account_assignment(**triple)
     with pytest.raises(sso.exceptions.ResourceNotFoundException):
@@ -152,5 +156,12 @@ def test_an_eleventh_operation_in_progress_is_throttled(simulator):
     with pytest.raises(sso.exceptions.ThrottlingException) as caught:
         sso.create_account_assignment(**triples[10])
     assert "There are too many requests processing" in str(caught.value)
+    with pytest.raises(sso.exceptions.ConflictException):
+        sso.delete_account_assignment(**triples[0])
     shown = simulator.control("GET", "outstanding_assignments")
+    rows = walk(
+        sso, "list_account_assignment_creation_status", "AccountAssignmentsCreationStatus",
+        InstanceArn=instance, Filter={"Status": "IN_PROGRESS"},
+    )
+    assert sorted(each["RequestId"] for each in rows) == sorted(shown["request_ids"])
     assert shown["outstanding_assignments_max_seen"] == len(shown["request_ids"]) == 10

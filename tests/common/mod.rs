@@ -89,6 +89,9 @@ visibility_horizon_seconds = 1.5
 backoff_first_seconds = 0.05
 backoff_max_seconds = 0.5
 poll_interval_seconds = 0.1
+status_poll_seconds = 0.05
+asynchronous_seconds_max = 2.0
+request_unseen_seconds = 0.5
 [limits]
 calls_per_caller_max = 256
 drain_seconds_max = 3

@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
+mod account_access;
+mod accounts;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;

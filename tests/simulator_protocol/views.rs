@@ -22,13 +22,13 @@ async fn an_account_sees_its_own_instance_and_the_organizations() {
     assert_eq!(own.primary_region.as_deref(), Some("eu-west-1"));
     assert_eq!(
         company.management(HOME).instances().await,
-        [of_organization.clone()]
+        [of_organization.as_str()]
     );
     assert!(company.management("eu-west-1").instances().await.is_empty());
     let inside = company.inside(owner, "eu-west-1").await;
-    assert_eq!(inside.instances().await, [own.instance_arn.clone()]);
+    assert_eq!(inside.instances().await, [own.instance_arn.as_str()]);
     let at_home = company.inside(owner, HOME).await;
-    assert_eq!(at_home.instances().await, [of_organization.clone()]);
+    assert_eq!(at_home.instances().await, [of_organization.as_str()]);
     assert_eq!(described(&at_home, of_organization).await, Ok(()));
     // From everywhere, each with its owner: what is not its own must not be counted twice.
     let everywhere = at_home
@@ -49,7 +49,7 @@ async fn an_account_sees_its_own_instance_and_the_organizations() {
     assert!(at_home.instances().await.is_empty());
     let denied = refused("AccessDeniedException");
     assert_eq!(described(&at_home, of_organization).await, denied);
-    assert_eq!(inside.instances().await, [own.instance_arn.clone()]);
+    assert_eq!(inside.instances().await, [own.instance_arn.as_str()]);
 }
 
 #[tokio::test]

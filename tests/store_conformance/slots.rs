@@ -85,7 +85,7 @@ pub(crate) async fn no_more_than_the_limit_is_claimed_or_pending(shelf: Shelf) {
     let store = &*shelf.store;
     record_accounts(store, 6).await;
     record(store, grant(20, &key(1, 1))).await;
-    record(store, grant(1, &elsewhere(account_key(1, 1)))).await;
+    record(store, grant(21, &elsewhere(account_key(1, 1)))).await;
     let first = claims(store, "a", 30, 2).await;
     assert_eq!(keys(&first), [account_key(1, 1), account_key(2, 1)]);
     // The third slot; applications need none.
