@@ -14,6 +14,7 @@
 pub mod asked;
 pub mod checker;
 pub mod child;
+pub mod company;
 pub mod faults;
 pub mod load;
 mod requests;
