@@ -17,6 +17,7 @@ pub mod child;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod targets;
 mod waiting;
 
 use std::net::SocketAddr;
