@@ -7,10 +7,8 @@ use crate::app::AppConfig;
 use crate::audit::AuditConfig;
 use crate::budget::BudgetConfig;
 use crate::directory::DirectoryConfig;
-use crate::domain::InstanceArn;
-use crate::domain::text::check_instance_name;
 use crate::grpc::LimitsConfig;
-use crate::identity_center::AwsConfig;
+use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
 use crate::reconciler::ReconcilerConfig;
 use crate::store::SqliteOptions;
 
@@ -21,8 +19,10 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The instance to serve; found by ListInstances when absent.
-    pub instance: Option<InstanceConfig>,
+    /// The instances to serve. Without any, and without discovery: what the credentials see.
+    pub instances: Vec<ConfiguredInstance>,
+    /// Whether instances are also looked for in the accounts of the organization, and how.
+    pub discovery: DiscoveryConfig,
     /// How AWS is reached.
     pub aws: AwsConfig,
     /// How fast.
@@ -39,16 +39,6 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How reports are collected.
     pub audit: AuditConfig,
-}
-
-/// Which instance to serve.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InstanceConfig {
-    /// Its ARN.
-    pub arn: String,
-    /// A short name for it in requests.
-    pub alias: Option<String>,
 }
 
 /// Why a configuration is refused: a sentence with the place.
@@ -76,7 +66,9 @@ impl Config {
             return Err(refuse("is larger than 1 MiB".to_owned()));
         }
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-        let config: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            refuse(what_replaced_instance(&text).unwrap_or_else(|| error.to_string()))
+        })?;
         config.check().map_err(refuse)?;
         Ok(config)
     }
@@ -100,21 +92,22 @@ impl Config {
         self.limits.check()?;
         self.audit.check()?;
         check_store(&self.store)?;
-        if let Some(instance) = &self.instance {
-            InstanceArn::parse(&instance.arn).map_err(|error| format!("instance.arn {error}"))?;
-            let alias_is_wrong = instance.alias.as_ref().is_some_and(|alias| {
-                check_instance_name(alias).is_err()
-                    || alias.to_ascii_lowercase().starts_with("arn:")
-            });
-            if alias_is_wrong {
-                return Err(
-                    "instance.alias must be 1 to 64 characters without controls, and must not look like an ARN"
-                        .to_owned(),
-                );
-            }
-        }
-        Ok(())
+        ConfiguredInstance::validate_all(&self.instances)
+            .map_err(|error| format!("instances: {error}"))?;
+        self.discovery
+            .validate()
+            .map_err(|error| format!("discovery: {error}"))
     }
+}
+
+/// What to write in the place of the section `[instance]`, which earlier versions had.
+fn what_replaced_instance(text: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    table.contains_key("instance").then(|| {
+        "[instance] is no longer known, since several instances can be served; write \
+         [[instances]] in its place, once for each instance, with the same arn and alias"
+            .to_owned()
+    })
 }
 
 /// Checks the numbers of the store. Its waits are at most 3 s, so that a call answers in time.
@@ -159,7 +152,26 @@ mod tests {
     fn unknown_keys_and_wrong_values_name_their_place() {
         let cases = [
             ("[reconciler]\nworker_max = 3", "worker_max"),
-            ("[instance]\narn = \"arn:aws:s3:::bucket\"", "instance.arn"),
+            (
+                "[[instances]]\narn = \"arn:aws:s3:::bucket\"",
+                "instances: arn",
+            ),
+            (
+                "[[instances]]\nalias = \"main\"\n[[instances]]\nalias = \"main\"",
+                "`main` is given to two instances",
+            ),
+            (
+                "[instance]\narn = \"arn:aws:sso:::instance/ssoins-1234567890abcdef\"",
+                "write [[instances]] in its place",
+            ),
+            (
+                "[discovery]\nrefresh_seconds = 1",
+                "discovery: `refresh_seconds`",
+            ),
+            (
+                "[discovery]\nlook_seconds_max = 5",
+                "discovery: `look_seconds_max`",
+            ),
             ("[reconciler]\nlease_seconds = 1.0", "lease_seconds"),
             ("[limits]\ncalls_per_caller_max = 0", "calls_per_caller_max"),
             (

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 9] = [
+const STRUCTS: [&str; 10] = [
     "src/config.rs",
     "src/identity_center/config.rs",
+    "src/identity_center/discovery_config.rs",
     "src/budget/config.rs",
     "src/directory/config.rs",
     "src/store/sqlite/options.rs",
@@ -46,12 +47,10 @@ fn what_is_commented_out_in_the_document_would_load_too() {
         .lines()
         .map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line)))
         .collect();
-    let text = uncommented.replace(
-        " Which instance to serve. Without this section: the only one that ListInstances shows.\n",
-        "",
-    );
-    let parsed: Config = toml::from_str(&text).unwrap();
+    let parsed: Config = toml::from_str(&uncommented).unwrap();
     assert_eq!(parsed.check(), Ok(()));
+    assert_eq!(parsed.instances.len(), 1);
+    assert!(parsed.discovery.role_name.is_some());
 }
 
 #[test]

@@ -13,6 +13,11 @@ const STORE: &str = "arn:aws:identitystore::*:identitystore/";
 const USER: &str = "arn:aws:identitystore:::user/";
 const GROUP: &str = "arn:aws:identitystore:::group/";
 const MEMBERSHIP: &str = "arn:aws:identitystore:::membership/";
+const PERMISSION_SET: &str = "arn:aws:sso:::permissionSet/";
+const ACCOUNT: &str = "arn:aws:sso:::account/";
+const ROLE: &str = "arn:aws:iam::*:role/";
+/// The role that Usher assumes in other accounts, as a CloudFormation template.
+const MEMBER_ROLE: &str = "member-account-role.json";
 /// The action knows no resource type.
 const ANY: &str = "*";
 
@@ -21,8 +26,25 @@ const ANY: &str = "*";
 fn required_resources(operation: Operation) -> &'static [&'static str] {
     match operation {
         Operation::GetCallerIdentity => &[],
-        Operation::ListInstances | Operation::ListApplications => &[ANY],
-        Operation::ListApplicationAssignmentsForPrincipal => &[INSTANCE],
+        Operation::ListInstances
+        | Operation::ListApplications
+        | Operation::ListAccounts
+        | Operation::DescribeOrganization => &[ANY],
+        Operation::AssumeRole => &[ROLE],
+        Operation::ListApplicationAssignmentsForPrincipal
+        | Operation::ListPermissionSets
+        | Operation::ListAccountAssignmentsForPrincipal
+        | Operation::ListAccountAssignmentCreationStatus
+        | Operation::ListAccountAssignmentDeletionStatus
+        | Operation::DescribeAccountAssignmentCreationStatus
+        | Operation::DescribeAccountAssignmentDeletionStatus => &[INSTANCE],
+        Operation::DescribePermissionSet | Operation::ListAccountsForProvisionedPermissionSet => {
+            &[INSTANCE, PERMISSION_SET]
+        }
+        Operation::ListPermissionSetsProvisionedToAccount => &[ACCOUNT, INSTANCE],
+        Operation::ListAccountAssignments
+        | Operation::CreateAccountAssignment
+        | Operation::DeleteAccountAssignment => &[ACCOUNT, INSTANCE, PERMISSION_SET],
         Operation::DescribeApplication
         | Operation::GetApplicationAssignmentConfiguration
         | Operation::ListApplicationAssignments
@@ -33,7 +55,6 @@ fn required_resources(operation: Operation) -> &'static [&'static str] {
         Operation::ListGroups | Operation::DescribeGroup | Operation::GetGroupId => &[STORE, GROUP],
         Operation::ListGroupMemberships => &[STORE, GROUP, MEMBERSHIP],
         Operation::ListGroupMembershipsForMember => &[STORE, USER, MEMBERSHIP],
-        other => panic!("no resource is named for {}", other.name()),
     }
 }
 
@@ -129,14 +150,32 @@ fn is_of_kind(resource: &str, kind: &str) -> bool {
     }
 }
 
-/// What needs a permission; `writes` says whether the two changes are among it.
+/// What needs a permission where Usher itself runs, but for entering other accounts; `writes` says
+/// whether the changes are among it.
 fn operations(writes: bool) -> Vec<Operation> {
+    let elsewhere = [Operation::GetCallerIdentity, Operation::AssumeRole];
     Operation::ALL
         .iter()
         .copied()
-        .filter(|operation| *operation != Operation::GetCallerIdentity)
+        .filter(|operation| !elsewhere.contains(operation))
         .filter(|operation| writes || !operation.is_write())
         .collect()
+}
+
+/// What Usher asks in another account, whose instance gives no access to accounts.
+fn operations_in_member(writes: bool) -> Vec<Operation> {
+    let of_organization = [
+        Operation::ListPermissionSets,
+        Operation::DescribePermissionSet,
+        Operation::ListAccountsForProvisionedPermissionSet,
+        Operation::ListPermissionSetsProvisionedToAccount,
+        Operation::ListAccounts,
+    ];
+    let mut operations = operations(writes);
+    operations.retain(|operation| {
+        !of_organization.contains(operation) && !operation.name().contains("AccountAssignment")
+    });
+    operations
 }
 
 #[test]
@@ -152,7 +191,7 @@ fn read_write_allows_every_operation_and_nothing_else() {
 }
 
 #[test]
-fn read_write_is_read_only_and_the_two_changes() {
+fn read_write_is_read_only_and_the_changes() {
     let mut more = allowed(&policy("read-write.json"));
     let mut writes = Vec::new();
     for operation in Operation::ALL
@@ -168,16 +207,78 @@ fn read_write_is_read_only_and_the_two_changes() {
         writes,
         [
             Operation::CreateApplicationAssignment,
-            Operation::DeleteApplicationAssignment
+            Operation::DeleteApplicationAssignment,
+            Operation::CreateAccountAssignment,
+            Operation::DeleteAccountAssignment,
         ]
     );
     assert_eq!(more, allowed(&policy("read-only.json")));
 }
 
 #[test]
+fn the_home_role_may_enter_roles_and_nothing_else() {
+    let allowed = allowed(&policy("assume-role.json"));
+    let enter = [Operation::AssumeRole];
+    assert_eq!(problems(&allowed, &enter), Vec::<String>::new());
+    let all = policy(MEMBER_ROLE);
+    let name = &all["Parameters"]["RoleName"]["Default"];
+    let named = format!("{ROLE}{}", name.as_str().unwrap_or_default());
+    assert!(allowed["sts:AssumeRole"].contains(&named), "{named}");
+}
+
+/// The permission policies of the role in other accounts: what it always has, and what it has when
+/// it may write.
+fn member_policies() -> [Value; 2] {
+    let template = policy(MEMBER_ROLE);
+    let resources = &template["Resources"];
+    let writes = &resources["UsherWrites"];
+    assert_eq!(writes["Condition"], "MayWrite");
+    [
+        resources["UsherRole"]["Properties"]["Policies"][0]["PolicyDocument"].clone(),
+        writes["Properties"]["PolicyDocument"].clone(),
+    ]
+}
+
+#[test]
+fn the_role_in_other_accounts_allows_what_account_instances_need() {
+    let [reads, writes] = member_policies();
+    let mut allowed_in_member = allowed(&reads);
+    let wanted = operations_in_member(false);
+    assert_eq!(problems(&allowed_in_member, &wanted), Vec::<String>::new());
+    allowed_in_member.extend(allowed(&writes));
+    let wanted = operations_in_member(true);
+    assert_eq!(problems(&allowed_in_member, &wanted), Vec::<String>::new());
+}
+
+#[test]
+fn the_role_in_other_accounts_lets_in_who_knows_the_external_id() {
+    let template = policy(MEMBER_ROLE);
+    let role = &template["Resources"]["UsherRole"]["Properties"];
+    let trust = &role["AssumeRolePolicyDocument"];
+    let [statement] = statements(trust) else {
+        panic!("one statement: {trust}");
+    };
+    assert_eq!(statement["Principal"]["AWS"]["Ref"], "UsherRoleArn");
+    assert_eq!(statement["Action"], "sts:AssumeRole");
+    let external_id = &statement["Condition"]["StringEquals"]["sts:ExternalId"];
+    assert_eq!(external_id["Ref"], "ExternalId");
+    assert_eq!(template["Parameters"]["Access"]["Default"], "read-only");
+    let parameters = template["Parameters"].as_object();
+    let text = template["Resources"].to_string();
+    let conditions = template["Conditions"].to_string();
+    for name in parameters.into_iter().flat_map(serde_json::Map::keys) {
+        let reference = format!("{{\"Ref\":\"{name}\"}}");
+        let is_used = text.contains(&reference) || conditions.contains(&reference);
+        assert!(is_used, "{name} does nothing");
+    }
+}
+
+#[test]
 fn the_policies_have_the_form_that_iam_takes() {
-    for name in ["read-only.json", "read-write.json"] {
-        let policy = policy(name);
+    let [reads, writes] = member_policies();
+    let files = ["read-only.json", "read-write.json", "assume-role.json"];
+    let files = files.map(|name| (name, policy(name)));
+    for (name, policy) in [files.as_slice(), &[("reads", reads), ("writes", writes)]].concat() {
         assert_eq!(policy["Version"], "2012-10-17", "{name}");
         let mut sids = BTreeSet::new();
         for statement in statements(&policy) {

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
 use super::CommandError;
-use super::connect::{connect, find_instance};
+use super::connect::connect;
+use super::instances::InstanceKeeper;
 use super::serve::end_signal;
 use crate::audit::{
     Completeness, InstanceToRead, KnownCounts, Missing, Part, ReportRequest, Scope, Summary,
@@ -18,7 +19,7 @@ use crate::audit::{
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::report::{Format, View};
-use crate::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
+use crate::identity_center::{IdentityCenter, WriteMode};
 use crate::telemetry::{self, LogFormat};
 
 /// Parts of the report that may wait for the disk.
@@ -88,36 +89,20 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
     config.budget.identity_store_per_second =
         config.budget.identity_store_per_second.min(args.per_second);
+    config.budget.organizations_per_second =
+        config.budget.organizations_per_second.min(args.per_second);
     config.budget.burst = config.budget.burst.min(args.per_second);
     // Before anything is asked of AWS: a report takes minutes, a wrong place should not.
     let mut output = Output::open(&args.out)?;
-    let port = connect(&config, None, WriteMode::Never)
+    let home = connect(&config, None, WriteMode::Never)
         .await
         .map_err(CommandError)?;
-    let instance = find_instance(port.as_ref(), config.instance.as_ref())
+    let keeper = InstanceKeeper::find(home, &config)
         .await
         .map_err(CommandError)?;
-    let request = ReportRequest {
-        instances: vec![InstanceToRead {
-            instance,
-            known: KnownCounts::default(),
-        }],
-        unreachable: Vec::new(),
-        view: match args.view {
-            ViewArg::Access => View::Access,
-            ViewArg::Assignments => View::Assignments,
-            ViewArg::Instances => View::Instances,
-            ViewArg::DuplicateUsers => View::DuplicateUsers,
-        },
-        format: match args.format {
-            FormatArg::Csv => Format::Csv,
-            FormatArg::JsonLines => Format::JsonLines,
-        },
-        scope: Scope::default(),
-        validate_only: false,
-    };
+    let request = what_to_read(&args, &keeper);
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
-    let collecting = tokio::spawn(collect(request, port, config, sender));
+    let collecting = tokio::spawn(collect(request, keeper.router(), config, sender));
     let bar = progress_bar();
     let mut summary = None;
     while let Some(part) = parts.recv().await {
@@ -146,13 +131,38 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     tell(&summary, written_to.as_deref())
 }
 
+/// Everything of every instance that was found, and the accounts that could not be looked into.
+fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
+    let instances = keeper.instances();
+    ReportRequest {
+        instances: (instances.all().iter())
+            .map(|instance| InstanceToRead {
+                instance: instance.as_ref().clone(),
+                known: KnownCounts::default(),
+            })
+            .collect(),
+        unreachable: instances.unreachable(),
+        view: match args.view {
+            ViewArg::Access => View::Access,
+            ViewArg::Assignments => View::Assignments,
+            ViewArg::Instances => View::Instances,
+            ViewArg::DuplicateUsers => View::DuplicateUsers,
+        },
+        format: match args.format {
+            FormatArg::Csv => Format::Csv,
+            FormatArg::JsonLines => Format::JsonLines,
+        },
+        scope: Scope::default(),
+        validate_only: false,
+    }
+}
+
 async fn collect(
     request: ReportRequest,
-    port: Arc<SdkIdentityCenter>,
+    port: Arc<dyn IdentityCenter>,
     config: Config,
     sender: mpsc::Sender<Part>,
 ) -> Result<(), CommandError> {
-    let port: Arc<dyn IdentityCenter> = port;
     let run = crate::audit::run(
         &request,
         port.as_ref(),

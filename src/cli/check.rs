@@ -1,21 +1,21 @@
-//! `usher check`: is everything there that Usher needs? Reads only, one operation of each kind.
+//! `usher check`: is everything there that Usher needs? Every account and every instance by itself, one
+//! operation of each kind, reads only. One that fails never hides what the others would say.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::CommandError;
-use super::connect::{choose_instance, connect, explain, start_call};
+use super::check_instance;
+use super::connect::{connect, explain, look_call, start_call};
+use super::instances::{describe, discoverer, look_call_time};
 use super::serve::print_line;
 use crate::config::Config;
-use crate::domain::{
-    Application, DirectAssignment, Failure, Group, Instance, Operation, PrincipalKind,
-    PrincipalRef, Target, User,
+use crate::domain::{ErrorKind, Failure, Operation};
+use crate::identity_center::{
+    CallerIdentity, Discovered, IdentityCenter, SdkIdentityCenter, WriteMode,
 };
-use crate::identity_center::{IdentityCenter, Page, PageToken, SdkIdentityCenter, WriteMode};
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{self, LogFormat};
-
-/// Pages of a list that are read for its first row: AWS gives an empty one now and then.
-const PAGES_TRIED_MAX: usize = 5;
 
 /// Arguments of `usher check`.
 #[derive(Debug, clap::Args)]
@@ -30,27 +30,31 @@ pub(super) struct CheckArgs {
 
 /// What has been found out so far, told line by line.
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     missing: usize,
     untried: usize,
 }
 
 impl Findings {
-    fn good(&self, what: &str) {
+    pub(super) fn good(&self, what: &str) {
         print_line(&format!("ok       {what}"));
     }
 
-    fn bad(&mut self, what: &str, why: &str) {
+    pub(super) fn bad(&mut self, what: &str, why: &str) {
         self.missing += 1;
         print_line(&format!("missing  {what}: {why}"));
     }
 
-    fn not_tried(&mut self, what: &str, why: &str) {
+    pub(super) fn not_tried(&mut self, what: &str, why: &str) {
         self.untried += 1;
         print_line(&format!("untried  {what}: {why}"));
     }
 
-    fn operation<T>(&mut self, operation: Operation, result: Result<T, Failure>) -> Option<T> {
+    pub(super) fn operation<T>(
+        &mut self,
+        operation: Operation,
+        result: Result<T, Failure>,
+    ) -> Option<T> {
         match result {
             Ok(value) => {
                 self.good(&operation.iam_action());
@@ -86,7 +90,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
         }
     }
     match connect(&config, None, WriteMode::Never).await {
-        Ok(port) => check_aws(&mut findings, &config, &port).await,
+        Ok(home) => check_aws(&mut findings, &config, &home).await,
         Err(problem) => findings.bad("AWS", &problem),
     }
     if findings.missing > 0 {
@@ -100,185 +104,91 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
     } else {
         String::new()
     };
+    let writes = Operation::ALL.iter().copied();
+    let writes = writes.filter(|operation| operation.is_write());
+    let writes: Vec<_> = writes.map(Operation::iam_action).collect();
     print_line(&format!(
-        "Usher can read what it needs{untried}. Writing was not tried: that would change AWS."
+        "Usher can read what it needs{untried}. Writing was not tried, since that would change AWS: {}.",
+        writes.join(", ")
     ));
     Ok(())
 }
 
-async fn check_aws(findings: &mut Findings, config: &Config, port: &SdkIdentityCenter) {
-    match port.caller_identity(start_call()).await {
-        Ok(identity) => findings.good(&format!("credentials: {}", identity.arn)),
+/// Checks who Usher is, what it finds, and each instance that it found.
+async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdentityCenter>) {
+    let identity = match home.caller_identity(start_call()).await {
+        Ok(identity) => identity,
         Err(failure) => {
             findings.bad("credentials", &explain(&failure));
             return;
         }
-    }
-    let Some(listed) =
-        findings.operation(Operation::ListInstances, port.instances(start_call()).await)
-    else {
-        return;
     };
-    let instance = match choose_instance(listed, config.instance.as_ref()) {
-        Ok(instance) => instance,
-        Err(problem) => {
-            findings.bad("instance", &problem);
+    findings.good(&format!("credentials: {}", identity.arn));
+    findings.operation(
+        Operation::DescribeOrganization,
+        home.organization(start_call()).await,
+    );
+    let look = discoverer(Arc::clone(home), config)
+        .discover(look_call(look_call_time(config)))
+        .await;
+    let found = match look {
+        Ok(found) => found,
+        Err(failure) => {
+            findings.bad(&failure.operation, &explain(&failure));
             return;
         }
     };
-    findings.good(&format!("instance {} in {}", instance.arn, instance.region));
-    let at = &instance;
-    let users =
-        first_row(|page| async move { port.users(at, page.as_ref(), 1, start_call()).await });
-    let user = findings
-        .operation(Operation::ListUsers, users.await)
-        .flatten();
-    let groups =
-        first_row(|page| async move { port.groups(at, page.as_ref(), 1, start_call()).await });
-    let group = findings
-        .operation(Operation::ListGroups, groups.await)
-        .flatten();
-    let applications =
-        first_row(|page| async move { port.applications(at, page.as_ref(), start_call()).await });
-    let application = findings
-        .operation(Operation::ListApplications, applications.await)
-        .flatten();
-    check_user(findings, port, &instance, user.as_ref()).await;
-    check_group(findings, port, &instance, group.as_ref()).await;
-    check_application(findings, port, application.as_ref(), user.as_ref()).await;
-}
-
-/// The first row of a list, none when its first pages are empty.
-async fn first_row<T, F>(read: impl Fn(Option<PageToken>) -> F) -> Result<Option<T>, Failure>
-where
-    F: Future<Output = Result<Page<T>, Failure>>,
-{
-    let mut token = None;
-    for _ in 0..PAGES_TRIED_MAX {
-        let page = read(token).await?;
-        let first = page.items.into_iter().next();
-        if first.is_some() || page.next.is_none() {
-            return Ok(first);
-        }
-        token = page.next;
+    tell_found(findings, &identity, &found);
+    check_accounts(findings, config, home, &found).await;
+    for (instance, port) in &found.instances {
+        check_instance::run(findings, port.as_ref(), instance).await;
     }
-    Ok(None)
 }
 
-async fn check_user(
-    findings: &mut Findings,
-    port: &SdkIdentityCenter,
-    instance: &Instance,
-    user: Option<&User>,
-) {
-    let Some(user) = user else {
-        findings.not_tried(
-            "operations on a user",
-            "the first pages of the identity store list none",
+/// What the look says about signing in elsewhere, and which accounts it could not look into.
+fn tell_found(findings: &mut Findings, identity: &CallerIdentity, found: &Discovered) {
+    if !found.instances.is_empty() {
+        findings.good(&Operation::ListInstances.iam_action());
+    } else if found.unreachable.is_empty() {
+        findings.bad(
+            "instance",
+            "AWS lists none for these credentials in this region; use the region where IAM Identity \
+             Center is enabled (AWS_REGION)",
         );
-        return;
-    };
-    findings.operation(
-        Operation::DescribeUser,
-        port.user(instance, &user.id, start_call()).await,
-    );
-    if user.user_name.is_empty() {
-        findings.not_tried(
-            &Operation::GetUserId.iam_action(),
-            &format!("AWS gives no user name for {}", user.id),
-        );
+    }
+    let mut called_from = found.instances.iter().map(|(row, _)| &row.called_from);
+    if called_from.any(|account| account.as_ref() != Some(&identity.account_id)) {
+        findings.good(&Operation::AssumeRole.iam_action());
     } else {
-        let found = port.user_id_by_name(instance, &user.user_name, start_call());
-        findings.operation(Operation::GetUserId, found.await);
+        findings.not_tried(
+            &Operation::AssumeRole.iam_action(),
+            "no instance was reached through a role",
+        );
     }
-    let groups = port
-        .groups_of_user(instance, &user.id, None, start_call())
-        .await;
-    findings.operation(Operation::ListGroupMembershipsForMember, groups);
-    let reference = PrincipalRef {
-        kind: PrincipalKind::User,
-        id: user.id.clone(),
-    };
-    let assignments = port
-        .assignments_for_principal(&instance.arn, &reference, None, start_call())
-        .await;
-    findings.operation(
-        Operation::ListApplicationAssignmentsForPrincipal,
-        assignments,
-    );
+    for row in &found.unreachable {
+        let told = describe(row);
+        let (account, reason) = told.split_once(": ").unwrap_or((&told, ""));
+        findings.bad(account, reason);
+    }
 }
 
-async fn check_group(
+/// The accounts of the organization, which only an organization's instance and discovery need.
+async fn check_accounts(
     findings: &mut Findings,
-    port: &SdkIdentityCenter,
-    instance: &Instance,
-    group: Option<&Group>,
+    config: &Config,
+    home: &SdkIdentityCenter,
+    found: &Discovered,
 ) {
-    let Some(group) = group else {
-        findings.not_tried(
-            "operations on a group",
-            "the first pages of the identity store list none",
-        );
-        return;
-    };
-    findings.operation(
-        Operation::DescribeGroup,
-        port.group(instance, &group.id, start_call()).await,
-    );
-    if group.display_name.is_empty() {
-        findings.not_tried(
-            &Operation::GetGroupId.iam_action(),
-            &format!("AWS gives no name for {}", group.id),
-        );
+    let action = Operation::ListAccounts.iam_action();
+    let listed = home.accounts(None, start_call()).await;
+    let is_needed = config.discovery.role_name.is_some()
+        || (found.instances.iter()).any(|(instance, _)| instance.gives_account_access());
+    let is_refused = listed
+        .as_ref()
+        .is_err_and(|failure| failure.kind == ErrorKind::AccessDenied);
+    if is_refused && !is_needed {
+        findings.not_tried(&action, "refused here, and nothing that is served needs it");
     } else {
-        let found = port.group_id_by_name(instance, &group.display_name, start_call());
-        findings.operation(Operation::GetGroupId, found.await);
+        findings.operation(Operation::ListAccounts, listed);
     }
-    let members = port
-        .group_members(instance, &group.id, None, start_call())
-        .await;
-    findings.operation(Operation::ListGroupMemberships, members);
-}
-
-async fn check_application(
-    findings: &mut Findings,
-    port: &SdkIdentityCenter,
-    application: Option<&Application>,
-    user: Option<&User>,
-) {
-    let Some(application) = application else {
-        findings.not_tried(
-            "operations on an application",
-            "the first pages of the instance list none",
-        );
-        return;
-    };
-    findings.operation(
-        Operation::DescribeApplication,
-        port.application(&application.arn, start_call()).await,
-    );
-    let required = port
-        .assignment_required(&application.arn, start_call())
-        .await;
-    findings.operation(Operation::GetApplicationAssignmentConfiguration, required);
-    let assignments = port
-        .application_assignments(&application.arn, None, start_call())
-        .await;
-    findings.operation(Operation::ListApplicationAssignments, assignments);
-    let Some(user) = user else {
-        findings.not_tried(
-            "sso:DescribeApplicationAssignment",
-            "the first pages of the identity store list no user",
-        );
-        return;
-    };
-    let assignment = DirectAssignment {
-        target: Target::Application(application.arn.clone()),
-        principal: PrincipalRef {
-            kind: PrincipalKind::User,
-            id: user.id.clone(),
-        },
-    };
-    let present = port.assignment_is_present(&assignment, start_call()).await;
-    findings.operation(Operation::DescribeApplicationAssignment, present);
 }

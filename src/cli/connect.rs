@@ -1,4 +1,5 @@
-//! Finding AWS and the instance to serve, for every command that needs them.
+//! Reaching AWS as the configuration and the environment say, for every command that needs it, and
+//! telling in sentences why it could not be reached. Nothing here decides what is served.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +7,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::budget::Budget;
-use crate::config::{Config, InstanceConfig};
-use crate::domain::{ErrorKind, Failure, Instance};
-use crate::identity_center::{
-    Call, IdentityCenter, ListedInstance, SdkIdentityCenter, StaticCredentials, WriteMode,
-};
+use crate::config::Config;
+use crate::domain::{ErrorKind, Failure};
+use crate::identity_center::{Call, SdkIdentityCenter, StaticCredentials, WriteMode};
 
-/// How long finding the instance may take at a start.
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long one question at a start may take, and a look for instances without discovery.
+pub(super) const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A call at the start of a command.
 pub(super) fn start_call() -> Call {
+    look_call(START_TIME_MAX)
+}
+
+/// A call that may take so long from now.
+pub(super) fn look_call(time: Duration) -> Call {
     Call {
-        deadline: Instant::now() + START_TIME_MAX,
+        deadline: Instant::now() + time,
     }
 }
 
@@ -66,52 +70,6 @@ fn check_endpoint_variables() -> Result<(), String> {
     Ok(())
 }
 
-/// Finds the instance to serve: the configured one, or the only one there is.
-pub(super) async fn find_instance(
-    port: &dyn IdentityCenter,
-    wanted: Option<&InstanceConfig>,
-) -> Result<Instance, String> {
-    let listed = port
-        .instances(start_call())
-        .await
-        .map_err(|failure| explain(&failure))?;
-    choose_instance(listed, wanted)
-}
-
-/// Chooses among listed instances.
-pub(super) fn choose_instance(
-    listed: Vec<ListedInstance>,
-    wanted: Option<&InstanceConfig>,
-) -> Result<Instance, String> {
-    let arns: Vec<String> = listed
-        .iter()
-        .map(|listed| listed.instance.arn.to_string())
-        .collect();
-    let found = match wanted {
-        Some(wanted) => listed
-            .into_iter()
-            .find(|listed| listed.instance.arn.as_str() == wanted.arn)
-            .ok_or_else(|| format!("the configured instance {} is not among those that AWS lists here: {}", wanted.arn, list(&arns)))?,
-        None if listed.len() > 1 => {
-            return Err(format!("AWS lists several instances; name one in the configuration as [instance] arn: {}", list(&arns)));
-        }
-        None => listed.into_iter().next().ok_or_else(|| {
-            "AWS lists no IAM Identity Center instance for these credentials in this region; use the region where it is enabled (AWS_REGION)".to_owned()
-        })?,
-    };
-    if !found.is_active {
-        return Err(format!(
-            "the instance {} is not ACTIVE in AWS",
-            found.instance.arn
-        ));
-    }
-    let alias = wanted.and_then(|wanted| wanted.alias.clone());
-    Ok(Instance {
-        alias,
-        ..found.instance
-    })
-}
-
 /// A failure as a sentence for the operator, with what helps.
 pub(super) fn explain(failure: &Failure) -> String {
     let help = match failure.kind {
@@ -131,12 +89,4 @@ pub(super) fn explain(failure: &Failure) -> String {
         failure.operation,
         failure.kind.explanation()
     )
-}
-
-fn list(arns: &[String]) -> String {
-    if arns.is_empty() {
-        "none".to_owned()
-    } else {
-        arns.join(", ")
-    }
 }

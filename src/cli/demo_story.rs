@@ -37,9 +37,10 @@ pub(super) async fn tell(
         "AWS is simulated here, on loopback. Every call below is a real gRPC call; type it yourself if you like.",
     );
     teller.look_around().await?;
-    let grant_id = teller.give().await?;
+    let of_application = teller.give().await?;
+    let of_account = teller.give_account().await?;
     teller.show().await?;
-    teller.let_time_pass(&grant_id).await?;
+    teller.let_time_pass(&[of_application, of_account]).await?;
     teller.take_back().await
 }
 
@@ -51,7 +52,7 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     async fn look_around(&self) -> Result<(), String> {
-        heading("1. What is there? The instance, the application, the group.");
+        heading("1. What is there? Instances, applications, groups, accounts, permission sets.");
         let instances = self.call("DirectoryService/ListInstances", "{}").await?;
         expect(&instances, "/instances/0/instanceArn")?;
         let applications = self
@@ -67,7 +68,18 @@ impl Teller<'_> {
                 r#"{"principal":{"group":"engineering"}}"#,
             )
             .await?;
-        expect(&group, "/principals/0/principal/id").map(|_| ())
+        expect(&group, "/principals/0/principal/id")?;
+        let accounts = self
+            .call("DirectoryService/ListAccounts", r#"{"name":"production"}"#)
+            .await?;
+        expect(&accounts, "/accounts/0/accountId")?;
+        let sets = self
+            .call(
+                "DirectoryService/ListPermissionSets",
+                r#"{"name":"DeveloperAccess"}"#,
+            )
+            .await?;
+        expect(&sets, "/permissionSets/0/permissionSetArn").map(|_| ())
     }
 
     async fn give(&self) -> Result<String, String> {
@@ -94,8 +106,23 @@ impl Teller<'_> {
         expect(&assigned, "/grant/id")
     }
 
+    async fn give_account(&self) -> Result<String, String> {
+        heading(
+            "4. An account is given in the same way. AWS takes such a change and makes it later; Usher follows it, and its timeline tells how it went.",
+        );
+        let assigned = self
+            .call(
+                "AccessService/Assign",
+                r#"{"principal":{"group":"engineering"},"target":{"account_access":{"account":"production","permission_set":"DeveloperAccess"}},"duration":"1800s","justification":"deploy the fix","ticket":"INC-43"}"#,
+            )
+            .await?;
+        expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")?;
+        expect_equal(&assigned, "/grant/target/accountName", "production")?;
+        expect(&assigned, "/grant/id")
+    }
+
     async fn show(&self) -> Result<(), String> {
-        heading("4. Who has it now, and why does it stand?");
+        heading("5. Who has it now, and why does it stand?");
         let listed = self
             .call(
                 "AccessService/ListAssignments",
@@ -103,8 +130,10 @@ impl Teller<'_> {
             )
             .await?;
         expect_equal(&listed, "/assignments/0/provenance", "PROVENANCE_GRANT")?;
-        heading("5. The audit: which people is that, with the reason beside every row?");
-        let line = r#"{"view":"REPORT_VIEW_ACCESS","format":"REPORT_FORMAT_CSV","target":{"application":"Amazon Redshift"}}"#;
+        heading(
+            "6. The audit: which people have what through the group, in applications and accounts, with the reason beside every row?",
+        );
+        let line = r#"{"view":"REPORT_VIEW_ACCESS","format":"REPORT_FORMAT_CSV","principal":{"group":"engineering"}}"#;
         self.print_call("AccessService/AuditReport", line);
         let parts = self
             .caller
@@ -115,6 +144,11 @@ impl Teller<'_> {
             .iter()
             .filter_map(|part| part.value.get("text").and_then(Value::as_str))
             .collect();
+        for kind in [",APPLICATION,", ",ACCOUNT,"] {
+            if !text.contains(kind) {
+                return Err(format!("the report has no row of kind {kind}"));
+            }
+        }
         for row in text.lines().take(REPORT_LINES_MAX) {
             print_line(&format!("  {row}"));
         }
@@ -130,12 +164,19 @@ impl Teller<'_> {
         )
     }
 
-    async fn let_time_pass(&self, grant_id: &str) -> Result<(), String> {
+    async fn let_time_pass(&self, grant_ids: &[String]) -> Result<(), String> {
         heading(
-            "6. An hour passes (the clock of this demonstration is set ahead). Usher takes the access back by itself.",
+            "7. An hour passes (the clock of this demonstration is set ahead). Usher takes both back by itself.",
         );
         self.clock.advance(SignedDuration::from_secs(3600));
         self.service.wake();
+        for grant_id in grant_ids {
+            self.until_expired(grant_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_expired(&self, grant_id: &str) -> Result<(), String> {
         let line = format!(r#"{{"grant_id":"{grant_id}"}}"#);
         let until = Instant::now() + PATIENCE;
         loop {
@@ -161,7 +202,7 @@ impl Teller<'_> {
 
     async fn take_back(&self) -> Result<(), String> {
         heading(
-            "7. Again, without an end this time; the request_id makes the call safe to repeat.",
+            "8. Again, without an end this time; the request_id makes the call safe to repeat.",
         );
         let assigned = self
             .call(
@@ -171,7 +212,7 @@ impl Teller<'_> {
             .await?;
         expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")?;
         heading(
-            "8. Take it back by hand. The answer says what is left, and what remains to be done inside the application.",
+            "9. Take it back by hand. The answer says what is left, and what remains to be done inside the application.",
         );
         let revoked = self
             .call(
@@ -181,7 +222,7 @@ impl Teller<'_> {
             .await?;
         expect_equal(&revoked, "/assignmentState", "ASSIGNMENT_STATE_ABSENT")?;
         expect_equal(&revoked, "/grants/0/state", "GRANT_STATE_REVOKED")?;
-        heading("9. A slip of the finger is refused with the field and the remedy.");
+        heading("10. A slip of the finger is refused with the field and the remedy.");
         let line =
             r#"{"principal":{"group":"enginering"},"target":{"application":"Amazon Redshift"}}"#;
         self.print_call("AccessService/Assign", line);

@@ -3,9 +3,11 @@
 
 mod audit;
 mod check;
+mod check_instance;
 mod connect;
 mod demo;
 mod demo_story;
+mod instances;
 mod serve;
 mod service;
 mod token;

@@ -73,7 +73,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     } else {
         "read-only"
     };
-    tracing::info!(instance = %service.instance.arn, region = service.instance.region, mode, "serving");
+    let instances = service.instances.all().len();
+    tracing::info!(instances, mode, "serving");
     print_line(&format!("listening on {}", service.address));
     service
         .run_until(end)

@@ -10,18 +10,15 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::{connect, explain, find_instance, start_call};
+use super::connect::connect;
+use super::instances::{InstanceKeeper, warn_of_other_instances};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::domain::Instance;
 use crate::grpc::Server;
 use crate::grpc::identity::DevelopmentTokens;
-use crate::identity_center::{
-    Discoverer, DiscoveryConfig, IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials,
-    WriteMode,
-};
+use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::policy::PolicySet;
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
@@ -57,8 +54,8 @@ pub struct StartError(pub String);
 pub struct RunningService {
     /// Where.
     pub address: SocketAddr,
-    /// The instance it serves.
-    pub instance: Instance,
+    /// The instances it serves now.
+    pub instances: Instances,
     /// Whether it changes AWS.
     pub may_write: bool,
     store: Arc<SqliteStore>,
@@ -141,9 +138,9 @@ async fn start_on_store(
 ) -> Result<RunningService, StartError> {
     let tokens =
         DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
-    let (port, instance) = reach_aws(&config, credentials.as_ref()).await?;
-    warn_of_other_instances(store.as_ref(), &instance).await?;
-    let instances = Instances::new(vec![instance.clone()]);
+    let keeper = reach_aws(&config, credentials.as_ref()).await?;
+    let (port, instances) = (keeper.router(), keeper.instances());
+    warn_of_other_instances(store.as_ref(), &instances).await;
     let may_write = port.may_write();
     let dyn_store: Arc<dyn Store> = store.clone();
     let (serving, background) = (Part::default(), Part::default());
@@ -168,7 +165,7 @@ async fn start_on_store(
         ),
         port,
         policy: PolicySet::Development,
-        instances,
+        instances: instances.clone(),
         config: config.service,
         audit: config.audit,
         clock: clock.clone(),
@@ -181,7 +178,7 @@ async fn start_on_store(
         .map_err(|error| StartError(error.to_string()))?;
     let mut service = RunningService {
         address: server.address(),
-        instance,
+        instances,
         may_write,
         store: store.clone(),
         serving,
@@ -189,7 +186,12 @@ async fn start_on_store(
         patience,
         background,
     };
-    service.begin(server, reconciler, app, HouseKeeping { clock, kept });
+    let house = HouseKeeping {
+        clock,
+        kept,
+        keeper,
+    };
+    service.begin(server, reconciler, app, house);
     Ok(service)
 }
 
@@ -198,54 +200,33 @@ struct HouseKeeping {
     clock: Clock,
     /// How long request ids are kept.
     kept: SignedDuration,
+    /// Looks for instances again.
+    keeper: InstanceKeeper,
 }
 
-/// Finds AWS and the instance, and reads the identity store once: a missing permission shows now,
-/// and an endpoint that is not loopback is seen before anything could be written.
+/// Finds AWS and the instances, and reads of each what shows whether they can be served.
 async fn reach_aws(
     config: &Config,
     credentials: Option<&StaticCredentials>,
-) -> Result<(Arc<SdkIdentityCenter>, Instance), StartError> {
-    let port = connect(config, credentials, WriteMode::LoopbackOnly)
+) -> Result<InstanceKeeper, StartError> {
+    let home = connect(config, credentials, WriteMode::LoopbackOnly)
         .await
         .map_err(StartError)?;
-    let instance = find_instance(port.as_ref(), config.instance.as_ref())
+    let keeper = InstanceKeeper::find(home, config)
         .await
         .map_err(StartError)?;
-    let instance = attributed(&port, instance).await?;
-    port.groups(&instance, None, 1, start_call())
-        .await
-        .map_err(|failure| StartError(explain(&failure)))?;
-    Ok((port, instance))
-}
-
-/// The instance with its kind, the organization's manager, and who calls it.
-async fn attributed(
-    port: &Arc<SdkIdentityCenter>,
-    instance: Instance,
-) -> Result<Instance, StartError> {
-    let home = Discoverer::new(Arc::clone(port), Vec::new(), DiscoveryConfig::default());
-    let seen = home
-        .discover(start_call())
-        .await
-        .map_err(|failure| StartError(explain(&failure)))?;
-    let mut found = seen.instances.into_iter().map(|(instance, _)| instance);
-    let found = found.find(|found| found.arn == instance.arn);
-    Ok(found.map_or(instance.clone(), |found| Instance {
-        alias: instance.alias,
-        ..found
-    }))
+    keeper.try_identity_stores().await.map_err(StartError)?;
+    Ok(keeper)
 }
 
 impl RunningService {
     /// Starts the parts.
-    fn begin(
-        &mut self,
-        server: Server,
-        reconciler: Reconciler,
-        app: App,
-        HouseKeeping { clock, kept }: HouseKeeping,
-    ) {
+    fn begin(&mut self, server: Server, reconciler: Reconciler, app: App, house: HouseKeeping) {
+        let HouseKeeping {
+            clock,
+            kept,
+            keeper,
+        } = house;
         let store: Arc<dyn Store> = self.store.clone();
         let stop = self.serving.stop.clone();
         let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
@@ -254,6 +235,7 @@ impl RunningService {
             .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
         self.background
             .spawn(async move { app.follow_changes().await });
+        self.background.spawn(keeper.keep(store.clone()));
         self.background
             .spawn(warn_of_overdue_ends(store.clone(), clock.clone()));
         self.background
@@ -294,25 +276,6 @@ impl RunningService {
             Some(Err(error)) => Err(StartError(format!("a part of the service failed: {error}"))),
         }
     }
-}
-
-/// Says at the start when the store holds grants that nobody works on: those of other instances.
-async fn warn_of_other_instances(
-    store: &SqliteStore,
-    instance: &Instance,
-) -> Result<(), StartError> {
-    let open = store
-        .count_open_elsewhere(std::slice::from_ref(&instance.arn))
-        .await
-        .map_err(|error| StartError(error.to_string()))?;
-    if open > 0 {
-        tracing::warn!(
-            open,
-            instance = %instance.arn,
-            "the store holds open grants of other instances; they do not end while only this instance is served"
-        );
-    }
-    Ok(())
 }
 
 /// Says again and again how many ends are overdue: nothing is given up silently.

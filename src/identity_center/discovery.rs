@@ -96,6 +96,7 @@ impl Discoverer {
         Ok(Discovered {
             instances: finding.instances,
             unreachable: finding.unreachable,
+            accounts_are_unknown: finding.accounts_are_unknown,
             ports: self.ports(),
         })
     }
@@ -240,6 +241,7 @@ impl Discoverer {
                     sentence(&failure)
                 );
                 finding.unreachable(home.identity.account_id.clone(), String::new(), reason);
+                finding.accounts_are_unknown = true;
                 return;
             }
         };

@@ -13,6 +13,9 @@ use crate::domain::{AccountId, InstanceArn, InvalidValue};
 const ACCOUNTS_MAX: usize = 50_000;
 /// The most accounts looked into at once that the configuration takes.
 const CONCURRENCY_MAX: usize = 64;
+/// The times that one look at everything may have at the most, in seconds, that the configuration
+/// takes: the shortest is that of a start without discovery, the longest an hour.
+const LOOK_SECONDS: std::ops::RangeInclusive<u64> = 30..=3600;
 /// The longest time between two discoveries that the configuration takes, in seconds: a day.
 const REFRESH_SECONDS_MAX: u64 = 24 * 60 * 60;
 
@@ -111,6 +114,10 @@ pub struct DiscoveryConfig {
     pub concurrency_max: usize,
     /// How often it is looked again, in seconds. Default 3600: instances come and go with accounts.
     pub refresh_seconds: u64,
+    /// How long one look at all of the organization may take, in seconds. Default 600: 5000
+    /// accounts are 50 s of lists and four minutes of sign-ins, and half of that again for a slow
+    /// day. Accounts that it did not come to are named as not looked into.
+    pub look_seconds_max: u64,
 }
 
 impl Default for DiscoveryConfig {
@@ -122,6 +129,7 @@ impl Default for DiscoveryConfig {
             accounts_max: 5000,
             concurrency_max: 8,
             refresh_seconds: 3600,
+            look_seconds_max: 600,
         }
     }
 }
@@ -146,6 +154,14 @@ impl DiscoveryConfig {
             return Err(InvalidValue(format!(
                 "`refresh_seconds` is {}; it must be between 60 and {REFRESH_SECONDS_MAX}",
                 self.refresh_seconds
+            )));
+        }
+        if !LOOK_SECONDS.contains(&self.look_seconds_max) {
+            return Err(InvalidValue(format!(
+                "`look_seconds_max` is {}; it must be between {} and {}",
+                self.look_seconds_max,
+                LOOK_SECONDS.start(),
+                LOOK_SECONDS.end()
             )));
         }
         for region in &self.regions {

@@ -14,8 +14,25 @@ pub struct Discovered {
     pub instances: Vec<(Instance, Arc<dyn IdentityCenter>)>,
     /// The accounts that could not be looked into, and why.
     pub unreachable: Vec<UnreachableAccount>,
+    /// Whether the list of the organization's accounts itself could not be read, so that accounts
+    /// are missing that nobody can name.
+    pub accounts_are_unknown: bool,
     /// Every port that was made, whether it serves an instance or not: for `InstanceRouter`.
     pub ports: Vec<Arc<dyn IdentityCenter>>,
+}
+
+impl Discovered {
+    /// Whether an instance that is not among the found ones was looked for in vain, and not just
+    /// missed: where its account could not be looked into, nothing is known about it.
+    #[must_use]
+    pub fn shows_absence_of(&self, instance: &Instance) -> bool {
+        let is_its_account = |row: &UnreachableAccount| {
+            [&instance.owner_account_id, &instance.called_from]
+                .iter()
+                .any(|account| account.as_ref() == Some(&row.account_id))
+        };
+        !self.accounts_are_unknown && !self.unreachable.iter().any(is_its_account)
+    }
 }
 
 impl fmt::Debug for Discovered {
@@ -36,6 +53,7 @@ pub(super) struct Finding {
     pub(super) unreachable: Vec<UnreachableAccount>,
     /// Instances that home sees and does not manage, by owner.
     pub(super) unclaimed: Vec<(AccountId, InstanceArn)>,
+    pub(super) accounts_are_unknown: bool,
 }
 
 impl Finding {

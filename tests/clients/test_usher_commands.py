@@ -138,7 +138,7 @@ def test_audit_with_wrong_arguments(simulated):
     nonsense = simulated.run("audit", AWS_ENDPOINT_URL="nonsense")
     fails(nonsense, "AWS_ENDPOINT_URL is `nonsense`")
     unreachable = simulated.run("audit", AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    fails(unreachable, "ListInstances failed", "AWS_ENDPOINT_URL")
+    fails(unreachable, "GetCallerIdentity failed", "AWS_ENDPOINT_URL")
 
 
 def test_check_tells_what_works_and_what_is_missing(simulated):
@@ -198,7 +198,8 @@ def test_serve_with_wrong_arguments(stack):
         (b"[budget\n", "line 1"),
         (b"\xff\xfe\x00", "UTF-8"),
         (b"#" * (1 << 21), "1 MiB"),
-        (b'[instance]\narn = "arn:aws:sso:::instance/ssoins-0000000000000000"\n', "not among"),
+        (b'[[instances]]\narn = "arn:aws:sso:::instance/ssoins-0000000000000000"\n', "does not list"),
+        (b'[instance]\narn = "arn:aws:sso:::instance/ssoins-0000000000000000"\n', "[[instances]]"),
     ]:
         place = stack.directory / "odd.toml"
         place.write_bytes(text)

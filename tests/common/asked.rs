@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::{
-    AssignRequest, AssignmentReference, Grant, Principal, PrincipalType as GrantPrincipal,
-    RevokeRequest, Target, revoke_request,
+    AccountAccess, AssignRequest, AssignmentReference, Grant, Principal,
+    PrincipalType as GrantPrincipal, RevokeRequest, Target, TargetKind, revoke_request, target,
 };
-use usher::simulator::{Assignment, PrincipalType};
+use usher::simulator::{AccountAssignment, Assignment, CallRecord, PrincipalType, World};
 
-use super::{TokenChannel, Triple, reason, revoke_of, within};
+use super::{TokenChannel, Triple, group, reason, revoke_of, user, within};
 
 /// The deadline of calls.
 const CALL_TIME: Duration = Duration::from_secs(10);
@@ -32,29 +32,87 @@ pub struct Key {
     /// `USER` or `GROUP`.
     pub principal_type: &'static str,
     pub principal_id: String,
-    /// `APPLICATION`, as the store writes it.
+    /// `APPLICATION` or `ACCOUNT`, as the store writes it.
     pub target_kind: &'static str,
     /// The target's key within its kind, as the store writes it.
     pub target: String,
 }
 
 impl Key {
-    fn new(kind: PrincipalType, principal_id: &str, application_arn: &str) -> Self {
+    fn new(
+        kind: PrincipalType,
+        principal_id: &str,
+        target_kind: &'static str,
+        target: String,
+    ) -> Self {
         Self {
             principal_type: match kind {
                 PrincipalType::User => "USER",
                 PrincipalType::Group => "GROUP",
             },
             principal_id: principal_id.to_owned(),
-            target_kind: "APPLICATION",
-            target: application_arn.to_owned(),
+            target_kind,
+            target,
         }
     }
 
-    /// Of a row of the simulated world.
+    fn on_application(kind: PrincipalType, principal_id: &str, application_arn: &str) -> Self {
+        let target = application_arn.to_owned();
+        Self::new(kind, principal_id, "APPLICATION", target)
+    }
+
+    fn on_account(
+        kind: PrincipalType,
+        principal_id: &str,
+        account_id: &str,
+        permission_set_arn: &str,
+    ) -> Self {
+        let target = format!("{account_id}/{permission_set_arn}");
+        Self::new(kind, principal_id, "ACCOUNT", target)
+    }
+
+    /// Of every row of the simulated world.
     #[must_use]
-    pub fn of_row(row: &Assignment) -> Self {
-        Self::new(row.principal_type, &row.principal_id, &row.application_arn)
+    pub fn all_of(world: &World) -> Vec<Self> {
+        let on_applications = world.assignments.iter().map(Self::of_row);
+        let on_accounts = world.account_assignments.iter().map(Self::of_account_row);
+        on_applications.chain(on_accounts).collect()
+    }
+
+    fn of_row(row: &Assignment) -> Self {
+        Self::on_application(row.principal_type, &row.principal_id, &row.application_arn)
+    }
+
+    fn of_account_row(row: &AccountAssignment) -> Self {
+        let (account_id, set) = (&row.account_id, &row.permission_set_arn);
+        Self::on_account(row.principal_type, &row.principal_id, account_id, set)
+    }
+
+    /// Of what a write to the simulated AWS was about; none where the call is no such write.
+    #[must_use]
+    pub fn of_write(call: &CallRecord) -> Option<Self> {
+        let text = |member: &str| {
+            let value = call.input.get(member).and_then(|value| value.as_str());
+            value.expect("a member").to_owned()
+        };
+        let is_of = |what: &str| {
+            let names = [format!("Create{what}"), format!("Delete{what}")];
+            names.contains(&call.operation)
+        };
+        let kind = || match text("PrincipalType").as_str() {
+            "GROUP" => PrincipalType::Group,
+            _ => PrincipalType::User,
+        };
+        if is_of("ApplicationAssignment") {
+            let (id, arn) = (text("PrincipalId"), text("ApplicationArn"));
+            Some(Self::on_application(kind(), &id, &arn))
+        } else if is_of("AccountAssignment") {
+            let (id, account_id) = (text("PrincipalId"), text("TargetId"));
+            let set = text("PermissionSetArn");
+            Some(Self::on_account(kind(), &id, &account_id, &set))
+        } else {
+            None
+        }
     }
 
     /// Of a grant as the server tells it.
@@ -66,7 +124,13 @@ impl Key {
             _ => PrincipalType::User,
         };
         let target = grant.target.clone().expect("a target");
-        Self::new(kind, &principal.id, &target.application_arn)
+        match target.kind() {
+            TargetKind::Account => {
+                let set = &target.permission_set_arn;
+                Self::on_account(kind, &principal.id, &target.account_id, set)
+            }
+            _ => Self::on_application(kind, &principal.id, &target.application_arn),
+        }
     }
 
     /// As the history checker reads it.
@@ -93,9 +157,28 @@ pub struct Goal {
 impl From<&Triple> for Goal {
     fn from(triple: &Triple) -> Self {
         Self {
-            key: Key::new(triple.kind, &triple.principal_id, &triple.application_arn),
+            key: Key::on_application(triple.kind, &triple.principal_id, &triple.application_arn),
             principal: triple.principal(),
             target: triple.target(),
+        }
+    }
+}
+
+impl From<&AccountAssignment> for Goal {
+    fn from(row: &AccountAssignment) -> Self {
+        let access = AccountAccess {
+            account: row.account_id.clone(),
+            permission_set: row.permission_set_arn.clone(),
+        };
+        Self {
+            key: Key::of_account_row(row),
+            principal: match row.principal_type {
+                PrincipalType::User => user(&row.principal_id),
+                PrincipalType::Group => group(&row.principal_id),
+            },
+            target: Target {
+                target: Some(target::Target::AccountAccess(access)),
+            },
         }
     }
 }

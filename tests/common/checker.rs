@@ -26,6 +26,8 @@ pub struct Evidence<'a> {
     pub lateness: Duration,
     /// From when to when nobody could work, in epoch seconds.
     pub outages: Vec<(f64, f64)>,
+    /// Asynchronous changes that may be under way at one time.
+    pub outstanding_max: usize,
 }
 
 impl Evidence<'_> {
@@ -81,7 +83,8 @@ impl Evidence<'_> {
             .arg(format!(
                 "--lateness-seconds={}",
                 self.lateness.as_secs_f64()
-            ));
+            ))
+            .arg(format!("--outstanding-limit={}", self.outstanding_max));
         for (from, to) in &self.outages {
             command.arg(format!("--outage={from}:{to}"));
         }

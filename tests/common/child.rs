@@ -25,9 +25,21 @@ impl Place {
     /// A place whose children talk to this endpoint.
     #[must_use]
     pub fn new(endpoint_url: String) -> Self {
+        Self::configured(endpoint_url, SHORT_TIMES)
+    }
+
+    /// The same for children that may have so many asynchronous changes under way.
+    #[must_use]
+    pub fn with_outstanding_max(endpoint_url: String, outstanding_max: usize) -> Self {
+        let section = "[reconciler]\n";
+        let limit = format!("{section}outstanding_changes_max = {outstanding_max}\n");
+        Self::configured(endpoint_url, &SHORT_TIMES.replacen(section, &limit, 1))
+    }
+
+    fn configured(endpoint_url: String, configuration: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(directory.path().join("home")).expect("a home");
-        std::fs::write(directory.path().join("usher.toml"), SHORT_TIMES).expect("a file");
+        std::fs::write(directory.path().join("usher.toml"), configuration).expect("a file");
         Self {
             directory,
             endpoint_url,

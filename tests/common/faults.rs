@@ -5,8 +5,9 @@ use usher::domain::Operation;
 use usher::simulator::{Fault, FaultAction};
 
 /// Calls go wrong in so many ways at one time.
-const KINDS_OF_FAULTS: usize = 6;
-/// How often each kind hits a call.
+const KINDS_OF_FAULTS: usize = 7;
+/// How often each kind hits a call. Three FAILED in a row fail a grant, which is lawful and so stays
+/// rare.
 const FAULT_PROBABILITY: f64 = 0.05;
 
 /// Every kind of fault that the simulator scripts and that a correct AWS or network may show.
@@ -34,7 +35,26 @@ fn actions() -> Vec<FaultAction> {
         FaultAction::EffectLater { milliseconds: 400 },
         FaultAction::LateVisibility { milliseconds: 900 },
         FaultAction::TruncateReply { bytes: 1 },
+        FaultAction::AsyncFailed { reason: None },
+        FaultAction::AsyncFailed {
+            reason: Some("the account is being changed".to_owned()),
+        },
+        FaultAction::AsyncDelay { milliseconds: 900 },
     ]
+}
+
+/// Whether a fault means anything to an operation. AWS answers a read with no ConflictException; a
+/// read that cannot be understood is told as an internal fault, which no other test should take for
+/// right.
+fn fits(action: &FaultAction, operation: Operation) -> bool {
+    let name = operation.name();
+    match action {
+        FaultAction::AsyncFailed { .. } | FaultAction::AsyncDelay { .. } => {
+            operation.is_write() && name.ends_with("AccountAssignment")
+        }
+        FaultAction::Conflict | FaultAction::TruncateReply { .. } => operation.is_write(),
+        _ => name.contains("Assignment") && !name.contains("Configuration"),
+    }
 }
 
 /// Some kinds of faults by the seed, on whatever reads or writes one assignment.
@@ -45,16 +65,8 @@ pub fn faults(rng: &mut Rng) -> Vec<Fault> {
     let mut faults = Vec::new();
     for action in actions.into_iter().take(KINDS_OF_FAULTS) {
         for operation in Operation::ALL {
-            let name = operation.name();
-            let of_one = name.contains("Assignment") && !name.contains("Configuration");
-            // AWS answers a read with no ConflictException; a read that cannot be understood is told
-            // as an internal fault, which no other test should take for right.
-            let of_writes = matches!(
-                action,
-                FaultAction::Conflict | FaultAction::TruncateReply { .. }
-            );
-            if of_one && (operation.is_write() || !of_writes) {
-                let fault = Fault::new(name, action.clone());
+            if fits(&action, *operation) {
+                let fault = Fault::new(operation.name(), action.clone());
                 faults.push(fault.probability(FAULT_PROBABILITY));
             }
         }

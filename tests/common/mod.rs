@@ -14,9 +14,11 @@
 pub mod asked;
 pub mod checker;
 pub mod child;
+pub mod company;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod targets;
 mod waiting;
 
 use std::net::SocketAddr;

@@ -12,7 +12,7 @@ use super::common::checker::Evidence;
 use super::common::load::Load;
 use super::common::{Begin, TestService, short_times};
 use super::every_point::number_from_environment;
-use super::world::{Setting, many, setting};
+use super::world::{Kinds, Setting, many, setting};
 
 /// Writes whose answers are lost in an ordinary test run; the full length is 1,000.
 const TIMEOUTS: u64 = 48;
@@ -21,6 +21,10 @@ const TIMEOUTS: u64 = 48;
 const LATE_VISIBILITY: Duration = Duration::from_millis(1200);
 /// Calls at once.
 const CALLS_AT_ONCE: usize = 48;
+/// The writes that make an assignment, of either kind.
+const CREATES: [&str; 2] = ["CreateApplicationAssignment", "CreateAccountAssignment"];
+/// The writes that remove one.
+const DELETES: [&str; 2] = ["DeleteApplicationAssignment", "DeleteAccountAssignment"];
 
 struct Story {
     service: TestService,
@@ -112,12 +116,14 @@ impl Story {
         }
     }
 
-    fn effects(&self, operation: &str) -> usize {
-        self.service.effects(operation)
+    fn effects(&self, operations: [&str; 2]) -> usize {
+        let effects = operations.map(|operation| self.service.effects(operation));
+        effects.iter().sum()
     }
 
     /// Waits until nothing is to be looked at again, ends the service, and has all of it judged.
     async fn judge(mut self, end_bound: Duration) -> String {
+        let outstanding_max = self.service.config.reconciler.outstanding_changes_max;
         let began = Instant::now();
         loop {
             let due = super::run::due(&self.service.data.path().join("usher.sqlite3")).await;
@@ -136,6 +142,7 @@ impl Story {
             end_bound,
             lateness: Duration::from_secs(1),
             outages: Vec::new(),
+            outstanding_max,
         };
         evidence.check("no kills")
     }
@@ -156,7 +163,7 @@ async fn timeouts_after_success_double_and_lose_nothing() {
             FaultAction::DelayAfterEffect { milliseconds: 1500 }
         };
         let id = goal.key.principal_id.as_str();
-        for operation in ["CreateApplicationAssignment", "DeleteApplicationAssignment"] {
+        for operation in CREATES.into_iter().chain(DELETES) {
             let fault = Fault::new(operation, action.clone());
             story
                 .service
@@ -167,12 +174,11 @@ async fn timeouts_after_success_double_and_lose_nothing() {
     story.give_all().await;
     let active = story.until_all(&[GrantState::Active]).await;
     assert_eq!(active.len(), pairs, "LOST OR DOUBLED");
-    assert_eq!(story.effects("CreateApplicationAssignment"), pairs);
+    assert_eq!(story.effects(CREATES), pairs);
     story.end_all().await;
     let revoked = story.until_all(&[GrantState::Revoked]).await;
     assert_eq!(revoked.len(), pairs);
-    let effects =
-        story.effects("CreateApplicationAssignment") + story.effects("DeleteApplicationAssignment");
+    let effects = story.effects(CREATES) + story.effects(DELETES);
     let calls = story.service.simulator.calls();
     let lost = calls.iter().filter(|call| !call.faults.is_empty()).count();
     assert!(lost >= 2 * pairs, "{lost} answers were lost");
@@ -195,7 +201,7 @@ async fn late_reads_make_nothing_flap_and_nothing_standing() {
         visibility_milliseconds: u64::try_from(visibility.as_millis()).expect("a number"),
         ..Settings::unlimited()
     };
-    let setting = setting();
+    let setting = setting(Kinds::All);
     let is_standing = |goal: &Goal| setting.standing.contains(&goal.key);
     let free = setting
         .goals
@@ -206,16 +212,15 @@ async fn late_reads_make_nothing_flap_and_nothing_standing() {
     let over = [GrantState::Active, GrantState::Revoked];
     story.give_all().await;
     story.until_all(&[GrantState::Active]).await;
-    assert_eq!(story.effects("CreateApplicationAssignment"), free);
-    assert_eq!(story.effects("DeleteApplicationAssignment"), 0, "it flaps");
+    assert_eq!(story.effects(CREATES), free);
+    assert_eq!(story.effects(DELETES), 0, "it flaps");
     story.end_all().await;
     // At once again, while reads still show what was just taken away.
     story.give_all().await;
     story.until_all(&over).await;
     story.end_all().await;
     story.until_all(&[GrantState::Revoked]).await;
-    let created = story.effects("CreateApplicationAssignment");
-    let deleted = story.effects("DeleteApplicationAssignment");
+    let (created, deleted) = (story.effects(CREATES), story.effects(DELETES));
     assert_eq!(created, deleted);
     assert!(created <= 2 * free, "it flaps: {created} for {free}");
     let bound = visibility * 3 + Duration::from_secs(15);

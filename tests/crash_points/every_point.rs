@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use usher::crash_points::CrashPoint;
 
 use super::run::crash;
+use super::world::Kinds;
 
 /// Histories of each point in an ordinary test run; the full length is 20.
 const SEEDS: u64 = 2;
@@ -37,6 +38,16 @@ fn count(point: &str, seed: u64) -> u64 {
     }
 }
 
+/// What the calls of a history are about: by turns all kinds of targets and the asynchronous one
+/// alone, so that either reaches every point that it can.
+fn kinds(point: &str, seed: u64) -> Kinds {
+    if seed % 2 == 0 || point.contains("Application") {
+        Kinds::All
+    } else {
+        Kinds::Accounts
+    }
+}
+
 pub(crate) fn number_from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -61,7 +72,7 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
             let room = Arc::clone(&room);
             runs.spawn(async move {
                 let _place = room.acquire_owned().await.expect("it stays open");
-                let outcome = crash(&name, count(&name, seed), seed).await;
+                let outcome = crash(&name, count(&name, seed), kinds(&name, seed), seed).await;
                 (name, seed, outcome)
             });
         }

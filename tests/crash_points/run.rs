@@ -9,13 +9,13 @@ use sqlx::{Connection as _, Row as _};
 use usher::grpc::pb::GrantState;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
-use super::common::asked::{Wish, epoch_seconds};
+use super::common::asked::{Key, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
 use super::common::load::Load;
 use super::common::{TokenChannel, all_grants, connect};
-use super::world::{Setting, setting};
+use super::world::{Kinds, Setting, setting};
 
 /// New calls of a wave.
 const CALLS: usize = 10;
@@ -30,6 +30,10 @@ const END_BOUND: Duration = Duration::from_secs(15);
 /// much from a call's arrival to its commit.
 const LATENESS: Duration = Duration::from_secs(2);
 
+/// Asynchronous changes under way at one time, for Usher and for the simulated AWS: so few that
+/// calls have to wait for each other.
+const OUTSTANDING_MAX: usize = 3;
+
 /// What one history shows.
 pub(crate) struct Outcome {
     /// From the start after the crash to the first work.
@@ -39,26 +43,37 @@ pub(crate) struct Outcome {
 }
 
 /// A history under way.
-pub(crate) struct Run {
-    pub(crate) simulator: Simulator,
-    pub(crate) place: Place,
-    pub(crate) load: Load,
-    pub(crate) setting: Setting,
-    pub(crate) outages: Vec<(f64, f64)>,
+struct Run {
+    simulator: Simulator,
+    place: Place,
+    load: Load,
+    setting: Setting,
+    outages: Vec<(f64, f64)>,
     what: String,
 }
 
 impl Run {
-    pub(crate) async fn begin(what: String, seed: u64, settings: Settings) -> Self {
+    async fn begin(what: String, seed: u64, kinds: Kinds) -> Self {
+        let settings = Settings {
+            seed,
+            latency_milliseconds: 4,
+            jitter_milliseconds: 12,
+            visibility_milliseconds: 60,
+            status_visibility_milliseconds: 60,
+            asynchronous_milliseconds: 120,
+            asynchronous_jitter_milliseconds: 60,
+            outstanding_assignments_max: Some(OUTSTANDING_MAX),
+            ..Settings::unlimited()
+        };
         let options = SimulatorOptions {
-            settings: Settings { seed, ..settings },
+            settings,
             ..SimulatorOptions::default()
         };
-        let setting = setting();
+        let setting = setting(kinds);
         let simulator = Simulator::start(setting.world.clone(), options).await;
         let simulator = simulator.expect("a simulator");
         Self {
-            place: Place::new(simulator.endpoint_url()),
+            place: Place::with_outstanding_max(simulator.endpoint_url(), OUTSTANDING_MAX),
             simulator,
             load: Load::new(seed, setting.goals.clone()),
             setting,
@@ -67,7 +82,7 @@ impl Run {
         }
     }
 
-    pub(crate) async fn connect(&self, server: &Server) -> TokenChannel {
+    async fn connect(&self, server: &Server) -> TokenChannel {
         connect(server.address, &self.place.data(), "tester").await
     }
 
@@ -153,9 +168,11 @@ impl Run {
         let sending = self.load.send(vec![call], &channel);
         let look = || async {
             let calls = self.simulator.calls();
+            // Nobody but the reconciler writes, and nobody else looks for the probe's assignment.
             let works = calls.iter().skip(seen).any(|call| {
                 let of = call.input.get("PrincipalId").and_then(|id| id.as_str());
-                call.operation.contains("Assignment") && of == Some(&probe.key.principal_id)
+                let of_probe = of == Some(&probe.key.principal_id);
+                call.operation.contains("Assignment") && of_probe || Key::of_write(call).is_some()
             });
             works.then_some(()).ok_or_else(|| "no work".to_owned())
         };
@@ -168,7 +185,7 @@ impl Run {
 
     /// Waits until nothing is under way and nothing is to be looked at again, ends the process in
     /// order, and has the history judged.
-    pub(crate) async fn settle_and_judge(&mut self, mut server: Server) -> String {
+    async fn settle_and_judge(&mut self, mut server: Server) -> String {
         let channel = self.connect(&server).await;
         let all = self.load.answer_all(&channel).await;
         assert!(all, "{}: {}", self.what, self.place.last_log_lines());
@@ -202,6 +219,7 @@ impl Run {
             end_bound: END_BOUND,
             lateness: LATENESS,
             outages: self.outages.clone(),
+            outstanding_max: OUTSTANDING_MAX,
         };
         evidence.check(&self.what)
     }
@@ -226,7 +244,7 @@ impl Run {
 /// Assignments of a store that somebody will look at again.
 pub(crate) async fn due(store: &Path) -> Vec<String> {
     let due = "SELECT target, principal_id FROM assignments \
-         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL";
+         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL OR pending_write IS NOT NULL";
     rows(store, due).await
 }
 
@@ -245,15 +263,9 @@ async fn rows(store: &Path, question: &'static str) -> Vec<String> {
 }
 
 /// The whole history of one crash.
-pub(crate) async fn crash(point: &str, count: u64, seed: u64) -> Outcome {
-    let settings = Settings {
-        latency_milliseconds: 4,
-        jitter_milliseconds: 12,
-        visibility_milliseconds: 60,
-        ..Settings::unlimited()
-    };
+pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> Outcome {
     let what = format!("{point}:{count} seed {seed}");
-    let mut run = Run::begin(what, seed, settings).await;
+    let mut run = Run::begin(what, seed, kinds).await;
     for fault in faults(&mut run.load.rng) {
         run.simulator.add_fault(fault);
     }

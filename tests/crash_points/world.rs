@@ -1,16 +1,26 @@
-//! The world of the runs, and what calls are about in it. A second kind of
-//! target is more rows here and no more code elsewhere.
+//! The world of the runs, and what calls are about in it.
 
-use usher::simulator::{Assignment, EnabledStatus, PrincipalType, User, World};
+use usher::simulator::{PrincipalType, World};
 
-use super::common::Triple;
 use super::common::asked::{Goal, Key};
+use super::common::targets::{WorldTarget, add_user, empty_world};
 
 /// Users beside the demo's.
 const USERS: usize = 3;
+/// Targets of each kind. Few, so that calls meet on them.
+const TARGETS: usize = 2;
 /// Applications beside the demo's where many are needed: twice as many as the workers, since writes
 /// to one application go one at a time.
 const APPLICATIONS_OF_MANY: usize = 16;
+
+/// What a history is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kinds {
+    /// Assignments of every kind.
+    All,
+    /// Assignments to accounts alone.
+    Accounts,
+}
 
 /// A world with what calls can be about.
 pub(crate) struct Setting {
@@ -23,50 +33,50 @@ pub(crate) struct Setting {
     pub(crate) standing: Vec<Key>,
 }
 
-/// Few assignments, so that calls meet on them; two of them stand before Usher.
-pub(crate) fn setting() -> Setting {
-    let mut world = World::demo();
-    world.assignments.clear();
+/// Few assignments, so that calls meet on them; some of each kind stand before Usher.
+pub(crate) fn setting(kinds: Kinds) -> Setting {
+    let mut world = empty_world();
     let mut principals: Vec<(PrincipalType, String)> = Vec::new();
     for number in 0..USERS {
-        let user_id = add_user(&mut world, number);
-        principals.push((PrincipalType::User, user_id));
+        principals.push((PrincipalType::User, add_user(&mut world, number)));
     }
     principals.push((PrincipalType::Group, world.groups[0].group_id.clone()));
-    let mut triples: Vec<Triple> = Vec::new();
-    for application in world.applications.iter().take(2) {
-        for (kind, principal_id) in &principals {
-            triples.push(Triple {
-                kind: *kind,
-                principal_id: principal_id.clone(),
-                application_arn: application.application_arn.clone(),
-            });
+    let applications = WorldTarget::applications(&world);
+    let accounts = WorldTarget::accounts(&world);
+    let targets = match kinds {
+        Kinds::All => vec![applications, accounts],
+        Kinds::Accounts => vec![accounts],
+    };
+    let (mut goals, mut standing) = (Vec::new(), Vec::new());
+    for targets in targets {
+        for target in targets.iter().take(TARGETS) {
+            for (place, (kind, principal_id)) in principals.iter().enumerate() {
+                let goal = target.goal(*kind, principal_id);
+                if place == 0 {
+                    target.put(&mut world, *kind, principal_id);
+                    standing.push(goal.key.clone());
+                }
+                goals.push(goal);
+            }
         }
     }
-    let probe = triples.pop().expect("a triple");
-    let taken = triples.pop().expect("a triple");
-    let standing = triples.iter().step_by(4).cloned().collect::<Vec<_>>();
-    for triple in &standing {
-        world.assignments.push(Assignment {
-            application_arn: triple.application_arn.clone(),
-            principal_type: triple.kind,
-            principal_id: triple.principal_id.clone(),
-        });
-    }
+    let probe = goals.pop().expect("a goal");
+    let taken = goals.pop().expect("a goal");
     Setting {
-        goals: triples.iter().map(Goal::from).collect(),
-        probe: Goal::from(&probe),
-        taken: Goal::from(&taken),
-        standing: standing.iter().map(|row| Goal::from(row).key).collect(),
         world,
+        goals,
+        probe,
+        taken,
+        standing,
     }
 }
 
-/// One assignment for each of many users, over several applications; nothing stands.
+/// One assignment for each of many users, by turns to an application and to an account; nothing
+/// stands.
 pub(crate) fn many(users: usize) -> Setting {
-    let mut world = World::demo();
-    world.assignments.clear();
+    let mut world = empty_world();
     let pattern = world.applications[0].clone();
+    world.applications.clear();
     for number in 0..APPLICATIONS_OF_MANY {
         let mut application = pattern.clone();
         let (instance, _) = pattern.application_arn.rsplit_once('-').expect("an ARN");
@@ -74,17 +84,18 @@ pub(crate) fn many(users: usize) -> Setting {
         application.name = format!("Application {number}");
         world.applications.push(application);
     }
-    let mut triples = Vec::new();
-    for number in 0..users {
-        let user_id = add_user(&mut world, number);
-        let place = world.applications.len() - 1 - number % APPLICATIONS_OF_MANY;
-        triples.push(Triple {
-            kind: PrincipalType::User,
-            principal_id: user_id,
-            application_arn: world.applications[place].application_arn.clone(),
-        });
-    }
-    let goals: Vec<Goal> = triples.iter().map(Goal::from).collect();
+    let targets = [
+        WorldTarget::applications(&world),
+        WorldTarget::accounts(&world),
+    ];
+    let goals: Vec<Goal> = (0..users)
+        .map(|number| {
+            let user_id = add_user(&mut world, number);
+            let of_kind = &targets[number % targets.len()];
+            let target = &of_kind[number / targets.len() % of_kind.len()];
+            target.goal(PrincipalType::User, &user_id)
+        })
+        .collect();
     Setting {
         probe: goals[0].clone(),
         taken: goals[0].clone(),
@@ -92,16 +103,4 @@ pub(crate) fn many(users: usize) -> Setting {
         standing: Vec::new(),
         world,
     }
-}
-
-fn add_user(world: &mut World, number: usize) -> String {
-    let user_id = format!("d4e8f4a8-0000-4000-9000-{number:012}");
-    world.users.push(User {
-        identity_store_id: world.instances[0].identity_store_id.clone(),
-        user_id: user_id.clone(),
-        user_name: format!("user.{number}"),
-        user_status: Some(EnabledStatus::Enabled),
-        ..User::default()
-    });
-    user_id
 }

@@ -26,6 +26,7 @@ INVARIANTS = {
     "5-one-request-one-grant": "equal request ids are one grant and one answer",
     "6-no-answer-is-lost": "what was answered OK is in the store",
     "6-nothing-is-forgotten": "nothing is left under way, and no unknown outcome is left unread",
+    "6-nothing-fails-by-itself": "a grant fails only by AWS's word",
     "7-every-grant-has-its-events": "a grant's beginning and end are in the log of events",
     "8-outstanding-stays-within-the-limit": "asynchronous operations under way never exceed the limit",
 }
@@ -42,6 +43,15 @@ READS = {
 }
 # What the simulator may do to a call so that its client does not learn how it ended.
 LOSE_ANSWERS = {"truncate_reply", "delay_before_effect", "delay_after_effect"}
+
+# What AWS says to a Create that no repeat can help. FAILED, the end of an asynchronous one, may
+# pass: only so many of them are its word.
+FINAL_REFUSALS = {
+    "ResourceNotFoundException",
+    "ServiceQuotaExceededException",
+    "ValidationException",
+}
+FAILED_OPERATIONS_MIN = 3
 
 ENDED = {"REVOKED", "EXPIRED", "FAILED"}
 UNDER_WAY = {"PROVISIONING", "REVOKING"}
@@ -81,10 +91,16 @@ class Write:
     of: tuple
     sent_at: float
     refused: bool
+    refusal: str | None
     answered: bool
     effect_at: float | None
-    ended_at: float | None
+    is_still_to_come: bool
     sequence: int
+    instance: str
+    # Of an asynchronous one: from when to when it was under way, and how it ended.
+    began_at: float | None
+    ended_at: float | None
+    status: str | None
 
     @property
     def creates(self):
@@ -168,6 +184,31 @@ def triple_of_call(call):
     )
 
 
+def read_write(call):
+    given = call["input"]
+    error = call["error_code"] if call["outcome"] == "error" else None
+    asynchronous = call.get("asynchronous") or {
+        "started_at_seconds": None,
+        "finished_at_seconds": None,
+        "status": None,
+    }
+    return Write(
+        operation=call["operation"],
+        of=triple_of_call(call),
+        sent_at=call["time_seconds"],
+        refused=error is not None and error != "InternalServerException",
+        refusal=error,
+        answered=call["outcome"] == "ok" and not LOSE_ANSWERS & set(call["faults"]),
+        effect_at=call["effect_time_seconds"] if call["effect"] == "applied" else None,
+        is_still_to_come=call["effect"] == "later",
+        sequence=call["sequence"],
+        instance=given.get("InstanceArn", ""),
+        began_at=asynchronous["started_at_seconds"],
+        ended_at=asynchronous["finished_at_seconds"],
+        status=asynchronous["status"],
+    )
+
+
 def read_log(path):
     log = json.loads(path.read_text())
     if log.get("dropped"):
@@ -178,19 +219,7 @@ def read_log(path):
         if operation in CREATES | DELETES:
             if not isinstance(given, dict):
                 raise Unreadable(f"call {call['sequence']} has no input")
-            writes.append(
-                Write(
-                    operation=operation,
-                    of=triple_of_call(call),
-                    sent_at=call["time_seconds"],
-                    refused=call["outcome"] == "error"
-                    and call["error_code"] != "InternalServerException",
-                    answered=call["outcome"] == "ok" and not LOSE_ANSWERS & set(call["faults"]),
-                    effect_at=call["effect_time_seconds"] if call["effect"] == "applied" else None,
-                    ended_at=call.get("finished_time_seconds"),
-                    sequence=call["sequence"],
-                )
-            )
+            writes.append(read_write(call))
         elif operation in READS and isinstance(given, dict):
             # A read counts for all that its input does not exclude.
             scope = (
@@ -464,9 +493,35 @@ def check_forgotten(history):
         elif not write.refused and not is_read_after(history, write):
             # Answered or not: Usher may have died before it saw the answer.
             history.violate(check, f"nobody read {named(write.of)} after call {write.sequence}")
+        if write.is_still_to_come or write.began_at is not None and write.ended_at is None:
+            history.violate(check, f"call {write.sequence} on {named(write.of)} is still under way")
     for of, record in history.records.items():
         if record["next_attempt_at"] is not None or record["lease_holder"] is not None:
             history.violate(check, f"{named(of)} is still to be worked on")
+        if record["pending_write"] is not None:
+            pending = f"{record['pending_write']} {record['pending_request_id']}"
+            since = seconds(record["pending_since"])
+            history.violate(check, f"{pending} of {named(of)} is left pending since {since}")
+        elif record["asynchronous_slot"]:
+            history.violate(check, f"{named(of)} keeps a slot although nothing is pending on it")
+
+
+def check_failed(history):
+    for grant in history.grants:
+        if grant.state != "FAILED":
+            continue
+        creates = [write for write in history.writes if write.creates and write.of == grant.of]
+        failed = [
+            write
+            for write in creates
+            if write.status == "FAILED" and write.ended_at <= grant.ended_at + history.slack
+        ]
+        refused = [write for write in creates if write.refusal in FINAL_REFUSALS]
+        if not refused and len(failed) < FAILED_OPERATIONS_MIN:
+            history.violate(
+                "6-nothing-fails-by-itself",
+                f"grant {grant.id} on {named(grant.of)} failed after {len(failed)} failed operations",
+            )
 
 
 def check_events(history):
@@ -480,19 +535,26 @@ def check_events(history):
 
 
 def check_outstanding(history):
-    changes = []
+    check = "8-outstanding-stays-within-the-limit"
+    changes = defaultdict(list)
     for write in history.writes:
-        if write.of[2] == "ACCOUNT" and write.ended_at is not None:
-            changes += [(write.sent_at, 1), (write.ended_at, -1)]
-    outstanding = 0
-    # At one instant the ends come first.
-    for at, change in sorted(changes):
-        outstanding += change
-        if outstanding > history.outstanding_limit:
-            history.violate(
-                "8-outstanding-stays-within-the-limit", f"{outstanding} were under way at {at:.3f}"
-            )
-            return
+        if write.of[2] != "ACCOUNT":
+            continue
+        if write.began_at is not None:
+            # One that never ended counts to the end.
+            ended_at = float("inf") if write.ended_at is None else write.ended_at
+            changes[write.instance] += [(write.began_at, 1), (ended_at, -1)]
+        elif write.answered or write.effect_at is not None:
+            # Nothing can be said of a limit without them.
+            history.violate(check, f"call {write.sequence} was accepted, and its times are not told")
+    for instance, of_instance in changes.items():
+        outstanding = 0
+        # At one instant the ends come first.
+        for at, change in sorted(of_instance):
+            outstanding += change
+            if outstanding > history.outstanding_limit:
+                history.violate(check, f"{outstanding} were under way on {instance} at {at:.3f}")
+                break
 
 
 CHECKS = [
@@ -504,6 +566,7 @@ CHECKS = [
     check_requests,
     check_answers,
     check_forgotten,
+    check_failed,
     check_events,
     check_outstanding,
 ]
@@ -563,10 +626,13 @@ def main(arguments=None):
         print(violation)
     effects = sum(write.effect_at is not None for write in history.writes)
     lost = sum(not write.answered and not write.refused for write in history.writes)
+    asynchronous = sum(write.began_at is not None for write in history.writes)
+    failed = sum(grant.state == "FAILED" for grant in history.grants)
     print(
         f"{len(history.violations)} violations in {len(history.answers)} answers, "
         f"{len(history.grants)} grants, {len(history.writes)} writes sent, {effects} effects, "
-        f"{lost} lost answers, {len(history.present)} assignments at the end"
+        f"{asynchronous} asynchronous, {lost} lost answers, {failed} failed grants, "
+        f"{len(history.present)} assignments at the end"
     )
     return 1 if history.violations else 0
 

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use usher::grpc::pb::{Grant, GrantState, Standing};
-use usher::simulator::Simulator;
+use usher::simulator::{AsynchronousStatus, Simulator};
 
 use super::common::asked::{Asked, Key, Told, Wish};
 
 /// How far the clocks of two processes of one machine may seem to differ, in seconds.
 const CLOCK_SLACK_SECONDS: f64 = 0.002;
+
+/// So many times AWS has to have failed at a change before a grant may fail.
+const FAILED_OPERATIONS_MAX: usize = 3;
 
 /// Everything that is judged together.
 pub(crate) struct Evidence<'a> {
@@ -45,8 +48,7 @@ impl Evidence<'_> {
     }
 
     fn actual_assignments(&self) -> BTreeSet<Key> {
-        let rows = self.simulator.world().assignments;
-        rows.iter().map(Key::of_row).collect()
+        Key::all_of(&self.simulator.world()).into_iter().collect()
     }
 
     fn expected_assignments(&self) -> BTreeSet<Key> {
@@ -142,9 +144,26 @@ impl Evidence<'_> {
                 }
                 GrantState::Revoked => assert!(may_be_ended, "NOBODY ASKED: {grant:#?}"),
                 GrantState::Expired => assert!(duration.is_some(), "NO END: {grant:#?}"),
+                GrantState::Failed => assert!(
+                    self.failed_operations(&given.goal.key) >= FAILED_OPERATIONS_MAX,
+                    "FAILED BY ITSELF: {grant:#?}"
+                ),
                 _ => panic!("NOT SETTLED OR FAILED: {grant:#?}"),
             }
         }
+    }
+
+    /// How many operations on an assignment AWS failed at.
+    fn failed_operations(&self, key: &Key) -> usize {
+        let calls = self.simulator.calls();
+        let failed = calls.iter().filter(|call| {
+            call.asynchronous
+                .as_ref()
+                .is_some_and(|told| told.status == AsynchronousStatus::Failed)
+        });
+        failed
+            .filter(|call| Key::of_write(call).as_ref() == Some(key))
+            .count()
     }
 
     /// Only what stood before Usher is standing.
@@ -166,21 +185,9 @@ impl Evidence<'_> {
             *first = first.min(at);
         }
         for call in self.simulator.calls() {
-            if call.operation != "CreateApplicationAssignment" {
+            let key = Key::of_write(&call).filter(|_| call.operation.starts_with("Create"));
+            let Some(key) = key else {
                 continue;
-            }
-            let text = |member: &str| {
-                let value = call.input.get(member).and_then(|value| value.as_str());
-                value.expect("a member").to_owned()
-            };
-            let key = Key {
-                principal_type: match text("PrincipalType").as_str() {
-                    "GROUP" => "GROUP",
-                    _ => "USER",
-                },
-                principal_id: text("PrincipalId"),
-                target_kind: "APPLICATION",
-                target: text("ApplicationArn"),
             };
             let granted = first_grant.get(&key);
             let granted = granted.unwrap_or_else(|| panic!("NO GRANT: {call:#?}"));

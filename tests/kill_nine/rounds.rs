@@ -3,22 +3,26 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use usher::simulator::{
-    Assignment, EnabledStatus, PrincipalType, Settings, Simulator, SimulatorOptions, User, World,
-};
+use usher::simulator::{PrincipalType, Settings, Simulator, SimulatorOptions, World};
 
 use super::common::asked::{Asked, Goal, Key, Told, epoch_seconds};
 use super::common::checker;
 use super::common::child::{Place, Server};
 use super::common::faults::faults;
 use super::common::load::Load;
-use super::common::{AFTER_SETTLING, TokenChannel, Triple, all_grants, connect};
+use super::common::targets::{WorldTarget, add_user, empty_world};
+use super::common::{AFTER_SETTLING, TokenChannel, all_grants, connect};
 use super::judge::Evidence;
 
 const ROUNDS: usize = 100;
 /// Rounds between two judgements.
 const ROUNDS_A_CHECKPOINT: usize = 25;
 const USERS: usize = 16;
+/// Targets beside the applications whose changes are asynchronous.
+const ACCOUNT_TARGETS: usize = 2;
+/// Asynchronous changes under way at one time, for Usher and for the simulated AWS: so few that
+/// calls have to wait for each other.
+const OUTSTANDING_MAX: usize = 3;
 /// New calls a round.
 const CALLS: usize = 10;
 /// A kill comes at most so long after the calls began.
@@ -43,68 +47,57 @@ struct Run {
     outages: Vec<(f64, f64)>,
 }
 
-/// A world of users on the demo's applications; every fifth assignment of the first users stands
-/// before Usher comes.
-fn world() -> (World, Vec<Triple>, BTreeSet<Triple>) {
-    let mut world = World::demo();
-    world.assignments.clear();
-    let mut triples = Vec::new();
-    for number in 0..USERS {
-        let user_id = format!("d4e8f4a8-0000-4000-9000-{number:012}");
-        world.users.push(User {
-            identity_store_id: world.instances[0].identity_store_id.clone(),
-            user_id: user_id.clone(),
-            user_name: format!("user.{number}"),
-            user_status: Some(EnabledStatus::Enabled),
-            ..User::default()
-        });
-        for application in &world.applications {
-            triples.push(Triple {
-                kind: PrincipalType::User,
-                principal_id: user_id.clone(),
-                application_arn: application.application_arn.clone(),
-            });
+/// A world of users and a group on the demo's applications, and on two permission sets in an account
+/// each; every fifth assignment stands before Usher comes.
+fn setting() -> (World, Vec<Goal>, BTreeSet<Key>) {
+    let mut world = empty_world();
+    let mut targets = WorldTarget::applications(&world);
+    targets.extend(
+        WorldTarget::accounts(&world)
+            .into_iter()
+            .take(ACCOUNT_TARGETS),
+    );
+    let users = (0..USERS).map(|number| (PrincipalType::User, add_user(&mut world, number)));
+    let mut principals: Vec<(PrincipalType, String)> = users.collect();
+    principals.push((PrincipalType::Group, world.groups[0].group_id.clone()));
+    let (mut goals, mut standing) = (Vec::new(), BTreeSet::new());
+    for (kind, principal_id) in &principals {
+        for target in &targets {
+            let goal = target.goal(*kind, principal_id);
+            if goals.len() % 5 == 0 {
+                target.put(&mut world, *kind, principal_id);
+                standing.insert(goal.key.clone());
+            }
+            goals.push(goal);
         }
     }
-    for application in &world.applications {
-        triples.push(Triple {
-            kind: PrincipalType::Group,
-            principal_id: world.groups[0].group_id.clone(),
-            application_arn: application.application_arn.clone(),
-        });
-    }
-    let standing: BTreeSet<Triple> = triples.iter().step_by(5).cloned().collect();
-    world.assignments = standing
-        .iter()
-        .map(|triple| Assignment {
-            application_arn: triple.application_arn.clone(),
-            principal_type: triple.kind,
-            principal_id: triple.principal_id.clone(),
-        })
-        .collect();
-    (world, triples, standing)
+    (world, goals, standing)
 }
 
 impl Run {
     async fn begin(seed: u64) -> Self {
-        let (world, triples, standing) = world();
+        let (world, goals, standing) = setting();
         let options = SimulatorOptions {
             settings: Settings {
                 seed,
                 latency_milliseconds: 4,
                 jitter_milliseconds: 10,
                 visibility_milliseconds: 60,
+                status_visibility_milliseconds: 60,
+                asynchronous_milliseconds: 120,
+                asynchronous_jitter_milliseconds: 60,
+                outstanding_assignments_max: Some(OUTSTANDING_MAX),
                 ..Settings::unlimited()
             },
             ..SimulatorOptions::default()
         };
         let simulator = Simulator::start(world, options).await.expect("a simulator");
-        let place = Place::new(simulator.endpoint_url());
+        let place = Place::with_outstanding_max(simulator.endpoint_url(), OUTSTANDING_MAX);
         Self {
             simulator,
             place,
-            load: Load::new(seed, triples.iter().map(Goal::from).collect()),
-            standing: standing.iter().map(|row| Goal::from(row).key).collect(),
+            load: Load::new(seed, goals),
+            standing,
             kills: 0,
             outages: Vec::new(),
         }
@@ -201,6 +194,7 @@ impl Run {
             end_bound: END_BOUND,
             lateness: LATENESS,
             outages: self.outages.clone(),
+            outstanding_max: OUTSTANDING_MAX,
         };
         evidence.check("random kills")
     }

@@ -6,13 +6,14 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`.
+//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`.
 
 mod callers;
 mod claims;
 mod directory;
 mod events;
 mod failure;
+mod open;
 mod options;
 #[cfg(test)]
 mod plan_tests;
@@ -25,24 +26,20 @@ mod tables;
 mod tests;
 mod writer;
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{Acquire as _, SqliteConnection, pool::PoolConnection};
+use sqlx::Acquire as _;
+use sqlx::sqlite::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use options::SqliteOptions;
 
-use self::directory::DataDirectory;
-use self::failure::closed;
-use self::writer::{Call, Queued, Writer, Written};
+use self::writer::{Queued, Written};
 use super::{
     Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
     RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
@@ -64,84 +61,6 @@ pub struct SqliteStore {
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     signals: Signals,
     wait: Duration,
-}
-
-impl SqliteStore {
-    /// Opens the store in a data directory, which is made if it is missing (mode 0700, the
-    /// database 0600). Every lease is cleared: the lock proves that its holder is dead.
-    ///
-    /// Needs a tokio runtime. The directory is free again when `close` has returned, or soon after
-    /// the store is dropped: what is queued is still written.
-    ///
-    /// # Errors
-    /// `Unusable` with a sentence for the operator when the directory is in use, cannot be written,
-    /// or holds a database that is foreign, damaged or of a later version; it is left as it was.
-    /// `Unavailable` when the disk fails meanwhile.
-    pub async fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let options = options.with_room();
-        let wait = options.wait();
-        let directory = DataDirectory::lock(directory)?;
-        let mut connection = schema::open_database(&directory, wait).await?;
-        claims::clear_leases(&mut connection).await?;
-        let connect = schema::connect_options(&directory.database(), wait);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers)
-            .acquire_timeout(wait)
-            .test_before_acquire(false)
-            .connect_lazy_with(connect.clone().read_only(true));
-        let (sender, queue) = mpsc::channel(options.queued_writes_max);
-        let signals = Signals::default();
-        let writer = Writer {
-            connection: Some(connection),
-            connect,
-            queue,
-            calls_per_commit_max: options.writes_per_commit_max,
-            signals: signals.clone(),
-            lock: directory.lock,
-        };
-        Ok(Self {
-            readers,
-            queue: Mutex::new(Some(sender)),
-            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
-            signals,
-            wait,
-        })
-    }
-
-    /// Queues a call and waits for its answer. Dropped before it is queued, nothing happens;
-    /// dropped later, it happens wholly.
-    async fn write<T: Send + 'static>(
-        &self,
-        commit: StoreCommit,
-        body: impl for<'c> FnOnce(
-            &'c mut SqliteConnection,
-        ) -> BoxFuture<'c, Result<Written<T>, StoreError>>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or_else(closed)?;
-        let (call, answer) = Call::queued(commit, Box::new(body));
-        queue
-            .send_timeout(call, self.wait)
-            .await
-            .map_err(|error| match error {
-                mpsc::error::SendTimeoutError::Timeout(_) => {
-                    StoreError::Unavailable("the queue of writes is full".to_owned())
-                }
-                mpsc::error::SendTimeoutError::Closed(_) => closed(),
-            })?;
-        drop(queue);
-        answer.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
-        Ok(self.readers.acquire().await?)
-    }
 }
 
 #[async_trait]
