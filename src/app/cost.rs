@@ -72,7 +72,7 @@ impl App {
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
         let budget = self.parts.port.estimate(&instance.arn, &operations);
-        let wait = budget.max(self.wait_for_others(target, due));
+        let wait = budget.max(self.wait_for_others(instance, target, due).await?);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();
         if wait > remaining.min(bound) {
@@ -83,13 +83,26 @@ impl App {
         Ok(())
     }
 
-    /// How long so many changes of account assignments take AWS.
-    fn wait_for_others(&self, target: &Target, ahead: u64) -> Duration {
+    /// How long AWS takes with the changes of account assignments ahead: those under way, and what
+    /// is due, which may be of applications too.
+    async fn wait_for_others(
+        &self,
+        instance: &Instance,
+        target: &Target,
+        due: u64,
+    ) -> Result<Duration, AppError> {
         if !target.is_asynchronous() {
-            return Duration::ZERO;
+            return Ok(Duration::ZERO);
         }
+        let under_way = self
+            .parts
+            .store
+            .pending_requests(&instance.arn)
+            .await?
+            .len();
+        let ahead = due.saturating_add(under_way as u64);
         let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
         let seconds = f64::from(ahead) / self.parts.config.account_changes_per_second;
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     }
 }

@@ -56,39 +56,13 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         AppError::FieldsInvalid(violations) => fields_invalid(violations, call_id),
         AppError::PageTokenInvalid => page_token_invalid(call_id),
         AppError::RequestIdReused => request_id_reused(call_id),
-        AppError::InstanceNotFound { query } => {
-            not_found(ErrorReason::InstanceNotFound, call_id, "instance", query)
-        }
-        AppError::ApplicationNotFound { query } => not_found(
-            ErrorReason::ApplicationNotFound,
-            call_id,
-            "application",
-            query,
-        ),
-        AppError::PrincipalNotFound { query } => {
-            not_found(ErrorReason::PrincipalNotFound, call_id, "principal", query)
-        }
-        AppError::GrantNotFound { id } => {
-            not_found(ErrorReason::GrantNotFound, call_id, "grant", id)
-        }
-        AppError::AssignmentNotFound {
-            principal_id,
-            target,
-        } => not_found(
-            ErrorReason::AssignmentNotFound,
-            call_id,
-            "assignment",
-            &format!("{principal_id} on {target}"),
-        ),
-        AppError::AccountNotFound { query } => {
-            not_found(ErrorReason::AccountNotFound, call_id, "account", query)
-        }
-        AppError::PermissionSetNotFound { query } => not_found(
-            ErrorReason::PermissionSetNotFound,
-            call_id,
-            "permission set",
-            query,
-        ),
+        AppError::InstanceNotFound { .. }
+        | AppError::ApplicationNotFound { .. }
+        | AppError::AccountNotFound { .. }
+        | AppError::PermissionSetNotFound { .. }
+        | AppError::PrincipalNotFound { .. }
+        | AppError::GrantNotFound { .. }
+        | AppError::AssignmentNotFound { .. } => not_found_status(error, call_id),
         AppError::NameAmbiguous { .. }
         | AppError::PrincipalDisabled { .. }
         | AppError::AccessViaGroup { .. }
@@ -118,17 +92,55 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
             &[],
             |_| {},
         ),
-        AppError::Internal(text) => {
-            tracing::error!(call.id = call_id, error = text, "a call failed inside");
-            status(
-                ErrorReason::Internal,
-                call_id,
-                "an internal fault; the call id finds it in the log",
-                &[],
-                |_| {},
-            )
-        }
+        AppError::Internal(text) => internal(text, call_id),
     }
+}
+
+/// Refusals of what is not there.
+fn not_found_status(error: &AppError, call_id: &str) -> Status {
+    let (reason, kind, query) = match error {
+        AppError::ApplicationNotFound { query } => {
+            (ErrorReason::ApplicationNotFound, "application", query)
+        }
+        AppError::AccountNotFound { query } => (ErrorReason::AccountNotFound, "account", query),
+        AppError::PermissionSetNotFound { query } => {
+            (ErrorReason::PermissionSetNotFound, "permission set", query)
+        }
+        AppError::PrincipalNotFound { query } => {
+            (ErrorReason::PrincipalNotFound, "principal", query)
+        }
+        AppError::GrantNotFound { id } => (ErrorReason::GrantNotFound, "grant", id),
+        AppError::AssignmentNotFound {
+            principal_id,
+            target,
+        } => {
+            let query = format!("{principal_id} on {target}");
+            return not_found(
+                ErrorReason::AssignmentNotFound,
+                call_id,
+                "assignment",
+                &query,
+            );
+        }
+        AppError::InstanceNotFound { query } => (ErrorReason::InstanceNotFound, "instance", query),
+        other => {
+            let text = format!("`{other}` is not about what is missing");
+            return internal(&text, call_id);
+        }
+    };
+    not_found(reason, call_id, kind, query)
+}
+
+/// A fault of Usher: the text is for the log alone.
+fn internal(text: &str, call_id: &str) -> Status {
+    tracing::error!(call.id = call_id, error = text, "a call failed inside");
+    status(
+        ErrorReason::Internal,
+        call_id,
+        "an internal fault; the call id finds it in the log",
+        &[],
+        |_| {},
+    )
 }
 
 /// Every field at fault at once.

@@ -53,9 +53,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             // What a report asks and answers is the audit's own words.
             "audit",
             // How a request names things, what a name may mean, and an event of a timeline.
+            "directory::AccountQuery",
             "directory::ApplicationQuery",
             "directory::Candidate",
+            "directory::PermissionSetQuery",
             "directory::PrincipalQuery",
+            "directory::TargetQuery",
             "store::StoredEvent",
         ],
     ),

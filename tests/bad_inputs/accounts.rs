@@ -165,7 +165,10 @@ async fn names_and_pages_of_accounts_are_checked() {
             )
             .await;
         }
-        let garbage = refusal(Code::InvalidArgument, "PAGE_TOKEN_INVALID");
+        let garbage = Refusal {
+            reason: "PAGE_TOKEN_INVALID",
+            ..invalid(&["page_token"])
+        };
         check(&bench, method, method, json!({"page_token": "x"}), garbage).await;
         let none = bench
             .ok(

@@ -6,8 +6,9 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt;
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::{
-    AssignRequest, AssignResponse, AssignmentReference, GetGrantRequest, Grant, ListGrantsRequest,
-    Principal, RevokeRequest, RevokeResponse, Target, principal, revoke_request, target,
+    AccountAccess, AssignRequest, AssignResponse, AssignmentReference, GetGrantRequest, Grant,
+    ListGrantsRequest, Principal, RevokeRequest, RevokeResponse, Target, principal, revoke_request,
+    target,
 };
 use usher::simulator::PrincipalType;
 
@@ -96,6 +97,18 @@ pub fn group(text: &str) -> Principal {
 pub fn application(text: &str) -> Target {
     Target {
         target: Some(target::Target::Application(text.to_owned())),
+    }
+}
+
+/// An account with a permission set, each by id, ARN or name.
+#[must_use]
+pub fn account_access(account: &str, permission_set: &str) -> Target {
+    let access = AccountAccess {
+        account: account.to_owned(),
+        permission_set: permission_set.to_owned(),
+    };
+    Target {
+        target: Some(target::Target::AccountAccess(access)),
     }
 }
 

@@ -4,26 +4,16 @@
 use serde_json::Map;
 use tonic::{Code, Status};
 use usher::grpc::pb::{
-    AccountAccess, AccountReach, AccountStatus, AssignRequest, AssignmentReference, InstanceKind,
+    AccountReach, AccountStatus, AssignRequest, AssignmentReference, InstanceKind,
     ListAccountsRequest, ListAssignmentsRequest, ListAssignmentsResponse, ListInstancesRequest,
     ListPermissionSetsRequest, RevokeRequest, Target, TargetKind, WarningType, revoke_request,
-    target,
 };
 use usher::simulator::{AccessKey, Fault, FaultAction, World};
 
-use super::common::{Begin, TestService, group, in_time, reason, user};
+use super::common::{Begin, TestService, account_access as access, group, in_time, reason, user};
 
 const MANAGEMENT: &str = "111122223333";
 const PRODUCTION: &str = "222233334444";
-
-fn access(account: &str, permission_set: &str) -> Target {
-    Target {
-        target: Some(target::Target::AccountAccess(AccountAccess {
-            account: account.to_owned(),
-            permission_set: permission_set.to_owned(),
-        })),
-    }
-}
 
 fn preview(name: &str, target: Target) -> AssignRequest {
     AssignRequest {

@@ -6,6 +6,7 @@ mod audit;
 mod directory;
 mod fields;
 mod requests;
+mod targets;
 
 pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
