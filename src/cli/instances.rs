@@ -60,6 +60,7 @@ impl InstanceKeeper {
         if found.instances.is_empty() {
             return Err(nothing_found(&found.unreachable));
         }
+        tell_lost_aliases(config, &found);
         keeper.take(found);
         Ok(keeper)
     }
@@ -220,6 +221,20 @@ fn tell_served(instance: &Instance) {
     );
 }
 
+/// Names the aliases that no request will find: two sections mean one instance.
+fn tell_lost_aliases(config: &Config, found: &Discovered) {
+    for wanted in config.instances.iter().filter_map(|row| row.alias.as_ref()) {
+        let mut aliases = found.instances.iter().map(|(row, _)| row.alias.as_ref());
+        let mut failed = found.unreachable.iter().map(|row| &row.name);
+        if !aliases.any(|alias| alias == Some(wanted)) && !failed.any(|name| name == wanted) {
+            tracing::warn!(
+                alias = wanted,
+                "this section of [[instances]] means an instance that another one names already"
+            );
+        }
+    }
+}
+
 /// Names the accounts that were not named before.
 fn tell_unreachable(before: &[UnreachableAccount], now: &[UnreachableAccount]) {
     for row in now.iter().filter(|row| !before.contains(row)) {
@@ -227,7 +242,7 @@ fn tell_unreachable(before: &[UnreachableAccount], now: &[UnreachableAccount]) {
             account = %row.account_id,
             name = row.name,
             why = row.reason,
-            "an account cannot be looked into; the others are served"
+            "an account cannot be looked into; the others go on"
         );
     }
 }

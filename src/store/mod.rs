@@ -197,7 +197,8 @@ pub trait Store: Send + Sync + 'static {
     async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError>;
 
     /// How many grants that are not over belong to instances other than these: nobody works on
-    /// them. Asked once at the start; it reads every open grant's index entry.
+    /// them. Asked at the start and when other instances are served; it reads every open grant's index
+    /// entry.
     async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError>;
 
     /// How many ends are overdue: grants in REVOKING, or active past their end, since before `since`.

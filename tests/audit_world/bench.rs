@@ -10,13 +10,44 @@ use usher::audit::{
     Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
-use usher::domain::report::{Batch, Format, Row, View};
+use usher::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
 use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
     AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World, WorldSizes};
 use usher::store::{SqliteStore, Store};
+
+/// Makes a report and takes it as a client does.
+pub(crate) async fn receive(
+    port: Arc<dyn IdentityCenter>,
+    store: Option<Arc<SqliteStore>>,
+    request: ReportRequest,
+) -> Report {
+    let (sink, mut parts) = mpsc::channel(8);
+    let running = tokio::spawn(async move {
+        let store = store.as_deref().map(|store| store as &dyn Store);
+        let (clock, config) = (Clock::system(), AuditConfig::default());
+        audit::run(&request, port.as_ref(), store, &clock, &config, sink).await
+    });
+    let mut report = Report::default();
+    let (mut header, mut summary) = (None, None);
+    while let Some(part) = parts.recv().await {
+        match part {
+            Part::Header(found) => header = Some(found),
+            Part::Rows(Batch::Assigned(found)) => report.rows.extend(found),
+            Part::Rows(Batch::Instances(found)) => report.instances.extend(found),
+            Part::Rows(Batch::DuplicateUsers(found)) => report.duplicate_users.extend(found),
+            Part::Text(found) => report.text.push_str(&found),
+            Part::Progress(_) => {}
+            Part::Summary(found) => summary = Some(*found),
+        }
+    }
+    report.learnt = running.await.expect("no panic").expect("a report");
+    report.header = header;
+    report.summary = summary.expect("a summary");
+    report
+}
 
 /// A simulated AWS with the adapter on it.
 pub(crate) struct Bench {
@@ -26,11 +57,27 @@ pub(crate) struct Bench {
 }
 
 /// A report as it was received.
+#[derive(Default)]
 pub(crate) struct Report {
-    pub(crate) header: Header,
+    header: Option<Header>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) instances: Vec<InstanceRow>,
+    pub(crate) duplicate_users: Vec<DuplicateUserRow>,
     pub(crate) text: String,
     pub(crate) summary: Summary,
+    pub(crate) learnt: Vec<(InstanceArn, KnownCounts)>,
+}
+
+impl Report {
+    pub(crate) fn header(&self) -> &Header {
+        self.header.as_ref().expect("a header")
+    }
+
+    /// The operations that it says it used.
+    pub(crate) fn operations(&self) -> u64 {
+        let used = self.summary.operations_used.iter();
+        used.map(|(_, count)| count).sum()
+    }
 }
 
 impl Bench {
@@ -131,39 +178,8 @@ impl Bench {
         scope: Scope,
     ) -> Report {
         let request = self.request(view, format, scope);
-        let (sink, mut parts) = mpsc::channel(8);
-        let port = Arc::clone(&self.port);
-        let running = tokio::spawn(async move {
-            let store = store.as_deref().map(|store| store as &dyn Store);
-            let config = AuditConfig::default();
-            audit::run(
-                &request,
-                port.as_ref(),
-                store,
-                &Clock::system(),
-                &config,
-                sink,
-            )
-            .await
-        });
-        let (mut rows, mut text, mut header, mut summary) = (vec![], String::new(), None, None);
-        while let Some(part) = parts.recv().await {
-            match part {
-                Part::Header(found) => header = Some(found),
-                Part::Rows(Batch::Assigned(found)) => rows.extend(found),
-                Part::Rows(other) => panic!("rows of another view: {other:?}"),
-                Part::Text(found) => text.push_str(&found),
-                Part::Progress(_) => {}
-                Part::Summary(found) => summary = Some(*found),
-            }
-        }
-        running.await.expect("no panic").expect("a report");
-        Report {
-            header: header.expect("a header"),
-            rows,
-            text,
-            summary: summary.expect("a summary"),
-        }
+        let port: Arc<dyn IdentityCenter> = Arc::clone(&self.port) as Arc<dyn IdentityCenter>;
+        receive(port, store, request).await
     }
 
     pub(crate) async fn access(&self) -> Report {

@@ -5,8 +5,11 @@
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
 mod bench;
+mod company;
 mod grants;
 mod oracle;
+mod organization;
+mod people;
 
 use std::collections::BTreeSet;
 
@@ -94,12 +97,10 @@ async fn access_equals_the_world_at_awss_own_pace() {
                 "{what}: {} > {at_most}",
                 calls.len()
             );
-            let used: u64 = (report.summary.operations_used.iter())
-                .map(|(_, count)| count)
-                .sum();
+            let used = report.operations();
             // ListInstances was asked before the report.
             assert_eq!(used + 1, calls.len() as u64, "{what}");
-            assert!(report.header.plan.total() <= used, "{what}");
+            assert!(report.header().plan.total() <= used, "{what}");
         });
     }
     while let Some(seed) = seeds.join_next().await {

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use usher::simulator::{Application, EnabledStatus, Group, PrincipalType, User, World};
+use usher::simulator::{
+    AccountStatus, Application, EnabledStatus, Group, Instance, PrincipalType, User, World,
+};
 
 /// The columns that a report without grants fills, by name; all others are empty.
 pub(crate) type Expected = BTreeMap<&'static str, String>;
@@ -15,14 +17,21 @@ pub(crate) struct Bent {
     pub(crate) unreadable_assignments: BTreeSet<String>,
     /// Applications of which AWS does not say whether they are open.
     pub(crate) unsaid_configurations: BTreeSet<String>,
+    /// Instances that nobody can look into, by ARN.
+    pub(crate) unreachable: BTreeSet<String>,
 }
 
 /// Every row of ACCESS.
 pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
     let mut rows = Vec::new();
     for application in &world.applications {
+        if bent.unreachable.contains(&application.instance_arn) {
+            continue;
+        }
+        let store = &instance_of(world, &application.instance_arn).identity_store_id;
         if requirement(application, bent) == "no" {
-            for user in &world.users {
+            let users = world.users.iter();
+            for user in users.filter(|user| &user.identity_store_id == store) {
                 let row = about(world, application, bent);
                 rows.push(path(with_user(row, user), "OPEN_APPLICATION", ""));
             }
@@ -35,20 +44,36 @@ pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
         }
         for assignment in world.assignments_of(&application.application_arn) {
             let row = about(world, application, bent);
-            let id = &assignment.principal_id;
-            match assignment.principal_type {
-                PrincipalType::User => match user(world, id) {
-                    Some(user) => rows.push(path(with_user(row, user), "DIRECT", "UNRECORDED")),
-                    None => rows.push(orphan(row, "user_id", id)),
-                },
-                PrincipalType::Group => match group(world, id) {
-                    Some(group) => rows.extend(ways_through(world, row, group)),
-                    None => rows.push(orphan(row, "group_id", id)),
-                },
-            }
+            let (kind, id) = (assignment.principal_type, &assignment.principal_id);
+            rows.extend(ways_in(world, row, kind, id));
+        }
+    }
+    for assignment in &world.account_assignments {
+        let row = about_access(
+            world,
+            &assignment.account_id,
+            &assignment.permission_set_arn,
+        );
+        if !bent.unreachable.contains(&row["instance_arn"]) {
+            let (kind, id) = (assignment.principal_type, &assignment.principal_id);
+            rows.extend(ways_in(world, row, kind, id));
         }
     }
     rows
+}
+
+/// The rows of an assignment, groups expanded.
+fn ways_in(world: &World, row: Expected, kind: PrincipalType, id: &str) -> Vec<Expected> {
+    match kind {
+        PrincipalType::User => match user(world, id) {
+            Some(user) => vec![path(with_user(row, user), "DIRECT", "UNRECORDED")],
+            None => vec![orphan(row, "user_id", id)],
+        },
+        PrincipalType::Group => match group(world, id) {
+            Some(group) => ways_through(world, row, group),
+            None => vec![orphan(row, "group_id", id)],
+        },
+    }
 }
 
 /// Every row of ASSIGNMENTS.
@@ -74,18 +99,45 @@ pub(crate) fn assignments(world: &World) -> Vec<Expected> {
     rows.collect()
 }
 
-/// The operations that S2 of aws-api.md §9 allows, and one Describe for each orphan.
+/// The operations that aws-api.md §9 allows: for each instance S2 and its account side, and one
+/// Describe for each orphan. ListAccounts, which §9 leaves out, once: names come from there.
 pub(crate) fn operations_at_most(world: &World) -> usize {
-    let pages = |rows: usize, size: usize| rows.div_ceil(size).max(1);
-    let applications = world.applications.len();
-    let assignment_pages: usize = (world.applications.iter())
+    let of_instances: usize = (world.instances.iter())
+        .map(|instance| operations_of(world, instance))
+        .sum();
+    let names = match world.permission_sets.len() {
+        0 => 0,
+        _ => pages(world.accounts.len(), 20),
+    };
+    of_instances + names
+}
+
+fn pages(rows: usize, size: usize) -> usize {
+    rows.div_ceil(size).max(1)
+}
+
+fn operations_of(world: &World, instance: &Instance) -> usize {
+    let (arn, store) = (&instance.instance_arn, &instance.identity_store_id);
+    let applications: Vec<&Application> = (world.applications.iter())
+        .filter(|row| &row.instance_arn == arn)
+        .collect();
+    let assignment_pages: usize = (applications.iter())
         .map(|row| pages(world.assignments_of(&row.application_arn).len(), 100))
         .sum();
+    let of_applications = (world.assignments.iter())
+        .filter(|row| (applications.iter()).any(|of| of.application_arn == row.application_arn))
+        .map(|row| (row.principal_type, row.principal_id.as_str()));
+    let sets: BTreeSet<&str> = (world.permission_sets.iter())
+        .filter(|set| &set.instance_arn == arn)
+        .map(|set| set.permission_set_arn.as_str())
+        .collect();
+    let of_accounts = (world.account_assignments.iter())
+        .filter(|row| sets.contains(row.permission_set_arn.as_str()))
+        .map(|row| (row.principal_type, row.principal_id.as_str()));
     let mut assigned = BTreeSet::new();
     let mut orphans = BTreeSet::new();
-    for row in &world.assignments {
-        let id = row.principal_id.as_str();
-        match row.principal_type {
+    for (kind, id) in of_applications.chain(of_accounts) {
+        match kind {
             PrincipalType::User if user(world, id).is_none() => orphans.insert(id),
             PrincipalType::Group if group(world, id).is_none() => orphans.insert(id),
             PrincipalType::Group => assigned.insert(id),
@@ -95,9 +147,36 @@ pub(crate) fn operations_at_most(world: &World) -> usize {
     let member_pages: usize = (assigned.iter())
         .map(|id| pages(world.members_of(id).len(), 100))
         .sum();
-    let lists = pages(world.users.len(), 100) + pages(world.groups.len(), 100);
-    let common = 1 + pages(applications, 50) + applications + assignment_pages;
-    common + member_pages + lists + orphans.len()
+    let users = (world.users.iter()).filter(|row| &row.identity_store_id == store);
+    let groups = (world.groups.iter()).filter(|row| &row.identity_store_id == store);
+    let lists = pages(users.count(), 100) + pages(groups.count(), 100);
+    let common = 1 + pages(applications.len(), 50) + applications.len() + assignment_pages;
+    let accounts = account_side(world, &sets);
+    common + member_pages + lists + orphans.len() + accounts
+}
+
+/// c(PS,100) + PS + the accounts of each set + one page of assignments for each pair.
+fn account_side(world: &World, sets: &BTreeSet<&str>) -> usize {
+    let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for row in &world.account_assignments {
+        let pair = (row.permission_set_arn.as_str(), row.account_id.as_str());
+        *pairs.entry(pair).or_default() += 1;
+    }
+    for row in &world.provisioned {
+        let pair = (row.permission_set_arn.as_str(), row.account_id.as_str());
+        pairs.entry(pair).or_default();
+    }
+    pairs.retain(|(set, _), _| sets.contains(set));
+    let accounts_of = |set: &str| pairs.keys().filter(|(of, _)| *of == set).count();
+    let account_pages: usize = sets.iter().map(|set| pages(accounts_of(set), 100)).sum();
+    let assignment_pages: usize = pairs.values().map(|rows| pages(*rows, 100)).sum();
+    pages(sets.len(), 100) + sets.len() + account_pages + assignment_pages
+}
+
+fn instance_of<'a>(world: &'a World, arn: &str) -> &'a Instance {
+    let mut instances = world.instances.iter();
+    let found = instances.find(|instance| instance.instance_arn == arn);
+    found.expect("a world without loose ends")
 }
 
 fn ways_through(world: &World, row: Expected, group: &Group) -> Vec<Expected> {
@@ -142,7 +221,7 @@ fn requirement(application: &Application, bent: &Bent) -> &'static str {
 }
 
 fn about(world: &World, application: &Application, bent: &Bent) -> Expected {
-    let instance = &world.instances[0];
+    let instance = instance_of(world, &application.instance_arn);
     let requirement = requirement(application, bent);
     let mut row = Expected::from([
         ("instance_arn", instance.instance_arn.clone()),
@@ -163,6 +242,33 @@ fn about(world: &World, application: &Application, bent: &Bent) -> Expected {
         row = point(row, "application_disabled");
     }
     row
+}
+
+/// The cells of an account with a permission set.
+fn about_access(world: &World, account_id: &str, set_arn: &str) -> Expected {
+    let mut sets = world.permission_sets.iter();
+    let set = sets.find(|set| set.permission_set_arn == set_arn);
+    let set = set.expect("a world without loose ends");
+    let instance = instance_of(world, &set.instance_arn);
+    let account = world
+        .accounts
+        .iter()
+        .find(|row| row.account_id == account_id);
+    let account = account.expect("a world without loose ends");
+    let row = Expected::from([
+        ("instance_arn", instance.instance_arn.clone()),
+        ("identity_store_id", instance.identity_store_id.clone()),
+        ("owner_account_id", instance.owner_account_id.clone()),
+        ("target_kind", "ACCOUNT".to_owned()),
+        ("account_id", account_id.to_owned()),
+        ("account_name", account.name.clone()),
+        ("permission_set_arn", set_arn.to_owned()),
+        ("permission_set_name", set.name.clone()),
+    ]);
+    match account.status {
+        AccountStatus::Active => row,
+        _ => point(row, "account_inactive"),
+    }
 }
 
 fn with_user(mut row: Expected, user: &User) -> Expected {

@@ -82,6 +82,7 @@ read_time_min_milliseconds = 50
 [budget]
 sso_admin_per_second = 1000
 identity_store_per_second = 1000
+organizations_per_second = 1000
 burst = 1000
 throttle_pause_milliseconds = 50
 [reconciler]

@@ -167,7 +167,7 @@ async fn what_this_version_does_not_serve_it_says() {
     assert!(!Path::new(&place.data()).exists(), "nothing was made");
     // Nobody answers at this address.
     let nowhere = Place::new("http://127.0.0.1:9".to_owned());
-    refusal(&nowhere, &SERVE, &["ListInstances", "AWS_ENDPOINT_URL"]).await;
+    refusal(&nowhere, &SERVE, &["GetCallerIdentity", "AWS_ENDPOINT_URL"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,10 @@ pub(super) fn read_alternate(input: &mut Input<'_>) -> Result<Alternate, Failure
     });
     input.finish()?;
     match alternates {
+        // moto knows this of AWS: an empty value names nobody and is refused as such.
+        Some((Some((path, value)), None)) if value.is_empty() => Err(Failure::validation(format!(
+            "The value of the attribute {path} must not be empty."
+        ))),
         Some((Some((path, value)), None)) => Ok(Alternate::Attribute(path, value)),
         Some((None, Some(external_id))) => Ok(Alternate::ExternalId(external_id)),
         _ => Err(Failure::serialization(

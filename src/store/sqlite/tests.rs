@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::GrantState;
 use crate::domain::grant::tests::grant;
+use std::path::Path;
 
 fn request(number: u128) -> GrantRequest {
     GrantRequest {

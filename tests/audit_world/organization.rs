@@ -1,0 +1,273 @@
+//! Reports over an organization: three instances, reached through assumed roles, in three regions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::task::JoinSet;
+use usher::audit::{Completeness, Scope};
+use usher::budget::BudgetConfig;
+use usher::domain::report::View;
+use usher::domain::{PrincipalId, PrincipalKind, PrincipalRef};
+use usher::simulator::{Fault, FaultAction, PrincipalType, Settings};
+
+use super::bench::receive;
+use super::company::{Organization, plenty};
+use super::oracle::{self, Bent};
+use super::people;
+use super::{assert_equal, missing, unsaid};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_over_an_organization_equals_the_world_at_awss_own_pace() {
+    let mut seeds = JoinSet::new();
+    for seed in 1..=10 {
+        seeds.spawn(async move {
+            let settings = Settings {
+                odd_page_rate: 0.0,
+                ..Settings::default()
+            };
+            let bench = Organization::new(seed, settings, BudgetConfig::default()).await;
+            let world = &bench.world;
+            let report = bench.report(View::Access).await;
+            let what = format!("seed {seed}");
+            assert_equal(
+                &report.rows,
+                &oracle::access(world, &Bent::default()),
+                &what,
+            );
+            assert_eq!(missing(&report.summary), unsaid(world), "{what}");
+            assert_eq!(report.header().instance_arns.len(), 3, "{what}");
+            let calls = bench.simulator.calls();
+            assert!(
+                calls.iter().all(|call| !call.throttled),
+                "{what}: throttled"
+            );
+            // ListInstances was asked by the discovery before.
+            let at_most = oracle::operations_at_most(world) - world.instances.len();
+            assert!(
+                calls.len() <= at_most,
+                "{what}: {} > {at_most}",
+                calls.len()
+            );
+            assert_eq!(report.operations(), calls.len() as u64, "{what}");
+            let planned = report.header().plan.total();
+            assert!(planned <= report.operations(), "{what}: {planned}");
+        });
+    }
+    while let Some(seed) = seeds.join_next().await {
+        seed.expect("a seed that holds");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_role_costs_its_own_account_only_and_is_named() {
+    let mut seeds = JoinSet::new();
+    for seed in 1..=10 {
+        seeds.spawn(async move {
+            let bench = Organization::quick(seed).await;
+            let (account, instance) = bench.lock_out();
+            let report = bench.report(View::Access).await;
+            let what = format!("seed {seed}");
+            let bent = Bent {
+                unreachable: BTreeSet::from([instance.clone()]),
+                ..Bent::default()
+            };
+            let expected = oracle::access(&bench.world, &bent);
+            assert_equal(&report.rows, &expected, &what);
+            assert_eq!(report.summary.completeness, Some(Completeness::Partial));
+            let mut rest = bench.world.clone();
+            rest.applications.retain(|row| row.instance_arn != instance);
+            let lacks: BTreeSet<String> = (missing(&report.summary).into_iter())
+                .filter(|scope| !scope.starts_with(&format!("account {account}")))
+                .collect();
+            assert_eq!(lacks, unsaid(&rest), "{what}");
+            let mut named = report.summary.missing.iter();
+            let named = named.find(|missing| missing.scope.contains(&account));
+            let named = named.expect("the account by name");
+            assert!(named.reason.contains("sts:AssumeRole"), "{}", named.reason);
+        });
+    }
+    while let Some(seed) = seeds.join_next().await {
+        seed.expect("a seed that holds");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_with_known_counts_is_what_is_then_asked() {
+    let settings = Settings {
+        odd_page_rate: 0.0,
+        ..Settings::unlimited()
+    };
+    let bench = Organization::new(3, settings, plenty()).await;
+    // What AWS does not say of an application would leave the counts unlearnt.
+    bench.simulator.edit_world(|world| {
+        for application in &mut world.applications {
+            application.assignment_configuration_supported = true;
+        }
+    });
+    let first = bench.report(View::Access).await;
+    assert_eq!(first.summary.completeness, Some(Completeness::Complete));
+    let (router, mut request) = bench.request(View::Access).await;
+    for (arn, known) in first.learnt {
+        let mut instances = request.instances.iter_mut();
+        let read = instances.find(|read| read.instance.arn == arn);
+        read.expect("the same instances").known = known;
+    }
+    let second = receive(router, None, request).await;
+    let describes: u64 = (second.summary.operations_used.iter())
+        .filter(|(operation, _)| matches!(operation.name(), "DescribeUser" | "DescribeGroup"))
+        .map(|(_, count)| count)
+        .sum();
+    let plan = &second.header().plan;
+    assert_eq!(plan.total() + describes, second.operations());
+    assert!(
+        describes > 0 && !plan.note.contains("lower bound"),
+        "{}",
+        plan.note
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_without_names_are_said_once_and_all_else_is_right() {
+    let bench = Organization::quick(4).await;
+    let (router, request) = bench.request(View::Access).await;
+    // Discovery has seen the accounts; the report may not any more.
+    let fault = Fault::new("ListAccounts", FaultAction::AccessDenied);
+    bench.simulator.add_fault(fault);
+    let report = receive(router, None, request).await;
+    let mut expected = oracle::access(&bench.world, &Bent::default());
+    for row in &mut expected {
+        row.remove("account_name");
+        if let Some(findings) = row.remove("findings") {
+            let kept: Vec<&str> = (findings.split(';'))
+                .filter(|finding| *finding != "account_inactive")
+                .collect();
+            row.insert("findings", kept.join(";"));
+        }
+    }
+    assert_equal(&report.rows, &expected, "without names");
+    let mut lacks = unsaid(&bench.world);
+    lacks.insert("accounts of the organization: names and states".to_owned());
+    assert_eq!(missing(&report.summary), lacks);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_principals_accounts_are_its_part_of_the_whole_and_cost_little() {
+    let bench = Organization::quick(5).await;
+    let whole = oracle::access(&bench.world, &Bent::default());
+    let organization = &bench.world.instances[0].instance_arn;
+    let is_there = |id: &str| bench.world.users.iter().any(|user| user.user_id == id);
+    let assigned = |exists: bool| {
+        let mut rows = bench.world.account_assignments.iter();
+        let row = rows.find(|row| {
+            row.principal_type == PrincipalType::User && is_there(&row.principal_id) == exists
+        });
+        row.expect("such a user").principal_id.clone()
+    };
+    for (id, asks_by_principal) in [(assigned(true), true), (assigned(false), false)] {
+        let (router, mut request) = bench.request(View::Access).await;
+        (request.instances).retain(|read| read.instance.arn.as_str() == organization);
+        request.scope = Scope {
+            principal: Some(PrincipalRef {
+                kind: PrincipalKind::User,
+                id: PrincipalId::parse(&id).expect("an id"),
+            }),
+            target: None,
+        };
+        let report = receive(router, None, request).await;
+        let part: Vec<_> = (whole.iter())
+            .filter(|row| row.get("user_id") == Some(&id))
+            .cloned()
+            .collect();
+        assert_equal(&report.rows, &part, &id);
+        let calls = bench.simulator.calls();
+        let pairs = calls
+            .iter()
+            .filter(|call| call.operation == "ListAccountAssignments");
+        assert_eq!(pairs.count() == 0, asks_by_principal, "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_and_their_sizes_are_told_and_who_is_locked_is_a_row() {
+    let bench = Organization::quick(6).await;
+    let (account, locked) = bench.lock_out();
+    let report = bench.report(View::Instances).await;
+    let world = &bench.world;
+    assert_eq!(report.instances.len(), 3);
+    for instance in world
+        .instances
+        .iter()
+        .filter(|row| row.instance_arn != locked)
+    {
+        let mut rows = report.instances.iter();
+        let row = rows.find(|row| row.instance_arn == instance.instance_arn);
+        let row = row.expect("a row");
+        let store = &instance.identity_store_id;
+        let count = |count: usize| count.to_string();
+        let of_store = world
+            .users
+            .iter()
+            .filter(|row| &row.identity_store_id == store);
+        assert_eq!(row.user_count, count(of_store.count()));
+        let of_store = world
+            .groups
+            .iter()
+            .filter(|row| &row.identity_store_id == store);
+        assert_eq!(row.group_count, count(of_store.count()));
+        let applications = world.applications.iter();
+        let applications = applications.filter(|row| row.instance_arn == instance.instance_arn);
+        assert_eq!(row.application_count, count(applications.count()));
+        let is_organization = instance.owner_account_id == world.instances[0].owner_account_id;
+        let (kind, sets, accounts) = match is_organization {
+            true => ("ORGANIZATION", "20", "30"),
+            false => ("ACCOUNT", "", ""),
+        };
+        assert_eq!((row.kind.as_str(), row.reach.as_str()), (kind, "REACHABLE"));
+        assert_eq!(row.permission_set_count, sets);
+        assert_eq!(row.account_count, accounts);
+        let mut accounts = world.accounts.iter();
+        let owner = accounts.find(|row| row.account_id == instance.owner_account_id);
+        assert_eq!(row.owner_account_name, owner.expect("an owner").name);
+    }
+    let last = report.instances.last().expect("a row");
+    assert_eq!(
+        (last.owner_account_id.as_str(), last.reach.as_str()),
+        (account.as_str(), "UNREACHABLE")
+    );
+    assert!(last.reason.contains("sts:AssumeRole") && last.instance_arn.is_empty());
+    assert!(report.instances.is_sorted_by_key(|row| row.sort_key()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicate_users_are_those_of_the_world_and_cost_lists_of_users_only() {
+    for seed in 1..=3 {
+        let bench = Organization::quick(seed).await;
+        let report = bench.report(View::DuplicateUsers).await;
+        let found: people::Expected = (report.duplicate_users.iter())
+            .map(|row| {
+                let kind = if row.match_kind == "EMAIL" {
+                    "EMAIL"
+                } else {
+                    "EXTERNAL_ID"
+                };
+                let shared = (kind, row.match_issuer.clone(), row.match_value.clone());
+                let stores = row.store_count.parse().expect("a number");
+                (shared, row.user_id.clone(), stores)
+            })
+            .collect();
+        let expected = people::rows(&bench.world);
+        assert!(!expected.is_empty());
+        assert_eq!(found, expected, "seed {seed}");
+        assert_eq!(report.duplicate_users.len(), expected.len());
+        let mut persons: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for row in &report.duplicate_users {
+            persons
+                .entry(&row.person)
+                .or_default()
+                .insert(row.user_id.clone());
+        }
+        let found: BTreeSet<_> = persons.into_values().collect();
+        assert_eq!(found, people::persons(&bench.world).into_iter().collect());
+        let calls = bench.simulator.calls();
+        assert!(calls.iter().all(|call| call.operation == "ListUsers"));
+    }
+}
