@@ -3,7 +3,7 @@
 //! The plan of a whole instance is always the one that §9 calls S2 (everything by listing pages,
 //! each assigned group's members once): it is the minimum but for tiny questions, and those are
 //! the scoped reports here. Assignments to accounts are read pair by pair: asking by principal
-//! would lose those of deleted principals (docs/decisions/0010). A plan never promises what it
+//! would lose those of deleted principals (docs/decisions/0004). A plan never promises what it
 //! cannot know: its note says what is open.
 
 mod accounts;

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::super::fake::FakePort;
-use super::super::fixtures::{arn, request, the_group, the_user};
+use super::super::fixtures::{
+    account_id, arn, instance, organization_instance, other_instance, request, request_about,
+    the_group, the_user,
+};
 use super::super::{Completeness, Scope, Summary};
 use super::*;
-use crate::domain::report::{Batch, COLUMNS, Finding, Format, Row};
-use crate::domain::{AssignmentRequired, ErrorKind, Operation};
+use crate::domain::report::{Batch, COLUMNS, Finding, Format, InstanceRow, Row};
+use crate::domain::{AssignmentRequired, ErrorKind, Instance, Operation};
+use crate::identity_center::UnreachableAccount;
 
 fn port() -> Arc<FakePort> {
     Arc::new(FakePort::new(|world| {
@@ -47,6 +51,22 @@ fn texts(parts: &[Part]) -> String {
         _ => None,
     });
     texts.collect()
+}
+
+fn rows_of(parts: &[Part]) -> Vec<Row> {
+    let batches = parts.iter().filter_map(|part| match part {
+        Part::Rows(Batch::Assigned(rows)) => Some(rows.clone()),
+        _ => None,
+    });
+    batches.flatten().collect()
+}
+
+fn instance_rows(parts: &[Part]) -> Vec<InstanceRow> {
+    let batches = parts.iter().filter_map(|part| match part {
+        Part::Rows(Batch::Instances(rows)) => Some(rows.clone()),
+        _ => None,
+    });
+    batches.flatten().collect()
 }
 
 fn summary(parts: &[Part]) -> &Summary {
@@ -155,4 +175,140 @@ async fn when_nobody_listens_it_stops() {
     .await;
     assert!(matches!(ended, Err(RunError::ReceiverGone)));
     assert!(port.world().log.is_empty());
+}
+
+fn about(instances: Vec<Instance>, view: View) -> ReportRequest {
+    request_about(instances, view, Scope::default())
+}
+
+#[tokio::test]
+async fn instances_are_written_in_their_order_and_the_unreachable_are_named() {
+    let port = port();
+    let mut request = about((1..=9).map(other_instance).collect(), View::Access);
+    request.unreachable = vec![UnreachableAccount {
+        account_id: account_id(77),
+        name: "payments".to_owned(),
+        reason: "the role cannot be assumed".to_owned(),
+    }];
+    let parts = parts(port, request).await;
+    let Some(Part::Header(header)) = parts.first() else {
+        panic!("no header")
+    };
+    assert_eq!(header.instance_arns.len(), 9);
+    // The longest, not the sum: each has its own quotas.
+    assert_eq!(header.estimated_duration.as_secs() * 9, header.plan.total());
+    let arns: Vec<String> = rows_of(&parts)
+        .into_iter()
+        .map(|row| row.instance_arn)
+        .collect();
+    assert!(arns.is_sorted());
+    assert_eq!(arns.len(), 9 * 6);
+    let summary = summary(&parts);
+    assert_eq!((summary.row_count, summary.user_count), (9 * 6, 9 * 3));
+    assert_eq!(summary.completeness, Some(Completeness::Partial));
+    let [missing] = summary.missing.as_slice() else {
+        panic!("{:?}", summary.missing)
+    };
+    assert_eq!(missing.scope, "account 000000000077 (payments)");
+    assert_eq!(missing.reason, "the role cannot be assumed");
+}
+
+#[tokio::test]
+async fn one_failing_instance_is_unreachable_and_the_others_are_counted() {
+    let port = port();
+    for operation in [
+        Operation::ListApplications,
+        Operation::ListUsers,
+        Operation::ListGroups,
+    ] {
+        port.world()
+            .fails(operation, "", 0, ErrorKind::RoleNotAssumed);
+    }
+    let failed = parts(port, about(vec![other_instance(1)], View::Instances)).await;
+    let rows = instance_rows(&failed);
+    let [row] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(
+        (row.reach.as_str(), row.user_count.as_str()),
+        ("UNREACHABLE", "")
+    );
+    assert_eq!(row.reason, ErrorKind::RoleNotAssumed.explanation());
+    let instances = vec![organization_instance(), other_instance(2)];
+    let found = parts(self::port(), about(instances, View::Instances)).await;
+    let rows = instance_rows(&found);
+    let told: Vec<_> = (rows.iter())
+        .map(|row| {
+            (
+                row.kind.as_str(),
+                row.user_count.as_str(),
+                row.permission_set_count.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("ORGANIZATION", "3", "0"), ("ACCOUNT", "3", "")]);
+}
+
+#[tokio::test]
+async fn with_one_instance_nobody_is_in_two_and_nothing_is_asked() {
+    let port = port();
+    let one = parts(
+        Arc::clone(&port),
+        about(vec![instance()], View::DuplicateUsers),
+    )
+    .await;
+    assert!(port.world().log.is_empty());
+    let Some(Part::Header(header)) = one.first() else {
+        panic!("no header")
+    };
+    assert!(header.plan.note.starts_with("Nothing is read"));
+    assert_eq!(summary(&one).completeness, Some(Completeness::Complete));
+    assert_eq!(summary(&one).row_count, 0);
+    // The fake has the same people in every store.
+    let instances = vec![instance(), other_instance(2)];
+    let two = parts(port, about(instances, View::DuplicateUsers)).await;
+    assert_eq!(summary(&two).row_count, 2 * 3);
+    let csv = ReportRequest {
+        format: Format::Csv,
+        ..about(vec![instance(), other_instance(2)], View::DuplicateUsers)
+    };
+    let csv = parts(self::port(), csv).await;
+    let columns = View::DuplicateUsers.columns().join(",");
+    assert_eq!(texts(&csv).lines().next(), Some(columns.as_str()));
+    assert_eq!(texts(&csv).lines().count(), 1 + 6);
+}
+
+#[tokio::test]
+async fn an_instance_is_read_beside_others_only_so_far_as_the_configuration_says() {
+    let config: AuditConfig = toml::from_str("instances_at_once = 1").unwrap();
+    let request = about((1..=4).map(other_instance).collect(), View::Access);
+    let (sink, mut parts) = mpsc::channel(1);
+    let port = port();
+    let reading = Arc::clone(&port);
+    let running = tokio::spawn(async move {
+        run(
+            &request,
+            reading.as_ref(),
+            None,
+            &Clock::system(),
+            &config,
+            sink,
+        )
+        .await
+    });
+    let mut rows = 0;
+    while let Some(part) = parts.recv().await {
+        if let Part::Rows(Batch::Assigned(batch)) = part {
+            rows += batch.len();
+        }
+    }
+    assert_eq!(rows, 4 * 6);
+    assert_eq!(running.await.unwrap().unwrap().len(), 4);
+    // One after the other: each begins when the one before has asked for everything.
+    let lists: Vec<usize> = (port.world().log.iter().enumerate())
+        .filter(|(_, (operation, _))| *operation == Operation::ListApplications)
+        .map(|(place, _)| place)
+        .collect();
+    let whole = port.world().log.len() / 4;
+    assert_eq!(lists, [0, whole, 2 * whole, 3 * whole]);
 }

@@ -53,6 +53,8 @@ impl Organization {
         let config = AwsConfig {
             region: Some("us-east-1".to_owned()),
             endpoint_url: Some(simulator.endpoint_url()),
+            // On a busy machine an attempt must not count twice because it was slow.
+            attempt_timeout_seconds: 60,
             ..AwsConfig::default()
         };
         let credentials = StaticCredentials {

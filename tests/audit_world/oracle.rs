@@ -1,7 +1,7 @@
 //! What a report must say, worked out from the simulator's world by going through everything, with
 //! nothing of the code under test but the order of the columns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use usher::simulator::{
     AccountStatus, Application, EnabledStatus, Group, Instance, PrincipalType, User, World,
@@ -21,8 +21,41 @@ pub(crate) struct Bent {
     pub(crate) unreachable: BTreeSet<String>,
 }
 
+/// The world with its people by id, so that looking them up is quick.
+struct Known<'a> {
+    world: &'a World,
+    users: HashMap<&'a str, &'a User>,
+    groups: HashMap<&'a str, &'a Group>,
+    members: HashMap<&'a str, BTreeSet<&'a str>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(world: &'a World) -> Self {
+        let users = world.users.iter();
+        let groups = world.groups.iter();
+        let mut members: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+        for row in &world.memberships {
+            let of_group = members.entry(&row.group_id).or_default();
+            of_group.insert(&row.user_id);
+        }
+        Self {
+            world,
+            users: users.map(|user| (user.user_id.as_str(), user)).collect(),
+            groups: groups
+                .map(|group| (group.group_id.as_str(), group))
+                .collect(),
+            members,
+        }
+    }
+
+    fn members_of(&self, group: &str) -> BTreeSet<&'a str> {
+        self.members.get(group).cloned().unwrap_or_default()
+    }
+}
+
 /// Every row of ACCESS.
 pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
+    let known = &Known::new(world);
     let mut rows = Vec::new();
     for application in &world.applications {
         if bent.unreachable.contains(&application.instance_arn) {
@@ -45,7 +78,7 @@ pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
         for assignment in world.assignments_of(&application.application_arn) {
             let row = about(world, application, bent);
             let (kind, id) = (assignment.principal_type, &assignment.principal_id);
-            rows.extend(ways_in(world, row, kind, id));
+            rows.extend(ways_in(known, row, kind, id));
         }
     }
     for assignment in &world.account_assignments {
@@ -56,21 +89,21 @@ pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
         );
         if !bent.unreachable.contains(&row["instance_arn"]) {
             let (kind, id) = (assignment.principal_type, &assignment.principal_id);
-            rows.extend(ways_in(world, row, kind, id));
+            rows.extend(ways_in(known, row, kind, id));
         }
     }
     rows
 }
 
 /// The rows of an assignment, groups expanded.
-fn ways_in(world: &World, row: Expected, kind: PrincipalType, id: &str) -> Vec<Expected> {
+fn ways_in(known: &Known<'_>, row: Expected, kind: PrincipalType, id: &str) -> Vec<Expected> {
     match kind {
-        PrincipalType::User => match user(world, id) {
+        PrincipalType::User => match user(known, id) {
             Some(user) => vec![path(with_user(row, user), "DIRECT", "UNRECORDED")],
             None => vec![orphan(row, "user_id", id)],
         },
-        PrincipalType::Group => match group(world, id) {
-            Some(group) => ways_through(world, row, group),
+        PrincipalType::Group => match group(known, id) {
+            Some(group) => ways_through(known, row, group),
             None => vec![orphan(row, "group_id", id)],
         },
     }
@@ -78,7 +111,7 @@ fn ways_in(world: &World, row: Expected, kind: PrincipalType, id: &str) -> Vec<E
 
 /// Every row of ASSIGNMENTS.
 pub(crate) fn assignments(world: &World) -> Vec<Expected> {
-    let bent = Bent::default();
+    let (bent, known) = (Bent::default(), &Known::new(world));
     let rows = world.assignments.iter().map(|assignment| {
         let application = (world.applications.iter())
             .find(|row| row.application_arn == assignment.application_arn)
@@ -86,11 +119,11 @@ pub(crate) fn assignments(world: &World) -> Vec<Expected> {
         let row = about(world, application, &bent);
         let id = &assignment.principal_id;
         match assignment.principal_type {
-            PrincipalType::User => match user(world, id) {
+            PrincipalType::User => match user(known, id) {
                 Some(user) => path(with_user(row, user), "DIRECT", "UNRECORDED"),
                 None => orphan(row, "user_id", id),
             },
-            PrincipalType::Group => match group(world, id) {
+            PrincipalType::Group => match group(known, id) {
                 Some(group) => path(with_group(row, group), "GROUP", "UNRECORDED"),
                 None => orphan(row, "group_id", id),
             },
@@ -102,8 +135,9 @@ pub(crate) fn assignments(world: &World) -> Vec<Expected> {
 /// The operations that aws-api.md §9 allows: for each instance S2 and its account side, and one
 /// Describe for each orphan. ListAccounts, which §9 leaves out, once: names come from there.
 pub(crate) fn operations_at_most(world: &World) -> usize {
+    let known = &Known::new(world);
     let of_instances: usize = (world.instances.iter())
-        .map(|instance| operations_of(world, instance))
+        .map(|instance| operations_of(known, instance))
         .sum();
     let names = match world.permission_sets.len() {
         0 => 0,
@@ -116,7 +150,8 @@ fn pages(rows: usize, size: usize) -> usize {
     rows.div_ceil(size).max(1)
 }
 
-fn operations_of(world: &World, instance: &Instance) -> usize {
+fn operations_of(known: &Known<'_>, instance: &Instance) -> usize {
+    let world = known.world;
     let (arn, store) = (&instance.instance_arn, &instance.identity_store_id);
     let applications: Vec<&Application> = (world.applications.iter())
         .filter(|row| &row.instance_arn == arn)
@@ -138,14 +173,14 @@ fn operations_of(world: &World, instance: &Instance) -> usize {
     let mut orphans = BTreeSet::new();
     for (kind, id) in of_applications.chain(of_accounts) {
         match kind {
-            PrincipalType::User if user(world, id).is_none() => orphans.insert(id),
-            PrincipalType::Group if group(world, id).is_none() => orphans.insert(id),
+            PrincipalType::User if user(known, id).is_none() => orphans.insert(id),
+            PrincipalType::Group if group(known, id).is_none() => orphans.insert(id),
             PrincipalType::Group => assigned.insert(id),
             PrincipalType::User => false,
         };
     }
     let member_pages: usize = (assigned.iter())
-        .map(|id| pages(world.members_of(id).len(), 100))
+        .map(|id| pages(known.members_of(id).len(), 100))
         .sum();
     let users = (world.users.iter()).filter(|row| &row.identity_store_id == store);
     let groups = (world.groups.iter()).filter(|row| &row.identity_store_id == store);
@@ -179,25 +214,25 @@ fn instance_of<'a>(world: &'a World, arn: &str) -> &'a Instance {
     found.expect("a world without loose ends")
 }
 
-fn ways_through(world: &World, row: Expected, group: &Group) -> Vec<Expected> {
+fn ways_through(known: &Known<'_>, row: Expected, group: &Group) -> Vec<Expected> {
     let row = with_group(row, group);
-    let members = world.members_of(&group.group_id);
+    let members = known.members_of(&group.group_id);
     if members.is_empty() {
         return vec![path(point(row, "empty_group"), "NONE", "UNRECORDED")];
     }
     let members = members.iter().map(|id| {
-        let user = user(world, id).expect("members exist");
+        let user = user(known, id).expect("members exist");
         path(with_user(row.clone(), user), "GROUP", "UNRECORDED")
     });
     members.collect()
 }
 
-fn user<'a>(world: &'a World, id: &str) -> Option<&'a User> {
-    world.users.iter().find(|user| user.user_id == id)
+fn user<'a>(known: &Known<'a>, id: &str) -> Option<&'a User> {
+    known.users.get(id).copied()
 }
 
-fn group<'a>(world: &'a World, id: &str) -> Option<&'a Group> {
-    world.groups.iter().find(|group| group.group_id == id)
+fn group<'a>(known: &Known<'a>, id: &str) -> Option<&'a Group> {
+    known.groups.get(id).copied()
 }
 
 fn word(status: EnabledStatus) -> String {
