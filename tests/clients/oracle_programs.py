@@ -257,7 +257,7 @@ def _list_people(program, draw, _accounts):
                  GroupId=known(group))
     program.walk("identitystore", "ListGroupMembershipsForMember", "GroupMemberships", size,
                  MemberId={"UserId": known(user)})
-    size = draw.choice((None, 5, 100))
+    size = draw.choice((None, 9, 100))
     program.walk("identitystore", "ListUsers", "Users", size)
     program.walk("identitystore", "ListGroups", "Groups", size)
 
