@@ -17,6 +17,7 @@ pub mod child;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod store_rows;
 pub mod targets;
 mod waiting;
 
