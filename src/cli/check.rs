@@ -11,9 +11,7 @@ use super::instances::{describe, discoverer, look_call_time};
 use super::serve::print_line;
 use crate::config::Config;
 use crate::domain::{ErrorKind, Failure, Operation};
-use crate::identity_center::{
-    CallerIdentity, Discovered, IdentityCenter, SdkIdentityCenter, WriteMode,
-};
+use crate::identity_center::{Discovered, IdentityCenter, SdkIdentityCenter, WriteMode};
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{self, LogFormat};
 
@@ -116,14 +114,13 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
 
 /// Checks who Usher is, what it finds, and each instance that it found.
 async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdentityCenter>) {
-    let identity = match home.caller_identity(start_call()).await {
-        Ok(identity) => identity,
+    match home.caller_identity(start_call()).await {
+        Ok(identity) => findings.good(&format!("credentials: {}", identity.arn)),
         Err(failure) => {
             findings.bad("credentials", &explain(&failure));
             return;
         }
-    };
-    findings.good(&format!("credentials: {}", identity.arn));
+    }
     findings.operation(
         Operation::DescribeOrganization,
         home.organization(start_call()).await,
@@ -138,7 +135,7 @@ async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdent
             return;
         }
     };
-    tell_found(findings, &identity, &found);
+    tell_found(findings, home, &found);
     check_accounts(findings, config, home, &found).await;
     for (instance, port) in &found.instances {
         check_instance::run(findings, port.as_ref(), instance).await;
@@ -146,7 +143,7 @@ async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdent
 }
 
 /// What the look says about signing in elsewhere, and which accounts it could not look into.
-fn tell_found(findings: &mut Findings, identity: &CallerIdentity, found: &Discovered) {
+fn tell_found(findings: &mut Findings, home: &SdkIdentityCenter, found: &Discovered) {
     if !found.instances.is_empty() {
         findings.good(&Operation::ListInstances.iam_action());
     } else if found.unreachable.is_empty() {
@@ -156,14 +153,16 @@ fn tell_found(findings: &mut Findings, identity: &CallerIdentity, found: &Discov
              Center is enabled (AWS_REGION)",
         );
     }
-    let mut called_from = found.instances.iter().map(|(row, _)| &row.called_from);
-    if called_from.any(|account| account.as_ref() != Some(&identity.account_id)) {
-        findings.good(&Operation::AssumeRole.iam_action());
-    } else {
-        findings.not_tried(
-            &Operation::AssumeRole.iam_action(),
-            "no instance was reached through a role",
-        );
+    let assume = Operation::AssumeRole.iam_action();
+    let sent = home.operations_sent().into_iter();
+    let sent = sent.filter(|(operation, _)| *operation == Operation::AssumeRole);
+    let sent: u64 = sent.map(|(_, count)| count).sum();
+    let refused = found.unreachable.iter();
+    let refused = refused.filter(|row| row.reason.contains(&assume)).count();
+    if sent == 0 {
+        findings.not_tried(&assume, "no account was to be looked into through a role");
+    } else if sent > refused as u64 {
+        findings.good(&assume);
     }
     for row in &found.unreachable {
         let told = describe(row);

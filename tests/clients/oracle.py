@@ -10,6 +10,7 @@ from collections import Counter
 
 import botocore.session
 
+from answer_shapes import violations_of
 from oracle_exceptions import EXCEPTIONS
 
 # A walk that long has lost its way.
@@ -48,6 +49,8 @@ class Difference:
     moto: object
     arguments: dict
     facts: object
+    # What the service model itself finds wrong in the arguments.
+    unlawful: tuple
 
     def __str__(self):
         return (f"{self.operation} {self.kind} {self.path}: simulator {self.simulator}, "
@@ -55,17 +58,22 @@ class Difference:
 
 
 class Facts:
-    """What the program did, for exceptions that hold only then."""
+    """What the programs did, for exceptions that hold only then. Ids stand by their names."""
 
     def __init__(self):
-        # Users, groups and memberships that were deleted.
+        # Users, groups, memberships and permission sets that were deleted.
         self.gone = set()
-        # Account assignments that were created again while they stood.
+        self.set_names = set()
+        # Memberships that stand, as group and user.
+        self.members = set()
+        # Account assignments that stand, that were created again, that an account cannot have.
+        self.assigned = set()
         self.repeated = set()
-        # Account assignments in an account that cannot have them.
         self.silent = set()
-        # Creations whose assignment is deleted.
+        # Requests: all creations, and those whose assignment is deleted.
+        self.creations = set()
         self.ended_requests = set()
+        self.suspended_account = None
 
 
 class Comparison:
@@ -79,6 +87,7 @@ class Comparison:
         self.used = Counter()
         self.operations = Counter()
         self._caller = {}
+        self._service = None
         self._last = None
 
     def name(self, symbol, in_simulator, in_moto):
@@ -88,6 +97,7 @@ class Comparison:
     def call(self, service, operation, arguments, bind=None, credentials=None):
         """One call on both sides. `bind` names ids of the answer by their path. Whether both did it."""
         self.operations[operation] += 1
+        self._service = service
         self._caller = {"caller": "a session"} if credentials else {}
         given = credentials or (None, None)
         outcomes = []
@@ -102,9 +112,11 @@ class Comparison:
 
     def walk(self, service, operation, member, arguments, size=None, credentials=None):
         """All pages of a list on both sides: the same rows on as many pages of the same lengths."""
+        self._service = service
         self._caller = {"caller": "a session"} if credentials else {}
+        arguments = arguments | ({} if size is None else {"MaxResults": size})
         pages = [
-            self._pages(side, (service, operation, member), arguments, size, credential)
+            self._pages(side, (service, operation, member), arguments, credential)
             for side, credential in zip((self.simulator, self.moto), credentials or (None, None))
         ]
         self.operations[operation] += len(pages[0])
@@ -130,9 +142,10 @@ class Comparison:
                 each.pop("NextToken", None)
         self._values(operation, "", *rest, arguments)
 
-    def _pages(self, side, of_list, arguments, size, credential):
+    def _pages(self, side, of_list, arguments, credential):
         service, operation, member = of_list
-        asked = resolve(arguments, side.ids) | ({} if size is None else {"MaxResults": size})
+        asked = resolve(arguments, side.ids)
+        size = asked.get("MaxResults")
         pages = []
         while len(pages) < PAGES_AT_MOST:
             page = side.call(service, operation, asked, credential)
@@ -220,7 +233,10 @@ class Comparison:
 
     def _differ(self, operation, kind, path, simulator, moto, arguments):
         shown = json.loads(json.dumps(arguments, default=lambda each: each.name)) | self._caller
-        found = Difference(operation, kind, path, simulator, moto, shown, self.facts)
+        model = botocore_model(self._service).operation_model(operation)
+        unlawful = violations_of(model.input_shape, resolve(arguments, self.simulator.ids))
+        found = Difference(
+            operation, kind, path, simulator, moto, shown, self.facts, tuple(unlawful))
         fitting = [each for each in EXCEPTIONS if each.fits(found)]
         if not fitting:
             self.unexplained.append(str(found))

@@ -8,6 +8,8 @@ import dataclasses
 import fnmatch
 from collections.abc import Callable
 
+from oracle_sides import NOBODY, NO_SET
+
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
@@ -45,6 +47,39 @@ DENIED = "AccessDeniedException 400"
 DONE = "ok 200"
 
 
+NOBODYS = {NOBODY, NO_SET}
+
+
+def _is_unlawful(difference):
+    """By the service model itself, or by a rule that AWS tells in words only."""
+    asked = difference.arguments
+    told = (
+        "NextToken" in asked or "Filters" in asked or asked.get("UserName") == "Administrator"
+        or (difference.operation == "CreateUser" and not _has_names(asked))
+        or (difference.operation == "CreateGroup" and "DisplayName" not in asked)
+        or "userName" in str(asked.get("AlternateIdentifier"))
+    )
+    return bool(difference.unlawful) or told
+
+
+def _has_names(asked):
+    both = asked.get("Name", {})
+    return asked.get("UserName") and asked.get("DisplayName") and "FamilyName" in both
+
+
+def _names_nothing(difference):
+    """Something in the question was never there, or is there no longer."""
+    return bool(_named_in(difference.arguments) & (difference.facts.gone | NOBODYS))
+
+
+def _named_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return set().union(*map(_named_in, value))
+    return {value} if isinstance(value, str) else set()
+
+
 def _triple(arguments):
     members = ("TargetId", "PermissionSetArn", "PrincipalType", "PrincipalId")
     return tuple(arguments.get(each) for each in members)
@@ -55,25 +90,21 @@ def _rows_are_of_the_gone(difference):
     return all(each["MembershipId"] in difference.facts.gone for each in difference.moto)
 
 
-def _names_the_gone(difference):
-    """The question itself names somebody deleted, or a membership of theirs."""
-    asked = difference.arguments
-    names = {asked.get("GroupId"), asked.get("MembershipId"), asked.get("MemberId", {}).get("UserId")}
-    return bool(names & difference.facts.gone)
-
-
 def _was_repeated(difference):
     return _triple(difference.arguments) in difference.facts.repeated
 
 
-def _rows_were_repeated_or_silent(difference):
-    repeated = {(account, permission_set, kind, principal)
-                for account, permission_set, kind, principal in difference.facts.repeated}
-    rows = {
-        (each["AccountId"], each["PermissionSetArn"], each["PrincipalType"], each["PrincipalId"])
-        for each in difference.moto
-    }
-    return rows <= repeated | difference.facts.silent
+def _triples_of(rows):
+    members = ("AccountId", "PermissionSetArn", "PrincipalType", "PrincipalId")
+    return {tuple(row[each] for each in members) for row in rows}
+
+
+def _rows_were_repeated(difference):
+    return _triples_of(difference.moto) <= difference.facts.repeated
+
+
+def _rows_are_silent(difference):
+    return _triples_of(difference.moto) <= difference.facts.silent
 
 
 def _rows_are_of_groups(difference):
@@ -81,9 +112,37 @@ def _rows_are_of_groups(difference):
     return asked == "USER" and all(each["PrincipalType"] == "GROUP" for each in difference.simulator)
 
 
+def _rows_are_assigned(difference):
+    """Accounts or permission sets, each with an assignment of the place that was asked about."""
+    asked = difference.arguments
+    places = {(account, name) for account, name, _, _ in difference.facts.assigned}
+    account, name = asked.get("AccountId"), asked.get("PermissionSetArn")
+    return all((account or row, name or row) in places for row in difference.simulator)
+
+
+def _is_in_use(difference):
+    used = {permission_set for _, permission_set, _, _ in difference.facts.assigned}
+    return difference.arguments["PermissionSetArn"] in used
+
+
+def _is_member(difference):
+    asked = difference.arguments
+    return (asked["GroupId"], asked["MemberId"]["UserId"]) in difference.facts.members
+
+
 def _assignment_is_gone(difference):
     request = difference.arguments["AccountAssignmentCreationRequestId"]
     return request in difference.facts.ended_requests
+
+
+def _cannot_be_assumed(difference):
+    role = difference.arguments["RoleArn"]
+    account = difference.facts.suspended_account
+    return role.endswith("/of-nobody") or f"::{account}:" in role
+
+
+def _value_asked(difference):
+    return difference.arguments["AlternateIdentifier"]["UniqueAttribute"]
 
 
 def _without(member):
@@ -106,7 +165,8 @@ ORGANIZATIONS = (
         ("ListAccounts",), "pages", when=_without("MaxResults")),
     Allowed(
         "organizations_input", "moto checks neither MaxResults nor the origin of a token",
-        ("ListAccounts",), "outcome", "", "InvalidInputException 400", f"{DONE}|InvalidToken 400"),
+        ("ListAccounts",), "outcome", "", "InvalidInputException 400", f"{DONE}|InvalidToken 400",
+        _is_unlawful),
     Allowed(
         "members_may_not_list", "only management and delegated administrators list accounts",
         ("ListAccounts",), "outcome", "", DENIED, DONE, lambda each: "caller" in each.arguments),
@@ -132,10 +192,11 @@ SESSIONS = (
         ("AssumeRole",), "missing_in_simulator", "PackedPolicySize"),
     Allowed(
         "anybody_assumes", "moto gives a session of any role, also of one that does not exist",
-        ("AssumeRole",), "outcome", "", "AccessDenied 403", DONE),
+        ("AssumeRole",), "outcome", "", "AccessDenied 403", DONE, _cannot_be_assumed),
     Allowed(
         "session_input", "moto checks no length but that of the session's name, and no duration",
-        ("AssumeRole",), "outcome", "", "ValidationError 400", DONE),
+        ("AssumeRole",), "outcome", "", "ValidationError 400", DONE,
+        lambda each: each.unlawful or each.arguments.get("DurationSeconds") == 3601),
 )
 
 SSO_ADMIN = (
@@ -156,36 +217,44 @@ SSO_ADMIN = (
     Allowed(
         "sso_input", "moto checks no pattern, length, range or required member",
         ("CreatePermissionSet", "ListPermissionSets", "DescribePermissionSet",
-         "CreateAccountAssignment", "DeleteAccountAssignment") + ACCOUNT_LISTS + STATUSES, "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400"),
+         "CreateAccountAssignment", "DeleteAccountAssignment") + ACCOUNT_LISTS + STATUSES, "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400",
+        _is_unlawful),
     Allowed(
         "unknown_instance", "moto never asks whether the instance exists",
-        ("ListPermissionSets", "DescribePermissionSet"), "outcome", "", DENIED, f"{DONE}|{MISSING}"),
+        ("ListPermissionSets", "DescribePermissionSet"), "outcome", "", DENIED, f"{DONE}|{MISSING}",
+        lambda each: each.arguments["InstanceArn"] != "instance"),
     Allowed(
         "set_names", "names of permission sets are unique; moto takes them twice",
-        ("CreatePermissionSet",), "outcome", "", CONFLICT, DONE),
+        ("CreatePermissionSet",), "outcome", "", CONFLICT, DONE,
+        lambda each: each.arguments["Name"] in each.facts.set_names),
     Allowed(
         "set_in_use", "a permission set that is assigned cannot be deleted; moto deletes it",
-        ("DeletePermissionSet",), "outcome", "", CONFLICT, DONE),
+        ("DeletePermissionSet",), "outcome", "", CONFLICT, DONE, _is_in_use),
     Allowed(
         "nothing_is_looked_up", "moto never asks whether permission set or principal exist",
         ("CreateAccountAssignment", "ListAccountAssignments",
-         "ListAccountsForProvisionedPermissionSet"), "outcome", "", MISSING, DONE),
+         "ListAccountsForProvisionedPermissionSet"), "outcome", "", MISSING, DONE, _names_nothing),
     Allowed(
         "done_at_once", "moto has no asynchronous operations: they are done when the call returns",
         ("CreateAccountAssignment", "DeleteAccountAssignment"), "value", "*.Status",
         "IN_PROGRESS", "SUCCEEDED"),
     Allowed(
         "deletion_has_no_id", "the request id of a deletion is that of the creation",
-        ("DeleteAccountAssignment", "DescribeAccountAssignmentDeletionStatus"), "value", "*.RequestId"),
+        ("DeleteAccountAssignment", "DescribeAccountAssignmentDeletionStatus"), "value", "*.RequestId",
+        when=lambda each: each.moto in each.facts.creations),
     Allowed(
         "creation_forgotten", "moto forgets the request of a creation with its assignment",
         ("DescribeAccountAssignmentCreationStatus",), "outcome", "", DONE, MISSING, _assignment_is_gone),
     Allowed(
         "stored_twice", "moto stores a repeated account assignment twice",
-        ("ListAccountAssignments",), "twice_in_moto"),
+        ("ListAccountAssignments",), "twice_in_moto", when=_rows_were_repeated),
     Allowed(
-        "needs_two_deletions", "so the first deletion leaves one of the two, or what fails silently",
-        ("ListAccountAssignments",), "rows_in_moto", when=_rows_were_repeated_or_silent),
+        "needs_two_deletions", "so the first deletion leaves one of the two",
+        ("ListAccountAssignments",), "rows_in_moto", when=_rows_were_repeated),
+    Allowed(
+        "silent", "nobody knows what comes of an assignment in an account that is suspended or unknown: "
+        "switch unavailable_account; to moto all accounts are the same",
+        ("ListAccountAssignments",), "rows_in_moto", when=_rows_are_silent),
     Allowed(
         "second_deletion", "and a second deletion finds it",
         ("DeleteAccountAssignment",), "outcome", "", MISSING, DONE, _was_repeated),
@@ -196,7 +265,7 @@ SSO_ADMIN = (
     Allowed(
         "never_provisioned", "moto provisions nothing when it assigns",
         ("ListAccountsForProvisionedPermissionSet", "ListPermissionSetsProvisionedToAccount"),
-        "rows_in_simulator"),
+        "rows_in_simulator", when=_rows_are_assigned),
 )
 
 IDENTITY_STORE = (
@@ -224,7 +293,7 @@ IDENTITY_STORE = (
         "store_input", "moto checks no pattern, length, range or required member, and serves filters",
         ("CreateUser", "DescribeUser", "ListUsers", "CreateGroup", "DescribeGroup", "GetGroupId",
          "ListGroups", "DescribeGroupMembership", "IsMemberInGroups") + MEMBERSHIP_LISTS,
-        "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400"),
+        "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400", _is_unlawful),
     Allowed(
         "any_store", "moto makes an identity store of any id that it is asked about",
         ("ListUsers",), "outcome", "", MISSING, DONE,
@@ -236,29 +305,33 @@ IDENTITY_STORE = (
         in ("anna", "builders", "other")),
     Allowed(
         "found_whatever_case", "the same switch",
-        ("GetUserId", "GetGroupId"), "outcome", "", DONE, MISSING),
+        ("GetUserId", "GetGroupId"), "outcome", "", DONE, MISSING,
+        lambda each: _value_asked(each)["AttributeValue"] in ("anna", "READERS")),
     Allowed(
         "mail_search_fails", "moto breaks on a user without an email",
-        ("GetUserId",), "outcome", "", f"{DONE}|{MISSING}", "500 500"),
+        ("GetUserId",), "outcome", "", f"{DONE}|{MISSING}", "500 500",
+        lambda each: _value_asked(each)["AttributePath"] == "emails.value"),
     Allowed(
         "deleted_again", "moto deletes what is absent without a word",
-        ("DeleteUser", "DeleteGroup", "DeleteGroupMembership"), "outcome", "", MISSING, DONE),
+        ("DeleteUser", "DeleteGroup", "DeleteGroupMembership"), "outcome", "", MISSING, DONE,
+        _names_nothing),
     Allowed(
         "member_again", "moto takes a membership twice",
-        ("CreateGroupMembership",), "outcome", "", CONFLICT, DONE),
+        ("CreateGroupMembership",), "outcome", "", CONFLICT, DONE, _is_member),
     Allowed(
         "nobodys_memberships", "moto never asks whether the group or the member exists",
-        MEMBERSHIP_LISTS + ("IsMemberInGroups",), "outcome", "", MISSING, DONE),
+        MEMBERSHIP_LISTS + ("IsMemberInGroups",), "outcome", "", MISSING, DONE, _names_nothing),
     Allowed(
         "memberships_of_the_gone", "moto keeps memberships of deleted users and groups",
         MEMBERSHIP_LISTS, "rows_in_moto", when=_rows_are_of_the_gone),
     Allowed(
         "membership_of_the_gone", "the same, asked for by name",
         ("DescribeGroupMembership", "GetGroupMembershipId"), "outcome", "", MISSING, DONE,
-        _names_the_gone),
+        _names_nothing),
     Allowed(
         "membership_of_nobody", "the simulator says which of the two is missing, moto that both are not",
-        ("GetGroupMembershipId",), "error_member", "ResourceType", "GROUP|USER", "GROUP_MEMBERSHIP"),
+        ("GetGroupMembershipId",), "error_member", "ResourceType", "GROUP|USER", "GROUP_MEMBERSHIP",
+        _names_nothing),
 )
 
 EXCEPTIONS = ORGANIZATIONS + SESSIONS + SSO_ADMIN + IDENTITY_STORE

@@ -1,17 +1,12 @@
-"""The programs that both sides run: hand-written ones for every operation and every known oddity, and
-random ones by seed over everything together."""
+"""What programs are made of, and the random ones: by seed, over everything together."""
 
 import random
 
 from oracle import Id
+from oracle_sides import NOBODY, NO_SET
 
 INSTANCE = {"InstanceArn": Id("instance")}
 PLACE = {"IdentityStoreId": Id("store")}
-# Lawful, and of nothing.
-NOBODY = "00000000-0000-4000-8000-000000000000"
-NO_SET = "arn:aws:sso:::permissionSet/ssoins-72230123456789ab/ps-0000000000000000"
-NO_INSTANCE = "arn:aws:sso:::instance/ssoins-0000000000000000"
-NO_ACCOUNT = "999999999999"
 SIZES = (None, 1, 3, 100)
 
 
@@ -20,6 +15,7 @@ class Program:
 
     def __init__(self, comparison, label):
         self.compare = comparison
+        self.facts = comparison.facts
         self.label = label
         self.count = 0
         self.users, self.groups, self.sets = [], [], []
@@ -62,7 +58,14 @@ class Program:
         symbol = self.new("membership")
         if self.store("CreateGroupMembership", {"MembershipId": symbol}, **self.pair(group, user)):
             self.memberships[symbol] = (group, user)
+            self.facts.members.add((group, user))
         return symbol
+
+    def leave(self, symbol):
+        self.store("DeleteGroupMembership", MembershipId=known(symbol))
+        if both := self.memberships.pop(symbol, None):
+            self.facts.gone.add(symbol)
+            self.facts.members.discard(both)
 
     def permission_set(self, name=None, **more):
         symbol = self.new("set")
@@ -70,11 +73,12 @@ class Program:
         bind = {"PermissionSet.PermissionSetArn": symbol}
         if self.sso("CreatePermissionSet", bind, Name=name, **more):
             self.sets.append(symbol)
+            self.facts.set_names.add(name)
         return symbol
 
     @staticmethod
     def pair(group, user):
-        return {"GroupId": Id(group), "MemberId": {"UserId": Id(user)}}
+        return {"GroupId": known(group), "MemberId": {"UserId": known(user)}}
 
     def triple(self, account, permission_set, kind, principal):
         return {
@@ -86,15 +90,18 @@ class Program:
         triple = (account, permission_set, kind, principal)
         if not (request := self._begin("Creation", "CreateAccountAssignment", triple)):
             return False
+        self.facts.creations.add(request)
         if triple in self.assigned:
-            self.compare.facts.repeated.add(triple)
+            self.facts.repeated.add(triple)
+        self.facts.assigned.add(triple)
         self.assigned.setdefault(triple, []).append(request)
         return True
 
     def unassign(self, account, permission_set, kind, principal):
         triple = (account, permission_set, kind, principal)
         if self._begin("Deletion", "DeleteAccountAssignment", triple):
-            self.compare.facts.ended_requests.update(self.assigned.pop(triple))
+            self.facts.ended_requests.update(self.assigned.pop(triple))
+            self.facts.assigned.discard(triple)
 
     def _begin(self, kind, operation, triple):
         symbol = self.new("request")
@@ -131,21 +138,21 @@ class Program:
         self.store("DeleteUser", UserId=known(user))
         if user in self.users:
             self.users.remove(user)
-            self.compare.facts.gone.add(user)
+            self.facts.gone.add(user)
 
     def delete_group(self, group):
         self.store("DeleteGroup", GroupId=known(group))
         if group in self.groups:
             self.groups.remove(group)
-            self.compare.facts.gone.add(group)
+            self.facts.gone.add(group)
 
     def remember_gone(self):
         """Memberships of who is gone are gone too."""
-        gone = self.compare.facts.gone
+        gone = self.facts.gone
         for symbol, both in list(self.memberships.items()):
             if gone.intersection(both):
                 gone.add(symbol)
-                del self.memberships[symbol]
+                self.facts.members.discard(self.memberships.pop(symbol))
 
 
 def known(name):
@@ -186,17 +193,12 @@ def _make(program, draw, _accounts):
 
 def _join(program, draw, _accounts):
     group, user = _some(draw, program.groups, NOBODY), _some(draw, program.users, NOBODY)
-    symbol = program.new("membership")
-    arguments = {"GroupId": known(group), "MemberId": {"UserId": known(user)}}
-    if program.store("CreateGroupMembership", {"MembershipId": symbol}, **arguments):
-        program.memberships[symbol] = (group, user)
+    program.membership(group, user)
 
 
 def _leave(program, draw, _accounts):
     symbol = _some(draw, list(program.memberships), NOBODY)
-    program.store("DeleteGroupMembership", MembershipId=known(symbol))
-    if program.memberships.pop(symbol, None):
-        program.compare.facts.gone.add(symbol)
+    program.leave(symbol)
     program.store("DescribeGroupMembership", MembershipId=known(symbol))
 
 
@@ -212,6 +214,7 @@ def _retire(program, draw, _accounts):
     if free := [each for each in program.sets if each not in used]:
         gone = draw.choice(free)
         program.sets.remove(gone)
+        program.facts.gone.add(gone)
         for operation in ("DeletePermissionSet", "DescribePermissionSet", "DeletePermissionSet"):
             program.sso(operation, PermissionSetArn=Id(gone))
 
@@ -254,7 +257,7 @@ def _list_people(program, draw, _accounts):
                  GroupId=known(group))
     program.walk("identitystore", "ListGroupMembershipsForMember", "GroupMemberships", size,
                  MemberId={"UserId": known(user)})
-    size = draw.choice((None, 5, 100))
+    size = draw.choice((None, 9, 100))
     program.walk("identitystore", "ListUsers", "Users", size)
     program.walk("identitystore", "ListGroups", "Groups", size)
 

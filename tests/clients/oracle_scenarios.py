@@ -1,8 +1,8 @@
 """The hand-written programs: each operation that both sides know, in its lawful and its unlawful forms."""
 
 from oracle import Id
-from oracle_programs import NOBODY, NO_ACCOUNT, NO_INSTANCE, NO_SET, Program
-from oracle_sides import ROLE
+from oracle_programs import Program
+from oracle_sides import NOBODY, NO_ACCOUNT, NO_INSTANCE, NO_SET, ROLE
 
 SESSION = "walker"
 
@@ -20,6 +20,7 @@ def organization(comparison, accounts):
 
 
 def sessions(comparison, accounts):
+    comparison.facts.suspended_account = accounts[-1]
     comparison.call("sts", "GetCallerIdentity", {})
     for number, account in enumerate(accounts[1:4]):
         role = {"RoleArn": f"arn:aws:iam::{account}:role/{ROLE}", "RoleSessionName": SESSION}
@@ -67,8 +68,8 @@ def permission_sets(comparison, accounts):
     comparison.call("sso-admin", "ListPermissionSets", {})
     comparison.call("sso-admin", "DescribePermissionSet",
                     {"InstanceArn": NO_INSTANCE, "PermissionSetArn": Id(full)})
-    program.sso("DeletePermissionSet", PermissionSetArn=Id(bare))
-    for operation in ("DeletePermissionSet", "DescribePermissionSet"):
+    comparison.facts.gone.add(bare)
+    for operation in ("DeletePermissionSet", "DeletePermissionSet", "DescribePermissionSet"):
         program.sso(operation, PermissionSetArn=Id(bare))
     program.walk("sso-admin", "ListPermissionSets", "PermissionSets")
 
@@ -179,8 +180,8 @@ def groups(comparison, accounts):
     second = program.membership(builders, carl)
     program.membership(readers, anna)
     program.membership(builders, anna)
-    program.store("CreateGroupMembership", GroupId=NOBODY, MemberId={"UserId": Id(anna)})
-    program.store("CreateGroupMembership", GroupId=Id(builders), MemberId={"UserId": NOBODY})
+    program.membership(NOBODY, anna)
+    program.membership(builders, NOBODY)
     for each in (Id(first), NOBODY, "x"):
         program.store("DescribeGroupMembership", MembershipId=each)
     program.store("GetGroupMembershipId", **program.pair(builders, carl))
@@ -198,9 +199,8 @@ def groups(comparison, accounts):
                      MemberId={"UserId": Id(anna)})
     program.store("ListGroups", Filters=[{"AttributePath": "DisplayName", "AttributeValue": "readers"}])
     program.walk("identitystore", "ListGroupMemberships", "GroupMemberships", GroupId=NOBODY)
-    program.store("DeleteGroupMembership", MembershipId=Id(second))
-    program.store("DeleteGroupMembership", MembershipId=Id(second))
-    del program.memberships[second]
+    program.leave(second)
+    program.leave(second)
     program.walk("identitystore", "ListGroupMemberships", "GroupMemberships", GroupId=Id(builders))
     # What is left when a member, then a group, is gone.
     program.delete_user(anna)

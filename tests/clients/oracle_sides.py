@@ -26,6 +26,11 @@ CALLER = {
 ROLE = "OrganizationAccountAccessRole"
 INSTANCE_ARN = "arn:aws:sso:::instance/ssoins-72230123456789ab"
 STORE = "d-9067012345"
+# Lawful, and of nothing.
+NOBODY = "00000000-0000-4000-8000-000000000000"
+NO_SET = "arn:aws:sso:::permissionSet/ssoins-72230123456789ab/ps-0000000000000000"
+NO_INSTANCE = "arn:aws:sso:::instance/ssoins-0000000000000000"
+NO_ACCOUNT = "999999999999"
 # What the simulator draws by chance or limits by time would only blur the comparison.
 SETTINGS = {
     "sso_admin_rate_per_second": None,

@@ -18,6 +18,7 @@ pub mod company;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod store_rows;
 pub mod targets;
 mod waiting;
 

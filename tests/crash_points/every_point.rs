@@ -41,7 +41,7 @@ fn count(point: &str, seed: u64) -> u64 {
 /// What the calls of a history are about: by turns all kinds of targets and the asynchronous one
 /// alone, so that either reaches every point that it can.
 fn kinds(point: &str, seed: u64) -> Kinds {
-    if seed % 2 == 0 || point.contains("Application") {
+    if seed.is_multiple_of(2) || point.contains("Application") {
         Kinds::All
     } else {
         Kinds::Accounts

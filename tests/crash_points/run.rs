@@ -1,11 +1,8 @@
 //! One history: calls under faults, death at a point, a start on what is left, more calls, quiet,
 //! judgement.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, Row as _};
 use usher::grpc::pb::GrantState;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
@@ -14,6 +11,7 @@ use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
 use super::common::load::Load;
+use super::common::store_rows::{claimed, due};
 use super::common::{TokenChannel, all_grants, connect};
 use super::world::{Kinds, Setting, setting};
 
@@ -109,10 +107,7 @@ impl Run {
         let sending = self.load.send(calls, &channel);
         let store = self.place.data().join("usher.sqlite3");
         super::common::until("a claim", || async {
-            let claims = rows(
-                &store,
-                "SELECT target, principal_id FROM assignments WHERE lease_holder IS NOT NULL",
-            );
+            let claims = claimed(&store);
             if claims.await.is_empty() {
                 Err("none stands".to_owned())
             } else {
@@ -239,27 +234,6 @@ impl Run {
         }
         due(&self.place.data().join("usher.sqlite3")).await
     }
-}
-
-/// Assignments of a store that somebody will look at again.
-pub(crate) async fn due(store: &Path) -> Vec<String> {
-    let due = "SELECT target, principal_id FROM assignments \
-         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL OR pending_write IS NOT NULL";
-    rows(store, due).await
-}
-
-async fn rows(store: &Path, question: &'static str) -> Vec<String> {
-    let options = SqliteConnectOptions::new().filename(store).read_only(true);
-    let mut store = SqliteConnection::connect_with(&options)
-        .await
-        .expect("the store");
-    let rows = sqlx::query(question).fetch_all(&mut store).await;
-    let rows = rows.expect("rows");
-    let rows = rows.iter().map(|row| {
-        let (target, principal): (String, String) = (row.get(0), row.get(1));
-        format!("{principal} on {target}")
-    });
-    rows.collect()
 }
 
 /// The whole history of one crash.

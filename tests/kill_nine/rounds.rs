@@ -10,6 +10,7 @@ use super::common::checker;
 use super::common::child::{Place, Server};
 use super::common::faults::faults;
 use super::common::load::Load;
+use super::common::store_rows::due;
 use super::common::targets::{WorldTarget, add_user, empty_world};
 use super::common::{AFTER_SETTLING, TokenChannel, all_grants, connect};
 use super::judge::Evidence;
@@ -25,8 +26,8 @@ const ACCOUNT_TARGETS: usize = 2;
 const OUTSTANDING_MAX: usize = 3;
 /// New calls a round.
 const CALLS: usize = 10;
-/// A kill comes at most so long after the calls began.
-const KILL_AFTER_MILLISECONDS_MAX: u64 = 400;
+/// A kill comes at most so long after the calls began: an asynchronous change has its time to end.
+const KILL_AFTER_MILLISECONDS_MAX: u64 = 700;
 /// How long everything may take to settle: retries, second looks and this slow machine together.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(40);
 
@@ -64,7 +65,7 @@ fn setting() -> (World, Vec<Goal>, BTreeSet<Key>) {
     for (kind, principal_id) in &principals {
         for target in &targets {
             let goal = target.goal(*kind, principal_id);
-            if goals.len() % 5 == 0 {
+            if goals.len().is_multiple_of(5) {
                 target.put(&mut world, *kind, principal_id);
                 standing.insert(goal.key.clone());
             }
@@ -154,9 +155,15 @@ impl Run {
             let evidence = self.evidence(all_grants(&channel).await);
             let problems = evidence.unsettled();
             if problems.is_empty() {
-                // It has to stay so until no effect can land late any more.
+                // It has to stay so until no effect can land late any more, and nothing is to be
+                // looked at again.
                 let since = *settled_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= quiet {
+                let due = due(&self.place.data().join("usher.sqlite3")).await;
+                assert!(
+                    due.is_empty() || began.elapsed() < SETTLE_TIME_MAX,
+                    "still to be looked at: {due:#?}"
+                );
+                if since.elapsed() >= quiet && due.is_empty() {
                     evidence.judge();
                     println!("{}", self.checker_says());
                     break;

@@ -10,6 +10,7 @@ mod accounts;
 mod common;
 mod deadlines;
 mod faults;
+mod implied_instance;
 mod instances;
 mod operations;
 mod refusals;
