@@ -85,8 +85,8 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
             continue;
         };
         println!(
-            "{name} seed {seed}: {:?}: {}",
-            outcome.recovery, outcome.summary
+            "{name} seed {seed}: listens after {:?}, works after {:?}: {}",
+            outcome.start, outcome.recovery, outcome.summary
         );
         done += 1;
         slowest = slowest.max(outcome.recovery);

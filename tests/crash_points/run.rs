@@ -34,6 +34,8 @@ const OUTSTANDING_MAX: usize = 3;
 
 /// What one history shows.
 pub(crate) struct Outcome {
+    /// From the start after the crash to listening.
+    pub(crate) start: Duration,
     /// From the start after the crash to the first work.
     pub(crate) recovery: Duration,
     /// The checker's summary.
@@ -150,11 +152,13 @@ impl Run {
         }
     }
 
-    /// Starts it on what is left and waits until it works.
-    async fn recover(&mut self, died_at: f64) -> (Server, Duration) {
+    /// Starts it on what is left and waits until it works. Answers how long it took to listen, and
+    /// to work.
+    async fn recover(&mut self, died_at: f64) -> (Server, Duration, Duration) {
         let began = Instant::now();
         let seen = self.simulator.calls().len();
         let server = self.place.serve().await;
+        let start = began.elapsed();
         let channel = self.connect(&server).await;
         let probe = self.setting.probe.clone();
         let call = self
@@ -175,7 +179,7 @@ impl Run {
         let recovery = began.elapsed();
         self.outages.push((died_at, epoch_seconds()));
         self.load.keep_answers(sending).await;
-        (server, recovery)
+        (server, start, recovery)
     }
 
     /// Waits until nothing is under way and nothing is to be looked at again, ends the process in
@@ -248,7 +252,7 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();
-    let (server, recovery) = run.recover(died_at).await;
+    let (server, start, recovery) = run.recover(died_at).await;
     let channel = run.connect(&server).await;
     let calls = run.load.wave(CALLS);
     let sending = run.load.send(calls, &channel);
@@ -256,5 +260,9 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     run.simulator.clear_faults();
     drop(channel);
     let summary = run.settle_and_judge(server).await;
-    Outcome { recovery, summary }
+    Outcome {
+        start,
+        recovery,
+        summary,
+    }
 }

@@ -33,6 +33,8 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(40);
 
 /// Ends are acted on within this time while somebody works, on this slow machine.
 const END_BOUND: Duration = Duration::from_secs(15);
+/// Work is resumed within this time of a start (DESIGN.md §4.6).
+const RESUMED_WITHIN_SECONDS: f64 = 5.0;
 /// A write leaves at most so long after what it was decided by changed: an attempt's time, and as
 /// much from a call's arrival to its commit.
 const LATENESS: Duration = Duration::from_secs(2);
@@ -44,7 +46,7 @@ struct Run {
     load: Load,
     standing: BTreeSet<Key>,
     kills: usize,
-    /// From each kill to the next start, in epoch seconds.
+    /// From each kill until work goes on after the next start, in epoch seconds.
     outages: Vec<(f64, f64)>,
 }
 
@@ -108,11 +110,12 @@ impl Run {
         connect(server.address, &self.place.data(), "tester").await
     }
 
-    /// A start on what is left, which ends an outage.
+    /// A start on what is left, which ends an outage as soon as work has to be resumed: a process
+    /// that is killed again before owes nothing.
     async fn serve(&mut self) -> Server {
         let server = self.place.serve().await;
         if let Some((_, end)) = self.outages.last_mut() {
-            *end = epoch_seconds();
+            *end = epoch_seconds() + RESUMED_WITHIN_SECONDS;
         }
         server
     }
