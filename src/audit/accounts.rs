@@ -31,7 +31,9 @@ pub(super) struct AccountList {
     /// Why the list is not whole.
     pub(super) missing: Option<Missing>,
     /// Whether AWS says that there is no organization, so that no account has a name.
-    pub(super) is_without_organization: bool,
+    is_without_organization: bool,
+    /// Whether AWS does not let Usher's account ask.
+    is_denied: bool,
     /// When its first and last page were read.
     pub(super) observed: Option<(Timestamp, Timestamp)>,
 }
@@ -95,6 +97,7 @@ impl<'a> Accounts<'a> {
                 "a report lacks the names of accounts"
             );
             list.is_without_organization = failure.kind == ErrorKind::NotFound;
+            list.is_denied = failure.kind == ErrorKind::AccessDenied;
             list.missing = Some(Missing {
                 instance_arn: None,
                 scope: "accounts of the organization: names and states".to_owned(),
@@ -132,6 +135,17 @@ impl AccountList {
         let manager = instance.management_account_id.as_ref();
         let is_its_own = manager.is_some_and(|manager| self.accounts.contains_key(manager));
         (self.missing.is_none() && is_its_own).then_some(self.accounts.len() as u64)
+    }
+
+    /// What the view INSTANCES lacks of it: nothing without an organization, nor where AWS lists it
+    /// for others only and no instance gives access to accounts. Then it only names owners.
+    pub(super) fn missing_beside<'a>(
+        &self,
+        mut instances: impl Iterator<Item = &'a Instance>,
+    ) -> Option<Missing> {
+        let lacks_nothing = self.is_without_organization
+            || (self.is_denied && !instances.any(Instance::gives_account_access));
+        self.missing.clone().filter(|_| !lacks_nothing)
     }
 
     /// Their ids.
