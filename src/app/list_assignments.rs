@@ -17,8 +17,8 @@ use crate::audit::StoreFacts;
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::report::Provenance;
 use crate::domain::{
-    AssignmentKey, Grant, GrantId, Instance, PrincipalId, PrincipalKind, PrincipalRef,
-    PrincipalStatus, Target,
+    AssignmentKey, Grant, GrantId, Instance, InstanceKind, Operation, PrincipalId, PrincipalKind,
+    PrincipalRef, PrincipalStatus, Target,
 };
 use crate::identity_center::{Call, Dated};
 
@@ -98,7 +98,7 @@ impl App {
     ///
     /// # Errors
     /// `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups,
-    /// `NotListableByPrincipal`, AWS errors, `StoreUnavailable`.
+    /// `NotListableByPrincipal`, `RoleLacksPermission` where nobody knows whether it is, AWS errors, `StoreUnavailable`.
     pub async fn list_assignments(
         &self,
         context: &CallContext,
@@ -326,6 +326,12 @@ fn refuse_what_aws_does_not_list(
         || instance.lists_account_access_by_principal();
     if is_answered {
         return Ok(());
+    }
+    // Whether AWS lists it depends on the organization, which Usher could not ask for.
+    if instance.kind == InstanceKind::Unknown && instance.management_account_id.is_none() {
+        return Err(AppError::RoleLacksPermission {
+            action: Operation::DescribeOrganization.iam_action(),
+        });
     }
     Err(AppError::NotListableByPrincipal {
         instance_arn: instance.arn.to_string(),

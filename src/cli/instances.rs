@@ -129,10 +129,10 @@ impl InstanceKeeper {
     }
 
     /// Puts what was found on the list. Answers whether other instances are on it now.
-    fn take(&mut self, found: Discovered) -> bool {
+    fn take(&mut self, mut found: Discovered) -> bool {
         let before = self.instances.arns();
+        let next = next_served(&self.served, &mut found);
         tell_unreachable(&self.instances.unreachable(), &found.unreachable);
-        let next = next_served(&self.served, &found);
         for (instance, _) in &next {
             if !before.contains(&instance.arn) {
                 tell_served(instance);
@@ -146,8 +146,7 @@ impl InstanceKeeper {
         let ports = next.iter();
         let ports = ports.map(|(instance, port)| (instance.arn.clone(), Arc::clone(port)));
         self.known.extend(ports);
-        let routes = self.known.iter();
-        let routes = routes.map(|(arn, port)| (arn.clone(), Arc::clone(port)));
+        let routes = self.known.clone().into_iter();
         // Before the list: who finds an instance on it can reach it.
         self.router.set_routes(routes.collect(), found.ports);
         let listed = next.iter().map(|(instance, _)| instance.clone());
@@ -173,11 +172,11 @@ pub(super) fn look_call_time(config: &Config) -> Duration {
 }
 
 /// What is served after a look, from what was served before it.
-fn next_served(before: &[Served], found: &Discovered) -> Vec<Served> {
+fn next_served(before: &[Served], found: &mut Discovered) -> Vec<Served> {
     let mut next: Vec<Served> = (found.instances.iter())
         .map(|(instance, port)| {
-            let mut known = before.iter().map(|(known, _)| known);
-            let known = known.find(|known| known.arn == instance.arn);
+            let known = (before.iter()).find(|(known, _)| known.arn == instance.arn);
+            let known = known.map(|(known, _)| known);
             (with_what_was_known(instance, known), Arc::clone(port))
         })
         .collect();
@@ -185,6 +184,7 @@ fn next_served(before: &[Served], found: &Discovered) -> Vec<Served> {
         let is_found = next.iter().any(|(instance, _)| instance.arn == kept.arn);
         if !is_found && !found.shows_absence_of(kept) {
             tracing::warn!(instance = %kept.arn, "this instance could not be looked for; it stays served");
+            found.name_account_of_kept(kept);
             next.push((kept.clone(), Arc::clone(port)));
         }
     }
@@ -258,11 +258,8 @@ fn nothing_found(unreachable: &[UnreachableAccount]) -> String {
     let told = unreachable.iter().take(REASONS_TOLD_MAX).map(describe);
     let told = told.collect::<Vec<_>>().join("; ");
     let more = unreachable.len().saturating_sub(REASONS_TOLD_MAX);
-    let more = if more > 0 {
-        format!("; and {more} more")
-    } else {
-        String::new()
-    };
+    let more = (more > 0).then(|| format!("; and {more} more"));
+    let more = more.unwrap_or_default();
     format!(
         "no IAM Identity Center instance can be served: {told}{more}; see deploy/iam for the roles, \
          and ask `usher check`"
@@ -271,11 +268,8 @@ fn nothing_found(unreachable: &[UnreachableAccount]) -> String {
 
 /// An account that could not be looked into, in a line.
 pub(super) fn describe(row: &UnreachableAccount) -> String {
-    let name = if row.name.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", row.name)
-    };
+    let name = (!row.name.is_empty()).then(|| format!(" ({})", row.name));
+    let name = name.unwrap_or_default();
     format!("account {}{name}: {}", row.account_id, row.reason)
 }
 
@@ -337,11 +331,6 @@ mod tests {
         SdkIdentityCenter::connect_with_credentials(&config, &credentials, budget, mode).unwrap()
     }
 
-    fn letters(served: &[Served]) -> Vec<char> {
-        let arns = served.iter().map(|(instance, _)| instance.arn.as_str());
-        arns.map(|arn| arn.chars().last().unwrap()).collect()
-    }
-
     fn unreachable(id: &str) -> UnreachableAccount {
         UnreachableAccount {
             account_id: account(id),
@@ -356,17 +345,32 @@ mod tests {
             served("a", MANAGER, InstanceKind::Organization),
             served("b", MEMBER, InstanceKind::Account),
         ];
-        let look = |unreachable, accounts_are_unknown| Discovered {
-            instances: vec![served("a", MANAGER, InstanceKind::Organization)],
-            unreachable,
-            accounts_are_unknown,
-            ports: Vec::new(),
+        // What is served, and which accounts are named, after a look that reached these places.
+        let after = |named: &[&str], reached: &[(&str, &str)]| {
+            let place = |(id, region): &(&str, &str)| (account(id), (*region).to_owned());
+            let mut found = Discovered {
+                instances: vec![served("a", MANAGER, InstanceKind::Organization)],
+                unreachable: named.iter().map(|id| unreachable(id)).collect(),
+                reached: reached.iter().map(place).collect(),
+                ports: Vec::new(),
+            };
+            let next = next_served(&before, &mut found);
+            let letter = |(row, _): &Served| row.arn.as_str().chars().last().unwrap();
+            let next: Vec<char> = next.iter().map(letter).collect();
+            let named = found.unreachable.into_iter();
+            (next, named.map(|row| row.account_id).collect::<Vec<_>>())
         };
-        let after = |found: Discovered| letters(&next_served(&before, &found));
-        assert_eq!(after(look(Vec::new(), false)), ['a']);
-        assert_eq!(after(look(vec![unreachable(MEMBER)], false)), ['a', 'b']);
-        assert_eq!(after(look(vec![unreachable(MANAGER)], false)), ['a']);
-        assert_eq!(after(look(Vec::new(), true)), ['a', 'b']);
+        let both = [(MANAGER, "us-east-1"), (MEMBER, "us-east-1")];
+        let elsewhere = [both[0], (MEMBER, "eu-west-1")];
+        assert_eq!(after(&[], &both), (vec!['a'], vec![]));
+        assert_eq!(
+            after(&[MANAGER], &both),
+            (vec!['a'], vec![account(MANAGER)])
+        );
+        let kept = (vec!['a', 'b'], vec![account(MEMBER)]);
+        assert_eq!(after(&[MEMBER], &both), kept);
+        assert_eq!(after(&[], &both[..1]), kept);
+        assert_eq!(after(&[], &elsewhere), kept);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::assumed_role::AssumedRole;
 use super::discovery_config::{ConfiguredInstance, DiscoveryConfig};
-use super::finding::{Discovered, Finding, attributed, choose, not_active, sentence};
+use super::finding::{
+    Discovered, Finding, attributed, choose, not_active, not_managed, sentence, sentence_in,
+};
 use super::{
     Call, CallerIdentity, IdentityCenter, ListedInstance, RegionAndRole, SdkIdentityCenter,
     UnreachableAccount, collect_pages,
@@ -42,6 +44,16 @@ struct Home {
     identity: CallerIdentity,
     /// None when Usher may not ask.
     organization: Option<Option<Organization>>,
+}
+
+impl Home {
+    /// The organization of an account that could not be asked for it, where it is certain.
+    fn organization_of(&self, account: &AccountId) -> Option<Option<Organization>> {
+        let manager = self.organization.as_ref().and_then(Option::as_ref);
+        let is_certain = self.identity.account_id == *account
+            || manager.is_some_and(|known| known.management_account_id == *account);
+        self.organization.clone().filter(|_| is_certain)
+    }
 }
 
 impl Discoverer {
@@ -81,7 +93,10 @@ impl Discoverer {
         };
         let mut finding = Finding::default();
         for wanted in &self.configured {
-            match self.find_configured(&home, wanted, call).await {
+            match self
+                .find_configured(&home, wanted, call, &mut finding)
+                .await
+            {
                 Ok((instance, port)) => finding.serve(instance, port),
                 Err(unreachable) => finding.unreachable.push(unreachable),
             }
@@ -96,7 +111,7 @@ impl Discoverer {
         Ok(Discovered {
             instances: finding.instances,
             unreachable: finding.unreachable,
-            accounts_are_unknown: finding.accounts_are_unknown,
+            reached: finding.reached,
             ports: self.ports(),
         })
     }
@@ -107,6 +122,7 @@ impl Discoverer {
         home: &Home,
         wanted: &ConfiguredInstance,
         call: Call,
+        finding: &mut Finding,
     ) -> Result<(Instance, Arc<SdkIdentityCenter>), UnreachableAccount> {
         let role = wanted.role().ok().flatten();
         let account = role
@@ -123,15 +139,20 @@ impl Discoverer {
             .instances(call)
             .await
             .map_err(|failure| unreachable(sentence(&failure)))?;
+        finding.reached(&account, port.region());
         let found = choose(listed, wanted, &account).map_err(unreachable)?;
         if !found.is_active {
             return Err(unreachable(not_active(&found)));
+        }
+        let is_named = wanted.arn.is_some() || role.is_none();
+        if !is_named && !self.is_managed(&account, &port, &found, call).await {
+            return Err(unreachable(not_managed(&found.instance.arn)));
         }
         let organization = if role.is_some() {
             // The role's account may belong to another organization: its own answer counts.
             match port.organization(port.brief(call)).await {
                 Ok(organization) => Some(organization),
-                Err(_) => home.organization.clone(),
+                Err(_) => home.organization_of(&account),
             }
         } else {
             home.organization.clone()
@@ -149,9 +170,12 @@ impl Discoverer {
         finding: &mut Finding,
     ) -> Result<(), Failure> {
         let listed = self.home.instances(call).await?;
+        let own_account = &home.identity.account_id;
+        finding.reached(own_account, self.home.region());
         let is_alone = listed.len() == 1;
         for seen in listed {
-            let is_managed = is_alone || self.is_managed(home, &self.home, &seen, call).await;
+            let is_managed =
+                is_alone || self.is_managed(own_account, &self.home, &seen, call).await;
             if is_managed {
                 self.take(home, &self.home, seen, finding);
             } else {
@@ -172,12 +196,17 @@ impl Discoverer {
                 Ok(listed) => listed,
                 Err(failure) => {
                     let account = home.identity.account_id.clone();
-                    finding.unreachable(account, String::new(), sentence(&failure));
+                    let reason = sentence_in(&region, &failure);
+                    finding.unreachable(account, String::new(), reason);
                     continue;
                 }
             };
+            finding.reached(&home.identity.account_id, &region);
             for seen in listed {
-                if self.is_managed(home, &port, &seen, call).await {
+                if self
+                    .is_managed(&home.identity.account_id, &port, &seen, call)
+                    .await
+                {
                     self.take(home, &port, seen, finding);
                 } else if let Some(owner) = seen.instance.owner_account_id {
                     finding.unclaimed.push((owner, seen.instance.arn));
@@ -186,17 +215,17 @@ impl Discoverer {
         }
     }
 
-    /// Whether home manages an instance that it sees: its own it does. Of another account's one
+    /// Whether an account manages an instance that it sees: its own it does. Of another account's one
     /// question tells, which AWS answers to the delegated administrator and refuses to others.
     async fn is_managed(
         &self,
-        home: &Home,
+        account: &AccountId,
         port: &SdkIdentityCenter,
         seen: &ListedInstance,
         call: Call,
     ) -> bool {
         let owner = seen.instance.owner_account_id.as_ref();
-        if !seen.is_active || owner.is_none_or(|owner| *owner == home.identity.account_id) {
+        if !seen.is_active || owner.is_none_or(|owner| owner == account) {
             return true;
         }
         match port.applications(&seen.instance, None, call).await {
@@ -241,7 +270,6 @@ impl Discoverer {
                     sentence(&failure)
                 );
                 finding.unreachable(home.identity.account_id.clone(), String::new(), reason);
-                finding.accounts_are_unknown = true;
                 return;
             }
         };
@@ -280,10 +308,16 @@ impl Discoverer {
             let listed = match port.instances(call).await {
                 Ok(listed) => listed,
                 Err(failure) => {
-                    finding.unreachable(account.id, account.name, sentence(&failure));
-                    return finding;
+                    let reason = sentence_in(&region, &failure);
+                    finding.unreachable(account.id.clone(), account.name.clone(), reason);
+                    if failure.kind == ErrorKind::RoleNotAssumed {
+                        // No other region lets it in either.
+                        return finding;
+                    }
+                    continue;
                 }
             };
+            finding.reached(&account.id, &region);
             for seen in listed {
                 // The organization's instance is seen from here too, and is not this account's.
                 if seen.instance.owner_account_id.as_ref() != Some(&account.id) {

@@ -1,5 +1,6 @@
 //! What discovery has found: gathered, attributed, and told in sentences. Nothing here asks AWS.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,24 +15,50 @@ pub struct Discovered {
     pub instances: Vec<(Instance, Arc<dyn IdentityCenter>)>,
     /// The accounts that could not be looked into, and why.
     pub unreachable: Vec<UnreachableAccount>,
-    /// Whether the list of the organization's accounts itself could not be read, so that accounts
-    /// are missing that nobody can name.
-    pub accounts_are_unknown: bool,
+    /// The accounts that answered which instances they have, each with the region that did.
+    pub reached: HashSet<(AccountId, String)>,
     /// Every port that was made, whether it serves an instance or not: for `InstanceRouter`.
     pub ports: Vec<Arc<dyn IdentityCenter>>,
 }
 
 impl Discovered {
     /// Whether an instance that is not among the found ones was looked for in vain, and not just
-    /// missed: where its account could not be looked into, nothing is known about it.
+    /// missed: only its own account tells, in its region. One that was suspended, that left the
+    /// organization or that could not be looked into says nothing.
     #[must_use]
     pub fn shows_absence_of(&self, instance: &Instance) -> bool {
+        let accounts = [&instance.owner_account_id, &instance.called_from];
         let is_its_account = |row: &UnreachableAccount| {
-            [&instance.owner_account_id, &instance.called_from]
-                .iter()
-                .any(|account| account.as_ref() == Some(&row.account_id))
+            (accounts.iter()).any(|account| account.as_ref() == Some(&row.account_id))
         };
-        !self.accounts_are_unknown && !self.unreachable.iter().any(is_its_account)
+        let its_account = accounts.into_iter().find_map(Option::as_ref);
+        let is_reached = its_account.is_some_and(|account| {
+            let place = (account.clone(), instance.region.clone());
+            self.reached.contains(&place)
+        });
+        is_reached && !self.unreachable.iter().any(is_its_account)
+    }
+
+    /// Names the account of an instance that stays served although this look did not find it,
+    /// unless it is named already.
+    pub fn name_account_of_kept(&mut self, instance: &Instance) {
+        let account = instance.owner_account_id.as_ref();
+        let Some(account) = account.or(instance.called_from.as_ref()) else {
+            return;
+        };
+        let mut named = self.unreachable.iter();
+        if named.any(|row| row.account_id == *account) {
+            return;
+        }
+        self.unreachable.push(UnreachableAccount {
+            account_id: account.clone(),
+            name: String::new(),
+            reason: format!(
+                "its instance {} stays served, but this look did not reach the account: it is \
+                 suspended, its organization lists it no longer, or Usher has no role there",
+                instance.arn
+            ),
+        });
     }
 }
 
@@ -53,7 +80,7 @@ pub(super) struct Finding {
     pub(super) unreachable: Vec<UnreachableAccount>,
     /// Instances that home sees and does not manage, by owner.
     pub(super) unclaimed: Vec<(AccountId, InstanceArn)>,
-    pub(super) accounts_are_unknown: bool,
+    pub(super) reached: HashSet<(AccountId, String)>,
 }
 
 impl Finding {
@@ -63,10 +90,20 @@ impl Finding {
     }
 
     fn put(&mut self, instance: Instance, port: Arc<dyn IdentityCenter>) {
-        let mut known = self.instances.iter();
-        if known.all(|(known, _)| known.arn != instance.arn) {
-            self.instances.push((instance, port));
+        let mut known = self.instances.iter_mut();
+        match known.find(|(known, _)| known.arn == instance.arn) {
+            None => self.instances.push((instance, port)),
+            // Who found it first could not ask for its organization.
+            Some((known, _)) if known.kind == InstanceKind::Unknown => {
+                known.kind = instance.kind;
+                known.management_account_id = instance.management_account_id;
+            }
+            Some(_) => {}
         }
+    }
+
+    pub(super) fn reached(&mut self, account: &AccountId, region: &str) {
+        self.reached.insert((account.clone(), region.to_owned()));
     }
 
     pub(super) fn unreachable(&mut self, account_id: AccountId, name: String, reason: String) {
@@ -82,6 +119,7 @@ impl Finding {
             self.put(instance, port);
         }
         self.unreachable.extend(other.unreachable);
+        self.reached.extend(other.reached);
     }
 
     /// Names the owners of instances that home sees, that nobody serves, and whose account nobody
@@ -94,8 +132,7 @@ impl Finding {
                 .iter()
                 .any(|named| named.account_id == owner);
             if !is_served && !is_named {
-                let reason = format!("its instance {arn} is seen here, but not managed from here");
-                self.unreachable(owner, String::new(), reason);
+                self.unreachable(owner, String::new(), not_managed(&arn));
             }
         }
     }
@@ -153,6 +190,15 @@ pub(super) fn not_active(seen: &ListedInstance) -> String {
         "its instance {} is not ACTIVE but {state}",
         seen.instance.arn
     )
+}
+
+pub(super) fn not_managed(arn: &InstanceArn) -> String {
+    format!("its instance {arn} is seen here, but not managed from here")
+}
+
+/// A failure in one of several regions as a sentence.
+pub(super) fn sentence_in(region: &str, failure: &Failure) -> String {
+    format!("in {region} {}", sentence(failure))
 }
 
 /// A failure as a sentence.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use usher::domain::{ErrorKind, InstanceKind};
+use usher::domain::{AccountId, ErrorKind, Instance, InstanceKind};
 use usher::identity_center::{
     AwsConfig, ConfiguredInstance, Discovered, Discoverer, DiscoveryConfig, IdentityCenter,
     InstanceRouter,
 };
-use usher::simulator::{Fault, FaultAction, InstanceStatus, Settings};
+use usher::simulator::{AccountStatus, Fault, FaultAction, InstanceStatus, Settings};
 
-use crate::company::{Company, EXTERNAL_ID};
+use crate::company::{Company, EXTERNAL_ID, REGIONS};
 use crate::support::{call, calls_of};
 
 fn owners(found: &Discovered) -> BTreeMap<String, InstanceKind> {
@@ -194,6 +194,91 @@ async fn an_organization_that_does_not_answer_takes_one_attempt_and_stops_nothin
     assert_eq!(found.instances.len(), 1);
     assert_eq!(found.instances[0].0.kind, InstanceKind::Unknown);
     assert_eq!(calls_of(simulator, "DescribeOrganization"), 1);
+}
+
+#[tokio::test]
+async fn only_its_own_account_shows_that_an_instance_is_gone() {
+    let company = Company::new().await;
+    let discoverer = discoverer(&company, Vec::new());
+    let before = discoverer.discover(call()).await.unwrap();
+    assert_eq!(before.instances.len(), 4);
+    let owned_by = |at: usize| {
+        let owner = AccountId::parse(company.account(at)).ok();
+        let mut instances = before.instances.iter().map(|(instance, _)| instance);
+        let found: Option<&Instance> = instances.find(|row| row.owner_account_id == owner);
+        found.unwrap()
+    };
+    let (suspended, left, deleted) = (owned_by(2), owned_by(3), owned_by(4));
+    company.simulator.edit_world(|world| {
+        world.accounts[2].status = AccountStatus::Suspended;
+        world.accounts.remove(3);
+        let arn = deleted.arn.as_str();
+        world.instances.retain(|row| row.instance_arn != arn);
+    });
+    let again = discoverer.discover(call()).await.unwrap();
+    assert_eq!(owners(&again).len(), 1);
+    assert!(again.shows_absence_of(deleted));
+    for kept in [suspended, left] {
+        assert!(!again.shows_absence_of(kept), "{kept:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_fails_hides_no_other_region() {
+    let company = Company::new().await;
+    let mut instances = company.world.instances.iter();
+    let at = (2..5).find(|at| {
+        instances.clone().any(|row| {
+            row.owner_account_id == company.account(*at)
+                && row.primary_region.as_deref() != Some(REGIONS[0])
+        })
+    });
+    let at = at.unwrap();
+    assert!(instances.next().is_some());
+    for other in (1..24).filter(|other| *other != at) {
+        company.remove_role(other);
+    }
+    // Home asks in each region first.
+    let denied = Fault::new("ListInstances", FaultAction::AccessDenied);
+    let denied = denied.skip(REGIONS.len() as u64).times(1);
+    company.simulator.add_fault(denied);
+    let discoverer = discoverer(&company, Vec::new());
+    let found = discoverer.discover(call()).await.unwrap();
+    assert_eq!(owners(&found)[company.account(at)], InstanceKind::Account);
+    let mut rows = found.unreachable.iter();
+    let row = rows.find(|row| row.account_id.as_str() == company.account(at));
+    let reason = &row.unwrap().reason;
+    assert!(reason.starts_with("in us-east-1 ListInstances"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_section_takes_no_strangers_instance_and_guesses_no_organization() {
+    let company = Company::new().await;
+    let section = |at: usize, region: Option<String>| ConfiguredInstance {
+        region,
+        role_arn: Some(company.role_arn(at)),
+        external_id: Some(EXTERNAL_ID.to_owned()),
+        ..ConfiguredInstance::default()
+    };
+    let mut instances = company.world.instances.iter();
+    let lab = instances.find(|row| row.owner_account_id == company.account(2));
+    let region = lab.unwrap().primary_region.clone();
+    // Account 7 owns none and sees the organization's; account 1 may manage that.
+    let wanted = vec![section(7, None), section(1, None), section(2, region)];
+    company
+        .simulator
+        .add_fault(Fault::new("DescribeOrganization", FaultAction::AccessDenied).skip(2));
+    let home = Arc::clone(&company.home);
+    let discoverer = Discoverer::new(home, wanted, DiscoveryConfig::default());
+    let found = discoverer.discover(call()).await.unwrap();
+    assert_eq!(named(&found), BTreeSet::from([company.account(7)]));
+    let reason = &found.unreachable[0].reason;
+    assert!(reason.contains("not managed from here"), "{reason}");
+    let expected = BTreeMap::from([
+        (company.account(0).to_owned(), InstanceKind::Organization),
+        (company.account(2).to_owned(), InstanceKind::Unknown),
+    ]);
+    assert_eq!(owners(&found), expected);
 }
 
 #[tokio::test]

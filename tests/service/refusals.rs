@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Map;
-use usher::grpc::pb::{GrantState, Standing, WaitingKind};
+use usher::grpc::pb::{GrantState, ListAssignmentsRequest, Standing, WaitingKind};
 use usher::simulator::{Fault, FaultAction};
 
-use super::common::{TestService, revoke_of, until};
+use super::common::{TestService, in_time, reason, revoke_of, until, user};
 
 /// Just enough for an Assign that is refused at once to say so.
 const SHORTLY: Duration = Duration::from_millis(1500);
@@ -170,4 +170,24 @@ async fn an_end_waits_for_aws_and_comes_soon_after_it_recovers() {
     // The longest pause between attempts is half a second here.
     let took = recovered.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_needs_the_organization_names_what_is_missing_to_know_it() {
+    let mut service = TestService::start().await;
+    let denied = Fault::new("DescribeOrganization", FaultAction::AccessDenied);
+    service.simulator.add_fault(denied);
+    service.restart().await;
+    let request = ListAssignmentsRequest {
+        principal: Some(user("anna.berg")),
+        ..ListAssignmentsRequest::default()
+    };
+    let refused = service.access().list_assignments(in_time(request)).await;
+    let refused = refused.expect_err("nobody knows where it is asked from");
+    assert_eq!(reason(&refused), "USHER_ROLE_LACKS_PERMISSION");
+    let message = refused.message();
+    assert!(
+        message.contains("organizations:DescribeOrganization"),
+        "{message}"
+    );
 }
