@@ -23,7 +23,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 use usher::config::Config;
 use usher::grpc::pb::{AccountAccess, AssignRequest, GetGrantRequest, GrantState, Target, target};
-use usher::simulator::{AccountStatus, Settings, World, WorldSizes};
+use usher::simulator::{AccountStatus, EnabledStatus, Settings, User, World, WorldSizes};
 
 use common::{Begin, TestService, revoke_of, user};
 
@@ -58,6 +58,12 @@ fn world() -> World {
 /// Every account with ten users, one permission set each.
 fn wishes(world: &World) -> Vec<AssignRequest> {
     let management = &world.caller.account_id;
+    let people = world.users.iter();
+    // Usher gives nothing to who cannot sign in.
+    let people: Vec<&User> = people
+        .filter(|row| row.user_status == Some(EnabledStatus::Enabled))
+        .collect();
+    let people = &people;
     let accounts = world.accounts.iter();
     let accounts = accounts
         .filter(|row| row.status == AccountStatus::Active && row.account_id != *management)
@@ -66,7 +72,7 @@ fn wishes(world: &World) -> Vec<AssignRequest> {
         .enumerate()
         .flat_map(|(at, account)| {
             (0..USERS_PER_ACCOUNT).map(move |place| {
-                let person = &world.users[(at * USERS_PER_ACCOUNT + place) % world.users.len()];
+                let person = people[(at * USERS_PER_ACCOUNT + place) % people.len()];
                 let set = &world.permission_sets[place % world.permission_sets.len()];
                 AssignRequest {
                     principal: Some(user(&person.user_id)),
