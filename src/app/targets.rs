@@ -89,7 +89,7 @@ impl App {
         };
         refuse_without_account_access(instance)?;
         let (account, permission_set) = futures_util::try_join!(
-            directory.find_account(account, max_age, call),
+            directory.find_account(Some(instance), account, max_age, call),
             directory.find_permission_set(instance, permission_set, max_age, call),
         )?;
         let account = account.value;
@@ -128,7 +128,8 @@ impl App {
                 permission_set,
             } => {
                 refuse_without_account_access(instance)?;
-                let account = match directory.find_account(account, max_age, call).await {
+                let found = directory.find_account(Some(instance), account, max_age, call);
+                let account = match found.await {
                     Err(LookupError::Aws(failure)) if failure.kind == ErrorKind::AccessDenied => {
                         match account {
                             AccountQuery::Id(id) => id.clone(),
@@ -169,7 +170,7 @@ impl App {
                     permission_set: self
                         .permission_set_for_ending(instance, permission_set, context)
                         .await?,
-                    account: self.account_for_ending(account, context).await?,
+                    account: self.account_for_ending(instance, account, context).await?,
                 }))
             }
         }
@@ -195,6 +196,7 @@ impl App {
 
     async fn account_for_ending(
         &self,
+        instance: &Instance,
         query: &AccountQuery,
         context: &CallContext,
     ) -> Result<AccountId, AppError> {
@@ -202,7 +204,8 @@ impl App {
             return Ok(id.clone());
         }
         let (max_age, call) = (self.default_max_age(), self.call(context));
-        let found = self.parts.directory.find_account(query, max_age, call);
+        let directory = &self.parts.directory;
+        let found = directory.find_account(Some(instance), query, max_age, call);
         Ok(found.await?.value.id)
     }
 

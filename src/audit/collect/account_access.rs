@@ -250,6 +250,11 @@ impl Collector<'_> {
         let accounts = self.accounts.list().await;
         let count = accounts.count(self.question.instance);
         self.gathered().listed.accounts = count;
+        if accounts.is_of_another(self.question.instance) {
+            let scope = "accounts of its organization: names and states".to_owned();
+            let reason = "the accounts of another organization were read for this report";
+            self.gathered().miss(scope, reason);
+        }
         match cheaper_way(sets.len() as u64, count, self.question.known) {
             Way::BySet => {
                 let operation = Operation::ListAccountsForProvisionedPermissionSet;
