@@ -79,6 +79,7 @@ check! {
     slots::ends_take_the_slots_first,
     slots::one_account_may_have_several_changes_under_way,
     slots::what_is_pending_is_read_and_made_due,
+    slots::a_change_that_could_not_be_asked_about_keeps_its_pause,
     slots::a_pending_change_and_its_failures_come_back,
     slots::racing_holders_never_exceed_the_limit,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::page_token::PageRequest;
 use super::targets::refuse_without_account_access;
 use super::{App, AppError, CallContext};
-use crate::directory::{AccountQuery, LookupError, PermissionSetQuery};
+use crate::directory::{AccountQuery, LookupError};
 use crate::domain::{Account, AccountId, Instance, PermissionSet, PermissionSetArn};
 use crate::identity_center::Dated;
 
@@ -123,7 +123,7 @@ impl App {
         Ok((rows, next_page_token, as_of))
     }
 
-    /// The set of exactly this name, if there is one. What is found by its id has another name.
+    /// The set of exactly this name, if there is one.
     async fn permission_set_named(
         &self,
         context: &CallContext,
@@ -131,14 +131,10 @@ impl App {
         name: &str,
     ) -> Result<(Vec<PermissionSet>, Timestamp), AppError> {
         let (max_age, call) = (self.default_max_age(), self.call(context));
-        let query = PermissionSetQuery::IdOrName(name.to_owned());
         let directory = &self.parts.directory;
-        let found = directory.find_permission_set(instance, &query, max_age, call);
+        let found = directory.find_permission_set_named(instance, name, max_age, call);
         match found.await {
-            Ok(Dated { value, observed_at }) if value.name == name => {
-                Ok((vec![value], observed_at))
-            }
-            Ok(Dated { observed_at, .. }) => Ok((Vec::new(), observed_at)),
+            Ok(Dated { value, observed_at }) => Ok((vec![value], observed_at)),
             Err(LookupError::NotFound { .. }) => Ok((Vec::new(), self.parts.clock.now())),
             Err(error) => Err(error.into()),
         }

@@ -6,8 +6,9 @@ use super::{App, AppError, CallContext};
 use crate::domain::{Instance, Operation, Target};
 
 /// Polls of a status list that a change of an account assignment usually takes: AWS works on it for
-/// a few seconds (aws-api.md §3c), one poll a second serves all changes of an instance.
-const STATUS_POLLS: u64 = 5;
+/// a few seconds, taken as five (aws-api.md §3c), and two polls a second, as
+/// `reconciler.status_poll_seconds` is by default, serve all changes of an instance.
+const STATUS_POLLS: u64 = 10;
 
 /// The operations that making an assignment costs: read, create, read; to an account also the polls
 /// while AWS works, and one that tells how it ended.

@@ -89,7 +89,7 @@ impl App {
         };
         refuse_without_account_access(instance)?;
         let (account, permission_set) = futures_util::try_join!(
-            directory.find_account(Some(instance), account, max_age, call),
+            directory.find_account_to_assign(Some(instance), account, max_age, call),
             directory.find_permission_set(instance, permission_set, max_age, call),
         )?;
         let account = account.value;
@@ -109,7 +109,8 @@ impl App {
     ///
     /// # Errors
     /// Lookups, `AccountAccessNotOffered`. An account's id is taken as given where Usher may not
-    /// list the accounts.
+    /// list the accounts, and where the organization does not list it and it has assignments of
+    /// the permission set all the same: an account that left keeps them.
     pub(super) async fn target_for_reading(
         &self,
         instance: &Instance,
@@ -128,22 +129,50 @@ impl App {
                 permission_set,
             } => {
                 refuse_without_account_access(instance)?;
-                let found = directory.find_account(Some(instance), account, max_age, call);
-                let account = match found.await {
-                    Err(LookupError::Aws(failure)) if failure.kind == ErrorKind::AccessDenied => {
-                        match account {
-                            AccountQuery::Id(id) => id.clone(),
-                            AccountQuery::Name(_) => return Err(failure.into()),
-                        }
-                    }
-                    found => found?.value.id,
-                };
-                let found = directory.find_permission_set(instance, permission_set, max_age, call);
-                Ok(Target::AccountAccess(AccountAccess {
-                    account,
-                    permission_set: found.await?.value.arn,
-                }))
+                let asked = (account, permission_set);
+                self.access_for_reading(instance, asked, max_age, call)
+                    .await
             }
+        }
+    }
+
+    async fn access_for_reading(
+        &self,
+        instance: &Instance,
+        (account, permission_set): (&AccountQuery, &PermissionSetQuery),
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Target, AppError> {
+        let directory = &self.parts.directory;
+        let listed = directory
+            .find_account(Some(instance), account, max_age, call)
+            .await;
+        let (account, unlisted) = match (listed, account) {
+            (Ok(found), _) => (found.value.id, None),
+            (Err(LookupError::Aws(failure)), AccountQuery::Id(id))
+                if failure.kind == ErrorKind::AccessDenied =>
+            {
+                (id.clone(), None)
+            }
+            (Err(error @ LookupError::NotFound { .. }), AccountQuery::Id(id)) => {
+                (id.clone(), Some(error))
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        let found = directory.find_permission_set(instance, permission_set, max_age, call);
+        let target = Target::AccountAccess(AccountAccess {
+            account,
+            permission_set: found.await?.value.arn,
+        });
+        let Some(unlisted) = unlisted else {
+            return Ok(target);
+        };
+        let rows = directory.assignments_of_target(&target, max_age, call);
+        match rows.await {
+            Ok(rows) if rows.value.is_empty() => Err(unlisted.into()),
+            Ok(_) => Ok(target),
+            Err(failure) if failure.kind == ErrorKind::NotFound => Err(unlisted.into()),
+            Err(failure) => Err(failure.into()),
         }
     }
 

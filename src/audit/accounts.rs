@@ -35,7 +35,9 @@ pub(super) struct AccountList {
     /// Why the list is not whole.
     pub(super) missing: Option<Missing>,
     /// Whether AWS says that there is no organization, so that no account has a name.
-    pub(super) is_without_organization: bool,
+    is_without_organization: bool,
+    /// Whether AWS does not let Usher's account ask.
+    is_denied: bool,
     /// When its first and last page were read.
     pub(super) observed: Option<(Timestamp, Timestamp)>,
 }
@@ -102,6 +104,7 @@ impl<'a> Accounts<'a> {
                 "a report lacks the names of accounts"
             );
             list.is_without_organization = failure.kind == ErrorKind::NotFound;
+            list.is_denied = failure.kind == ErrorKind::AccessDenied;
             list.missing = Some(Missing {
                 instance_arn: None,
                 scope: "accounts of the organization: names and states".to_owned(),
@@ -148,6 +151,17 @@ impl AccountList {
     fn holds_manager_of(&self, instance: &Instance) -> Option<bool> {
         let manager = instance.management_account_id.as_ref();
         manager.map(|manager| self.accounts.contains_key(manager))
+    }
+
+    /// What the view INSTANCES lacks of it: nothing without an organization, nor where AWS lists it
+    /// for others only and no instance gives access to accounts. Then it only names owners.
+    pub(super) fn missing_beside<'a>(
+        &self,
+        mut instances: impl Iterator<Item = &'a Instance>,
+    ) -> Option<Missing> {
+        let lacks_nothing = self.is_without_organization
+            || (self.is_denied && !instances.any(Instance::gives_account_access));
+        self.missing.clone().filter(|_| !lacks_nothing)
     }
 
     /// Their ids.

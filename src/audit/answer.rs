@@ -40,7 +40,8 @@ pub struct Header {
     pub columns: &'static [&'static str],
     /// What it will ask of AWS, and what it cannot know before.
     pub plan: Plan,
-    /// How long that takes within the budgets as they are now: instances are read side by side.
+    /// How long that takes within the budgets as they are now: instances are read side by side, so
+    /// many at once as `AuditConfig::instances_at_once` says.
     pub estimated_duration: std::time::Duration,
 }
 
@@ -71,7 +72,8 @@ pub struct Summary {
     pub assignment_count: u64,
     /// What the report asked for, sorted: retries are not counted, what the budget refused is.
     pub operations_used: Vec<(Operation, u64)>,
-    /// Whether something is missing; none when nothing was to be read.
+    /// Whether something is missing; none with `validate_only`. A report that needs nothing, like
+    /// one about people in several stores where one is asked, is complete.
     pub completeness: Option<Completeness>,
     /// What is missing and why, sorted.
     pub missing: Vec<Missing>,

@@ -70,7 +70,6 @@ async fn every_pair_is_asked_once_and_orphans_show() {
         (Operation::DescribePermissionSet, 2),
         (Operation::ListAccounts, 2),
         (Operation::ListAccountsForProvisionedPermissionSet, 2),
-        (Operation::ListPermissionSetsProvisionedToAccount, 0),
         // Three pairs, one of them on two pages.
         (Operation::ListAccountAssignments, 4),
         (Operation::ListAccountAssignmentsForPrincipal, 0),
@@ -85,24 +84,37 @@ async fn every_pair_is_asked_once_and_orphans_show() {
         (Some(2), Some(3))
     );
     assert_eq!(counts.account_pages, Some(2));
-    // Account 3 has no permission set, and asking it would be a page all the same.
-    assert_eq!(counts.permission_set_pages, Some(3));
     assert_eq!(counts.account_assignment_pages, Some(3));
 }
 
+/// Fewer accounts than permission sets, so that asking the accounts would be cheaper; nobody would
+/// ask account 77, which the organization does not list.
 #[tokio::test]
-async fn with_fewer_accounts_than_permission_sets_the_accounts_are_asked() {
+async fn an_account_that_left_is_reported_however_many_permission_sets_there_are() {
     let port = FakePort::new(|world| {
         accounts_world(world);
-        world.accounts([], 3..=7);
+        world.accounts([], 3..=9).access(77, 2, &[the_user(1)]);
     });
-    let collection = collect_here(&port, Scope::default()).await;
-    assert_eq!(told(&collection), EVERYTHING);
-    let world = port.world();
-    let operation = Operation::ListPermissionSetsProvisionedToAccount;
-    assert_eq!(world.count(operation), 3);
+    let known = KnownCounts {
+        accounts: Some(3),
+        permission_sets: Some(9),
+        account_pages: Some(10),
+        ..KnownCounts::default()
+    };
+    let mut request = request_about(
+        vec![organization_instance()],
+        View::Access,
+        Scope::default(),
+    );
+    request.instances[0].known = known;
+    let collection = collect_with(&port, &request).await;
+    assert_eq!(scopes(&collection), [""; 0]);
+    let left = "|set 2|user1|DIRECT|account_not_in_organization";
+    let told = told(&collection);
+    assert_eq!(told[..EVERYTHING.len()], EVERYTHING);
+    assert_eq!(told[EVERYTHING.len()..], [left]);
     let operation = Operation::ListAccountsForProvisionedPermissionSet;
-    assert_eq!(world.count(operation), 0);
+    assert_eq!(port.world().count(operation), 9);
 }
 
 #[tokio::test]

@@ -187,11 +187,9 @@ impl Collection {
 
     fn learn_account_counts(&mut self) {
         let mut accounts_of_set: HashMap<PermissionSetIndex, u64> = HashMap::new();
-        let mut sets_of_account: HashMap<AccountIndex, u64> = HashMap::new();
         let mut assignment_pages = 0;
         for facts in &self.account_access {
             *accounts_of_set.entry(facts.permission_set).or_default() += 1;
-            *sets_of_account.entry(facts.account).or_default() += 1;
             assignment_pages += list_pages(facts.assignees.len() as u64);
         }
         let count =
@@ -199,17 +197,7 @@ impl Collection {
         let account_pages = (0..).zip(&self.permission_sets);
         let account_pages =
             account_pages.map(|(place, _)| list_pages(count(&accounts_of_set, place)));
-        let listed: Vec<u64> = (0..)
-            .zip(&self.accounts)
-            .filter(|(_, facts)| facts.listing == Listing::Listed)
-            .map(|(place, _)| list_pages(count(&sets_of_account, place)))
-            .collect();
-        // An account without a permission set is one page.
-        let set_pages = self.counts.accounts.map(|accounts| {
-            listed.iter().sum::<u64>() + accounts.saturating_sub(listed.len() as u64)
-        });
         self.counts.account_pages = Some(account_pages.sum());
-        self.counts.permission_set_pages = set_pages;
         self.counts.account_assignment_pages = Some(assignment_pages);
     }
 }

@@ -92,7 +92,6 @@ impl Meter {
             Operation::ListApplicationAssignments
                 | Operation::ListGroupMemberships
                 | Operation::ListAccountsForProvisionedPermissionSet
-                | Operation::ListPermissionSetsProvisionedToAccount
                 | Operation::ListAccountAssignments
                 | Operation::ListAccountAssignmentsForPrincipal
         );

@@ -3,15 +3,15 @@
 //! The plan of a whole instance is always the one that §9 calls S2 (everything by listing pages,
 //! each assigned group's members once): it is the minimum but for tiny questions, and those are
 //! the scoped reports here. Assignments to accounts are read pair by pair: asking by principal
-//! would lose those of deleted principals (docs/decisions/0004). A plan never promises what it
-//! cannot know: its note says what is open.
+//! would lose those of deleted principals, and by account those of accounts that left
+//! (docs/decisions/0005). A plan never promises what it cannot know: its note says what is open.
 
 mod accounts;
 mod part;
 
 use std::collections::BTreeMap;
 
-pub(super) use accounts::{Way, cheaper_way, is_cheaper_by_principal};
+pub(super) use accounts::is_cheaper_by_principal;
 
 use crate::domain::report::View;
 use crate::domain::{Operation, PrincipalKind};
@@ -74,8 +74,6 @@ pub struct KnownCounts {
     pub accounts: Option<u64>,
     /// Pages of all permission sets' accounts.
     pub account_pages: Option<u64>,
-    /// Pages of all accounts' permission sets.
-    pub permission_set_pages: Option<u64>,
     /// Pages of the assignments of all accounts with their permission sets.
     pub account_assignment_pages: Option<u64>,
 }
@@ -94,7 +92,6 @@ impl KnownCounts {
             permission_sets: self.permission_sets.or(older.permission_sets),
             accounts: self.accounts.or(older.accounts),
             account_pages: self.account_pages.or(older.account_pages),
-            permission_set_pages: self.permission_set_pages.or(older.permission_set_pages),
             account_assignment_pages: (self.account_assignment_pages)
                 .or(older.account_assignment_pages),
         }

@@ -2,6 +2,7 @@
 //! written in the order of the instances, as soon as it is their turn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -71,20 +72,24 @@ impl Plans {
         }
     }
 
-    fn header(&self, request: &ReportRequest, port: &dyn IdentityCenter) -> Header {
+    fn header(
+        &self,
+        request: &ReportRequest,
+        port: &dyn IdentityCenter,
+        config: &AuditConfig,
+    ) -> Header {
         let instances = request.instances.iter().map(|read| &read.instance.arn);
         let estimates = (instances.clone().zip(&self.instances))
-            .map(|(arn, part)| port.estimate(arn, &part.operations))
-            .chain(
-                (instances.clone().take(1))
-                    .map(|arn| port.estimate(arn, &self.organization.operations)),
-            );
+            .map(|(arn, part)| port.estimate(arn, &part.operations));
+        let organization = (instances.clone().take(1))
+            .map(|arn| port.estimate(arn, &self.organization.operations));
+        let estimated = last_end(estimates, config.instances_at_once());
         Header {
             view: request.view,
             format: request.format,
             instance_arns: instances.clone().cloned().collect(),
             columns: request.view.columns(),
-            estimated_duration: estimates.max().unwrap_or_default(),
+            estimated_duration: organization.fold(estimated, Duration::max),
             plan: Plan::joined(
                 request.view,
                 std::iter::once(&self.organization).chain(&self.instances),
@@ -95,8 +100,22 @@ impl Plans {
 
 /// The plan of a report, and the time it takes within the budgets as they are now.
 #[must_use]
-pub fn header(request: &ReportRequest, port: &dyn IdentityCenter) -> Header {
-    Plans::of(request).header(request, port)
+pub fn header(request: &ReportRequest, port: &dyn IdentityCenter, config: &AuditConfig) -> Header {
+    Plans::of(request).header(request, port, config)
+}
+
+/// When the last of the readings ends: so many go on at once, and one gives its place to the next
+/// only when it is written, after all before it.
+fn last_end(durations: impl Iterator<Item = Duration>, at_once: usize) -> Duration {
+    let mut written: Vec<Duration> = Vec::new();
+    for (place, duration) in durations.enumerate() {
+        let freed = place
+            .checked_sub(at_once)
+            .and_then(|place| written.get(place));
+        let read = freed.copied().unwrap_or_default().saturating_add(duration);
+        written.push(written.last().map_or(read, |before| read.max(*before)));
+    }
+    written.last().copied().unwrap_or_default()
 }
 
 /// Makes a report and sends it to `sink`, part by part, as fast as parts are taken. Without a store
@@ -116,7 +135,7 @@ pub async fn run(
     sink: mpsc::Sender<Part>,
 ) -> Result<Vec<(InstanceArn, KnownCounts)>, RunError> {
     let plans = Plans::of(request);
-    send(&sink, Part::Header(plans.header(request, port))).await?;
+    send(&sink, Part::Header(plans.header(request, port, config))).await?;
     if request.validate_only {
         send(&sink, Part::Summary(Box::default())).await?;
         return Ok(Vec::new());

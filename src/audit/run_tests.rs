@@ -195,8 +195,9 @@ async fn instances_are_written_in_their_order_and_the_unreachable_are_named() {
         panic!("no header")
     };
     assert_eq!(header.instance_arns.len(), 9);
-    // The longest, not the sum: each has its own quotas.
-    assert_eq!(header.estimated_duration.as_secs() * 9, header.plan.total());
+    // Four at once, so that nine equal ones take three times as long as one.
+    let of_one = header.plan.total() / 9;
+    assert_eq!(header.estimated_duration.as_secs(), of_one * 3);
     let arns: Vec<String> = rows_of(&parts)
         .into_iter()
         .map(|row| row.instance_arn)
@@ -249,6 +250,23 @@ async fn one_failing_instance_is_unreachable_and_the_others_are_counted() {
     assert_eq!(told, [("ORGANIZATION", "3", "0"), ("ACCOUNT", "3", "")]);
 }
 
+/// Only some accounts may list the accounts; where no instance gives access to accounts, their
+/// names are no part of the answer.
+#[tokio::test]
+async fn names_of_accounts_are_missing_only_where_an_instance_gives_access_to_accounts() {
+    let port = port();
+    (port.world()).fails(Operation::ListAccounts, "", 0, ErrorKind::AccessDenied);
+    for (instance, completeness) in [
+        (other_instance(1), Completeness::Complete),
+        (organization_instance(), Completeness::Partial),
+    ] {
+        let told = parts(Arc::clone(&port), about(vec![instance], View::Instances)).await;
+        assert_eq!(summary(&told).completeness, Some(completeness));
+        let missing = usize::from(completeness == Completeness::Partial);
+        assert_eq!(summary(&told).missing.len(), missing);
+    }
+}
+
 #[tokio::test]
 async fn with_one_instance_nobody_is_in_two_and_nothing_is_asked() {
     let port = port();
@@ -276,6 +294,19 @@ async fn with_one_instance_nobody_is_in_two_and_nothing_is_asked() {
     let columns = View::DuplicateUsers.columns().join(",");
     assert_eq!(texts(&csv).lines().next(), Some(columns.as_str()));
     assert_eq!(texts(&csv).lines().count(), 1 + 6);
+}
+
+#[test]
+fn the_last_end_counts_those_that_wait_for_a_place() {
+    let end = |seconds: &[u64], at_once| {
+        let durations = seconds.iter().map(|seconds| Duration::from_secs(*seconds));
+        last_end(durations, at_once).as_secs()
+    };
+    assert_eq!(end(&[], 4), 0);
+    assert_eq!(end(&[3, 9, 2], 4), 9);
+    assert_eq!(end(&[5, 5, 5], 1), 15);
+    // The second is read after one second, and its rows wait for those of the first.
+    assert_eq!(end(&[10, 1, 1, 4], 2), 14);
 }
 
 #[tokio::test]

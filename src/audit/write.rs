@@ -127,10 +127,13 @@ impl<'a> Writer<'a> {
         }
         summary.sha256 = sha256;
         if let Some(list) = accounts.read_already() {
-            // Without an organization nothing is missing where accounts only own instances.
-            let lacks_nothing =
-                list.is_without_organization && self.request.view == View::Instances;
-            (self.missing).extend(list.missing.clone().filter(|_| !lacks_nothing));
+            let instances = self.request.instances.iter().map(|read| &read.instance);
+            let missing = if self.request.view == View::Instances {
+                list.missing_beside(instances)
+            } else {
+                list.missing.clone()
+            };
+            self.missing.extend(missing);
             let (from, until) = list.observed.unzip();
             summary.observe(from, until);
         }

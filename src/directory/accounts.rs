@@ -41,7 +41,39 @@ impl Directory {
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Account>, LookupError> {
-        let known = self.accounts(instance, max_age, call).await?;
+        let age = self.age_of_accounts(max_age);
+        self.find_account_in(instance, query, age, max_age, call)
+            .await
+    }
+
+    /// One account that something is about to be given in: like `find_account`, but as the list had
+    /// it at most `DirectoryConfig::max_age_seconds` ago. AWS fails in silence in an account that
+    /// was suspended since.
+    ///
+    /// # Errors
+    /// As `find_account`.
+    pub async fn find_account_to_assign(
+        &self,
+        instance: Option<&Instance>,
+        query: &AccountQuery,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Account>, LookupError> {
+        let age = max_age.min(self.default_max_age());
+        self.find_account_in(instance, query, age, max_age, call)
+            .await
+    }
+
+    /// The account in a list at most of the first age; the second is the caller's.
+    async fn find_account_in(
+        &self,
+        instance: Option<&Instance>,
+        query: &AccountQuery,
+        list_age: Duration,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Account>, LookupError> {
+        let known = self.accounts_at_most(instance, list_age, call).await?;
         match pick(query, &known.value) {
             Err(LookupError::NotFound { .. }) => {
                 let age = self.age_of_misses(max_age);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Directory, List};
-use crate::domain::{DirectAssignment, Failure, Instance, Operation, PrincipalRef, Target};
+use crate::domain::{
+    DirectAssignment, ErrorKind, Failure, Instance, Operation, PrincipalRef, Target,
+};
 use crate::identity_center::{Call, Dated, collect_pages};
 
 impl Directory {
@@ -105,9 +107,10 @@ impl Directory {
 
     /// The assignments of a principal to targets of both kinds; to accounts only where AWS answers
     /// that (`Instance::lists_account_access_by_principal`): whoever needs all of them asks first.
+    /// AWS may not know a deleted principal for one kind and still list its rows of the other.
     ///
     /// # Errors
-    /// What AWS fails with; never one kind without the other.
+    /// What AWS fails with, never one kind without the other; `NotFound` only for both.
     pub async fn assignments_of_principal(
         &self,
         instance: &Instance,
@@ -121,12 +124,23 @@ impl Directory {
             return applications.await;
         }
         let accounts = self.account_assignments_of_principal(instance, principal, max_age, call);
-        let (applications, accounts) = futures_util::try_join!(applications, accounts)?;
-        let rows = applications.value.iter().chain(accounts.value.iter());
-        Ok(Dated {
-            value: sorted(rows.cloned().collect()),
-            observed_at: applications.observed_at.min(accounts.observed_at),
-        })
+        match futures_util::join!(applications, accounts) {
+            (Ok(applications), Ok(accounts)) => {
+                let rows = applications.value.iter().chain(accounts.value.iter());
+                Ok(Dated {
+                    value: sorted(rows.cloned().collect()),
+                    observed_at: applications.observed_at.min(accounts.observed_at),
+                })
+            }
+            (Ok(rows), Err(failure)) | (Err(failure), Ok(rows))
+                if failure.kind == ErrorKind::NotFound =>
+            {
+                Ok(rows)
+            }
+            // That AWS does not know it is said only where it says so of both kinds.
+            (Err(failure), Err(other)) if failure.kind == ErrorKind::NotFound => Err(other),
+            (Err(failure), _) | (_, Err(failure)) => Err(failure),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub struct DirectoryConfig {
     pub kept_seconds: u64,
     /// How old the list of accounts, and a permission set's description in `ListPermissionSets`,
     /// may be where the caller does not ask for less, in seconds. Default 900: organizations lists
-    /// 20 accounts an operation, so that the 7,000 of the largest organization take minutes.
+    /// 20 accounts an operation, so that the 7,000 of the largest organization take minutes. An
+    /// Assign is checked against a list at most `max_age_seconds` old all the same.
     pub accounts_max_age_seconds: u64,
     /// How old the list of accounts or permission sets may be that something is said to be missing
     /// from, in seconds. Default 5: what was made a moment ago is found at the second try, and a

@@ -41,13 +41,28 @@ impl Directory {
                 error => error,
             });
         }
+        self.find_permission_set_named(instance, text, max_age, call)
+            .await
+    }
+
+    /// The permission set of exactly this name, also of one that has the shape of an id.
+    ///
+    /// # Errors
+    /// As `find_permission_set`.
+    pub async fn find_permission_set_named(
+        &self,
+        instance: &Instance,
+        name: &str,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<PermissionSet>, LookupError> {
         for age in [max_age, self.age_of_misses(max_age)] {
             let listed = self.permission_set_arns(instance, age, call).await?;
-            if let Some(arn) = self.arn_named(&listed.value, text, call).await? {
+            if let Some(arn) = self.arn_named(&listed.value, name, call).await? {
                 return self.set_by_arn(instance, &arn, max_age, call).await;
             }
         }
-        Err(not_found(text))
+        Err(not_found(name))
     }
 
     /// The ARNs of all permission sets of the instance, sorted.

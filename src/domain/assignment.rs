@@ -72,6 +72,9 @@ pub struct PendingChange {
     pub request_id: Option<AssignmentRequestId>,
     /// When its intent was recorded.
     pub since: Timestamp,
+    /// Whether something of Usher's own may have been there before it: a Create that AWS reports as
+    /// FAILED then leaves that behind, else nothing.
+    pub own_before: bool,
 }
 
 /// What Usher remembers of one assignment.

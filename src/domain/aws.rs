@@ -104,10 +104,18 @@ impl ErrorKind {
     }
 
     /// Whether a write that ended so certainly had no effect, although what is there may have to be
-    /// read: AWS refused, or nothing reached it.
+    /// read: AWS refused, reported it as FAILED, or nothing reached it.
     #[must_use]
     pub fn had_no_effect(self) -> bool {
-        self.did_nothing() || self.is_final_refusal() || self == Self::Conflict
+        self.did_nothing()
+            || self.is_final_refusal()
+            || matches!(self, Self::Conflict | Self::OperationFailed)
+    }
+
+    /// Whether AWS refuses to answer, for good or until somebody changes what Usher may do.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        self.is_final_refusal() || self == Self::AccessDenied
     }
 
     /// Whether a Delete that ended so has to be sent again although reads show nothing: AWS did not

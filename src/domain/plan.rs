@@ -71,6 +71,13 @@ impl Bounds {
         }
     }
 
+    /// When AWS shows an asynchronous change that was intended at this time, if it took it.
+    fn request_shown_by(&self, since: Timestamp) -> Timestamp {
+        since
+            .checked_add(self.attempt_timeout + self.request_unseen)
+            .unwrap_or(Timestamp::MAX)
+    }
+
     fn backoff(&self, failed_attempts: u32) -> SignedDuration {
         // 2^20 times any first pause is past every cap.
         let factor = 1_i32 << failed_attempts.saturating_sub(1).min(20);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::assignment::{AssignmentRecord, PendingChange};
-use super::aws::ErrorKind;
+use super::aws::{ErrorKind, FailedAttempt};
 use super::grant::{Grant, GrantState};
 use super::plan::Write;
 
@@ -42,12 +42,12 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
         }
     };
     let (kind, description) = match (&record.pending, &record.last_failure) {
-        (Some(pending), last) => (
+        (Some(pending), last) if !is_refused(pending, last.as_ref()) => (
             WaitingKind::AwsPropagation,
             under_way(pending, last.as_ref().map(|last| last.failure.kind)),
         ),
-        (None, None) => (WaitingKind::Budget, format!("Usher is about to {doing}")),
-        (None, Some(failed)) => match failed.failure.kind {
+        (_, None) => (WaitingKind::Budget, format!("Usher is about to {doing}")),
+        (_, Some(failed)) => match failed.failure.kind {
             ErrorKind::BudgetExhausted => (
                 WaitingKind::Budget,
                 format!(
@@ -75,6 +75,11 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
         next_attempt_at: record.next_attempt_at,
         failed_attempts: record.failed_attempts,
     })
+}
+
+/// Whether AWS refuses to say what became of the change. A refusal from before it says nothing.
+fn is_refused(pending: &PendingChange, last: Option<&FailedAttempt>) -> bool {
+    last.is_some_and(|last| last.at >= pending.since && last.failure.kind.is_refusal())
 }
 
 fn under_way(pending: &PendingChange, last: Option<ErrorKind>) -> String {

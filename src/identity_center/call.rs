@@ -144,7 +144,7 @@ impl Caller {
                 tracing::debug!(
                     operation = operation.name(),
                     kind = rejected.failure.kind.as_str(),
-                    cause = %DisplayErrorContext(&error),
+                    cause = told_cause(operation, &error).map(tracing::field::display),
                     "an attempt failed"
                 );
                 Err(self.reject(&attempt, rejected))
@@ -152,10 +152,12 @@ impl Caller {
         }
     }
 
-    /// Tells the budget of a throttle, and the log of everything.
+    /// Tells the budget of a throttle, and the log of everything. Too many changes under way are
+    /// no reason for others to wait: whoever asked for one more comes back later.
     fn reject(&self, attempt: &Attempt, mut rejected: Rejection) -> Rejection {
+        let is_throttle_of_rate = rejected.is_throttle_of_rate();
         let failure = &mut rejected.failure;
-        if failure.kind == ErrorKind::Throttled {
+        if is_throttle_of_rate {
             let asked = failure.retry_after_milliseconds.map(Duration::from_millis);
             let bucket = attempt.operation.quota_bucket();
             let pause = self.guard.budget().penalize(bucket, asked);
@@ -185,6 +187,12 @@ impl Caller {
     }
 }
 
+/// The cause of a failure for the log. Of an AssumeRole none: an answer that cannot be read may hold
+/// the credentials, and the SDK shows answers whole.
+fn told_cause<E: Error>(operation: Operation, error: E) -> Option<DisplayErrorContext<E>> {
+    (operation != Operation::AssumeRole).then_some(DisplayErrorContext(error))
+}
+
 fn waiting_can_help(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -210,4 +218,17 @@ fn needs_an_operator(kind: ErrorKind) -> bool {
 /// Whether a body is a JSON object, however empty.
 pub(super) fn is_json_object(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_a_failed_assume_role_is_not_told() {
+        let cause = || std::io::Error::other("an answer with a secret");
+        assert!(told_cause(Operation::AssumeRole, cause()).is_none());
+        let told = told_cause(Operation::DescribeUser, cause()).unwrap();
+        assert!(told.to_string().contains("an answer with a secret"));
+    }
 }

@@ -80,7 +80,7 @@ impl Discoverer {
     /// sees, and cannot see it.
     pub async fn discover(&self, call: Call) -> Result<Discovered, Failure> {
         let identity = self.home.caller_identity(call).await?;
-        let organization = match self.home.organization(call).await {
+        let organization = match self.home.organization(self.home.brief(call)).await {
             Ok(organization) => Some(organization),
             Err(failure) => {
                 tracing::warn!(%failure, "who manages the organization is not known");
@@ -150,7 +150,7 @@ impl Discoverer {
         }
         let organization = if role.is_some() {
             // The role's account may belong to another organization: its own answer counts.
-            match port.organization(call).await {
+            match port.organization(port.brief(call)).await {
                 Ok(organization) => Some(organization),
                 Err(_) => home.organization_of(&account),
             }

@@ -19,6 +19,8 @@ pub(super) struct Rejection {
     resource_type: Option<String>,
     /// AWS's `Reason`, for example `KMS_NOT_FOUND`.
     reason: Option<String>,
+    /// AWS has too many asynchronous changes under way: its rate is not what is spent.
+    is_outstanding_limit: bool,
 }
 
 impl Rejection {
@@ -27,7 +29,13 @@ impl Rejection {
             failure,
             resource_type: None,
             reason: None,
+            is_outstanding_limit: false,
         }
+    }
+
+    /// Whether the quota of the operation's rate is spent, so that nobody is to send for a while.
+    pub(super) fn is_throttle_of_rate(&self) -> bool {
+        self.failure.kind == ErrorKind::Throttled && !self.is_outstanding_limit
     }
 
     /// Whether AWS says that the very thing asked for is not there: not its identity store, and
@@ -165,7 +173,20 @@ fn answered(operation: Operation, answer: &Answer, error: Option<ErrorText<'_>>)
         failure,
         resource_type: body.resource_type,
         reason: body.reason,
+        is_outstanding_limit: kind == ErrorKind::Throttled
+            && error.is_some_and(|error| says_outstanding_limit(operation, error.message)),
     }
+}
+
+/// Whether a throttle is about the asynchronous changes under way: AWS says so by its words alone
+/// (aws-api.md §1). Any other words are a throttle of the rate.
+fn says_outstanding_limit(operation: Operation, message: &str) -> bool {
+    matches!(
+        operation,
+        Operation::CreateAccountAssignment | Operation::DeleteAccountAssignment
+    ) && message
+        .to_ascii_lowercase()
+        .contains("too many requests processing")
 }
 
 /// AWS's error codes, of the model and of the layers before it (aws-api.md §1).
@@ -337,6 +358,28 @@ mod tests {
             r#"{"Reason":"KMS_ACCESS_DENIED"}"#,
         );
         assert_eq!(denied.failure.kind, ErrorKind::AccessDenied);
+    }
+
+    #[test]
+    fn too_many_changes_under_way_are_no_throttle_of_the_rate() {
+        let words = "There are too many requests processing. Please try again later.";
+        for (operation, message, is_of_rate) in [
+            (Operation::CreateAccountAssignment, words, false),
+            (Operation::DeleteAccountAssignment, words, false),
+            (Operation::CreateAccountAssignment, "Rate exceeded", true),
+            (Operation::DescribeUser, words, true),
+        ] {
+            let answer = Answer {
+                status: 400,
+                request_id: "r-1".to_owned(),
+                retry_after: None,
+                body: Bytes::from("{}"),
+            };
+            let code = "ThrottlingException";
+            let rejected = answered(operation, &answer, Some(ErrorText { code, message }));
+            assert_eq!(rejected.failure.kind, ErrorKind::Throttled);
+            assert_eq!(rejected.is_throttle_of_rate(), is_of_rate, "{message}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{
     Credentials, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
+use tokio::time::Instant;
 
 use super::account_access::AccountAssignments;
 use super::assumed_role::{AssumedRole, RoleCredentials, identity_cache};
@@ -20,7 +21,7 @@ use super::config::{AwsConfig, ConnectError, StaticCredentials, WriteMode};
 use super::connector::{Guard, GuardedClient};
 use super::organizations::Organizations;
 use super::permission_sets::PermissionSets;
-use super::{identity_store, sso_admin};
+use super::{Call, identity_store, sso_admin};
 use crate::budget::Budget;
 use crate::domain::Instance;
 
@@ -135,6 +136,15 @@ impl SdkIdentityCenter {
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// A call for what can be done without: one attempt's time at most, so that it leaves time for
+    /// what cannot.
+    pub(super) fn brief(&self, call: Call) -> Call {
+        let attempt_over = Instant::now() + self.caller.config.attempt_timeout();
+        Call {
+            deadline: call.deadline.min(attempt_over),
+        }
     }
 
     fn build(

@@ -1,10 +1,13 @@
 //! The poller: one for the process. While asynchronous changes of an instance are under way, it
-//! reads AWS's list of them for each kind of change, and makes due what is no longer on it. What
-//! became of a change the worker asks that claims it then. It changes nothing in AWS.
+//! reads AWS's list of them for each kind of change, and makes due what has vanished from it, and
+//! once what it never showed. What became of a change the worker asks that claims it then. A list
+//! may lag: whatever is still under way then comes back by its own time, never by each look. It
+//! changes nothing in AWS.
 //!
 //! Each instance is polled by itself: one that is slow or failing never delays another.
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
@@ -13,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
 use crate::domain::plan::Write;
-use crate::domain::{Failure, InstanceArn};
+use crate::domain::{AssignmentRequestId, Failure, InstanceArn};
 use crate::identity_center::Call;
 use crate::store::StoreError;
 
@@ -26,8 +29,38 @@ enum PollError {
     Store(#[from] StoreError),
 }
 
-/// What a look at an instance found: whether anything is under way there.
-type Look = Result<bool, PollError>;
+/// What a look at an instance found: whether anything is under way there, and what is remembered
+/// of it.
+type Look = (Result<bool, PollError>, Remembered);
+
+/// What the looks so far told of the changes that are pending; at most one entry for each slot.
+/// A process that starts anew makes each of them due once more.
+#[derive(Debug, Default)]
+struct Remembered(HashMap<AssignmentRequestId, Shown>);
+
+/// Where a change was at the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// AWS listed it.
+    Listed,
+    /// AWS did not list it, and it was made due.
+    MadeDue,
+}
+
+impl Remembered {
+    /// Whether a change is to be made due: it has vanished from the list, or was never on it and
+    /// is looked at for the first time.
+    fn is_news(&mut self, id: &AssignmentRequestId, is_listed: bool) -> bool {
+        if is_listed {
+            self.0.insert(id.clone(), Shown::Listed);
+        }
+        !is_listed && self.0.get(id) != Some(&Shown::MadeDue)
+    }
+
+    fn made_due(&mut self, id: &AssignmentRequestId) {
+        self.0.insert(id.clone(), Shown::MadeDue);
+    }
+}
 
 /// The looks of one instance.
 #[derive(Debug, Default)]
@@ -37,6 +70,8 @@ struct Looks {
     failures: u32,
     /// When the next one is due; none: at once.
     next_at: Option<Instant>,
+    /// What the looks so far told; a running look has it.
+    remembered: Remembered,
 }
 
 /// The looks of all instances.
@@ -83,9 +118,11 @@ impl Reconciler {
                 _ => {
                     looks.is_running = true;
                     let (this, of) = (self.clone(), instance.clone());
-                    let look = polling
-                        .running
-                        .spawn(async move { this.look_at(&of).await });
+                    let mut remembered = mem::take(&mut looks.remembered);
+                    let look = polling.running.spawn(async move {
+                        let found = this.look_at(&of, &mut remembered).await;
+                        (found, remembered)
+                    });
                     polling.running_of.insert(look.id(), instance);
                 }
             }
@@ -106,7 +143,11 @@ impl Reconciler {
         };
         let looks = polling.instances.entry(instance.clone()).or_default();
         looks.is_running = false;
-        let pause = match look {
+        let found = look.map(|(found, remembered)| {
+            looks.remembered = remembered;
+            found
+        });
+        let pause = match found {
             Some(Ok(is_under_way)) => {
                 looks.failures = 0;
                 if is_under_way {
@@ -141,10 +182,19 @@ impl Reconciler {
             .min(longest.max(first))
     }
 
-    async fn look_at(&self, instance: &InstanceArn) -> Look {
+    async fn look_at(
+        &self,
+        instance: &InstanceArn,
+        remembered: &mut Remembered,
+    ) -> Result<bool, PollError> {
         // The records first: what has an id by now is on a list that is read after it, unless it
         // is no longer under way.
         let pending = self.store.pending_requests(instance).await?;
+        let ids: BTreeSet<_> = pending
+            .iter()
+            .filter_map(|(_, change)| change.request_id.as_ref())
+            .collect();
+        remembered.0.retain(|id, _| ids.contains(id));
         let mut is_under_way = false;
         for write in Write::ALL {
             let asked: Vec<_> = pending
@@ -163,11 +213,14 @@ impl Reconciler {
             let listed: BTreeSet<_> = listed.iter().collect();
             let ended: Vec<_> = asked
                 .into_iter()
-                .filter(|(_, id)| !listed.contains(id))
-                .map(|(key, _)| key.clone())
+                .filter(|(_, id)| remembered.is_news(id, listed.contains(id)))
                 .collect();
             if !ended.is_empty() {
-                self.store.make_due(&ended, self.clock.now()).await?;
+                let keys: Vec<_> = ended.iter().map(|(key, _)| (*key).clone()).collect();
+                self.store.make_due(&keys, self.clock.now()).await?;
+                for (_, id) in ended {
+                    remembered.made_due(id);
+                }
             }
         }
         Ok(is_under_way)
@@ -190,5 +243,26 @@ impl Polling {
                 looks.next_at = looks.next_at.map(|at| at.min(latest));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_news_when_it_vanishes_and_once_when_it_never_showed() {
+        let id = AssignmentRequestId::parse("00000000-0000-4000-8000-000000000001").unwrap();
+        let mut remembered = Remembered::default();
+        assert!(remembered.is_news(&id, false));
+        // The store failed: it is still news.
+        assert!(remembered.is_news(&id, false));
+        remembered.made_due(&id);
+        assert!(!remembered.is_news(&id, false));
+        // The list lagged; then it ends.
+        assert!(!remembered.is_news(&id, true));
+        assert!(remembered.is_news(&id, false));
+        remembered.made_due(&id);
+        assert!(!remembered.is_news(&id, false));
     }
 }

@@ -39,7 +39,7 @@ impl Reconciler {
                 "AWS takes longer over a change than it should; nothing else is done on it meanwhile"
             );
         }
-        run.observe_request(&mut claim.record, write, read, now);
+        run.observe_request(&mut claim.record, write, read, now, &self.bounds);
         Ok(Progress::Again(Box::new(claim)))
     }
 

@@ -186,7 +186,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(AssignmentKey, PendingChange)>, StoreError>;
 
     /// Makes these assignments due at `now` if a change is pending on them and they are due later,
-    /// and wakes the reconciler. Whoever holds a claim on one may put it off again.
+    /// and wakes the reconciler. One whose change could not be asked about keeps its pause. Whoever holds a claim on one may put it off again.
     ///
     /// # Errors
     /// `Unavailable`: nothing was made due; whoever asked sees the same again and repeats it.

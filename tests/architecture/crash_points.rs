@@ -157,7 +157,7 @@ fn every_write_to_aws_is_a_crash_point() {
         .map(CrashPoint::name)
         .collect();
     let writes = Operation::ALL
-        .into_iter()
+        .iter()
         .filter(|operation| operation.is_write());
     for operation in writes {
         for place in ["before_send", "after_answer"] {

@@ -97,6 +97,41 @@ async fn an_account_that_the_list_lacks_is_looked_for_in_a_newer_one() {
     assert_eq!(calls_of(&desk.bench.simulator, "ListAccounts"), 3);
 }
 
+/// Names may be old; whether an account is open is asked again before something is given in it.
+#[tokio::test]
+async fn an_account_to_assign_in_is_checked_against_a_young_list() {
+    let desk = desk().await;
+    let config = DirectoryConfig {
+        max_age_seconds: 1,
+        ..DirectoryConfig::default()
+    };
+    let port = std::sync::Arc::clone(&desk.bench.port) as _;
+    let directory = Directory::new(port, desk.store.clone(), Clock::system(), config);
+    let query = account("production");
+    let named = || async {
+        let found = directory.find_account(None, &query, MINUTE, call()).await;
+        found.unwrap().value.status
+    };
+    assert_eq!(named().await, AccountStatus::Active);
+    desk.bench.simulator.edit_world(|world| {
+        let mut accounts = world.accounts.iter_mut();
+        let production = accounts.find(|account| account.name == "production");
+        production.unwrap().status = usher::simulator::AccountStatus::Suspended;
+    });
+    let closed = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            // The list that names may be taken from is not read again for itself.
+            let found = directory.find_account_to_assign(None, &query, MINUTE, call());
+            if found.await.unwrap().value.status == AccountStatus::Inactive {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    closed.await.unwrap();
+    assert_eq!(calls_of(&desk.bench.simulator, "ListAccounts"), 2);
+}
+
 #[tokio::test]
 async fn a_name_of_two_accounts_is_not_guessed_and_a_denied_list_is_told() {
     let desk = desk().await;
@@ -184,13 +219,7 @@ async fn names_of_permission_sets_outlive_a_restart() {
 async fn assignments_of_a_principal_are_of_both_kinds_or_none() {
     let desk = desk().await;
     let anna = user(&desk.bench.simulator, "anna.berg");
-    let manager = AccountId::parse("111122223333").unwrap();
-    let from_manager = Instance {
-        kind: usher::domain::InstanceKind::Organization,
-        management_account_id: Some(manager.clone()),
-        called_from: Some(manager),
-        ..desk.bench.instance.clone()
-    };
+    let from_manager = called_from_manager(&desk);
     let ask = || async {
         let directory = &desk.directory;
         let rows = directory.assignments_of_principal(&from_manager, &anna, Duration::ZERO, call());
@@ -209,5 +238,57 @@ async fn assignments_of_a_principal_are_of_both_kinds_or_none() {
         let failure = ask().await.unwrap_err();
         assert_eq!(failure.operation, operation);
         desk.bench.simulator.clear_faults();
+    }
+}
+
+/// AWS may not know a deleted principal in one list and still have rows of it in the other.
+#[tokio::test]
+async fn a_principal_that_one_list_does_not_know_keeps_the_rows_of_the_other() {
+    let desk = desk().await;
+    let anna = user(&desk.bench.simulator, "anna.berg");
+    let from_manager = called_from_manager(&desk);
+    let simulator = &desk.bench.simulator;
+    let kinds = || async {
+        let directory = &desk.directory;
+        let rows = directory.assignments_of_principal(&from_manager, &anna, Duration::ZERO, call());
+        rows.await.map(|rows| {
+            let kinds = rows.value.iter().map(|row| row.target.kind());
+            kinds.collect::<std::collections::BTreeSet<&str>>()
+        })
+    };
+    let unknown = |operation| {
+        let action = FaultAction::Error {
+            code: "ResourceNotFoundException".to_owned(),
+            message: "no".to_owned(),
+            http_status: None,
+            members: serde_json::Map::new(),
+            after_effect: false,
+        };
+        simulator.add_fault(Fault::new(operation, action));
+    };
+    unknown("ListAccountAssignmentsForPrincipal");
+    assert_eq!(kinds().await.unwrap(), ["APPLICATION"].into());
+    // Unknown in both: that is the answer, unless one of them is silent for another reason.
+    unknown("ListApplicationAssignmentsForPrincipal");
+    assert_eq!(kinds().await.unwrap_err().kind, ErrorKind::NotFound);
+    simulator.clear_faults();
+    unknown("ListApplicationAssignmentsForPrincipal");
+    assert_eq!(kinds().await.unwrap(), ["ACCOUNT"].into());
+    let denied = Fault::new(
+        "ListAccountAssignmentsForPrincipal",
+        FaultAction::AccessDenied,
+    );
+    simulator.add_fault(denied);
+    assert_eq!(kinds().await.unwrap_err().kind, ErrorKind::AccessDenied);
+}
+
+/// The instance as the organization's management account sees it.
+fn called_from_manager(desk: &Desk) -> Instance {
+    let manager = AccountId::parse("111122223333").unwrap();
+    Instance {
+        kind: usher::domain::InstanceKind::Organization,
+        management_account_id: Some(manager.clone()),
+        called_from: Some(manager),
+        ..desk.bench.instance.clone()
     }
 }

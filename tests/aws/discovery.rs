@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use usher::domain::{AccountId, ErrorKind, Instance, InstanceKind};
 use usher::identity_center::{
-    ConfiguredInstance, Discovered, Discoverer, DiscoveryConfig, IdentityCenter, InstanceRouter,
+    AwsConfig, ConfiguredInstance, Discovered, Discoverer, DiscoveryConfig, IdentityCenter,
+    InstanceRouter,
 };
-use usher::simulator::{AccountStatus, Fault, FaultAction, InstanceStatus};
+use usher::simulator::{AccountStatus, Fault, FaultAction, InstanceStatus, Settings};
 
 use crate::company::{Company, EXTERNAL_ID, REGIONS};
 use crate::support::{call, calls_of};
@@ -173,6 +174,26 @@ async fn configured_instances_are_found_by_arn_or_by_account() {
     assert_eq!(aliases.collect::<Vec<_>>(), expected);
     assert_eq!(named(&found), BTreeSet::from([company.account(3)]));
     assert_eq!(found.unreachable[0].name, "gone");
+}
+
+#[tokio::test]
+async fn an_organization_that_does_not_answer_takes_one_attempt_and_stops_nothing() {
+    let short = |config: &mut AwsConfig| {
+        config.attempt_timeout_seconds = 1;
+        config.connect_timeout_seconds = 1;
+    };
+    let company = Company::with(Settings::unlimited(), short).await;
+    let silence = FaultAction::DelayBeforeEffect {
+        milliseconds: 60_000,
+    };
+    let simulator = &company.simulator;
+    simulator.add_fault(Fault::new("DescribeOrganization", silence));
+    let home = Arc::clone(&company.home);
+    let discoverer = Discoverer::new(home, Vec::new(), DiscoveryConfig::default());
+    let found = discoverer.discover(call()).await.unwrap();
+    assert_eq!(found.instances.len(), 1);
+    assert_eq!(found.instances[0].0.kind, InstanceKind::Unknown);
+    assert_eq!(calls_of(simulator, "DescribeOrganization"), 1);
 }
 
 #[tokio::test]

@@ -152,6 +152,21 @@ async fn all_violations_of_a_read_are_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn views_that_are_about_no_access_take_no_principal_and_no_target() {
+    let bench = Bench::demo().await;
+    for view in ["REPORT_VIEW_INSTANCES", "REPORT_VIEW_DUPLICATE_USERS"] {
+        let about = json!({
+            "view": view,
+            "format": "REPORT_FORMAT_CSV",
+            "principal": {"user": "anna.berg"},
+            "target": {"application": "Amazon Redshift"},
+        });
+        let fields = invalid(&["principal", "target"]);
+        check(&bench, view, REPORT, about, fields).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn durations_must_be_durations_above_zero() {
     let bench = Bench::demo().await;
     let wrong = [

@@ -57,7 +57,7 @@ def _is_unlawful(difference):
         "NextToken" in asked or "Filters" in asked or asked.get("UserName") == "Administrator"
         or (difference.operation == "CreateUser" and not _has_names(asked))
         or (difference.operation == "CreateGroup" and "DisplayName" not in asked)
-        or "userName" in str(asked.get("AlternateIdentifier"))
+        or (difference.operation == "GetGroupId" and not _names_a_group(asked))
     )
     return bool(difference.unlawful) or told
 
@@ -65,6 +65,11 @@ def _is_unlawful(difference):
 def _has_names(asked):
     both = asked.get("Name", {})
     return asked.get("UserName") and asked.get("DisplayName") and "FamilyName" in both
+
+
+def _names_a_group(asked):
+    attribute = asked["AlternateIdentifier"]["UniqueAttribute"]
+    return attribute["AttributePath"] == "displayName" and attribute["AttributeValue"]
 
 
 def _names_nothing(difference):
@@ -217,8 +222,8 @@ SSO_ADMIN = (
     Allowed(
         "sso_input", "moto checks no pattern, length, range or required member",
         ("CreatePermissionSet", "ListPermissionSets", "DescribePermissionSet",
-         "CreateAccountAssignment", "DeleteAccountAssignment") + ACCOUNT_LISTS + STATUSES, "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400",
-        _is_unlawful),
+         "CreateAccountAssignment", "DeleteAccountAssignment") + ACCOUNT_LISTS + STATUSES,
+        "outcome", "", REFUSED_INPUT, f"{DONE}|{MISSING}|InvalidToken 400", _is_unlawful),
     Allowed(
         "unknown_instance", "moto never asks whether the instance exists",
         ("ListPermissionSets", "DescribePermissionSet"), "outcome", "", DENIED, f"{DONE}|{MISSING}",

@@ -170,7 +170,8 @@ def run_random(comparison, seed, length, accounts):
         program.permission_set()
     steps = [
         (3, _make), (4, _join), (2, _leave), (2, _vanish), (9, _assign), (5, _unassign),
-        (4, _look), (3, _list_people), (1, _retire), (6, _list_assignments), (2, _ask_membership), (1, _nonsense),
+        (4, _look), (3, _list_people), (1, _retire), (6, _list_assignments),
+        (2, _ask_membership), (1, _nonsense),
     ]
     weights = [each[0] for each in steps]
     for _ in range(length):

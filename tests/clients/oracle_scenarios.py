@@ -174,7 +174,7 @@ def groups(comparison, accounts):
     for each in (Id(builders), Id(readers), NOBODY, "x"):
         program.store("DescribeGroup", GroupId=each)
     for path, value in (("displayName", "builders"), ("displayName", "nothing"),
-                        ("displayName", "READERS"), ("userName", "builders")):
+                        ("displayName", "READERS"), ("displayName", ""), ("userName", "builders")):
         program.named("Group", path, value)
     first = program.membership(builders, anna)
     second = program.membership(builders, carl)

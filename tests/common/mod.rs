@@ -4,6 +4,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     missing_docs,
     unreachable_pub,
     clippy::expect_used,
@@ -18,6 +19,7 @@ pub mod company;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod store_rows;
 pub mod targets;
 mod waiting;
 
@@ -97,6 +99,8 @@ request_unseen_seconds = 0.5
 [limits]
 calls_per_caller_max = 256
 drain_seconds_max = 3
+[service]
+account_changes_per_second = 100.0
 "#;
 
 /// Longer after Usher's own write than an effect of it may still appear with `short_times`: lease,

@@ -10,6 +10,7 @@ use usher::simulator::{CallEffect, Fault, FaultAction, Settings};
 use super::common::asked::{Goal, Key, Told, Wish};
 use super::common::checker::Evidence;
 use super::common::load::Load;
+use super::common::store_rows::due;
 use super::common::{Begin, TestService, short_times};
 use super::every_point::number_from_environment;
 use super::world::{Kinds, Setting, many, setting};
@@ -126,7 +127,7 @@ impl Story {
         let outstanding_max = self.service.config.reconciler.outstanding_changes_max;
         let began = Instant::now();
         loop {
-            let due = super::run::due(&self.service.data.path().join("usher.sqlite3")).await;
+            let due = due(&self.service.data.path().join("usher.sqlite3")).await;
             if due.is_empty() {
                 break;
             }

@@ -41,7 +41,7 @@ fn count(point: &str, seed: u64) -> u64 {
 /// What the calls of a history are about: by turns all kinds of targets and the asynchronous one
 /// alone, so that either reaches every point that it can.
 fn kinds(point: &str, seed: u64) -> Kinds {
-    if seed % 2 == 0 || point.contains("Application") {
+    if seed.is_multiple_of(2) || point.contains("Application") {
         Kinds::All
     } else {
         Kinds::Accounts
@@ -85,8 +85,8 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
             continue;
         };
         println!(
-            "{name} seed {seed}: {:?}: {}",
-            outcome.recovery, outcome.summary
+            "{name} seed {seed}: listens after {:?}, works after {:?}: {}",
+            outcome.start, outcome.recovery, outcome.summary
         );
         done += 1;
         slowest = slowest.max(outcome.recovery);

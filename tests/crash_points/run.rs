@@ -1,11 +1,8 @@
 //! One history: calls under faults, death at a point, a start on what is left, more calls, quiet,
 //! judgement.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, Row as _};
 use usher::grpc::pb::GrantState;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
@@ -14,6 +11,7 @@ use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
 use super::common::load::Load;
+use super::common::store_rows::{claimed, due};
 use super::common::{TokenChannel, all_grants, connect};
 use super::world::{Kinds, Setting, setting};
 
@@ -36,6 +34,8 @@ const OUTSTANDING_MAX: usize = 3;
 
 /// What one history shows.
 pub(crate) struct Outcome {
+    /// From the start after the crash to listening.
+    pub(crate) start: Duration,
     /// From the start after the crash to the first work.
     pub(crate) recovery: Duration,
     /// The checker's summary.
@@ -109,10 +109,7 @@ impl Run {
         let sending = self.load.send(calls, &channel);
         let store = self.place.data().join("usher.sqlite3");
         super::common::until("a claim", || async {
-            let claims = rows(
-                &store,
-                "SELECT target, principal_id FROM assignments WHERE lease_holder IS NOT NULL",
-            );
+            let claims = claimed(&store);
             if claims.await.is_empty() {
                 Err("none stands".to_owned())
             } else {
@@ -155,11 +152,13 @@ impl Run {
         }
     }
 
-    /// Starts it on what is left and waits until it works.
-    async fn recover(&mut self, died_at: f64) -> (Server, Duration) {
+    /// Starts it on what is left and waits until it works. Answers how long it took to listen, and
+    /// to work.
+    async fn recover(&mut self, died_at: f64) -> (Server, Duration, Duration) {
         let began = Instant::now();
         let seen = self.simulator.calls().len();
         let server = self.place.serve().await;
+        let start = began.elapsed();
         let channel = self.connect(&server).await;
         let probe = self.setting.probe.clone();
         let call = self
@@ -180,7 +179,7 @@ impl Run {
         let recovery = began.elapsed();
         self.outages.push((died_at, epoch_seconds()));
         self.load.keep_answers(sending).await;
-        (server, recovery)
+        (server, start, recovery)
     }
 
     /// Waits until nothing is under way and nothing is to be looked at again, ends the process in
@@ -241,27 +240,6 @@ impl Run {
     }
 }
 
-/// Assignments of a store that somebody will look at again.
-pub(crate) async fn due(store: &Path) -> Vec<String> {
-    let due = "SELECT target, principal_id FROM assignments \
-         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL OR pending_write IS NOT NULL";
-    rows(store, due).await
-}
-
-async fn rows(store: &Path, question: &'static str) -> Vec<String> {
-    let options = SqliteConnectOptions::new().filename(store).read_only(true);
-    let mut store = SqliteConnection::connect_with(&options)
-        .await
-        .expect("the store");
-    let rows = sqlx::query(question).fetch_all(&mut store).await;
-    let rows = rows.expect("rows");
-    let rows = rows.iter().map(|row| {
-        let (target, principal): (String, String) = (row.get(0), row.get(1));
-        format!("{principal} on {target}")
-    });
-    rows.collect()
-}
-
 /// The whole history of one crash.
 pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> Outcome {
     let what = format!("{point}:{count} seed {seed}");
@@ -274,7 +252,7 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();
-    let (server, recovery) = run.recover(died_at).await;
+    let (server, start, recovery) = run.recover(died_at).await;
     let channel = run.connect(&server).await;
     let calls = run.load.wave(CALLS);
     let sending = run.load.send(calls, &channel);
@@ -282,5 +260,9 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     run.simulator.clear_faults();
     drop(channel);
     let summary = run.settle_and_judge(server).await;
-    Outcome { recovery, summary }
+    Outcome {
+        start,
+        recovery,
+        summary,
+    }
 }

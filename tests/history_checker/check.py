@@ -165,9 +165,12 @@ class History:
         ]
 
     def workable_seconds(self, begin, end):
-        """The time from begin to end without the outages."""
-        lost = sum(max(0.0, min(end, to) - max(begin, start)) for start, to in self.outages)
-        return end - begin - lost
+        """The time from begin to end without the outages, which may overlap."""
+        workable, at = 0.0, begin
+        for start, to in sorted(self.outages):
+            workable += max(0.0, min(start, end) - at)
+            at = max(at, to)
+        return workable + max(0.0, end - at)
 
 
 # Reading the evidence

@@ -469,6 +469,17 @@ def test_an_outage_excuses_a_late_end(tmp_path, capsys):
     assert check.main(story.judge(tmp_path)) == 0, capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "outages, code", [([(35, 50), (40, 45), (48, 60)], 0), ([(35, 36), (35, 36), (35, 36)], 1)]
+)
+def test_outages_that_overlap_count_once(outages, code, tmp_path, capsys):
+    story = Story("APPLICATION")
+    ended_late(story)
+    story.grant("bob")["ended_at"] = 92
+    story.outages = outages
+    assert check.main(story.judge(tmp_path)) == code, capsys.readouterr().out
+
+
 def test_a_repeated_revoke_does_not_concern_what_came_between(tmp_path, capsys):
     story = Story("APPLICATION")
     story.answer("revoke_assignment", "ann", 5, request_id="end-ann", answer="Unavailable")

@@ -12,6 +12,7 @@ mod deadlines;
 mod faults;
 mod implied_instance;
 mod instances;
+mod left_account;
 mod operations;
 mod refusals;
 mod repeats;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 use usher::domain::plan::{Changes, Write};
 use usher::domain::{
-    AccountAccess, AccountId, AssignmentKey, AssignmentRequestId, InstanceArn, PendingChange,
-    PermissionSetArn, PrincipalKind, Target,
+    AccountAccess, AccountId, AssignmentKey, AssignmentRequestId, ErrorKind, FailedAttempt,
+    Failure, InstanceArn, Operation, PendingChange, PermissionSetArn, PrincipalKind, Target,
 };
 use usher::store::{Claim, Store, StoreError};
 
@@ -43,6 +43,7 @@ fn pending(claim: &Claim, id: Option<AssignmentRequestId>, due: i64) -> Changes 
         write: Write::Create,
         request_id: id,
         since: at(10),
+        own_before: false,
     });
     changes
 }
@@ -231,6 +232,7 @@ pub(crate) async fn what_is_pending_is_read_and_made_due(shelf: Shelf) {
                 write: Write::Create,
                 request_id,
                 since: at(10),
+                own_before: false,
             };
             (claim.record.key.clone(), change)
         })
@@ -248,6 +250,27 @@ pub(crate) async fn what_is_pending_is_read_and_made_due(shelf: Shelf) {
     let made = [account_key(1, 1), account_key(3, 1)];
     store.make_due(&made, at(31)).await.unwrap();
     store.signals().work().await;
+    assert_eq!(keys(&claims(store, "b", 31, 10).await), [account_key(1, 1)]);
+}
+
+pub(crate) async fn a_change_that_could_not_be_asked_about_keeps_its_pause(shelf: Shelf) {
+    let store = &*shelf.store;
+    record_accounts(store, 2).await;
+    // The change is pending since 10: the first failed before it, the second was asked about.
+    for (claim, failed_at) in claims(store, "a", 30, 10).await.iter().zip([5, 20]) {
+        let mut change = pending(claim, Some(request_id(1)), 500);
+        change.record.failed_attempts = 1;
+        change.record.last_failure = Some(FailedAttempt {
+            failure: Failure::new(
+                ErrorKind::Throttled,
+                Operation::DescribeAccountAssignmentCreationStatus,
+            ),
+            at: at(failed_at),
+        });
+        store.commit_and_release(claim, change).await.unwrap();
+    }
+    let both = [account_key(1, 1), account_key(2, 1)];
+    store.make_due(&both, at(31)).await.unwrap();
     assert_eq!(keys(&claims(store, "b", 31, 10).await), [account_key(1, 1)]);
 }
 

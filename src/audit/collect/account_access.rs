@@ -2,7 +2,8 @@
 //!
 //! AWS has no list of these assignments: they are asked for pair by pair, or, about one principal
 //! that exists and where AWS lets Usher ask, by that principal. A whole report never asks by
-//! principal: the assignments of deleted principals would be missing and nobody would know.
+//! principal or by account: what deleted principals and accounts outside the organization's list
+//! have would be missing and nobody would know.
 
 use std::sync::Mutex;
 
@@ -10,12 +11,12 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::super::TargetScope;
-use super::super::plan::{Way, cheaper_way, is_cheaper_by_principal};
+use super::super::plan::is_cheaper_by_principal;
 use super::super::question::AccessScope;
 use super::{Collector, Wanted, lock};
 use crate::domain::{
-    AccountAccess, AccountId, ErrorKind, Failure, GroupId, Operation, PermissionSetArn,
-    PrincipalKind, PrincipalRef, Target,
+    AccountAccess, ErrorKind, Failure, GroupId, Operation, PermissionSetArn, PrincipalKind,
+    PrincipalRef, Target,
 };
 
 impl Collector<'_> {
@@ -51,7 +52,11 @@ impl Collector<'_> {
                 self.read_permission_set_names().await;
             }
         };
-        tokio::join!(names, async {
+        let accounts = async {
+            let count = self.accounts.list().await.count(self.question.instance);
+            self.gathered().listed.accounts = count;
+        };
+        tokio::join!(names, accounts, async {
             self.read_pairs(&sets).await;
             self.read_every_pair(wanted, &found).await;
         });
@@ -245,35 +250,20 @@ impl Collector<'_> {
             .await;
     }
 
-    /// Reads which accounts have which of the permission sets, the cheaper way.
+    /// Reads which accounts have which of the permission sets. Always from the sets: an account that
+    /// the organization does not list (any more) can still have one, and nobody would ask by it.
     async fn read_pairs(&self, sets: &[PermissionSetArn]) {
         let accounts = self.accounts.list().await;
-        let count = accounts.count(self.question.instance);
-        self.gathered().listed.accounts = count;
         if accounts.is_of_another(self.question.instance) {
             let scope = "accounts of its organization: names and states".to_owned();
             let reason = "the accounts of another organization were read for this report";
             self.gathered().miss(scope, reason);
         }
-        match cheaper_way(sets.len() as u64, count, self.question.known) {
-            Way::BySet => {
-                let operation = Operation::ListAccountsForProvisionedPermissionSet;
-                self.meter.expect(operation, sets.len() as u64);
-                stream::iter(sets)
-                    .for_each_concurrent(self.config.concurrency(), |set| {
-                        self.read_accounts_of(set)
-                    })
-                    .await;
-            }
-            Way::ByAccount => {
-                let accounts = accounts.ids();
-                let operation = Operation::ListPermissionSetsProvisionedToAccount;
-                self.meter.expect(operation, accounts.len() as u64);
-                stream::iter(&accounts)
-                    .for_each_concurrent(self.config.concurrency(), |id| self.read_sets_of(id))
-                    .await;
-            }
-        }
+        let operation = Operation::ListAccountsForProvisionedPermissionSet;
+        self.meter.expect(operation, sets.len() as u64);
+        stream::iter(sets)
+            .for_each_concurrent(self.config.concurrency(), |set| self.read_accounts_of(set))
+            .await;
     }
 
     async fn read_accounts_of(&self, set: &PermissionSetArn) {
@@ -297,31 +287,6 @@ impl Collector<'_> {
         );
         if let Err(failure) = read.await {
             self.miss(format!("permission set {set}: accounts"), &failure);
-        }
-    }
-
-    async fn read_sets_of(&self, account: &AccountId) {
-        let instance = &self.question.instance.arn;
-        let read = self.every_page(
-            Operation::ListPermissionSetsProvisionedToAccount,
-            |token| async move {
-                let call = self.call();
-                self.port
-                    .permission_sets_in_account(instance, account, token.as_ref(), call)
-                    .await
-            },
-            |page| {
-                let mut gathered = self.gathered();
-                for permission_set in page {
-                    gathered.account_access(AccountAccess {
-                        account: account.clone(),
-                        permission_set,
-                    });
-                }
-            },
-        );
-        if let Err(failure) = read.await {
-            self.miss(format!("account {account}: permission sets"), &failure);
         }
     }
 

@@ -1,8 +1,7 @@
 //! What is asked of one instance, and what of the organization once for all of them.
 
 use super::{
-    KnownCounts, PlanPart, PlanScope, PlanTarget, Way, cheaper_way, is_cheaper_by_principal,
-    list_pages, pages,
+    KnownCounts, PlanPart, PlanScope, PlanTarget, is_cheaper_by_principal, list_pages, pages,
 };
 use crate::domain::report::View;
 use crate::domain::{Operation, PrincipalKind};
@@ -146,22 +145,9 @@ impl PlanPart {
         if known.permission_sets == Some(0) {
             return;
         }
-        let way = cheaper_way(sets, known.accounts, known);
-        let (operation, pages, least) = match way {
-            Way::BySet => (
-                Operation::ListAccountsForProvisionedPermissionSet,
-                known.account_pages,
-                sets,
-            ),
-            Way::ByAccount => (
-                Operation::ListPermissionSetsProvisionedToAccount,
-                known.permission_set_pages,
-                known.accounts.unwrap_or_default(),
-            ),
-        };
         let what = "how many accounts have which permission sets";
-        let pages = self.known_or(pages, least, what);
-        self.add(operation, pages);
+        let pages = self.known_or(known.account_pages, sets, what);
+        self.add(Operation::ListAccountsForProvisionedPermissionSet, pages);
         let what = "how many pages of assignments they have";
         let assignments = self.known_or(known.account_assignment_pages, 0, what);
         self.add(Operation::ListAccountAssignments, assignments);

@@ -117,7 +117,6 @@ fn the_worked_number_of_the_account_side() {
         permission_sets: Some(500),
         accounts: Some(200),
         account_pages: Some(500 * 2),
-        permission_set_pages: Some(200 * 5),
         account_assignment_pages: Some(500 * 200),
         ..known(0, 0, 0, 0)
     };

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{Changes, Situation, Step, Write};
-use crate::domain::assignment::PendingChange;
+use crate::domain::assignment::{PendingChange, Standing};
 use crate::domain::aws::{ErrorKind, FailedAttempt, Failure};
 
 impl Situation<'_> {
@@ -19,6 +19,7 @@ impl Situation<'_> {
             write,
             request_id: None,
             since: self.now,
+            own_before: self.record.standing == Standing::No && !self.was_confirmed_gone(),
         })
     }
 
@@ -28,7 +29,11 @@ impl Situation<'_> {
             return self.rest_pending(self.changes(), self.request_reread_at());
         }
         if let Some(failure) = &self.run.request_failure {
-            return self.rest_after(failure.clone());
+            return if self.is_lost_by_refusal(pending, failure) {
+                self.step_of_unfound(pending)
+            } else {
+                self.rest_after(failure.clone())
+            };
         }
         match &pending.request_id {
             Some(_) if self.run.is_in_progress => self.rest_in_progress(pending),
@@ -38,12 +43,26 @@ impl Situation<'_> {
         }
     }
 
+    /// AWS refuses to say where a change is, and it is so old that it has ended: reads decide, so
+    /// that its slot is free again.
+    fn is_lost_by_refusal(&self, pending: &PendingChange, failure: &Failure) -> bool {
+        failure.kind.is_refusal()
+            && self.now.duration_since(pending.since) >= self.bounds.asynchronous_max
+            && self.bounds.request_shown_by(pending.since) <= self.now
+    }
+
+    /// The refusal to say what became of the Creates of a grant, when trying again cannot help.
+    pub(super) fn refusal_to_tell_of_create(&self) -> Option<&Failure> {
+        self.run.request_failure.as_ref().filter(|failure| {
+            let is_of_create = failure.operation == Write::Create.request_operation().name()
+                || failure.operation == Write::Create.list_operation().name();
+            is_of_create && (failure.kind.is_final_refusal() || self.gives_up(failure))
+        })
+    }
+
     /// AWS shows no such change under way: it is done already, or not shown yet, or never was.
     fn step_of_unfound(&self, pending: &PendingChange) -> Step {
-        let shown_by = pending
-            .since
-            .checked_add(self.bounds.attempt_timeout + self.bounds.request_unseen)
-            .unwrap_or(Timestamp::MAX);
+        let shown_by = self.bounds.request_shown_by(pending.since);
         let is_settled = match (pending.write, self.run.presence) {
             (_, None) => {
                 return match self.run.read_failure.clone() {
@@ -73,6 +92,11 @@ impl Situation<'_> {
     /// AWS is still at it. However long that takes, nothing else is done meanwhile.
     fn rest_in_progress(&self, pending: &PendingChange) -> Step {
         let mut changes = self.changes();
+        // AWS answers again: what stood in the way of asking is over.
+        changes
+            .record
+            .last_failure
+            .take_if(|last| last.at >= pending.since);
         if self.now.duration_since(pending.since) >= self.bounds.asynchronous_max {
             changes.record.last_failure = Some(FailedAttempt {
                 failure: Failure::new(ErrorKind::NotVisible, pending.write.request_operation()),

@@ -45,7 +45,13 @@ impl Situation<'_> {
             (Some(false), None) if self.standing_may_be_unseen() => {
                 self.not_visible(presence_operation(&self.record.key.target))
             }
-            (Some(false), None) => self.create(),
+            (Some(false), None) => match self.refusal_to_tell_of_create() {
+                Some(failure) if failure.kind.is_final_refusal() => {
+                    self.fail(failure, is_provisioning)
+                }
+                Some(failure) => self.fail(failure, |grant| self.is_given_up(grant)),
+                None => self.create(),
+            },
             (Some(false), Some(Ok(()))) => self.rest_or_fail(Failure::new(
                 ErrorKind::NotVisible,
                 Write::Create.operation(&self.record.key.target),
@@ -251,7 +257,7 @@ impl Situation<'_> {
     }
 
     /// Whether AWS has refused for so long that a grant has failed.
-    fn gives_up(&self, failure: &Failure) -> bool {
+    pub(super) fn gives_up(&self, failure: &Failure) -> bool {
         failure.kind.is_refusal_in_the_long_run()
             && self.grants.iter().any(|grant| self.is_given_up(grant))
     }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::Write;
+use super::{Bounds, Write};
 use crate::domain::assignment::{AssignmentRecord, Standing};
 use crate::domain::aws::{ErrorKind, Failure};
 use crate::domain::target::AssignmentRequestId;
@@ -50,6 +50,8 @@ pub struct Run {
     unsaved: Option<Unsaved>,
     /// The record before the last Create was intended, to go back to when it had no effect.
     before_create: Option<AssignmentRecord>,
+    /// That Create was not sent.
+    create_is_withdrawn: bool,
 }
 
 /// What a run has learned of the pending change and not yet committed.
@@ -87,6 +89,7 @@ impl Run {
     pub fn begin_write(&mut self, record: &AssignmentRecord, write: Write) {
         if write == Write::Create {
             self.before_create = Some(record.clone());
+            self.create_is_withdrawn = false;
         }
     }
 
@@ -95,8 +98,9 @@ impl Run {
         if record.pending.is_some() {
             self.slot_is_spent = true;
             self.unsaved = Some(Unsaved::Ended(write, None));
-            self.note(record);
         }
+        self.create_is_withdrawn = write == Write::Create;
+        self.note(record);
     }
 
     /// Takes in the outcome of a write. What was read before it no longer counts.
@@ -139,15 +143,21 @@ impl Run {
     }
 
     /// Takes in where the pending change is. Its end is like the answer to a write, sent now: AWS
-    /// may have worked on it for any time.
+    /// may have worked on it for any time. One that AWS does not know so shortly after it was asked
+    /// for is not shown yet.
     pub fn observe_request(
         &mut self,
         record: &mut AssignmentRecord,
         write: Write,
         read: Result<RequestEnd, Failure>,
         now: Timestamp,
+        bounds: &Bounds,
     ) {
         self.slot_is_spent = true;
+        let is_young = record
+            .pending
+            .as_ref()
+            .is_some_and(|pending| now < bounds.request_shown_by(pending.since));
         let (outcome, effect_at) = match read {
             Err(failure) => {
                 self.request_failure = Some(failure);
@@ -165,6 +175,10 @@ impl Run {
                     ..Failure::new(ErrorKind::OperationFailed, operation)
                 };
                 (Err(failure), None)
+            }
+            Ok(RequestEnd::Unknown) if is_young => {
+                self.is_in_progress = true;
+                return;
             }
             Ok(RequestEnd::Unknown) => {
                 let failure = Failure::new(ErrorKind::NotVisible, write.request_operation());
@@ -198,6 +212,7 @@ impl Run {
     /// certainly had no effect leaves it as it was before: nothing of it can land late, and what is
     /// there afterwards is not Usher's own.
     fn note(&self, record: &mut AssignmentRecord) {
+        let own_before = record.pending.as_ref().is_none_or(|it| it.own_before);
         match &self.unsaved {
             None => {}
             Some(Unsaved::Accepted(id)) => {
@@ -213,18 +228,20 @@ impl Run {
                 }
             }
         }
+        if let (true, Some(before)) = (self.create_is_withdrawn, &self.before_create) {
+            restore(record, before);
+            return;
+        }
         match (self.outcome_of(Write::Create), &self.before_create) {
             (None, _) => {}
             (Some(Err(failure)), Some(before)) if failure.kind.had_no_effect() => {
-                // A standing assignment was read to be gone before the Create: that stays true.
-                record.standing = match before.standing {
-                    Standing::Yes => Standing::Unknown,
-                    standing => standing,
-                };
-                record.last_create_at = before.last_create_at;
-                record.create_acknowledged = before.create_acknowledged;
-                record.create_seen = before.create_seen;
-                record.recheck_at = before.recheck_at;
+                restore(record, before);
+            }
+            // An earlier run began it; its pending change says whether anything was Usher's.
+            (Some(Err(failure)), None) if failure.kind.had_no_effect() && !own_before => {
+                record.standing = Standing::Unknown;
+                record.create_acknowledged = false;
+                record.create_seen = false;
             }
             (Some(outcome), _) => record.create_acknowledged = outcome.is_ok(),
         }
@@ -233,6 +250,7 @@ impl Run {
     /// What this run noted on its record has been committed: from here on the record tells it.
     pub fn saved(&mut self) {
         self.before_create = None;
+        self.create_is_withdrawn = false;
         self.unsaved = None;
     }
 
@@ -265,4 +283,17 @@ impl Run {
             .filter(|(write, _)| *write == wanted)
             .map(|(_, outcome)| outcome)
     }
+}
+
+/// Takes the marks of a Create that had no effect off the record.
+fn restore(record: &mut AssignmentRecord, before: &AssignmentRecord) {
+    // A standing assignment was read to be gone before the Create: that stays true.
+    record.standing = match before.standing {
+        Standing::Yes => Standing::Unknown,
+        standing => standing,
+    };
+    record.last_create_at = before.last_create_at;
+    record.create_acknowledged = before.create_acknowledged;
+    record.create_seen = before.create_seen;
+    record.recheck_at = before.recheck_at;
 }

@@ -123,6 +123,7 @@ pub(super) fn pending_from_row(row: &SqliteRow) -> Result<Option<PendingChange>,
         write: Write::from_word(word).ok_or_else(|| unreadable("pending_write", word))?,
         request_id,
         since: time("pending_since", row.try_get("pending_since")?)?,
+        own_before: row.try_get("pending_own_before")?,
     }))
 }
 
@@ -212,7 +213,8 @@ pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreErr
     serde_json::to_string(value).map_err(|problem| unreadable("a value to write", problem))
 }
 
-fn optional_json<T: serde::de::DeserializeOwned>(
+/// Reads JSON text that may be missing.
+pub(super) fn optional_json<T: serde::de::DeserializeOwned>(
     row: &SqliteRow,
     column: &'static str,
 ) -> Result<Option<T>, StoreError> {

@@ -15,9 +15,10 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
+    include_str!("migrations/0003_own_before.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -239,6 +240,7 @@ mod tests {
             write: Write::Delete,
             request_id: None,
             since: now,
+            own_before: false,
         });
         let pending = changes.record.pending.clone();
         let claim = store.commit_step(&claim, changes).await.unwrap();

@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::rows::{bind_key, count, key_from_row, microseconds, pending_from_row};
+use super::rows::{bind_key, count, key_from_row, microseconds, optional_json, pending_from_row};
 use super::tables::where_key;
 use super::writer::Written;
-use crate::domain::{AssignmentKey, InstanceArn, PendingChange};
+use crate::domain::{AssignmentKey, FailedAttempt, InstanceArn, PendingChange};
 use crate::store::StoreError;
 
 /// The kind of the targets whose changes are asynchronous, as `Target::kind` writes it.
@@ -19,7 +19,8 @@ pub(super) const SLOTS_TAKEN: &str = "SELECT COUNT(*) AS slots FROM assignments 
 
 /// What is pending on an instance; every such assignment has a slot.
 pub(super) const PENDING: &str = "SELECT instance_arn, target_kind, target, principal_type, \
-     principal_id, pending_write, pending_request_id, pending_since FROM assignments \
+     principal_id, pending_write, pending_request_id, pending_since, pending_own_before \
+     FROM assignments \
      WHERE instance_arn = $1 AND asynchronous_slot = 1 AND pending_write IS NOT NULL";
 
 /// The instances all of whose slots are taken.
@@ -52,8 +53,16 @@ pub(super) async fn pending_requests(
         .await?;
     let mut pending = Vec::with_capacity(rows.len());
     for row in &rows {
-        if let Some(change) = pending_from_row(row)? {
-            pending.push((key_from_row(row)?, change));
+        match key_from_row(row).and_then(|key| Ok(pending_from_row(row)?.map(|it| (key, it)))) {
+            Ok(change) => pending.extend(change),
+            // One that cannot be read never keeps the others from being polled.
+            Err(StoreError::Corrupt(problem)) => {
+                tracing::error!(
+                    problem,
+                    "a pending change cannot be read and is not polled; the others are"
+                );
+            }
+            Err(error) => return Err(error),
         }
     }
     pending.sort_by(|left, right| left.0.cmp(&right.0));
@@ -68,6 +77,9 @@ pub(super) async fn make_due(
 ) -> Result<Written<()>, StoreError> {
     let mut made = 0;
     for key in keys {
+        if rests_after_failed_look(connection, key).await? {
+            continue;
+        }
         // The version stays: a holder of the claim has not read anything that is wrong now.
         let query = sqlx::query(concat!(
             "UPDATE assignments SET next_attempt_at = $6",
@@ -85,6 +97,30 @@ pub(super) async fn make_due(
         makes_work: made > 0,
         changed: Vec::new(),
     })
+}
+
+/// Whether AWS could not be asked about the pending change: then its own pause counts. A failure
+/// from before the change says nothing about it, and neither does what cannot be read.
+async fn rests_after_failed_look(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(concat!(
+        "SELECT pending_write, pending_request_id, pending_since, pending_own_before, \
+         last_failure FROM assignments",
+        where_key!(),
+        " AND failed_attempts > 0"
+    ));
+    let Some(row) = bind_key(query, key).fetch_optional(connection).await? else {
+        return Ok(false);
+    };
+    let (Ok(Some(pending)), Ok(Some(last))) = (
+        pending_from_row(&row),
+        optional_json::<FailedAttempt>(&row, "last_failure"),
+    ) else {
+        return Ok(false);
+    };
+    Ok(last.at >= pending.since)
 }
 
 #[cfg(test)]

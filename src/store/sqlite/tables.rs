@@ -145,7 +145,7 @@ async fn update_record(
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
          next_attempt_at = $17, failed_attempts = $18, refusing_since = $19, last_failure = $20, \
          failed_operations = $22, pending_write = $23, pending_request_id = $24, \
-         pending_since = $25, asynchronous_slot = \
+         pending_since = $25, pending_own_before = $26, asynchronous_slot = \
          CASE WHEN pending_write IS NOT NULL AND $23 IS NULL THEN 0 ELSE asynchronous_slot END, \
          version = version + 1",
         where_key!(),
@@ -176,6 +176,7 @@ async fn update_record(
         .bind(pending.map(|pending| pending.write.as_str()))
         .bind(request_id.map(|id| id.as_str().to_owned()))
         .bind(pending.map(|pending| microseconds(pending.since)))
+        .bind(pending.is_none_or(|pending| pending.own_before))
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)

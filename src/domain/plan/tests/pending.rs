@@ -37,14 +37,26 @@ impl Case {
             write,
             request_id: id,
             since,
+            own_before: false,
         });
         self
     }
 
     fn ended(mut self, write: Write, end: RequestEnd) -> Self {
         self.run
-            .observe_request(&mut self.record, write, Ok(end), self.now);
+            .observe_request(&mut self.record, write, Ok(end), self.now, &bounds());
         self
+    }
+
+    /// AWS fails to say where the Create is.
+    fn asks(&mut self, failure: Failure) {
+        self.run.observe_request(
+            &mut self.record,
+            Write::Create,
+            Err(failure),
+            self.now,
+            &bounds(),
+        );
     }
 
     fn sought(mut self, found: Option<AssignmentRequestId>) -> Self {
@@ -165,10 +177,10 @@ fn a_grant_fails_after_three_failed_operations_with_the_reason_of_the_last() {
     assert_eq!(failure.operation, Operation::CreateAccountAssignment.name());
     assert_eq!(failure.reason, "the account is suspended");
     assert_eq!(changes.record.failed_operations, 0);
-    // It is there after all.
+    // It is there after all: AWS made nothing for Usher, so that others did.
     assert_eq!(
         kinds(&failed(2).read(true).commits()),
-        [EventKind::Activated]
+        [EventKind::StandingFound, EventKind::Activated]
     );
 }
 
@@ -188,7 +200,7 @@ fn an_end_never_fails_however_often_the_operation_does() {
 fn a_change_that_aws_forgot_is_settled_by_a_read() {
     let case = Case::account(&[Revoking])
         .created(5000, true)
-        .pending(Write::Delete, 5, Some(id()))
+        .pending(Write::Delete, 30, Some(id()))
         .ended(Write::Delete, RequestEnd::Unknown)
         .saved();
     case.reads();
@@ -251,8 +263,7 @@ fn a_failure_to_ask_for_a_change_keeps_it_pending() {
     let mut case = Case::account(&[Provisioning]).pending(Write::Create, 5, Some(id()));
     let operation = Write::Create.request_operation();
     let failure = Failure::new(ErrorKind::Throttled, operation);
-    case.run
-        .observe_request(&mut case.record, Write::Create, Err(failure), case.now);
+    case.asks(failure);
     let record = case.rests().record;
     assert!(record.pending.is_some());
     assert_eq!(record.next_attempt_at, Some(at(1001)));
@@ -263,4 +274,78 @@ fn the_window_of_an_account_is_longer_by_the_time_that_aws_may_take() {
     let application = Case::new(&[]).record.key.target;
     let longer = bounds().settle_window(&account_access()) - bounds().settle_window(&application);
     assert_eq!(longer, bounds().asynchronous_max);
+}
+
+#[test]
+fn a_refusal_to_tell_of_a_change_does_not_hold_its_slot_for_ever() {
+    let refused = |seconds_ago, refusing_since| {
+        let mut case =
+            Case::account(&[Provisioning]).pending(Write::Create, seconds_ago, Some(id()));
+        case.record.refusing_since = refusing_since;
+        let operation = Write::Create.request_operation();
+        case.asks(Failure::new(ErrorKind::AccessDenied, operation));
+        case
+    };
+    assert!(refused(199, None).rests().record.pending.is_some());
+    let old = refused(200, None);
+    old.reads();
+    let old = old.read(false).saved();
+    assert_eq!(old.record.pending, None);
+    assert_eq!(old.rests().record.next_attempt_at, Some(old.now));
+    // Long refused, the grant fails; what is there after all is activated.
+    let given_up = refused(200, Some(at(-3000)));
+    let failed = given_up.read(false).saved().commits();
+    assert_eq!(kinds(&failed), [EventKind::Failed]);
+    assert_eq!(failed.record.standing, Standing::No);
+    let there = refused(200, Some(at(-3000))).read(true).saved().commits();
+    assert_eq!(kinds(&there), [EventKind::Activated]);
+}
+
+#[test]
+fn a_change_that_is_not_shown_yet_is_under_way() {
+    let unknown = |seconds_ago| {
+        Case::account(&[Provisioning])
+            .pending(Write::Create, seconds_ago, Some(id()))
+            .ended(Write::Create, RequestEnd::Unknown)
+    };
+    assert!(unknown(29).rests().record.pending.is_some());
+    assert_eq!(unknown(30).saved().record.pending, None);
+}
+
+#[test]
+fn a_failed_create_leaves_nothing_of_ushers_own_unless_something_was_there() {
+    let failed = |own_before| {
+        let mut case = Case::account(&[Provisioning]).pending(Write::Create, 5, Some(id()));
+        case.record.failed_operations = 2;
+        case.record.pending.as_mut().unwrap().own_before = own_before;
+        let end = RequestEnd::Failed(String::new());
+        case.ended(Write::Create, end).saved().read(false).commits()
+    };
+    let own = failed(true).record;
+    assert_eq!(own.standing, Standing::No);
+    assert!(own.recheck_at.is_some());
+    let nothing = failed(false).record;
+    assert_eq!(nothing.standing, Standing::Unknown);
+    assert_eq!(nothing.recheck_at, None);
+    // What is intended says which of the two it is.
+    let intended = |case: Case| case.read(false).writes(Write::Create).record.pending;
+    let first = intended(Case::account(&[Provisioning])).unwrap();
+    assert!(!first.own_before);
+    let again = Case::account(&[Provisioning]).created(100, false);
+    assert!(intended(again).unwrap().own_before);
+}
+
+#[test]
+fn a_create_that_was_not_sent_leaves_the_record_as_it_was() {
+    for mut case in [
+        Case::new(&[Provisioning]).read(false),
+        Case::account(&[Provisioning]).read(false),
+    ] {
+        let before = case.record.clone();
+        case.run.begin_write(&before, Write::Create);
+        case.record = case.writes(Write::Create).record;
+        assert_eq!(case.record.standing, Standing::No);
+        case.run.withdraw_write(&mut case.record, Write::Create);
+        assert_eq!(case.record, before);
+    }
 }

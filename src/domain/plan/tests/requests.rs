@@ -131,7 +131,7 @@ impl World {
             None => Ok(self.aws.describe(id, self.now)),
         };
         self.note(|_| format!("request {read:?}"));
-        run.observe_request(record, write, read, self.now);
+        run.observe_request(record, write, read, self.now, &self.bounds);
     }
 
     pub(super) fn find_request(

@@ -62,7 +62,7 @@ pub(super) struct World {
     pub(super) has_slot: bool,
     /// What happened, for whoever has to understand a failure.
     pub(super) trace: Option<Vec<String>>,
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
 }
 
 impl World {

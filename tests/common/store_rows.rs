@@ -1,0 +1,33 @@
+//! Looking into the store of a service that runs: what it still has to do. Read only.
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Row as _};
+
+/// Assignments of a store that somebody will look at again.
+pub async fn due(store: &Path) -> Vec<String> {
+    let due = "SELECT target, principal_id FROM assignments \
+         WHERE next_attempt_at IS NOT NULL OR lease_holder IS NOT NULL OR pending_write IS NOT NULL";
+    rows(store, due).await
+}
+
+/// Assignments of a store that somebody works on.
+pub async fn claimed(store: &Path) -> Vec<String> {
+    let claimed = "SELECT target, principal_id FROM assignments WHERE lease_holder IS NOT NULL";
+    rows(store, claimed).await
+}
+
+async fn rows(store: &Path, question: &'static str) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut store = SqliteConnection::connect_with(&options)
+        .await
+        .expect("the store");
+    let rows = sqlx::query(question).fetch_all(&mut store).await;
+    let rows = rows.expect("rows");
+    let rows = rows.iter().map(|row| {
+        let (target, principal): (String, String) = (row.get(0), row.get(1));
+        format!("{principal} on {target}")
+    });
+    rows.collect()
+}
