@@ -1,5 +1,7 @@
 //! What there is to give in accounts: accounts and permission sets.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::page_token::PageRequest;
@@ -10,17 +12,22 @@ use crate::domain::{Account, AccountId, Instance, PermissionSet, PermissionSetAr
 use crate::identity_center::Dated;
 
 impl App {
-    /// One page of accounts sorted by id, with the next page's token and the age of the list.
+    /// One page of accounts sorted by id, with the next page's token and the age of the list. An
+    /// empty instance is the only one that gives access to accounts; where there is not just one,
+    /// they are the accounts of the organization in which Usher itself runs.
     ///
     /// # Errors
-    /// `PageTokenInvalid`, AWS errors: only the management account and delegated administrators
+    /// `AccountAccessNotOffered`, `InstanceNotFound`, `PageTokenInvalid`, AWS errors: only the management account and delegated administrators
     /// may list the accounts.
     pub async fn list_accounts(
         &self,
         context: &CallContext,
+        instance: &str,
         name: &str,
         page: &PageRequest,
     ) -> Result<(Vec<Account>, String, Timestamp), AppError> {
+        let instance = self.instance_with_accounts(instance)?;
+        let instance = instance.as_deref();
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place
             .map(|place| AccountId::parse(&place))
@@ -31,12 +38,14 @@ impl App {
         if !name.is_empty() {
             // A name that the list at hand lacks is looked for in a newer one.
             let query = AccountQuery::Name(name.to_owned());
-            let found = directory.find_account(&query, max_age, call).await;
+            let found = directory
+                .find_account(instance, &query, max_age, call)
+                .await;
             if let Err(LookupError::Aws(failure)) = found {
                 return Err(failure.into());
             }
         }
-        let listed = directory.accounts(max_age, call).await?;
+        let listed = directory.accounts(instance, max_age, call).await?;
         let mut fitting = listed
             .value
             .iter()
@@ -51,6 +60,19 @@ impl App {
             _ => String::new(),
         };
         Ok((rows, next_page_token, listed.observed_at))
+    }
+
+    /// The instance whose organization's accounts are asked for; none for home's.
+    fn instance_with_accounts(&self, wanted: &str) -> Result<Option<Arc<Instance>>, AppError> {
+        if !wanted.is_empty() {
+            let instance = self.instance(wanted)?;
+            refuse_without_account_access(&instance)?;
+            return Ok(Some(instance));
+        }
+        let all = self.parts.instances.all().into_iter();
+        let mut giving = all.filter(|instance| instance.gives_account_access());
+        let first = giving.next();
+        Ok(first.filter(|_| giving.next().is_none()))
     }
 
     /// One page of permission sets sorted by ARN, with the next page's token and the age of the

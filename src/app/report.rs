@@ -129,11 +129,11 @@ impl App {
                 let account = AccountQuery::Id(access.account.clone());
                 let set = PermissionSetQuery::Arn(access.permission_set.clone());
                 // Found a moment ago; where Usher may not list accounts, the report says so.
-                let account = directory.find_account(&account, max_age, call).await;
+                let account = directory.find_account(Some(instance), &account, max_age, call);
                 let set = directory.find_permission_set(instance, &set, max_age, call);
                 Ok(TargetScope::AccountAccess(Box::new(AccessScope {
                     access,
-                    account: account.ok(),
+                    account: account.await.ok(),
                     permission_set: set.await.ok(),
                 })))
             }

@@ -89,7 +89,7 @@ impl App {
         };
         refuse_without_account_access(instance)?;
         let (account, permission_set) = futures_util::try_join!(
-            directory.find_account_to_assign(account, max_age, call),
+            directory.find_account_to_assign(Some(instance), account, max_age, call),
             directory.find_permission_set(instance, permission_set, max_age, call),
         )?;
         let account = account.value;
@@ -144,7 +144,9 @@ impl App {
         call: Call,
     ) -> Result<Target, AppError> {
         let directory = &self.parts.directory;
-        let listed = directory.find_account(account, max_age, call).await;
+        let listed = directory
+            .find_account(Some(instance), account, max_age, call)
+            .await;
         let (account, unlisted) = match (listed, account) {
             (Ok(found), _) => (found.value.id, None),
             (Err(LookupError::Aws(failure)), AccountQuery::Id(id))
@@ -197,7 +199,7 @@ impl App {
                     permission_set: self
                         .permission_set_for_ending(instance, permission_set, context)
                         .await?,
-                    account: self.account_for_ending(account, context).await?,
+                    account: self.account_for_ending(instance, account, context).await?,
                 }))
             }
         }
@@ -223,6 +225,7 @@ impl App {
 
     async fn account_for_ending(
         &self,
+        instance: &Instance,
         query: &AccountQuery,
         context: &CallContext,
     ) -> Result<AccountId, AppError> {
@@ -230,7 +233,8 @@ impl App {
             return Ok(id.clone());
         }
         let (max_age, call) = (self.default_max_age(), self.call(context));
-        let found = self.parts.directory.find_account(query, max_age, call);
+        let directory = &self.parts.directory;
+        let found = directory.find_account(Some(instance), query, max_age, call);
         Ok(found.await?.value.id)
     }
 

@@ -1,4 +1,4 @@
-//! The accounts of the organization: read once for a report, whatever number of instances it covers.
+//! The accounts of one organization: read once for a report, whatever number of instances it covers.
 //! Without them a report has ids for names, and says so once.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,16 @@ use super::collection::{AccountFacts, Listing, Missing};
 use super::config::AuditConfig;
 use super::meter::Meter;
 use crate::clock::Clock;
-use crate::domain::{Account, AccountId, AccountStatus, ErrorKind, Instance, Operation};
+use crate::domain::{
+    Account, AccountId, AccountStatus, ErrorKind, Instance, InstanceArn, Operation,
+};
 use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
 
 /// Reads the accounts when somebody asks for them first; who asks meanwhile waits for the same.
 pub(super) struct Accounts<'a> {
     port: &'a dyn IdentityCenter,
+    /// Whose organization's they are; home's where none is said.
+    instance: Option<&'a InstanceArn>,
     clock: &'a Clock,
     config: &'a AuditConfig,
     meter: &'a Meter,
@@ -41,12 +45,14 @@ pub(super) struct AccountList {
 impl<'a> Accounts<'a> {
     pub(super) fn new(
         port: &'a dyn IdentityCenter,
+        instance: Option<&'a InstanceArn>,
         clock: &'a Clock,
         config: &'a AuditConfig,
         meter: &'a Meter,
     ) -> Self {
         Self {
             port,
+            instance,
             clock,
             config,
             meter,
@@ -73,7 +79,8 @@ impl<'a> Accounts<'a> {
                 let call = Call {
                     deadline: tokio::time::Instant::now() + self.config.call_timeout(),
                 };
-                let answer = self.port.accounts(token.as_ref(), call).await;
+                let accounts = self.port.accounts(self.instance, token.as_ref(), call);
+                let answer = accounts.await;
                 self.meter.made(Operation::ListAccounts);
                 let page = answer?;
                 if page.next.is_some() {
@@ -132,9 +139,18 @@ impl AccountList {
     /// How many accounts the organization of this instance has; none where the list is not whole,
     /// or is that of another organization: it lacks the account that manages the instance's own.
     pub(super) fn count(&self, instance: &Instance) -> Option<u64> {
-        let manager = instance.management_account_id.as_ref();
-        let is_its_own = manager.is_some_and(|manager| self.accounts.contains_key(manager));
+        let is_its_own = self.holds_manager_of(instance) == Some(true);
         (self.missing.is_none() && is_its_own).then_some(self.accounts.len() as u64)
+    }
+
+    /// Whether this is the list of another organization than that of this instance.
+    pub(super) fn is_of_another(&self, instance: &Instance) -> bool {
+        self.missing.is_none() && self.holds_manager_of(instance) == Some(false)
+    }
+
+    fn holds_manager_of(&self, instance: &Instance) -> Option<bool> {
+        let manager = instance.management_account_id.as_ref();
+        manager.map(|manager| self.accounts.contains_key(manager))
     }
 
     /// What the view INSTANCES lacks of it: nothing without an organization, nor where AWS lists it

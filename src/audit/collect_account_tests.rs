@@ -161,6 +161,8 @@ async fn suspended_and_unlisted_accounts_are_pointed_at() {
         .map(|row| row.findings)
         .collect();
     assert!(!findings.contains(&"account_not_in_organization".to_owned()));
+    let lacks = ["accounts of its organization: names and states"];
+    assert_eq!(scopes(&collection), lacks);
 }
 
 #[tokio::test]

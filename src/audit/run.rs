@@ -142,7 +142,11 @@ pub async fn run(
     }
     let organization = Meter::new(&plans.organization);
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
-    let accounts = Accounts::new(port, clock, config, &organization);
+    // Of another organization's accounts a report has no names, and says so.
+    let mut instances = request.instances.iter().map(|read| &read.instance);
+    let giving = instances.find(|instance| instance.gives_account_access());
+    let giving = giving.map(|instance| &instance.arn);
+    let accounts = Accounts::new(port, giving, clock, config, &organization);
     let reader = Reader {
         request,
         port,

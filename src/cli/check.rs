@@ -179,9 +179,15 @@ async fn check_accounts(
     found: &Discovered,
 ) {
     let action = Operation::ListAccounts.iam_action();
-    let listed = home.accounts(None, start_call()).await;
-    let is_needed = config.discovery.role_name.is_some()
-        || (found.instances.iter()).any(|(instance, _)| instance.gives_account_access());
+    let looks_everywhere = config.discovery.role_name.is_some();
+    let mut instances = found.instances.iter();
+    let giving = instances.find(|(instance, _)| instance.gives_account_access());
+    let listed = match giving {
+        // Accounts are looked up where their instance is; home may be outside of the organization.
+        Some((_, port)) if !looks_everywhere => port.accounts(None, None, start_call()).await,
+        _ => home.accounts(None, None, start_call()).await,
+    };
+    let is_needed = looks_everywhere || giving.is_some();
     let is_refused = listed
         .as_ref()
         .is_err_and(|failure| failure.kind == ErrorKind::AccessDenied);

@@ -1,4 +1,4 @@
-//! The accounts of the organization. They are listed as a whole, because organizations finds no
+//! The accounts of an organization. They are listed as a whole, because organizations finds no
 //! account by its name; that list is dear, and so it may be older than other facts.
 
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::lookup::{AccountQuery, Candidate, LookupError, NotFoundKind};
 use super::names::name_of_account;
 use super::{Directory, List};
-use crate::domain::{Account, ErrorKind, Failure, Operation};
+use crate::domain::{Account, ErrorKind, Failure, Instance, Operation};
 use crate::identity_center::{Call, Dated, collect_pages};
 
 impl Directory {
-    /// All accounts of the organization, sorted by id. The list is at most
+    /// All accounts of the organization that this instance is in, or of home's without one, sorted
+    /// by id. The list is at most
     /// `DirectoryConfig::accounts_max_age_seconds` old, or `max_age` where that is less than what
     /// holds for a caller who does not say.
     ///
@@ -19,10 +20,11 @@ impl Directory {
     /// What AWS fails with: only the management account and delegated administrators may ask.
     pub async fn accounts(
         &self,
+        instance: Option<&Instance>,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Arc<Vec<Account>>>, Failure> {
-        self.accounts_at_most(self.age_of_accounts(max_age), call)
+        self.accounts_at_most(instance, self.age_of_accounts(max_age), call)
             .await
     }
 
@@ -34,12 +36,14 @@ impl Directory {
     /// with.
     pub async fn find_account(
         &self,
+        instance: Option<&Instance>,
         query: &AccountQuery,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Account>, LookupError> {
         let age = self.age_of_accounts(max_age);
-        self.find_account_in(query, age, max_age, call).await
+        self.find_account_in(instance, query, age, max_age, call)
+            .await
     }
 
     /// One account that something is about to be given in: like `find_account`, but as the list had
@@ -50,27 +54,30 @@ impl Directory {
     /// As `find_account`.
     pub async fn find_account_to_assign(
         &self,
+        instance: Option<&Instance>,
         query: &AccountQuery,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Account>, LookupError> {
         let age = max_age.min(self.default_max_age());
-        self.find_account_in(query, age, max_age, call).await
+        self.find_account_in(instance, query, age, max_age, call)
+            .await
     }
 
     /// The account in a list at most of the first age; the second is the caller's.
     async fn find_account_in(
         &self,
+        instance: Option<&Instance>,
         query: &AccountQuery,
         list_age: Duration,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<Account>, LookupError> {
-        let known = self.accounts_at_most(list_age, call).await?;
+        let known = self.accounts_at_most(instance, list_age, call).await?;
         match pick(query, &known.value) {
             Err(LookupError::NotFound { .. }) => {
                 let age = self.age_of_misses(max_age);
-                let newer = self.accounts_at_most(age, call).await?;
+                let newer = self.accounts_at_most(instance, age, call).await?;
                 dated(pick(query, &newer.value)?, &newer)
             }
             found => dated(found?, &known),
@@ -79,15 +86,19 @@ impl Directory {
 
     async fn accounts_at_most(
         &self,
+        instance: Option<&Instance>,
         max_age: Duration,
         call: Call,
     ) -> Result<Dated<List<Account>>, Failure> {
         let operation = Operation::ListAccounts;
         let read = || {
             let inner = Arc::clone(&self.inner);
+            let arn = instance.map(|instance| instance.arn.clone());
             async move {
                 let all = collect_pages(operation, async |page| {
-                    inner.port.accounts(page.as_ref(), call).await
+                    (inner.port)
+                        .accounts(arn.as_ref(), page.as_ref(), call)
+                        .await
                 })
                 .await;
                 let mut all = match all {
@@ -104,7 +115,9 @@ impl Directory {
             }
         };
         let facts = &self.inner.accounts;
-        facts.get(&(), max_age, call, operation, read).await
+        let organization = organization_of(instance);
+        let listed = facts.get(&organization, max_age, call, operation, read);
+        listed.await
     }
 
     /// How old what changes rarely may be: a caller who asks for less than the default gets that.
@@ -120,6 +133,19 @@ impl Directory {
     pub(super) fn age_of_misses(&self, max_age: Duration) -> Duration {
         max_age.min(self.inner.config.miss_max_age())
     }
+}
+
+/// What says whose accounts a list holds: the account that manages the organization, the instance
+/// where that is not known, and nothing for home's.
+pub(super) fn organization_of(instance: Option<&Instance>) -> String {
+    let Some(instance) = instance else {
+        return String::new();
+    };
+    let manager = instance.management_account_id.as_ref();
+    manager.map_or_else(
+        || instance.arn.instance_id().to_owned(),
+        ToString::to_string,
+    )
 }
 
 fn dated(account: Account, list: &Dated<List<Account>>) -> Result<Dated<Account>, LookupError> {

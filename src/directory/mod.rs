@@ -73,8 +73,8 @@ struct Inner {
     by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
     /// The same of accounts.
     accounts_by_principal: Facts<(String, PrincipalRef), List<DirectAssignment>>,
-    /// The accounts of the organization; there is one organization, and so one list.
-    accounts: Facts<(), List<Account>>,
+    /// The accounts, by organization.
+    accounts: Facts<String, List<Account>>,
     set_listings: Facts<InstanceArn, List<PermissionSetArn>>,
     sets: Facts<PermissionSetArn, PermissionSet>,
     members: Facts<(IdentityStoreId, GroupId), List<Membership>>,

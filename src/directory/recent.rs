@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Directory;
+use super::accounts::organization_of;
 use crate::domain::{
     ApplicationArn, AssignmentRequired, Instance, Principal, PrincipalKind, PrincipalRef, Target,
 };
@@ -51,7 +52,8 @@ impl Directory {
         match target {
             Target::Application(arn) => self.forget_application(instance, arn),
             Target::AccountAccess(access) => {
-                self.inner.accounts.forget(&());
+                let organization = organization_of(Some(instance));
+                self.inner.accounts.forget(&organization);
                 self.inner.set_listings.forget(&instance.arn);
                 self.inner.sets.forget(&access.permission_set);
                 self.inner.by_target.forget(target);

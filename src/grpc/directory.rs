@@ -53,8 +53,9 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
     ) -> Result<Response<pb::ListAccountsResponse>, Status> {
         answer(request, |context, message| async move {
             let page = convert::accounts_page(&message)?;
-            let listed = self.0.list_accounts(&context, &message.name, &page).await?;
-            let (accounts, next_page_token, as_of) = listed;
+            let (instance, name) = (&message.instance, &message.name);
+            let listed = self.0.list_accounts(&context, instance, name, &page);
+            let (accounts, next_page_token, as_of) = listed.await?;
             Ok(pb::ListAccountsResponse {
                 accounts: accounts.into_iter().map(convert::account).collect(),
                 next_page_token,

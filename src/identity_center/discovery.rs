@@ -260,7 +260,7 @@ impl Discoverer {
     /// Looks into every active account of the organization, some at once.
     async fn look_into_accounts(&self, home: &Home, call: Call, finding: &mut Finding) {
         let listed = collect_pages(Operation::ListAccounts, |page| async move {
-            self.home.accounts(page.as_ref(), call).await
+            self.home.accounts(None, page.as_ref(), call).await
         });
         let accounts = match listed.await {
             Ok(accounts) => accounts,

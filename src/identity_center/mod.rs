@@ -237,9 +237,11 @@ pub trait IdentityCenter: Send + Sync + 'static {
         call: Call,
     ) -> Result<Vec<AssignmentRequestId>, Failure>;
 
-    /// `organizations:ListAccounts`, one page of at most 20.
+    /// `organizations:ListAccounts`, one page of at most 20: the accounts of the organization that
+    /// this instance is in, or of home's without one.
     async fn accounts(
         &self,
+        instance: Option<&InstanceArn>,
         page: Option<&PageToken>,
         call: Call,
     ) -> Result<Page<Account>, Failure>;

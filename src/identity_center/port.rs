@@ -165,8 +165,10 @@ impl IdentityCenter for SdkIdentityCenter {
         assignments.in_progress(instance, write, call).await
     }
 
+    /// Every instance that this port serves is in the organization of its account.
     async fn accounts(
         &self,
+        _: Option<&InstanceArn>,
         page: Option<&PageToken>,
         call: Call,
     ) -> Result<Page<Account>, Failure> {

@@ -29,10 +29,15 @@ impl IdentityCenter for InstanceRouter {
 
     async fn accounts(
         &self,
+        instance: Option<&InstanceArn>,
         page: Option<&PageToken>,
         call: Call,
     ) -> Result<Page<Account>, Failure> {
-        self.home.accounts(page, call).await
+        let Some(arn) = instance else {
+            return self.home.accounts(None, page, call).await;
+        };
+        let port = self.route(arn.instance_id(), Operation::ListAccounts)?;
+        port.accounts(instance, page, call).await
     }
 
     async fn organization(&self, call: Call) -> Result<Option<Organization>, Failure> {

@@ -1,7 +1,7 @@
 //! One port for every instance: each call goes to the port of the instance that its arguments name.
 //!
 //! No route is ever guessed: an instance that nobody serves is not found. Questions that name no
-//! instance (who am I, which accounts are there) are asked at home.
+//! instance (who am I, which accounts has my organization) are asked at home.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

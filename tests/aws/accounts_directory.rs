@@ -37,8 +37,9 @@ fn is_not_found<T: std::fmt::Debug>(answer: Result<T, LookupError>, kind: NotFou
 async fn the_accounts_are_listed_once_for_many_questions() {
     let desk = desk().await;
     let directory = &desk.directory;
-    let ask =
-        |query: AccountQuery| async move { directory.find_account(&query, MINUTE, call()).await };
+    let ask = |query: AccountQuery| async move {
+        directory.find_account(None, &query, MINUTE, call()).await
+    };
     let production = AccountId::parse("222233334444").unwrap();
     for answer in join_all((0..50).map(|_| ask(account("production")))).await {
         assert_eq!(answer.unwrap().value.id, production);
@@ -68,7 +69,7 @@ async fn an_account_that_the_list_lacks_is_looked_for_in_a_newer_one() {
     let directory = Directory::new(port, desk.store.clone(), Clock::system(), config);
     let ask = || async {
         directory
-            .find_account(&account("brand-new"), MINUTE, call())
+            .find_account(None, &account("brand-new"), MINUTE, call())
             .await
     };
     assert!(is_not_found(ask().await, NotFoundKind::Account));
@@ -91,7 +92,7 @@ async fn an_account_that_the_list_lacks_is_looked_for_in_a_newer_one() {
     assert_eq!(calls_of(&desk.bench.simulator, "ListAccounts"), 2);
     // Who wants it read now gets that.
     let query = account("brand-new");
-    let read = directory.find_account(&query, Duration::ZERO, call());
+    let read = directory.find_account(None, &query, Duration::ZERO, call());
     assert!(read.await.is_ok());
     assert_eq!(calls_of(&desk.bench.simulator, "ListAccounts"), 3);
 }
@@ -108,7 +109,7 @@ async fn an_account_to_assign_in_is_checked_against_a_young_list() {
     let directory = Directory::new(port, desk.store.clone(), Clock::system(), config);
     let query = account("production");
     let named = || async {
-        let found = directory.find_account(&query, MINUTE, call()).await;
+        let found = directory.find_account(None, &query, MINUTE, call()).await;
         found.unwrap().value.status
     };
     assert_eq!(named().await, AccountStatus::Active);
@@ -120,7 +121,7 @@ async fn an_account_to_assign_in_is_checked_against_a_young_list() {
     let closed = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             // The list that names may be taken from is not read again for itself.
-            let found = directory.find_account_to_assign(&query, MINUTE, call());
+            let found = directory.find_account_to_assign(None, &query, MINUTE, call());
             if found.await.unwrap().value.status == AccountStatus::Inactive {
                 return;
             }
@@ -139,7 +140,9 @@ async fn a_name_of_two_accounts_is_not_guessed_and_a_denied_list_is_told() {
     });
     let find = || async {
         let (query, directory) = (account("production"), &desk.directory);
-        directory.find_account(&query, Duration::ZERO, call()).await
+        directory
+            .find_account(None, &query, Duration::ZERO, call())
+            .await
     };
     let Err(LookupError::Ambiguous { candidates, .. }) = find().await else {
         panic!("two accounts have this name");

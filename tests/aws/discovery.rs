@@ -282,6 +282,37 @@ async fn a_section_takes_no_strangers_instance_and_guesses_no_organization() {
 }
 
 #[tokio::test]
+async fn accounts_are_asked_for_where_their_instance_is() {
+    let company = Company::new().await;
+    // Home is an account that may not list accounts; the instance is reached through one that may.
+    company.simulator.edit_world(|world| {
+        let mut roles = world.roles.iter_mut();
+        let inner = roles.find(|role| role.role_arn == company.role_arn(1));
+        inner.unwrap().trusted.push(company.account(7).to_owned());
+    });
+    let home = Arc::new(company.inside(company.role(7)));
+    let wanted = ConfiguredInstance {
+        role_arn: Some(company.role_arn(1)),
+        external_id: Some(EXTERNAL_ID.to_owned()),
+        ..ConfiguredInstance::default()
+    };
+    let port: Arc<dyn IdentityCenter> = home.clone();
+    let discoverer = Discoverer::new(home, vec![wanted], DiscoveryConfig::default());
+    let found = discoverer.discover(call()).await.unwrap();
+    let arn = found.instances[0].0.arn.clone();
+    let router = InstanceRouter::new(port);
+    let unserved = router.accounts(Some(&arn), None, call()).await;
+    assert_eq!(unserved.unwrap_err().kind, ErrorKind::NotFound);
+    let routes = found.instances.into_iter();
+    let routes = routes.map(|(row, port)| (row.arn, port)).collect();
+    router.set_routes(routes, found.ports);
+    let of_home = router.accounts(None, None, call()).await;
+    assert_eq!(of_home.unwrap_err().kind, ErrorKind::AccessDenied);
+    let page = router.accounts(Some(&arn), None, call()).await.unwrap();
+    assert!(page.next.is_some());
+}
+
+#[tokio::test]
 async fn without_settings_what_home_sees_is_served() {
     let company = Company::new().await;
     let none = || (Vec::new(), DiscoveryConfig::default());

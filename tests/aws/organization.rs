@@ -11,7 +11,7 @@ use crate::support::{call, calls_of};
 
 async fn statuses(port: &dyn IdentityCenter) -> BTreeMap<String, AccountStatus> {
     let accounts = collect_pages(Operation::ListAccounts, |page| async move {
-        port.accounts(page.as_ref(), call()).await
+        port.accounts(None, page.as_ref(), call()).await
     });
     let accounts = accounts.await.unwrap().into_iter();
     accounts
@@ -33,7 +33,7 @@ async fn accounts_come_in_pages_of_20_and_say_whether_they_can_be_used() {
     let active = statuses.values();
     let active = active.filter(|status| **status == AccountStatus::Active);
     assert_eq!(active.count(), 23);
-    let page = company.home.accounts(None, call()).await.unwrap();
+    let page = company.home.accounts(None, None, call()).await.unwrap();
     let first = &page.items[0];
     let known = company.world.accounts.iter();
     let mut known = known.filter(|row| row.account_id == first.id.as_str());
@@ -54,7 +54,7 @@ async fn the_organization_names_its_manager_or_there_is_none() {
     // Every account of it may ask who manages it; for the list it takes more.
     let member = company.inside(company.role(5));
     assert_eq!(member.organization(call()).await, Ok(Some(organization)));
-    let failure = member.accounts(None, call()).await.unwrap_err();
+    let failure = member.accounts(None, None, call()).await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::AccessDenied);
     assert_eq!(failure.missing_iam_action, "organizations:ListAccounts");
 
@@ -63,7 +63,7 @@ async fn the_organization_names_its_manager_or_there_is_none() {
         world.accounts.clear();
     });
     assert_eq!(company.home.organization(call()).await, Ok(None));
-    let failure = company.home.accounts(None, call()).await.unwrap_err();
+    let failure = company.home.accounts(None, None, call()).await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::NotFound);
 }
 
@@ -90,7 +90,7 @@ async fn a_throttle_is_waited_for_and_a_truncated_answer_is_none() {
         let of_organization = format!("{action:?}").contains("Organization");
         simulator.add_fault(Fault::new("*", action.clone()));
         if !of_organization {
-            let failure = company.home.accounts(None, call()).await.unwrap_err();
+            let failure = company.home.accounts(None, None, call()).await.unwrap_err();
             assert_eq!(failure.kind, ErrorKind::Unexpected, "{action:?}");
         }
         if !format!("{action:?}").contains("Accounts.Id") {

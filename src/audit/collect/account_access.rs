@@ -253,6 +253,12 @@ impl Collector<'_> {
     /// Reads which accounts have which of the permission sets. Always from the sets: an account that
     /// the organization does not list (any more) can still have one, and nobody would ask by it.
     async fn read_pairs(&self, sets: &[PermissionSetArn]) {
+        let accounts = self.accounts.list().await;
+        if accounts.is_of_another(self.question.instance) {
+            let scope = "accounts of its organization: names and states".to_owned();
+            let reason = "the accounts of another organization were read for this report";
+            self.gathered().miss(scope, reason);
+        }
         let operation = Operation::ListAccountsForProvisionedPermissionSet;
         self.meter.expect(operation, sets.len() as u64);
         stream::iter(sets)

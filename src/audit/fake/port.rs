@@ -191,7 +191,12 @@ impl IdentityCenter for FakePort {
         not_asked()
     }
 
-    async fn accounts(&self, page: Option<&PageToken>, _: Call) -> Result<Page<Account>, Failure> {
+    async fn accounts(
+        &self,
+        _: Option<&InstanceArn>,
+        page: Option<&PageToken>,
+        _: Call,
+    ) -> Result<Page<Account>, Failure> {
         let world = self.serve(Operation::ListAccounts, "", page)?;
         let rows: Vec<Account> = world.accounts.values().cloned().collect();
         Ok(cut(&rows, page))

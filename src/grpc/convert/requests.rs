@@ -238,6 +238,7 @@ pub(in crate::grpc) fn accounts_page(
     message: &pb::ListAccountsRequest,
 ) -> Result<PageRequest, AppError> {
     let mut fields = Fields::default();
+    fields.instance(&message.instance);
     let filters = pb::ListAccountsRequest {
         page_size: 0,
         page_token: String::new(),
