@@ -13,6 +13,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +23,13 @@ use tokio::task::JoinSet;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 use usher::config::Config;
-use usher::grpc::pb::{AccountAccess, AssignRequest, GetGrantRequest, GrantState, Target, target};
-use usher::simulator::{AccountStatus, EnabledStatus, Settings, User, World, WorldSizes};
+use usher::grpc::pb::{
+    AccountAccess, AssignRequest, GetGrantRequest, GrantState, Target, principal, target,
+};
+use usher::simulator::{
+    AccountAssignment, AccountStatus, EnabledStatus, PrincipalType, Settings, User, World,
+    WorldSizes,
+};
 
 use common::{Begin, TestService, revoke_of, user};
 
@@ -89,6 +95,28 @@ fn wishes(world: &World) -> Vec<AssignRequest> {
             })
         })
         .collect()
+}
+
+/// The assignment that a wish is about.
+fn wished(wish: &AssignRequest) -> AccountAssignment {
+    let user = match wish.principal.as_ref().and_then(|it| it.principal.as_ref()) {
+        Some(principal::Principal::User(id)) => id.clone(),
+        other => panic!("{other:?}"),
+    };
+    match wish.target.as_ref().and_then(|it| it.target.as_ref()) {
+        Some(target::Target::AccountAccess(access)) => AccountAssignment {
+            account_id: access.account.clone(),
+            permission_set_arn: access.permission_set.clone(),
+            principal_type: PrincipalType::User,
+            principal_id: user,
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn standing(service: &TestService) -> HashSet<AccountAssignment> {
+    let world = service.simulator.world();
+    world.account_assignments.iter().cloned().collect()
 }
 
 /// Asks until the service takes it, as its answers say, then until the access stands.
@@ -186,24 +214,26 @@ async fn main() -> ExitCode {
         .await,
     );
     let count = wishes.len();
+    let before = standing(&service);
+    let mut expected = before.clone();
+    expected.extend(wishes.iter().map(wished));
+    assert_eq!(expected.len(), before.len() + count, "each wish is new");
     let begun = Instant::now();
     let made = wishes.into_iter().map(|wish| {
         let service = Arc::clone(&service);
         async move { assign(&service, wish).await }
     });
     let ids: Vec<String> = all(made).await;
-    let (made_in, there) = (
-        begun.elapsed(),
-        service.simulator.world().account_assignments.len(),
-    );
+    let made_in = begun.elapsed();
+    let wrong_made = standing(&service).symmetric_difference(&expected).count();
     let removed = ids.into_iter().map(|id| {
         let service = Arc::clone(&service);
         async move { revoke(&service, &id).await }
     });
     all(removed).await;
     let total = begun.elapsed().as_secs_f64();
-    let left = service.simulator.world().account_assignments.len();
-    let wrong = count.abs_diff(there) + left;
+    let wrong_left = standing(&service).symmetric_difference(&before).count();
+    let wrong = wrong_made + wrong_left;
     let operations = service.simulator.calls().len();
     let throttled = service
         .simulator

@@ -41,7 +41,6 @@ fn required_resources(operation: Operation) -> &'static [&'static str] {
         Operation::DescribePermissionSet | Operation::ListAccountsForProvisionedPermissionSet => {
             &[INSTANCE, PERMISSION_SET]
         }
-        Operation::ListPermissionSetsProvisionedToAccount => &[ACCOUNT, INSTANCE],
         Operation::ListAccountAssignments
         | Operation::CreateAccountAssignment
         | Operation::DeleteAccountAssignment => &[ACCOUNT, INSTANCE, PERMISSION_SET],
@@ -168,7 +167,6 @@ fn operations_in_member(writes: bool) -> Vec<Operation> {
         Operation::ListPermissionSets,
         Operation::DescribePermissionSet,
         Operation::ListAccountsForProvisionedPermissionSet,
-        Operation::ListPermissionSetsProvisionedToAccount,
         Operation::ListAccounts,
     ];
     let mut operations = operations(writes);

@@ -77,6 +77,7 @@ check! {
     slots::a_restart_keeps_the_slots_of_pending_changes_alone,
     slots::a_pending_change_is_claimed_although_every_slot_is_taken,
     slots::ends_take_the_slots_first,
+    slots::the_last_slots_are_kept_for_ends,
     slots::one_account_may_have_several_changes_under_way,
     slots::what_is_pending_is_read_and_made_due,
     slots::a_change_that_could_not_be_asked_about_keeps_its_pause,

@@ -6,9 +6,8 @@ use super::connect::start_call;
 use super::serve::print_line;
 use crate::domain::plan::Write;
 use crate::domain::{
-    AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId, DirectAssignment,
-    Failure, Group, Instance, Operation, PermissionSetArn, PrincipalKind, PrincipalRef, Target,
-    User,
+    AccountAccess, Application, ApplicationArn, AssignmentRequestId, DirectAssignment, Failure,
+    Group, Instance, Operation, PermissionSetArn, PrincipalKind, PrincipalRef, Target, User,
 };
 use crate::identity_center::{IdentityCenter, Page, PageToken};
 
@@ -210,7 +209,6 @@ impl InstanceCheck<'_> {
                 let untried = [
                     Operation::DescribePermissionSet,
                     Operation::ListAccountsForProvisionedPermissionSet,
-                    Operation::ListPermissionSetsProvisionedToAccount,
                     Operation::ListAccountAssignments,
                 ];
                 self.not_tried(&untried, NO_ROW);
@@ -253,26 +251,12 @@ impl InstanceCheck<'_> {
         // for the question.
         let account = account.filter(|account| !at.is_out_of_reach(account));
         let Some(account) = account.or_else(|| at.called_from.clone()) else {
-            let untried = [
-                Operation::ListPermissionSetsProvisionedToAccount,
-                Operation::ListAccountAssignments,
-            ];
-            self.not_tried(&untried, NO_ROW);
+            self.not_tried(&[Operation::ListAccountAssignments], NO_ROW);
             return;
         };
-        self.one_account(account, set).await;
-    }
-
-    async fn one_account(&mut self, account: AccountId, permission_set: PermissionSetArn) {
-        let (port, at) = (self.port, &self.instance.arn);
-        let sets = port.permission_sets_in_account(at, &account, None, start_call());
-        self.findings.operation(
-            Operation::ListPermissionSetsProvisionedToAccount,
-            sets.await,
-        );
         let access = AccountAccess {
             account,
-            permission_set,
+            permission_set: set,
         };
         let rows = port.account_assignments(&access, None, start_call());
         self.findings

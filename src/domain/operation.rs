@@ -41,7 +41,6 @@ operations! {
     ListPermissionSets,
     DescribePermissionSet,
     ListAccountsForProvisionedPermissionSet,
-    ListPermissionSetsProvisionedToAccount,
     ListAccountAssignments,
     ListAccountAssignmentsForPrincipal,
     CreateAccountAssignment,

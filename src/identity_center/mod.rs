@@ -190,15 +190,6 @@ pub trait IdentityCenter: Send + Sync + 'static {
         call: Call,
     ) -> Result<Page<AccountId>, Failure>;
 
-    /// `sso:ListPermissionSetsProvisionedToAccount`, one page of at most 100.
-    async fn permission_sets_in_account(
-        &self,
-        instance: &InstanceArn,
-        account: &AccountId,
-        page: Option<&PageToken>,
-        call: Call,
-    ) -> Result<Page<PermissionSetArn>, Failure>;
-
     /// `sso:ListAccountAssignments`, one page of at most 100.
     async fn account_assignments(
         &self,

@@ -94,31 +94,4 @@ impl PermissionSets<'_> {
         let next = convert::page_token(reply.output.next_token());
         page_of(&reply, rows, next)
     }
-
-    pub(super) async fn in_account(
-        &self,
-        instance: &InstanceArn,
-        account: &AccountId,
-        page: Option<&PageToken>,
-        call: Call,
-    ) -> Result<Page<PermissionSetArn>, Failure> {
-        let operation = Operation::ListPermissionSetsProvisionedToAccount;
-        let reply = self
-            .caller
-            .read(operation, call, || {
-                self.client
-                    .list_permission_sets_provisioned_to_account()
-                    .instance_arn(instance.as_str())
-                    .account_id(account.as_str())
-                    .max_results(PAGE_SIZE)
-                    .set_next_token(text_of(page))
-                    .send()
-            })
-            .await?;
-        check_body(&reply)?;
-        let rows = reply.output.permission_sets().iter();
-        let rows = rows.map(|arn| convert::permission_set_arn(Some(arn), instance));
-        let next = convert::page_token(reply.output.next_token());
-        page_of(&reply, rows, next)
-    }
 }

@@ -109,19 +109,6 @@ impl IdentityCenter for SdkIdentityCenter {
         self.permission_sets().accounts_with(arn, page, call).await
     }
 
-    async fn permission_sets_in_account(
-        &self,
-        instance: &InstanceArn,
-        account: &AccountId,
-        page: Option<&PageToken>,
-        call: Call,
-    ) -> Result<Page<PermissionSetArn>, Failure> {
-        let permission_sets = self.permission_sets();
-        permission_sets
-            .in_account(instance, account, page, call)
-            .await
-    }
-
     async fn account_assignments(
         &self,
         access: &AccountAccess,

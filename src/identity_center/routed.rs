@@ -128,21 +128,6 @@ impl IdentityCenter for InstanceRouter {
         port.accounts_with_permission_set(arn, page, call).await
     }
 
-    async fn permission_sets_in_account(
-        &self,
-        instance: &InstanceArn,
-        account: &AccountId,
-        page: Option<&PageToken>,
-        call: Call,
-    ) -> Result<Page<PermissionSetArn>, Failure> {
-        let port = self.route(
-            instance.instance_id(),
-            Operation::ListPermissionSetsProvisionedToAccount,
-        )?;
-        port.permission_sets_in_account(instance, account, page, call)
-            .await
-    }
-
     async fn account_assignments(
         &self,
         access: &AccountAccess,

@@ -31,6 +31,9 @@ pub struct ReconcilerConfig {
     /// Asynchronous changes of one instance that AWS may have under way for Usher. AWS's older
     /// documents say 10, the newer 15 (aws-api.md §4): the stricter one.
     pub outstanding_changes_max: usize,
+    /// How many of them only ends may take, so that changes which AWS takes long over never keep
+    /// access from ending: a tenth, the floor that ends have of the rate too.
+    pub outstanding_changes_kept_for_ends: usize,
     /// The pause between two looks at AWS's lists of asynchronous changes, while any is under way. A
     /// slot stays taken for half of it on average after AWS is done: with changes of 3 s, a whole second
     /// here would cost a twelfth of the throughput. Each look is one operation of the 20 a second for each kind of change.
@@ -41,7 +44,8 @@ pub struct ReconcilerConfig {
     pub asynchronous_seconds_max: f64,
     /// How long, after its attempt is over, a change whose answer was lost is looked for in AWS's
     /// lists before it counts as never made. Reads show it much sooner as a rule, and a repeat does
-    /// no harm; this keeps it rare.
+    /// no harm; this keeps it rare. Where AWS's lists lag longer, one change more than the limit may
+    /// be under way for a while: AWS then refuses, and the row waits.
     pub request_unseen_seconds: f64,
     /// After this time a change under way is read by itself, in case the poller saw nothing. With a
     /// lease it stays within the minute in which an end is acted on.
@@ -59,6 +63,7 @@ impl Default for ReconcilerConfig {
             backoff_max_seconds: 25.0,
             poll_interval_seconds: 2.0,
             outstanding_changes_max: 10,
+            outstanding_changes_kept_for_ends: 1,
             status_poll_seconds: 0.5,
             asynchronous_seconds_max: 300.0,
             request_unseen_seconds: 20.0,
@@ -78,6 +83,12 @@ impl ReconcilerConfig {
         }
         if self.outstanding_changes_max == 0 || self.outstanding_changes_max > 1000 {
             return Err("reconciler.outstanding_changes_max must be 1 to 1000".to_owned());
+        }
+        if self.outstanding_changes_kept_for_ends >= self.outstanding_changes_max {
+            return Err(
+                "reconciler.outstanding_changes_kept_for_ends must be less than reconciler.outstanding_changes_max"
+                    .to_owned(),
+            );
         }
         let fields = [
             ("lease_seconds", self.lease_seconds),
@@ -104,6 +115,13 @@ impl ReconcilerConfig {
             return Err(
                 "reconciler.lease_seconds and reconciler.backoff_max_seconds must together be at most 60, \
                  so that an end is acted on within a minute"
+                    .to_owned(),
+            );
+        }
+        if self.lease_seconds + self.request_reread_seconds > 60.0 {
+            return Err(
+                "reconciler.lease_seconds and reconciler.request_reread_seconds must together be at most 60, \
+                 so that an end that waits for a change under way is acted on within a minute"
                     .to_owned(),
             );
         }

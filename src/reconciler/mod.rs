@@ -121,19 +121,14 @@ impl Reconciler {
         // out is another holder, also in this process, and the first hears that it lost the lease.
         let holder = Holder(uuid::Uuid::new_v4().to_string());
         let instances = self.instances.arns();
-        let outstanding_max = self.config.outstanding_changes_max;
+        let limit = ClaimLimit {
+            claims_max: free,
+            outstanding_max: self.config.outstanding_changes_max,
+            kept_for_ends: self.config.outstanding_changes_kept_for_ends,
+        };
         let claims = self
             .store
-            .claim_due(
-                &holder,
-                &instances,
-                now,
-                self.lease_until(now),
-                ClaimLimit {
-                    claims_max: free,
-                    outstanding_max,
-                },
-            )
+            .claim_due(&holder, &instances, now, self.lease_until(now), limit)
             .await?;
         for claim in claims {
             let (this, stop) = (self.clone(), stop.clone());
@@ -141,7 +136,7 @@ impl Reconciler {
         }
         let due_in = self
             .store
-            .next_due_at(&instances, now, outstanding_max)
+            .next_due_at(&instances, now, limit)
             .await?
             .map_or(Duration::MAX, |due_at| {
                 Duration::try_from(due_at.duration_since(self.clock.now()))

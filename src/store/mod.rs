@@ -128,8 +128,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// An assignment of an asynchronous target takes one of its instance's slots with the claim,
     /// while there is one. It keeps it while a change is pending and gives it back when the change
-    /// ends or, without one, with the claim: never are more than `outstanding_max` taken. One with
-    /// a pending change has its slot already.
+    /// ends or, without one, with the claim: never are more than `outstanding_max` taken, and the
+    /// last `kept_for_ends` of them by ends alone. One with a pending change has its slot already.
     ///
     /// A row that cannot be read is logged, put off for five minutes and left out; it does not stop
     /// the others.
@@ -176,7 +176,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         instances: &[InstanceArn],
         now: Timestamp,
-        outstanding_max: usize,
+        limit: ClaimLimit,
     ) -> Result<Option<Timestamp>, StoreError>;
 
     /// The asynchronous changes of the instance that may be under way, sorted by assignment.

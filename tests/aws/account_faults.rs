@@ -22,11 +22,6 @@ async fn read(bench: &Bench, operation: Operation) -> Result<(), Failure> {
             let page = port.accounts_with_permission_set(set, None, call());
             page.await.map(drop)
         }
-        Operation::ListPermissionSetsProvisionedToAccount => {
-            let account = &access.account;
-            let page = port.permission_sets_in_account(arn, account, None, call());
-            page.await.map(drop)
-        }
         Operation::ListAccountAssignments => {
             let page = port.account_assignments(&access, None, call());
             page.await.map(drop)
@@ -55,11 +50,10 @@ async fn read(bench: &Bench, operation: Operation) -> Result<(), Failure> {
     }
 }
 
-const READS: [Operation; 10] = [
+const READS: [Operation; 9] = [
     Operation::ListPermissionSets,
     Operation::DescribePermissionSet,
     Operation::ListAccountsForProvisionedPermissionSet,
-    Operation::ListPermissionSetsProvisionedToAccount,
     Operation::ListAccountAssignments,
     Operation::ListAccountAssignmentsForPrincipal,
     Operation::DescribeAccountAssignmentCreationStatus,

@@ -85,10 +85,6 @@ async fn reads_of_the_account_side_say_what_the_world_holds() {
         accounts.unwrap().items,
         std::slice::from_ref(&in_production.account)
     );
-    let sets = port
-        .permission_sets_in_account(arn, &in_production.account, None, call())
-        .await;
-    assert_eq!(sets.unwrap().items, std::slice::from_ref(set));
     let rows = port.account_assignments(&in_production, None, call()).await;
     let analysts = group(&bench.simulator, "analysts");
     let expected = DirectAssignment {

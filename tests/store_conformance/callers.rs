@@ -24,7 +24,7 @@ pub(crate) async fn a_grant_is_recorded_with_its_event_and_is_due(shelf: Shelf) 
     assert_eq!(
         shelf
             .store
-            .next_due_at(&[instance()], at(0), SLOTS)
+            .next_due_at(&[instance()], at(0), limit(1))
             .await
             .unwrap(),
         Some(at(5))

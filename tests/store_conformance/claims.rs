@@ -266,7 +266,7 @@ pub(crate) async fn a_released_assignment_is_due_when_its_record_says(shelf: She
         .unwrap();
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(12), SLOTS)
+        .next_due_at(&[instance()], at(12), limit(1))
         .await
         .unwrap();
     assert_eq!(due, Some(at(3611)));
@@ -286,7 +286,7 @@ pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
     assert_eq!(
         shelf
             .store
-            .next_due_at(&[instance()], at(0), SLOTS)
+            .next_due_at(&[instance()], at(0), limit(1))
             .await
             .unwrap(),
         None
@@ -297,14 +297,14 @@ pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
     // Both are due, and neither can be claimed before the lease on their target is over.
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11), SLOTS)
+        .next_due_at(&[instance()], at(11), limit(1))
         .await
         .unwrap();
     assert_eq!(due, Some(at(70)));
     record(&*shelf.store, grant(30, &key(2, 1))).await;
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11), SLOTS)
+        .next_due_at(&[instance()], at(11), limit(1))
         .await
         .unwrap();
     assert_eq!(due, Some(at(30)));
@@ -315,7 +315,7 @@ pub(crate) async fn the_next_due_time_waits_for_claimed_targets(shelf: Shelf) {
         .unwrap();
     let due = shelf
         .store
-        .next_due_at(&[instance()], at(11), SLOTS)
+        .next_due_at(&[instance()], at(11), limit(1))
         .await
         .unwrap();
     assert_eq!(due, Some(at(2)));

@@ -143,6 +143,7 @@ pub(crate) fn limit(claims_max: usize) -> ClaimLimit {
     ClaimLimit {
         claims_max,
         outstanding_max: SLOTS,
+        kept_for_ends: 0,
     }
 }
 

@@ -8,12 +8,12 @@ use usher::domain::{
     AccountAccess, AccountId, AssignmentKey, AssignmentRequestId, ErrorKind, FailedAttempt,
     Failure, InstanceArn, Operation, PendingChange, PermissionSetArn, PrincipalKind, Target,
 };
-use usher::store::{Claim, Store, StoreError};
+use usher::store::{Claim, ClaimLimit, Store, StoreError};
 
 use super::common::*;
 
 /// A user's access to an account.
-fn account_key(account: u64, user: u64) -> AssignmentKey {
+pub(crate) fn account_key(account: u64, user: u64) -> AssignmentKey {
     let set = "arn:aws:sso:::permissionSet/ssoins-1234567890abcdef/ps-1234567890abcdef";
     AssignmentKey {
         instance_arn: instance(),
@@ -32,12 +32,12 @@ fn elsewhere(key: AssignmentKey) -> AssignmentKey {
     }
 }
 
-fn request_id(number: u64) -> AssignmentRequestId {
+pub(crate) fn request_id(number: u64) -> AssignmentRequestId {
     AssignmentRequestId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
 }
 
 /// A step after which a change is pending.
-fn pending(claim: &Claim, id: Option<AssignmentRequestId>, due: i64) -> Changes {
+pub(crate) fn pending(claim: &Claim, id: Option<AssignmentRequestId>, due: i64) -> Changes {
     let mut changes = rest(claim, Some(at(due)));
     changes.record.pending = Some(PendingChange {
         write: Write::Create,
@@ -166,7 +166,7 @@ pub(crate) async fn a_pending_change_is_claimed_although_every_slot_is_taken(she
         store.commit_and_release(&claim, change).await.unwrap();
     }
     // What waits for a slot is no reason to look again; what is pending is.
-    let due = store.next_due_at(&[instance()], at(31), SLOTS).await;
+    let due = store.next_due_at(&[instance()], at(31), limit(1)).await;
     assert_eq!(due.unwrap(), Some(at(40)));
     let again = claims(store, "b", 40, 2).await;
     assert_eq!(keys(&again), [account_key(1, 1), account_key(2, 1)]);
@@ -176,7 +176,7 @@ pub(crate) async fn a_pending_change_is_claimed_although_every_slot_is_taken(she
             .await
             .unwrap();
     }
-    let due = store.next_due_at(&[instance()], at(41), SLOTS).await;
+    let due = store.next_due_at(&[instance()], at(41), limit(1)).await;
     assert_eq!(due.unwrap(), Some(at(4)), "a slot is free");
     let next = keys(&claims(store, "c", 41, 10).await);
     let mut expected = [account_key(3, 1), account_key(4, 1), account_key(5, 1)];
@@ -199,6 +199,32 @@ pub(crate) async fn ends_take_the_slots_first(shelf: Shelf) {
         first,
         [account_key(5, 1), account_key(1, 1), account_key(2, 1)]
     );
+}
+
+pub(crate) async fn the_last_slots_are_kept_for_ends(shelf: Shelf) {
+    let store = &*shelf.store;
+    record_accounts(store, 5).await;
+    let kept = ClaimLimit {
+        kept_for_ends: 1,
+        ..limit(10)
+    };
+    let claim = async |name, second| {
+        let (holder, instances) = (holder(name), [instance()]);
+        let claims = store.claim_due(&holder, &instances, at(second), at(90), kept);
+        claims.await.unwrap()
+    };
+    let first = claim("a", 10).await;
+    assert_eq!(keys(&first), [account_key(1, 1), account_key(2, 1)]);
+    let due = store.next_due_at(&[instance()], at(10), kept).await;
+    assert_eq!(due.unwrap(), Some(at(90)), "the last slot is not for these");
+
+    let end = end_request(20);
+    store.revoke_grant(&grant_id(5), None, &end).await.unwrap();
+    let due = store.next_due_at(&[instance()], at(20), kept).await;
+    assert_eq!(due.unwrap(), Some(at(20)), "an end may have it");
+    let second = claim("b", 20).await;
+    assert_eq!(keys(&second), [account_key(5, 1)]);
+    assert_eq!(claim("c", 21).await, []);
 }
 
 pub(crate) async fn one_account_may_have_several_changes_under_way(shelf: Shelf) {
@@ -314,7 +340,7 @@ pub(crate) async fn racing_holders_never_exceed_the_limit(shelf: Shelf) {
                     store.commit_and_release(&claim, change).await.unwrap();
                     done += 1;
                 }
-                let due = store.next_due_at(&[instance()], at(99), SLOTS).await;
+                let due = store.next_due_at(&[instance()], at(99), limit(1)).await;
                 if due.unwrap().is_none() {
                     break;
                 }

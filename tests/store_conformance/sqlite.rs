@@ -13,6 +13,7 @@ use usher::domain::GrantId;
 use usher::store::{SqliteOptions, SqliteStore, Store as _, StoreError};
 
 use super::common::*;
+use super::slots;
 
 /// Tells the test binary that it is the child of the kill -9 test, and where to write.
 const CHILD_DIRECTORY: &str = "USHER_TEST_STORE_CHILD";
@@ -274,6 +275,31 @@ async fn an_unreadable_row_is_put_off_and_stops_nobody() {
         assert_eq!(after, before + 1, "{sql}");
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn an_unreadable_pending_change_keeps_no_other_from_being_polled() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await.unwrap();
+    let keys = [1, 2].map(|account| slots::account_key(account, 1));
+    for (number, key) in (1..).zip(&keys) {
+        record(&store, grant(number, key)).await;
+    }
+    let claims = store
+        .claim_due(&holder("a"), &[instance()], at(10), at(70), limit(10))
+        .await
+        .unwrap();
+    for (number, claim) in (1..).zip(&claims) {
+        let change = slots::pending(claim, Some(slots::request_id(number)), 500);
+        store.commit_and_release(claim, change).await.unwrap();
+    }
+    let unreadable =
+        "UPDATE assignments SET pending_request_id = '?' WHERE target LIKE '%000000000001%'";
+    beside(directory.path(), unreadable).await;
+    let pending = store.pending_requests(&instance()).await.unwrap();
+    let pending: Vec<_> = pending.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(pending, keys[1..]);
+    store.close().await;
 }
 
 #[tokio::test]

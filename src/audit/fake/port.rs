@@ -130,16 +130,6 @@ impl IdentityCenter for FakePort {
         Ok(cut(&rows, page))
     }
 
-    async fn permission_sets_in_account(
-        &self,
-        _: &InstanceArn,
-        _: &AccountId,
-        _: Option<&PageToken>,
-        _: Call,
-    ) -> Result<Page<PermissionSetArn>, Failure> {
-        not_asked()
-    }
-
     async fn account_assignments(
         &self,
         access: &AccountAccess,

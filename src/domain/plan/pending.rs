@@ -43,7 +43,7 @@ impl Situation<'_> {
         }
     }
 
-    /// AWS refuses to say where a change is, and it is so old that it has ended: reads decide, so
+    /// AWS refuses to say what became of a change, and it is so old that it has ended: reads decide, so
     /// that its slot is free again.
     fn is_lost_by_refusal(&self, pending: &PendingChange, failure: &Failure) -> bool {
         failure.kind.is_refusal()
@@ -65,8 +65,11 @@ impl Situation<'_> {
         let shown_by = self.bounds.request_shown_by(pending.since);
         let is_settled = match (pending.write, self.run.presence) {
             (_, None) => {
-                return match self.run.read_failure.clone() {
-                    Some(failure) => self.rest_after(failure),
+                return match &self.run.read_failure {
+                    Some(failure) if self.is_lost_by_refusal(pending, failure) => {
+                        self.let_slot_go()
+                    }
+                    Some(failure) => self.rest_after(failure.clone()),
                     None => Step::Read,
                 };
             }
@@ -75,11 +78,10 @@ impl Situation<'_> {
             (Write::Create, Some(present)) => present && !self.own_delete_may_be_unseen(),
             (Write::Delete, Some(present)) => !present && !self.create_may_be_unseen(),
         };
-        let mut changes = self.changes();
         if is_settled || shown_by <= self.now {
-            changes.record.pending = None;
-            return Step::Commit(changes);
+            return self.let_slot_go();
         }
+        let mut changes = self.changes();
         if let Some(Err(failure)) = self.run.outcome_of(pending.write) {
             changes.record.last_failure = Some(FailedAttempt {
                 failure: failure.clone(),
@@ -87,6 +89,13 @@ impl Situation<'_> {
             });
         }
         self.rest_pending(changes, Some(shown_by))
+    }
+
+    /// The change is over, or will not be heard of any more: what is there is for reads to tell.
+    fn let_slot_go(&self) -> Step {
+        let mut changes = self.changes();
+        changes.record.pending = None;
+        Step::Commit(changes)
     }
 
     /// AWS is still at it. However long that takes, nothing else is done meanwhile.

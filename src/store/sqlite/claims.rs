@@ -37,7 +37,8 @@ pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a 
        WHERE other.lease_holder IS NOT NULL AND other.lease_until > $1 \
        AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
        AND other.target = a.target) \
-     AND (target_kind <> $3 OR asynchronous_slot = 1 OR $4 > \
+     AND (target_kind <> $3 OR asynchronous_slot = 1 OR \
+       CASE WHEN end_due_at <= MAX(next_attempt_at, $1) THEN $4 ELSE $5 END > \
        (SELECT COUNT(*) FROM assignments WHERE instance_arn = $2 AND asynchronous_slot = 1)) \
      ORDER BY next_attempt_at LIMIT 1";
 
@@ -54,7 +55,6 @@ pub(super) async fn claim_due(
     lease_until: Timestamp,
     limit: ClaimLimit,
 ) -> Result<Written<Vec<Claim>>, StoreError> {
-    let outstanding_max = limit.outstanding_max;
     // A lease that is over is taken away before its target is given to another: from then on its
     // holder hears LeaseLost, and the unique index lets at most one claim on a target stand.
     sqlx::query(concat!(
@@ -71,10 +71,11 @@ pub(super) async fn claim_due(
         if room == 0 {
             break;
         }
-        let full = full_instances(connection, instances, outstanding_max).await?;
+        let slots = slots_of(limit, due);
+        let full = full_instances(connection, instances, slots).await?;
         let mut query = due_query(instances, &full, now, room, due);
         for row in query.build().fetch_all(&mut *connection).await? {
-            match claim_row(connection, &row, holder, lease_until, outstanding_max).await {
+            match claim_row(connection, &row, holder, lease_until, slots).await {
                 Ok(claim) => claims.extend(claim),
                 Err(StoreError::Corrupt(problem)) => {
                     put_off(connection, &row, &problem, now).await?;
@@ -99,6 +100,14 @@ pub(super) enum Due {
     Ends,
     /// Everything.
     All,
+}
+
+/// How many of an instance's slots such work may find taken at most, its own included.
+fn slots_of(limit: ClaimLimit, due: Due) -> usize {
+    match due {
+        Due::Ends => limit.outstanding_max,
+        Due::All => limit.outstanding_max.saturating_sub(limit.kept_for_ends),
+    }
 }
 
 /// Due assignments on targets that nobody has claimed: the oldest of each target, oldest first. On
@@ -158,7 +167,7 @@ async fn claim_row(
     row: &SqliteRow,
     holder: &Holder,
     lease_until: Timestamp,
-    outstanding_max: usize,
+    slots: usize,
 ) -> Result<Option<Claim>, StoreError> {
     let key = record_from_row(row)?.key;
     tables::open_grants_on(connection, &key).await?;
@@ -173,7 +182,7 @@ async fn claim_row(
         .bind(holder.0.clone())
         .bind(microseconds(lease_until))
         .bind(i64::from(key.target.is_asynchronous()))
-        .bind(i64::try_from(outstanding_max).unwrap_or(i64::MAX))
+        .bind(i64::try_from(slots).unwrap_or(i64::MAX))
         .execute(&mut *connection)
         .await?;
     if done.rows_affected() == 0 {
@@ -264,7 +273,7 @@ pub(super) async fn next_due_at(
     connection: &mut SqliteConnection,
     instances: &[InstanceArn],
     now: Timestamp,
-    outstanding_max: usize,
+    limit: ClaimLimit,
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut first: Option<i64> = None;
     // One by one: within an instance the index gives the first without a sort.
@@ -273,7 +282,8 @@ pub(super) async fn next_due_at(
             .bind(microseconds(now))
             .bind(instance.as_str().to_owned())
             .bind(ASYNCHRONOUS_KIND)
-            .bind(i64::try_from(outstanding_max).unwrap_or(i64::MAX))
+            .bind(i64::try_from(slots_of(limit, Due::Ends)).unwrap_or(i64::MAX))
+            .bind(i64::try_from(slots_of(limit, Due::All)).unwrap_or(i64::MAX))
             .fetch_optional(&mut *connection)
             .await?
             .map(|row| row.try_get(0))

@@ -222,12 +222,12 @@ impl Store for SqliteStore {
         &self,
         instances: &[InstanceArn],
         now: Timestamp,
-        outstanding_max: usize,
+        limit: ClaimLimit,
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut connection = self.reader().await?;
         // Due work and leases from one state of the database.
         let mut transaction = connection.begin().await?;
-        claims::next_due_at(&mut transaction, instances, now, outstanding_max).await
+        claims::next_due_at(&mut transaction, instances, now, limit).await
     }
 
     async fn pending_requests(

@@ -159,7 +159,7 @@ async fn due_work_and_events_use_indexes() {
         claims::NEXT_DUE.to_owned(),
         claims::DUE_COUNT.to_owned(),
         reads::EVENTS_OF_GRANT.to_owned(),
-        slots::SLOTS_TAKEN.to_owned(),
+        slots::full_query(&instances, 9).sql().as_str().to_owned(),
         slots::PENDING.to_owned(),
     ])
     .await;

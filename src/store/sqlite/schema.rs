@@ -220,6 +220,7 @@ mod tests {
         let limit = ClaimLimit {
             claims_max: 1,
             outstanding_max: 1,
+            kept_for_ends: 0,
         };
         let later = jiff::Timestamp::from_second(80).unwrap();
         let mut claims = store

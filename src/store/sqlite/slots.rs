@@ -2,9 +2,10 @@
 //! the poller makes due.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::rows::{bind_key, count, key_from_row, microseconds, optional_json, pending_from_row};
+use super::claims::push_instances;
+use super::rows::{bind_key, key_from_row, microseconds, optional_json, pending_from_row};
 use super::tables::where_key;
 use super::writer::Written;
 use crate::domain::{AssignmentKey, FailedAttempt, InstanceArn, PendingChange};
@@ -13,33 +14,33 @@ use crate::store::StoreError;
 /// The kind of the targets whose changes are asynchronous, as `Target::kind` writes it.
 pub(super) const ASYNCHRONOUS_KIND: &str = "ACCOUNT";
 
-/// The slots that are taken on an instance.
-pub(super) const SLOTS_TAKEN: &str = "SELECT COUNT(*) AS slots FROM assignments \
-     WHERE instance_arn = $1 AND asynchronous_slot = 1";
-
 /// What is pending on an instance; every such assignment has a slot.
 pub(super) const PENDING: &str = "SELECT instance_arn, target_kind, target, principal_type, \
      principal_id, pending_write, pending_request_id, pending_since, pending_own_before \
      FROM assignments \
      WHERE instance_arn = $1 AND asynchronous_slot = 1 AND pending_write IS NOT NULL";
 
-/// The instances all of whose slots are taken.
+/// The instances with so many slots taken or more.
 pub(super) async fn full_instances(
     connection: &mut SqliteConnection,
     instances: &[InstanceArn],
-    outstanding_max: usize,
+    slots: usize,
 ) -> Result<Vec<InstanceArn>, StoreError> {
-    let mut full = Vec::new();
-    for instance in instances {
-        let row = sqlx::query(SLOTS_TAKEN)
-            .bind(instance.as_str().to_owned())
-            .fetch_one(&mut *connection)
-            .await?;
-        if count(&row, "slots")? >= u64::try_from(outstanding_max).unwrap_or(u64::MAX) {
-            full.push(instance.clone());
-        }
-    }
-    Ok(full)
+    let mut query = full_query(instances, slots);
+    let rows = query.build().fetch_all(connection).await?;
+    let arns = rows.iter().map(|row| row.try_get("instance_arn"));
+    let full: Vec<String> = arns.collect::<Result<_, _>>()?;
+    let is_full = |instance: &&InstanceArn| full.iter().any(|arn| arn == instance.as_str());
+    Ok(instances.iter().filter(is_full).cloned().collect())
+}
+
+pub(super) fn full_query(instances: &[InstanceArn], slots: usize) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("SELECT instance_arn FROM assignments WHERE ");
+    push_instances(&mut query, instances);
+    query
+        .push(" AND asynchronous_slot = 1 GROUP BY instance_arn HAVING COUNT(*) >= ")
+        .push_bind(i64::try_from(slots).unwrap_or(i64::MAX));
+    query
 }
 
 /// `Store::pending_requests`.

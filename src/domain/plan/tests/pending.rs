@@ -59,6 +59,11 @@ impl Case {
         );
     }
 
+    fn fails_to_read(&mut self, kind: ErrorKind) {
+        let failure = Failure::new(kind, Operation::ListAccountAssignments);
+        self.run.observe(&mut self.record, Err(failure), self.now);
+    }
+
     fn sought(mut self, found: Option<AssignmentRequestId>) -> Self {
         self.run.observe_search(&mut self.record, Ok(found));
         self
@@ -292,6 +297,17 @@ fn a_refusal_to_tell_of_a_change_does_not_hold_its_slot_for_ever() {
     let old = old.read(false).saved();
     assert_eq!(old.record.pending, None);
     assert_eq!(old.rests().record.next_attempt_at, Some(old.now));
+    // Neither is it held where reads are refused too; then the read's refusal is what is retried.
+    let mut blind = refused(200, None);
+    blind.fails_to_read(ErrorKind::AccessDenied);
+    let blind = blind.saved();
+    assert_eq!(blind.record.pending, None);
+    let rested = blind.rests().record;
+    let last = rested.last_failure.unwrap().failure.operation;
+    assert_eq!(last, Operation::ListAccountAssignments.name());
+    let mut throttled = refused(200, None);
+    throttled.fails_to_read(ErrorKind::Throttled);
+    assert!(throttled.rests().record.pending.is_some());
     // Long refused, the grant fails; what is there after all is activated.
     let given_up = refused(200, Some(at(-3000)));
     let failed = given_up.read(false).saved().commits();
