@@ -10,6 +10,7 @@ pub mod aws;
 pub mod directory;
 pub mod event;
 pub mod grant;
+pub mod identity;
 pub mod ids;
 pub mod intent;
 pub mod operation;
@@ -28,6 +29,7 @@ pub use directory::{
 };
 pub use event::{Actor, Event, EventKind};
 pub use grant::{Ending, EndingKind, Grant, GrantState, Transition, TransitionError};
+pub use identity::{Authenticated, Identity, MatchBy, Person};
 pub use ids::{
     AccountId, ApplicationArn, GrantId, GroupId, IdentityStoreId, InstanceArn, InvalidValue,
     PrincipalId, PrincipalKind, PrincipalRef, UserId,

@@ -2,14 +2,14 @@
 //! development token do everything, without approvals and without a limit on duration. Written
 //! policies come with authentication; they will answer through the same `Decision`.
 
-/// The answer to "may they?", with what must be kept beside the grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// Ids of the policies that allowed it.
-    pub policies: Vec<String>,
-    /// The version of the policy set that decided.
-    pub policy_version: String,
-}
+mod decision;
+mod question;
+
+pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
+pub use question::{
+    Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
+    Subject, TargetFacts, UserFacts,
+};
 
 /// The policy set in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ impl PolicySet {
     pub fn decide_assign(self) -> Decision {
         match self {
             Self::Development => Decision {
+                is_allowed: true,
                 policies: vec!["usher-development-permits-all".to_owned()],
                 policy_version: "development-1".to_owned(),
             },
