@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::asker::{Asker, Purpose};
 use super::cost::operations_of_making;
+use super::permission::ChosenPath;
 use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::warnings::Warning;
@@ -15,6 +17,7 @@ use crate::domain::{
     DirectAssignment, Grant, GrantId, GrantState, Instance, Justification, Operation, Principal,
     PrincipalRef, PrincipalStatus, RequestId, Ticket,
 };
+use crate::policy::Path;
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
 
 /// What a caller asks.
@@ -70,6 +73,8 @@ pub struct Preview {
     pub estimated_duration: Duration,
     /// The policies that allow it.
     pub policies: Vec<String>,
+    /// The ways to pay for it, cheapest first; none where nothing is to be paid for.
+    pub paths: Vec<Path>,
     /// Whether Usher may change AWS here.
     pub may_write: bool,
 }
@@ -86,7 +91,7 @@ impl App {
     /// Gives access, or tells what giving it would mean.
     ///
     /// # Errors
-    /// Before the commit only: lookups, `PrincipalDisabled`, what `target_for_assign` refuses,
+    /// Before the commit only: what policy refuses (`path_to`), lookups, `PrincipalDisabled`, what `target_for_assign` refuses,
     /// `ReadOnly`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
     /// answer is the grant.
     ///
@@ -132,10 +137,11 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let found = self.find_for_assign(context, request).await?;
+        let (asker, path) = self.path_for(context, request, &found).await?;
         let target = found.target.target();
         self.refuse_if_late(context, &found.instance, &target)
             .await?;
-        let grant = self.new_grant(context, request, &found);
+        let grant = self.new_grant(context, request, &found, asker, path);
         let mut waiter = self.waiter(context);
         let outcome = self
             .parts
@@ -277,8 +283,28 @@ impl App {
         })
     }
 
-    fn new_grant(&self, context: &CallContext, request: &Assign, found: &Found) -> Grant {
-        let decision = self.parts.policy.decide_assign();
+    /// For whom it is asked, and the way to it.
+    async fn path_for(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+        found: &Found,
+    ) -> Result<(Asker, ChosenPath), AppError> {
+        let asking = self.asker(context, Some(&found.instance), Purpose::Change);
+        let asker = asking.await?;
+        let question = self.grant_question(&asker, request, found);
+        let path = self.path_to(&asker, question)?;
+        Ok((asker, path))
+    }
+
+    fn new_grant(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+        found: &Found,
+        asker: Asker,
+        path: ChosenPath,
+    ) -> Grant {
         Grant {
             id: GrantId::from_uuid(uuid::Uuid::now_v7()),
             instance_arn: found.instance.arn.clone(),
@@ -287,11 +313,11 @@ impl App {
             state: GrantState::Provisioning,
             people_count: found.people_count,
             requested_by: context.caller.clone(),
-            subject: context.subject.clone(),
+            subject: asker.subject,
             justification: request.justification.clone(),
             ticket: request.ticket.clone(),
-            policies: decision.policies,
-            policy_version: decision.policy_version,
+            policies: path.policies,
+            policy_version: path.policy_version,
             duration: request.duration,
             created_at: self.parts.clock.now(),
             started_at: None,
@@ -309,12 +335,14 @@ impl App {
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
         let found = self.find_for_assign(context, request).await?;
+        let (_, path) = self.path_for(context, request, &found).await?;
         let operations = operations_of_making(&found.target.target());
         let preview = Preview {
             people_count: found.people_count,
             estimated_duration: self.parts.port.estimate(&found.instance.arn, &operations),
             operations,
-            policies: self.parts.policy.decide_assign().policies,
+            policies: path.policies,
+            paths: path.paths,
             may_write: self.may_write(),
         };
         let warnings = self.all_warnings(context, &found).await?;

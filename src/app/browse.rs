@@ -111,6 +111,7 @@ impl App {
         page: &PageRequest,
     ) -> Result<(Vec<Application>, String, Timestamp), AppError> {
         let instance = &*self.instance(instance)?;
+        self.check_directory_of(context, instance).await?;
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place
             .map(|place| ApplicationArn::parse(&place))
@@ -147,6 +148,7 @@ impl App {
         request: &ListPrincipals,
     ) -> Result<ListedPrincipals, AppError> {
         let instance = &*self.instance(&request.instance)?;
+        self.check_directory_of(context, instance).await?;
         let call = self.call(context);
         let place = self.page_tokens.open(&context.caller, &request.page)?;
         let directory = &self.parts.directory;

@@ -28,6 +28,16 @@ impl App {
     ) -> Result<(Vec<Account>, String, Timestamp), AppError> {
         let instance = self.instance_with_accounts(instance)?;
         let instance = instance.as_deref();
+        match instance {
+            Some(instance) => self.check_directory_of(context, instance).await?,
+            // The organization's accounts are what every instance that may be looked at shares.
+            None if self.list_instances(context).await?.is_empty() => {
+                return Err(AppError::InstanceNotFound {
+                    query: String::new(),
+                });
+            }
+            None => {}
+        }
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place
             .map(|place| AccountId::parse(&place))
@@ -88,6 +98,7 @@ impl App {
         page: &PageRequest,
     ) -> Result<(Vec<PermissionSet>, String, Timestamp), AppError> {
         let instance = &*self.instance(instance)?;
+        self.check_directory_of(context, instance).await?;
         refuse_without_account_access(instance)?;
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place

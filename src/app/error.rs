@@ -80,6 +80,30 @@ pub enum AppError {
         /// What it may mean.
         candidates: Vec<Candidate>,
     },
+    /// Policy does not allow it.
+    #[error("policy does not allow it")]
+    PolicyDenied {
+        /// The forbids that apply; none where nothing permits it.
+        policies: Vec<String>,
+        /// The version of the set that decided.
+        policy_version: String,
+    },
+    /// No path leads to what was asked.
+    #[error("no path leads there")]
+    PathsClosed(super::Refusal),
+    /// Somebody must agree, which cannot be asked for yet.
+    #[error("somebody must agree")]
+    ApprovalsNotYetAvailable {
+        /// The cheapest path.
+        policy: String,
+        /// How many must agree.
+        approval_count: u32,
+        /// Who may, as the policy writes them.
+        approvers: Vec<String>,
+    },
+    /// Nobody is who the caller says to act for, or proof and name disagree.
+    #[error("the subject is not to be found")]
+    SubjectNotFound,
     /// The user cannot sign in.
     #[error("the user is disabled")]
     PrincipalDisabled {

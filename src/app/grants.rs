@@ -1,11 +1,18 @@
 //! One grant, and lists of grants.
 
+use std::sync::Arc;
+
+use super::asker::{Asker, Purpose};
 use super::page_token::PageRequest;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
-use crate::domain::{GrantId, GrantState};
+use crate::domain::{Grant, GrantId, GrantState, Instance};
+use crate::policy::Action;
 use crate::store::GrantFilter;
+
+/// Pages of grants that one call reads at most for those that may be seen.
+const UNSEEN_PAGES_MAX: usize = 10;
 
 /// Which grants to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +46,21 @@ impl App {
     /// One grant with its timeline.
     ///
     /// # Errors
-    /// `GrantNotFound`, `StoreUnavailable`.
-    pub async fn get_grant(&self, id: &GrantId) -> Result<GrantView, AppError> {
-        let grant = self.parts.store.grant(id).await?;
-        let grant = grant.ok_or_else(|| AppError::GrantNotFound { id: id.to_string() })?;
+    /// `GrantNotFound`, also where it may not be seen; `StoreUnavailable`.
+    pub async fn get_grant(
+        &self,
+        context: &CallContext,
+        id: &GrantId,
+    ) -> Result<GrantView, AppError> {
+        let not_there = || AppError::GrantNotFound { id: id.to_string() };
+        let grant = self.parts.store.grant(id).await?.ok_or_else(not_there)?;
+        let served = self.parts.instances.get(&grant.instance_arn);
+        let asker = self.asker(context, served.as_deref(), Purpose::Read);
+        let asker = asker.await?;
+        let resource = self.grant_resource(&asker, &grant).await;
+        if !self.may_see(&asker, Action::ReadGrants, &resource) {
+            return Err(not_there());
+        }
         self.grant_view(grant).await
     }
 
@@ -60,20 +78,17 @@ impl App {
             .map(|place| GrantId::parse(&place))
             .transpose()
             .map_err(|_| AppError::PageTokenInvalid)?;
-        let filter = self.grant_filter(context, request).await?;
-        let mut grants = self
-            .parts
-            .store
-            .grants(&filter, after.as_ref(), request.page.size + 1)
+        let (instance, filter) = self.grant_filter(context, request).await?;
+        let asking = self.asker(context, Some(&instance), Purpose::Read);
+        let asker = asking.await?;
+        let (grants, more_after) = self
+            .seen_grants(&asker, &filter, after, &request.page)
             .await?;
-        let has_more = grants.len() > request.page.size;
-        grants.truncate(request.page.size);
-        let next_page_token = match grants.last() {
-            Some(last) if has_more => {
-                self.page_tokens
-                    .seal(&context.caller, &request.page, last.id.as_str())?
-            }
-            _ => String::new(),
+        let next_page_token = match more_after {
+            Some(last) => self
+                .page_tokens
+                .seal(&context.caller, &request.page, last.as_str())?,
+            None => String::new(),
         };
         let mut views = Vec::with_capacity(grants.len());
         for grant in grants {
@@ -85,13 +100,50 @@ impl App {
         })
     }
 
+    /// At most a page of those grants that may be seen, and, where there may be more, the last one
+    /// that was looked at. Of many that may not be seen a call looks at some: its page may then be
+    /// short, or empty, and has a token all the same.
+    async fn seen_grants(
+        &self,
+        asker: &Asker,
+        filter: &GrantFilter,
+        mut after: Option<GrantId>,
+        page: &PageRequest,
+    ) -> Result<(Vec<Grant>, Option<GrantId>), AppError> {
+        let mut seen = Vec::new();
+        for _ in 0..UNSEEN_PAGES_MAX {
+            let batch = page.size + 1;
+            let grants = &self.parts.store;
+            let grants = grants.grants(filter, after.as_ref(), batch).await?;
+            let is_last = grants.len() < batch;
+            let mut grants = grants.into_iter().take(page.size).peekable();
+            while let Some(grant) = grants.next() {
+                let id = grant.id.clone();
+                let resource = self.grant_resource(asker, &grant).await;
+                if self.may_see(asker, Action::ReadGrants, &resource) {
+                    seen.push(grant);
+                }
+                let is_more = !is_last || grants.peek().is_some();
+                if seen.len() == page.size && is_more {
+                    return Ok((seen, Some(id)));
+                }
+                after = Some(id);
+            }
+            if is_last {
+                return Ok((seen, None));
+            }
+        }
+        Ok((seen, after))
+    }
+
     async fn grant_filter(
         &self,
         context: &CallContext,
         request: &ListGrants,
-    ) -> Result<GrantFilter, AppError> {
+    ) -> Result<(Arc<Instance>, GrantFilter), AppError> {
         let target = request.target.as_ref();
-        let instance = &*self.instance_for(&request.instance, target)?;
+        let found = self.instance_for(&request.instance, target)?;
+        let instance = &*found;
         let principal = match &request.principal {
             Some(query) => Some(self.principal_for_ending(instance, query, context).await?),
             None => None,
@@ -100,13 +152,14 @@ impl App {
             Some(query) => Some(self.target_for_ending(instance, query, context).await?),
             None => None,
         };
-        Ok(GrantFilter {
+        let filter = GrantFilter {
             instance: Some(instance.arn.clone()),
             principal,
             target,
             states: request.states.clone(),
             ticket: request.ticket.clone(),
             requested_by: request.requested_by.clone(),
-        })
+        };
+        Ok((found, filter))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::asker::{Asker, Purpose};
 use super::assignment_facts::{Fact, Wanted};
 use super::page_token::PageRequest;
 use super::principals::Asked;
@@ -21,6 +22,7 @@ use crate::domain::{
     PrincipalRef, PrincipalStatus, Target,
 };
 use crate::identity_center::{Call, Dated};
+use crate::policy::Action;
 
 /// The kinds of targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct AssignmentPage {
 
 /// What the names and statuses of rows come from.
 struct RowNames<'a> {
+    /// Who is to see them.
+    asker: Asker,
     instance: &'a Instance,
     asked: Option<&'a Asked>,
     /// How old a status may be.
@@ -97,7 +101,7 @@ impl App {
     /// One page of assignments.
     ///
     /// # Errors
-    /// `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups,
+    /// `AssignmentNotFound` for one that may not be seen; `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups,
     /// `NotListableByPrincipal`, `RoleLacksPermission` where nobody knows whether it is, AWS errors, `StoreUnavailable`.
     pub async fn list_assignments(
         &self,
@@ -106,6 +110,7 @@ impl App {
     ) -> Result<AssignmentPage, AppError> {
         let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
         refuse_what_aws_does_not_list(instance, request)?;
+        let asker = self.asker(context, Some(instance), Purpose::Read).await?;
         let after = self.page_tokens.open(&context.caller, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
@@ -135,6 +140,7 @@ impl App {
         let after_facts = self.reasons_facts(instance, &scope).await?;
         let reasons = Reasons::new(StoreFacts::joined(before, after_facts));
         let mut names = RowNames {
+            asker,
             instance,
             asked: asked.as_ref(),
             max_age: facts_age,
@@ -144,6 +150,10 @@ impl App {
         let (rows, next_page_token) = self
             .rows_after(context, request, &mut names, &reasons, &facts.value, after)
             .await?;
+        if let (true, Some(principal), Some(target)) = (rows.is_empty(), &principal, &target) {
+            self.check_assignment_may_be_seen(&names.asker, instance, principal, target)
+                .await?;
+        }
         Ok(AssignmentPage {
             rows,
             next_page_token,
@@ -183,10 +193,36 @@ impl App {
                     .seal(&context.caller, &request.page, &place)?;
                 break;
             }
-            page.push(self.assignment_row(names, fact, provenance, &grants).await);
+            let row = self.assignment_row(names, fact, provenance, &grants).await;
+            let (instance, asker) = (&names.instance.arn, &names.asker);
+            let resource = self.assignment_resource(asker, instance, &row.principal, &row.target);
+            if !self.may_see(asker, Action::ReadAssignments, &resource) {
+                continue;
+            }
+            page.push(row);
             last_place = Some(fact.place());
         }
         Ok((page, next_page_token))
+    }
+
+    /// Refuses one assignment that may not be seen as one that is not there, whether it is or not.
+    async fn check_assignment_may_be_seen(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        principal: &PrincipalRef,
+        target: &Target,
+    ) -> Result<(), AppError> {
+        let who = self.named_principal(&instance.arn, principal).await;
+        let what = self.named_target(target).await;
+        let resource = self.assignment_resource(asker, &instance.arn, &who, &what);
+        if self.may_see(asker, Action::ReadAssignments, &resource) {
+            return Ok(());
+        }
+        Err(AppError::AssignmentNotFound {
+            principal_id: principal.id.to_string(),
+            target: target.key().into_owned(),
+        })
     }
 
     /// Who and what the question names.

@@ -4,6 +4,7 @@
 //! changes AWS, and nothing here knows gRPC. Errors are for before the commit; once a grant is
 //! stored, the answer is the grant in its true state.
 
+mod asker;
 mod assign;
 mod assignment_facts;
 mod browse;
@@ -16,6 +17,7 @@ mod grants;
 mod list_assignments;
 mod page_token;
 mod paths;
+mod permission;
 mod principals;
 mod reasons;
 mod report;
@@ -25,6 +27,7 @@ mod targets;
 mod view;
 mod wait;
 mod warnings;
+mod who_am_i;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +36,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use asker::Purpose;
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
@@ -41,17 +45,19 @@ pub use grants::{GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
+pub use permission::Refusal;
 pub use report::AuditReport;
 pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
 pub use view::{GrantView, NamedPrincipal, NamedTarget};
 pub use warnings::{Warning, WarningKind};
+pub use who_am_i::WhoAmI;
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::domain::{CallerName, Instance, InstanceArn};
+use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, IdentityCenter, Instances};
-use crate::policy::PolicySet;
+use crate::policy::PolicyInForce;
 use crate::store::Store;
 
 /// What the use cases work with.
@@ -63,7 +69,7 @@ pub struct Parts {
     /// Names, members, assignments.
     pub directory: Directory,
     /// The policy set in force.
-    pub policy: PolicySet,
+    pub policy: PolicyInForce,
     /// The instances served.
     pub instances: Instances,
     /// The numbers.
@@ -90,8 +96,10 @@ pub struct App {
 pub struct CallContext {
     /// The authenticated caller.
     pub caller: CallerName,
-    /// For whom it acts.
+    /// For whom it acts, as far as credentials and headers tell: what request ids are kept by.
     pub subject: CallerName,
+    /// What credentials and headers prove.
+    pub authenticated: Arc<Authenticated>,
     /// The caller's deadline.
     pub deadline: Instant,
 }
@@ -111,10 +119,22 @@ impl App {
         })
     }
 
-    /// The instances served.
-    #[must_use]
-    pub fn instances(&self) -> Vec<Arc<Instance>> {
-        self.parts.instances.all()
+    /// The instances served that the subject may look at.
+    ///
+    /// # Errors
+    /// `PolicyDenied` where the caller may not act for the subject; what AWS fails with.
+    pub async fn list_instances(
+        &self,
+        context: &CallContext,
+    ) -> Result<Vec<Arc<Instance>>, AppError> {
+        let mut seen = Vec::new();
+        for instance in self.parts.instances.all() {
+            let asker = self.asker(context, Some(&instance), Purpose::Read).await?;
+            if self.check_directory(&asker, &instance).is_ok() {
+                seen.push(instance);
+            }
+        }
+        Ok(seen)
     }
 
     /// Whether Usher may change AWS where it runs.

@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::asker::{Purpose, permitted};
+use super::permission::instance_resource;
 use super::{App, AppError, CallContext};
 use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
 use crate::identity_center::Call;
+use crate::policy::Action;
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;
@@ -39,7 +42,7 @@ impl App {
     /// channel that closes without a summary was cut.
     ///
     /// # Errors
-    /// Lookups of the principal or the target.
+    /// `PolicyDenied` for an instance of it; lookups of the principal or the target.
     ///
     /// # Cancellation
     /// Dropping the receiver stops the collection, and so does the deadline of the call.
@@ -49,6 +52,11 @@ impl App {
         request: &AuditReport,
     ) -> Result<mpsc::Receiver<Part>, AppError> {
         let instances = self.instances_for_report(request)?;
+        for instance in &instances {
+            let asker = self.asker(context, Some(instance), Purpose::Read).await?;
+            let (resource, policy) = (instance_resource(instance), &asker.policy);
+            permitted(policy.decide(&asker.scene, Action::ReadAudit, &resource))?;
+        }
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),

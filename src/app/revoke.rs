@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::asker::{Asker, Purpose};
 use super::assign::Preview;
 use super::ending::Nothing;
 use super::paths::RemainingPath;
@@ -11,6 +12,7 @@ use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::intent::EndRequest;
 use crate::domain::{AssignmentKey, Grant, GrantId, Justification, RequestId};
+use crate::policy::Action;
 use crate::store::{RequestUse, RevokeOutcome as StoreOutcome};
 
 /// What to end.
@@ -80,7 +82,7 @@ impl App {
     /// Ends a grant or removes an assignment, or tells what that would mean.
     ///
     /// # Errors
-    /// Before the commit only: `GrantNotFound`, `AssignmentNotFound`, `AccessViaGroup`, lookups,
+    /// Before the commit only: `PolicyDenied`, `GrantNotFound`, `AssignmentNotFound`, `AccessViaGroup`, lookups,
     /// `AccountAccessNotOffered`, `AccountOutOfReach`,
     /// `ReadOnly`, `RequestIdReused`, `StoreUnavailable`, and AWS errors where the assignment must
     /// be looked at first. After it, the answer is the state reached.
@@ -138,24 +140,26 @@ impl App {
         usage: Option<&RequestUse>,
     ) -> Result<RevokeOutcome, AppError> {
         let mut waiter = self.waiter(context);
-        let end = EndRequest {
+        let end = |asker: Asker| EndRequest {
             caller: context.caller.clone(),
-            subject: context.subject.clone(),
+            subject: asker.subject,
             reason: request.reason.clone(),
             now: self.parts.clock.now(),
         };
         let store = &self.parts.store;
         let (outcome, since) = match &request.revocation {
             Revocation::Grant(id) => {
-                let grant = self.grant_to_end(request, id).await?;
+                let (grant, asker) = self.grant_to_end(context, request, id).await?;
                 self.refuse_if_read_only()?;
+                let end = end(asker);
                 (store.revoke_grant(&grant.id, usage, &end).await?, None)
             }
             Revocation::Assignment { principal, target } => {
-                let key = self
+                let (key, asker) = self
                     .assignment_to_end(context, request, principal, target)
                     .await?;
                 self.refuse_if_read_only()?;
+                let end = end(asker);
                 match self.check_something_to_remove(context, &key).await? {
                     Nothing::ToSay => {
                         let outcome = store.remove_assignment(&key, usage, &end).await?;
@@ -184,12 +188,12 @@ impl App {
     ) -> Result<RevokeOutcome, AppError> {
         match &request.revocation {
             Revocation::Grant(id) => {
-                let grant = self.grant_to_end(request, id).await?;
+                let (grant, _) = self.grant_to_end(context, request, id).await?;
                 self.preview_revoke(context, &grant.assignment_key(), Some(&grant))
                     .await
             }
             Revocation::Assignment { principal, target } => {
-                let key = self
+                let (key, _) = self
                     .assignment_to_end(context, request, principal, target)
                     .await?;
                 self.check_something_to_remove(context, &key).await?;
@@ -198,17 +202,30 @@ impl App {
         }
     }
 
-    /// The grant that a caller wants ended; one of another instance than the request names is not
-    /// there.
-    async fn grant_to_end(&self, request: &Revoke, id: &GrantId) -> Result<Grant, AppError> {
+    /// The grant that a caller wants ended, and for whom; one of another instance than the request
+    /// names is not there, and neither is one that may not be seen.
+    async fn grant_to_end(
+        &self,
+        context: &CallContext,
+        request: &Revoke,
+        id: &GrantId,
+    ) -> Result<(Grant, Asker), AppError> {
         let instance = match request.instance.as_str() {
             "" => None,
             wanted => Some(self.instance(wanted)?),
         };
         let grant = self.parts.store.grant(id).await?;
-        grant
+        let grant = grant
             .filter(|grant| instance.is_none_or(|instance| instance.arn == grant.instance_arn))
-            .ok_or_else(|| AppError::GrantNotFound { id: id.to_string() })
+            .ok_or_else(|| AppError::GrantNotFound { id: id.to_string() })?;
+        let served = self.parts.instances.get(&grant.instance_arn);
+        let asker = self.asker(context, served.as_deref(), Purpose::Change);
+        let asker = asker.await?;
+        let resource = self.grant_resource(&asker, &grant).await;
+        self.check_ending(&asker, &resource, Action::ReadGrants, || {
+            AppError::GrantNotFound { id: id.to_string() }
+        })?;
+        Ok((grant, asker))
     }
 
     async fn assignment_to_end(
@@ -217,10 +234,21 @@ impl App {
         request: &Revoke,
         principal: &PrincipalQuery,
         target: &TargetQuery,
-    ) -> Result<AssignmentKey, AppError> {
+    ) -> Result<(AssignmentKey, Asker), AppError> {
         let instance = &*self.instance_for(&request.instance, Some(target))?;
-        self.key_for_ending(instance, principal, target, context)
-            .await
+        let key = self.key_for_ending(instance, principal, target, context);
+        let key = key.await?;
+        let asker = self.asker(context, Some(instance), Purpose::Change).await?;
+        let who = self.named_principal(&instance.arn, &key.principal).await;
+        let what = self.named_target(&key.target).await;
+        let resource = self.assignment_resource(&asker, &instance.arn, &who, &what);
+        self.check_ending(&asker, &resource, Action::ReadAssignments, || {
+            AppError::AssignmentNotFound {
+                principal_id: key.principal.id.to_string(),
+                target: key.target.key().into_owned(),
+            }
+        })?;
+        Ok((key, asker))
     }
 
     fn refuse_if_read_only(&self) -> Result<(), AppError> {

@@ -108,6 +108,7 @@ impl App {
             operations,
             // Taking access away asks no policy.
             policies: Vec::new(),
+            paths: Vec::new(),
             may_write: self.may_write(),
         };
         let ended: Vec<Grant> = match grant {

@@ -19,7 +19,7 @@ use crate::directory::Directory;
 use crate::grpc::Server;
 use crate::grpc::identity::DevelopmentTokens;
 use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
-use crate::policy::PolicySet;
+use crate::policy::{PolicyInForce, PolicySet};
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
 
@@ -164,7 +164,7 @@ async fn start_on_store(
             config.directory,
         ),
         port,
-        policy: PolicySet::Development,
+        policy: PolicyInForce::new(PolicySet::development()),
         instances: instances.clone(),
         config: config.service,
         audit: config.audit,

@@ -14,6 +14,7 @@ mod config;
 mod facts;
 mod lookup;
 mod names;
+mod people;
 mod permission_sets;
 mod principals;
 mod recent;
@@ -65,6 +66,8 @@ struct Inner {
     known: Cache<PrincipalRef, Principal>,
     /// Names on their way to ids. Nothing is kept here: see `find_principal`.
     lookups: Facts<principals::NameKey, Option<PrincipalId>>,
+    /// The users behind people who call, and the groups that policies name.
+    identities: Facts<principals::NameKey, Option<PrincipalId>>,
     listings: Facts<InstanceArn, List<Application>>,
     applications: Facts<ApplicationArn, Application>,
     assignment_required: Facts<ApplicationArn, AssignmentRequired>,
@@ -105,6 +108,7 @@ impl Directory {
                     .time_to_live(kept)
                     .build(),
                 lookups: Facts::new(clock.clone(), 0, kept, one),
+                identities: Facts::new(clock.clone(), principals, kept, one),
                 listings: Facts::new(clock.clone(), applications, kept, length),
                 applications: Facts::new(clock.clone(), applications, kept, one),
                 assignment_required: Facts::new(clock.clone(), applications, kept, one),

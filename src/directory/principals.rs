@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::facts::Facts;
 use super::lookup::{Candidate, LookupError, NotFoundKind, PrincipalQuery};
 use super::names::name_of_principal;
 use super::{Directory, Inner, READ_NOW};
 use crate::domain::{
-    Failure, Group, GroupId, IdentityStoreId, Instance, Membership, Operation, Principal,
-    PrincipalId, PrincipalKind, PrincipalRef, User, UserId,
+    ExternalId, Failure, Group, GroupId, IdentityStoreId, Instance, Membership, Operation,
+    Principal, PrincipalId, PrincipalKind, PrincipalRef, User, UserId,
 };
 use crate::identity_center::{Call, Dated, Page, PageToken, collect_pages};
 
@@ -23,10 +24,12 @@ pub(super) struct NameKey {
     name: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Attribute {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Attribute {
     UserName,
     Email,
+    /// What the named system calls the user.
+    ExternalId(String),
     GroupName,
 }
 
@@ -147,30 +150,51 @@ impl Directory {
         name: &str,
         call: Call,
     ) -> Result<Option<PrincipalId>, Failure> {
+        let facts = &self.inner.lookups;
+        let id = self.id_in(facts, instance, attribute, name, READ_NOW, call);
+        Ok(id.await?.value)
+    }
+
+    /// The id that has this name, from these facts or from AWS.
+    pub(super) async fn id_in(
+        &self,
+        facts: &Facts<NameKey, Option<PrincipalId>>,
+        instance: &Instance,
+        attribute: Attribute,
+        name: &str,
+        max_age: Duration,
+        call: Call,
+    ) -> Result<Dated<Option<PrincipalId>>, Failure> {
         let operation = match attribute {
-            Attribute::UserName | Attribute::Email => Operation::GetUserId,
             Attribute::GroupName => Operation::GetGroupId,
+            Attribute::UserName | Attribute::Email | Attribute::ExternalId(_) => {
+                Operation::GetUserId
+            }
         };
         let key = NameKey {
             store_id: instance.identity_store_id.clone(),
-            attribute,
+            attribute: attribute.clone(),
             name: name.to_owned(),
         };
         let read = || {
             let inner = Arc::clone(&self.inner);
             let (instance, name) = (instance.clone(), name.to_owned());
+            let attribute = attribute.clone();
             async move {
                 let port = &inner.port;
                 match attribute {
                     Attribute::UserName => port.user_id_by_name(&instance, &name, call).await,
                     Attribute::Email => port.user_id_by_email(&instance, &name, call).await,
+                    Attribute::ExternalId(issuer) => {
+                        let external_id = ExternalId { issuer, id: name };
+                        let id = port.user_id_by_external_id(&instance, &external_id, call);
+                        id.await
+                    }
                     Attribute::GroupName => port.group_id_by_name(&instance, &name, call).await,
                 }
             }
         };
-        let facts = &self.inner.lookups;
-        let id = facts.get(&key, READ_NOW, call, operation, read).await?;
-        Ok(id.value)
+        facts.get(&key, max_age, call, operation, read).await
     }
 
     /// A principal's record by id; none when the id is not (or no longer) in the store as one of

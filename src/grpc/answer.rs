@@ -1,12 +1,14 @@
 //! What every method does around its use case: the call's scope in, the status table out.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::pb::ErrorReason;
 use super::status::{status, status_of};
 use crate::app::{AppError, CallContext};
-use crate::domain::CallerName;
+use crate::domain::{Authenticated, CallerName, Identity};
 
 /// What the gate found out about a call; every method finds it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -38,9 +40,15 @@ pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String,
             |_| {},
         ));
     };
+    let authenticated = Authenticated {
+        caller: Identity::Developer(caller.clone()),
+        on_behalf_of: None,
+        subject_proof: None,
+    };
     let context = CallContext {
         subject: caller.clone(),
         caller,
+        authenticated: Arc::new(authenticated),
         deadline,
     };
     Ok((context, call_id, message))

@@ -15,14 +15,24 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         &self,
         request: Request<pb::ListInstancesRequest>,
     ) -> Result<Response<pb::ListInstancesResponse>, Status> {
-        answer(request, |_, _| async move {
-            let instances = self
-                .0
-                .instances()
-                .iter()
-                .map(|instance| convert::instance(instance))
-                .collect();
-            Ok(pb::ListInstancesResponse { instances })
+        answer(request, |context, _| async move {
+            let instances = self.0.list_instances(&context).await?;
+            let instances = instances.iter();
+            let instances = instances.map(|instance| convert::instance(instance));
+            Ok(pb::ListInstancesResponse {
+                instances: instances.collect(),
+            })
+        })
+        .await
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<pb::WhoAmIRequest>,
+    ) -> Result<Response<pb::WhoAmIResponse>, Status> {
+        answer(request, |context, message| async move {
+            let known = self.0.who_am_i(&context, &message.instance).await?;
+            Ok(convert::who_am_i(known))
         })
         .await
     }

@@ -15,9 +15,9 @@ impl pb::grant_service_server::GrantService for GrantService {
         &self,
         request: Request<pb::GetGrantRequest>,
     ) -> Result<Response<pb::GetGrantResponse>, Status> {
-        answer(request, |_, message| async move {
+        answer(request, |context, message| async move {
             let id = convert::grant_id(&message.grant_id)?;
-            let grant = self.0.get_grant(&id).await?;
+            let grant = self.0.get_grant(&context, &id).await?;
             Ok(pb::GetGrantResponse {
                 grant: Some(convert::grant(grant)),
             })

@@ -11,6 +11,7 @@ mod answer;
 pub mod call;
 mod connections;
 mod convert;
+mod denials;
 mod directory;
 mod draining;
 mod gate;

@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 35] = [
+pub const TABLE: [TableRow; 38] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -35,7 +35,7 @@ pub const TABLE: [TableRow; 35] = [
     row(
         ErrorReason::PolicyDenied,
         Code::PermissionDenied,
-        "ask for what policy allows",
+        "ask for what policy allows; `usher policy explain` tells why it does not",
     ),
     row(
         ErrorReason::FieldInvalid,
@@ -93,6 +93,11 @@ pub const TABLE: [TableRow; 35] = [
         "look with ListGrants",
     ),
     row(
+        ErrorReason::SubjectNotFound,
+        Code::NotFound,
+        "name one user of the identity store, the same in header and token",
+    ),
+    row(
         ErrorReason::NameAmbiguous,
         Code::FailedPrecondition,
         "use one of the ids or ARNs in the details",
@@ -146,6 +151,16 @@ pub const TABLE: [TableRow; 35] = [
         ErrorReason::UsherCredentialsInvalid,
         Code::FailedPrecondition,
         "renew the AWS credentials that Usher runs under; `usher check` tells more",
+    ),
+    row(
+        ErrorReason::PathLimitsExceeded,
+        Code::FailedPrecondition,
+        "ask for less, or give what the path in the details wants",
+    ),
+    row(
+        ErrorReason::ApprovalsNotYetAvailable,
+        Code::FailedPrecondition,
+        "ask for what a path without approvals allows",
     ),
     row(
         ErrorReason::CallerConcurrencyLimited,

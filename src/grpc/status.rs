@@ -11,6 +11,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::denials::denial_status;
 use super::pb::ErrorReason;
 use super::preconditions::precondition_status;
 use super::reasons::TABLE;
@@ -63,6 +64,10 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::PrincipalNotFound { .. }
         | AppError::GrantNotFound { .. }
         | AppError::AssignmentNotFound { .. } => not_found_status(error, call_id),
+        AppError::PolicyDenied { .. }
+        | AppError::PathsClosed(_)
+        | AppError::ApprovalsNotYetAvailable { .. }
+        | AppError::SubjectNotFound => denial_status(error, call_id),
         AppError::NameAmbiguous { .. }
         | AppError::PrincipalDisabled { .. }
         | AppError::AccessViaGroup { .. }

@@ -8,7 +8,8 @@ use super::convert::{self, UserMembers};
 use super::sso_admin::{check_body, page_of, text_of};
 use super::{Call, Page, PageToken};
 use crate::domain::{
-    ErrorKind, Failure, Group, GroupId, IdentityStoreId, Membership, Operation, User, UserId,
+    ErrorKind, ExternalId, Failure, Group, GroupId, IdentityStoreId, Membership, Operation, User,
+    UserId,
 };
 
 /// The largest page AWS gives (aws-api.md §2), and the page size that is sent where the caller
@@ -146,7 +147,8 @@ impl IdentityStore<'_> {
         if !could_be_user_name(user_name) {
             return Ok(None);
         }
-        self.user_id("userName", user_name, call).await
+        let identifier = unique_attribute("userName", user_name, Operation::GetUserId)?;
+        self.user_id(identifier, call).await
     }
 
     pub(super) async fn user_id_by_email(
@@ -157,17 +159,33 @@ impl IdentityStore<'_> {
         if !could_be_text(email) {
             return Ok(None);
         }
-        self.user_id("emails.value", email, call).await
+        let identifier = unique_attribute("emails.value", email, Operation::GetUserId)?;
+        self.user_id(identifier, call).await
+    }
+
+    pub(super) async fn user_id_by_external_id(
+        &self,
+        external_id: &ExternalId,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure> {
+        if !could_be_text(&external_id.issuer) || !could_be_text(&external_id.id) {
+            return Ok(None);
+        }
+        let identifier = aws_sdk_identitystore::types::ExternalId::builder()
+            .issuer(&external_id.issuer)
+            .id(&external_id.id)
+            .build()
+            .map(AlternateIdentifier::ExternalId)
+            .map_err(|_| Failure::new(ErrorKind::Unexpected, Operation::GetUserId))?;
+        self.user_id(identifier, call).await
     }
 
     async fn user_id(
         &self,
-        path: &str,
-        value: &str,
+        identifier: AlternateIdentifier,
         call: Call,
     ) -> Result<Option<UserId>, Failure> {
         let operation = Operation::GetUserId;
-        let identifier = unique_attribute(path, value, operation)?;
         let reply = self
             .caller
             .read(operation, call, || {

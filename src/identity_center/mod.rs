@@ -45,8 +45,9 @@ pub use sdk::{RegionAndRole, SdkIdentityCenter};
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
-    AssignmentRequired, DirectAssignment, Failure, Group, GroupId, Instance, InstanceArn,
-    Membership, Organization, PermissionSet, PermissionSetArn, PrincipalRef, User, UserId,
+    AssignmentRequired, DirectAssignment, ExternalId, Failure, Group, GroupId, Instance,
+    InstanceArn, Membership, Organization, PermissionSet, PermissionSetArn, PrincipalRef, User,
+    UserId,
 };
 
 /// How one call to the port is to be made.
@@ -311,6 +312,14 @@ pub trait IdentityCenter: Send + Sync + 'static {
         &self,
         instance: &Instance,
         email: &str,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure>;
+
+    /// `identitystore:GetUserId` by what another system calls the user; none when nobody has it.
+    async fn user_id_by_external_id(
+        &self,
+        instance: &Instance,
+        external_id: &ExternalId,
         call: Call,
     ) -> Result<Option<UserId>, Failure>;
 

@@ -11,9 +11,9 @@ use super::{
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
-    AssignmentRequired, DirectAssignment, Failure, Group, GroupId, Instance, InstanceArn,
-    Membership, Operation, Organization, PermissionSet, PermissionSetArn, PrincipalRef, Target,
-    User, UserId,
+    AssignmentRequired, DirectAssignment, ExternalId, Failure, Group, GroupId, Instance,
+    InstanceArn, Membership, Operation, Organization, PermissionSet, PermissionSetArn,
+    PrincipalRef, Target, User, UserId,
 };
 
 #[async_trait]
@@ -269,6 +269,18 @@ impl IdentityCenter for SdkIdentityCenter {
     ) -> Result<Option<UserId>, Failure> {
         let identity_store = self.identity_store(instance);
         identity_store.user_id_by_email(email, call).await
+    }
+
+    async fn user_id_by_external_id(
+        &self,
+        instance: &Instance,
+        external_id: &ExternalId,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure> {
+        let identity_store = self.identity_store(instance);
+        identity_store
+            .user_id_by_external_id(external_id, call)
+            .await
     }
 
     async fn group_id_by_name(

@@ -12,9 +12,9 @@ use super::{
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
-    AssignmentRequired, DirectAssignment, Failure, Group, GroupId, Instance, InstanceArn,
-    Membership, Operation, Organization, PermissionSet, PermissionSetArn, PrincipalRef, Target,
-    User, UserId,
+    AssignmentRequired, DirectAssignment, ExternalId, Failure, Group, GroupId, Instance,
+    InstanceArn, Membership, Operation, Organization, PermissionSet, PermissionSetArn,
+    PrincipalRef, Target, User, UserId,
 };
 
 #[async_trait]
@@ -284,6 +284,17 @@ impl IdentityCenter for InstanceRouter {
     ) -> Result<Option<UserId>, Failure> {
         let port = self.route(instance.arn.instance_id(), Operation::GetUserId)?;
         port.user_id_by_email(instance, email, call).await
+    }
+
+    async fn user_id_by_external_id(
+        &self,
+        instance: &Instance,
+        external_id: &ExternalId,
+        call: Call,
+    ) -> Result<Option<UserId>, Failure> {
+        let port = self.route(instance.arn.instance_id(), Operation::GetUserId)?;
+        port.user_id_by_external_id(instance, external_id, call)
+            .await
     }
 
     async fn group_id_by_name(

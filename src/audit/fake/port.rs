@@ -8,7 +8,7 @@ use super::{FakePort, cut};
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
-    AssignmentRequired, DirectAssignment, ErrorKind, Failure, Group, GroupId, Instance,
+    AssignmentRequired, DirectAssignment, ErrorKind, ExternalId, Failure, Group, GroupId, Instance,
     InstanceArn, Membership, Operation, Organization, PermissionSet, PermissionSetArn,
     PrincipalRef, Target, User, UserId,
 };
@@ -255,6 +255,15 @@ impl IdentityCenter for FakePort {
         &self,
         _: &Instance,
         _: &str,
+        _: Call,
+    ) -> Result<Option<UserId>, Failure> {
+        not_asked()
+    }
+
+    async fn user_id_by_external_id(
+        &self,
+        _: &Instance,
+        _: &ExternalId,
         _: Call,
     ) -> Result<Option<UserId>, Failure> {
         not_asked()

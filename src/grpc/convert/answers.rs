@@ -13,6 +13,7 @@ use crate::domain::{
     Standing, Target,
 };
 use crate::grpc::pb;
+use crate::policy::{Approvers, Path};
 use crate::store::StoredEvent;
 
 /// An instant on the wire.
@@ -272,6 +273,23 @@ fn preview(preview: Preview) -> pb::Preview {
             .map(duration),
         policies: preview.policies,
         write_mode: write_mode.into(),
+        paths: preview.paths.into_iter().map(policy_path).collect(),
+    }
+}
+
+fn policy_path(path: Path) -> pb::PolicyPath {
+    let approvers = |approvers: Approvers| match approvers {
+        Approvers::Group(name) => format!("group:{name}"),
+        Approvers::Service(name) => format!("service:{name}"),
+    };
+    let steps = path.steps.into_iter().map(|step| pb::ApprovalStep {
+        approval_count: i32::try_from(step.count).unwrap_or(i32::MAX),
+        approvers: step.approvers.into_iter().map(approvers).collect(),
+    });
+    pb::PolicyPath {
+        steps: steps.collect(),
+        duration_max: path.duration_max.map(duration),
+        policy: path.policy,
     }
 }
 

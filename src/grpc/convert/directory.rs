@@ -1,9 +1,10 @@
 //! What is in the directory, as messages of the wire.
 
 use super::answers::resolved_principal;
+use crate::app::WhoAmI;
 use crate::domain::{
     Account, AccountStatus, Application, ApplicationStatus, Instance, InstanceKind, PermissionSet,
-    Principal,
+    Principal, PrincipalKind, PrincipalRef,
 };
 use crate::grpc::pb;
 
@@ -108,5 +109,29 @@ pub(in crate::grpc) fn principal_entry(principal: Principal) -> pb::PrincipalEnt
         principal: Some(resolved),
         display_name,
         email,
+    }
+}
+
+pub(in crate::grpc) fn who_am_i(known: WhoAmI) -> pb::WhoAmIResponse {
+    let (user, unmatched_reason) = match known.user {
+        Ok(user) => {
+            let reference = PrincipalRef {
+                kind: PrincipalKind::User,
+                id: user.id,
+            };
+            let shown = resolved_principal(&reference, user.name, user.status);
+            (Some(shown), String::new())
+        }
+        Err(reason) => (None, reason),
+    };
+    let actions = known.allowed_actions.into_iter();
+    pb::WhoAmIResponse {
+        caller: known.caller,
+        subject: known.subject,
+        user,
+        unmatched_reason,
+        groups: known.groups,
+        allowed_actions: actions.map(|action| action.as_str().to_owned()).collect(),
+        policy_version: known.policy_version,
     }
 }

@@ -12,7 +12,9 @@ pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
 };
 pub(super) use audit::{audit_report, audit_response};
-pub(super) use directory::{account, application, instance, permission_set, principal_entry};
+pub(super) use directory::{
+    account, application, instance, permission_set, principal_entry, who_am_i,
+};
 pub(super) use requests::{
     accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,
     list_principals, permission_sets_page, revoke,

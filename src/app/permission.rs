@@ -1,0 +1,236 @@
+//! What policy is asked about in each use case, and what its denials mean to a caller: what may not
+//! be seen is not found, what may be seen and not done is denied.
+
+use super::asker::{Asker, Purpose, permitted};
+use super::assign::Found;
+use super::targets::FoundTarget;
+use super::view::{NamedPrincipal, NamedTarget};
+use super::{App, AppError, CallContext};
+use crate::domain::{Grant, Instance, InstanceArn};
+use crate::policy::{
+    Action, ActivationQuestion, ApprovalStep, BeneficiaryFacts, GrantQuestion, NearMiss, Path,
+    Resource, TargetFacts,
+};
+
+/// A path that a request may take, and what it costs.
+pub(super) struct ChosenPath {
+    /// The policies that allowed it: the path, then those that let it open.
+    pub(super) policies: Vec<String>,
+    /// The version of the set that decided.
+    pub(super) policy_version: String,
+    /// Every path that fits, cheapest first.
+    pub(super) paths: Vec<Path>,
+}
+
+/// Why no path leads to what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Forbids that apply.
+    pub forbidden_by: Vec<String>,
+    /// Paths that a limit of their own keeps closed.
+    pub near_misses: Vec<NearMiss>,
+    /// The version of the set that decided.
+    pub policy_version: String,
+}
+
+impl App {
+    /// The cheapest path to a grant. One that nobody must agree to opens at once.
+    ///
+    /// # Errors
+    /// `PathsClosed` without one; `ApprovalsNotYetAvailable` where somebody must agree;
+    /// `PolicyDenied` where a floor keeps it shut.
+    pub(super) fn path_to(
+        &self,
+        asker: &Asker,
+        question: GrantQuestion,
+    ) -> Result<ChosenPath, AppError> {
+        let decision = asker.policy.request(&asker.scene, &question);
+        let Some(cheapest) = decision.paths.first() else {
+            return Err(AppError::PathsClosed(Refusal {
+                forbidden_by: decision.forbidden_by,
+                near_misses: decision.near_misses,
+                policy_version: decision.policy_version,
+            }));
+        };
+        if cheapest.approval_count() > 0 {
+            return Err(AppError::ApprovalsNotYetAvailable {
+                policy: cheapest.policy.clone(),
+                approval_count: cheapest.approval_count(),
+                approvers: told_approvers(&cheapest.steps),
+            });
+        }
+        let path = cheapest.policy.clone();
+        let opening = asker.policy.activate(
+            &asker.scene,
+            &ActivationQuestion {
+                grant: question,
+                path: path.clone(),
+                approval_count: 0,
+                approver_groups: Vec::new(),
+                break_glass: false,
+            },
+        );
+        permitted(opening)?;
+        Ok(ChosenPath {
+            policies: vec![path],
+            policy_version: decision.policy_version,
+            paths: decision.paths,
+        })
+    }
+
+    /// What is asked about a grant that is to be.
+    pub(super) fn grant_question(
+        &self,
+        asker: &Asker,
+        request: &super::Assign,
+        found: &Found,
+    ) -> GrantQuestion {
+        GrantQuestion {
+            target: target_facts_found(&found.instance, &found.target),
+            beneficiary: BeneficiaryFacts {
+                principal: found.principal.reference(),
+                name: found.principal.name().to_owned(),
+                is_subject: asker.is(&found.principal.reference()),
+            },
+            people_count: found.people_count,
+            duration: request.duration,
+            justification: request.justification.as_str().to_owned(),
+            ticket: request.ticket.as_str().to_owned(),
+        }
+    }
+
+    /// A grant as policy sees it; names as they are known without asking AWS.
+    pub(super) async fn grant_resource(&self, asker: &Asker, grant: &Grant) -> Resource {
+        let target = self.named_target(&grant.target).await;
+        let principal = self.named_principal(&grant.instance_arn, &grant.principal);
+        let principal = principal.await;
+        Resource::Grant {
+            id: grant.id.to_string(),
+            target: self.target_facts(&grant.instance_arn, &target),
+            beneficiary: beneficiary(asker, &principal),
+            requested_by_subject: grant.subject == asker.subject,
+        }
+    }
+
+    /// An assignment as policy sees it.
+    pub(super) fn assignment_resource(
+        &self,
+        asker: &Asker,
+        instance: &InstanceArn,
+        principal: &NamedPrincipal,
+        target: &NamedTarget,
+    ) -> Resource {
+        Resource::Assignment {
+            target: self.target_facts(instance, target),
+            beneficiary: beneficiary(asker, principal),
+        }
+    }
+
+    fn target_facts(&self, instance: &InstanceArn, target: &NamedTarget) -> TargetFacts {
+        let served = self.parts.instances.get(instance);
+        let alias = served.and_then(|served| served.alias.clone());
+        TargetFacts {
+            instance: instance.clone(),
+            instance_alias: alias.unwrap_or_default(),
+            target: target.target.clone(),
+            name: target.name.clone(),
+            account_name: target.account_name.clone(),
+        }
+    }
+
+    /// Refuses an end that policy does not allow: as denied where the subject may see what it is
+    /// about, else as not there.
+    pub(super) fn check_ending(
+        &self,
+        asker: &Asker,
+        resource: &Resource,
+        reading: Action,
+        not_there: impl FnOnce() -> AppError,
+    ) -> Result<(), AppError> {
+        let decision = asker.policy.decide(&asker.scene, Action::Revoke, resource);
+        if decision.is_allowed || self.may_see(asker, reading, resource) {
+            permitted(decision).map(drop)
+        } else {
+            Err(not_there())
+        }
+    }
+
+    /// Whether something may be seen.
+    pub(super) fn may_see(&self, asker: &Asker, action: Action, resource: &Resource) -> bool {
+        asker
+            .policy
+            .decide(&asker.scene, action, resource)
+            .is_allowed
+    }
+
+    /// `check_directory` for whom the call is made.
+    pub(super) async fn check_directory_of(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+    ) -> Result<(), AppError> {
+        let asker = self.asker(context, Some(instance), Purpose::Read).await?;
+        self.check_directory(&asker, instance)
+    }
+
+    /// Refuses an instance that may not be looked at as one that is not there.
+    pub(super) fn check_directory(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+    ) -> Result<(), AppError> {
+        let resource = instance_resource(instance);
+        if self.may_see(asker, Action::ReadDirectory, &resource) {
+            Ok(())
+        } else {
+            Err(AppError::InstanceNotFound {
+                query: instance.arn.to_string(),
+            })
+        }
+    }
+}
+
+/// An instance as policy sees it.
+pub(super) fn instance_resource(instance: &Instance) -> Resource {
+    Resource::Instance {
+        arn: instance.arn.clone(),
+        alias: instance.alias.clone().unwrap_or_default(),
+    }
+}
+
+fn beneficiary(asker: &Asker, principal: &NamedPrincipal) -> BeneficiaryFacts {
+    BeneficiaryFacts {
+        principal: principal.reference.clone(),
+        name: principal.name.clone(),
+        is_subject: asker.is(&principal.reference),
+    }
+}
+
+fn target_facts_found(instance: &Instance, found: &FoundTarget) -> TargetFacts {
+    let (name, account_name) = match found {
+        FoundTarget::Application(application) => (application.name.clone(), String::new()),
+        FoundTarget::AccountAccess {
+            account,
+            permission_set,
+        } => (permission_set.name.clone(), account.name.clone()),
+    };
+    TargetFacts {
+        instance: instance.arn.clone(),
+        instance_alias: instance.alias.clone().unwrap_or_default(),
+        target: found.target(),
+        name,
+        account_name,
+    }
+}
+
+/// Approvers as policies write them.
+fn told_approvers(steps: &[ApprovalStep]) -> Vec<String> {
+    use crate::policy::Approvers;
+    let approvers = steps.iter().flat_map(|step| &step.approvers);
+    approvers
+        .map(|approvers| match approvers {
+            Approvers::Group(name) => format!("group:{name}"),
+            Approvers::Service(name) => format!("service:{name}"),
+        })
+        .collect()
+}

@@ -1,0 +1,118 @@
+//! Statuses of what policy refuses: each names its policies, and every path that was near with the
+//! limit that kept it closed. Nothing here decides.
+
+use tonic::Status;
+
+use super::pb::ErrorReason;
+use super::status::{REPEATED_CHARACTERS_MAX, shorten, status};
+use crate::app::{AppError, Refusal};
+
+/// Policies and near misses that one answer lists: with more it could outgrow the 8 KiB of headers
+/// that some clients take.
+const LISTED_MAX: usize = 12;
+
+/// Refusals of policy.
+pub(super) fn denial_status(error: &AppError, call_id: &str) -> Status {
+    match error {
+        AppError::PathsClosed(refusal) => paths_closed(refusal, call_id),
+        AppError::ApprovalsNotYetAvailable {
+            policy,
+            approval_count,
+            approvers,
+        } => approvals_needed(policy, *approval_count, approvers, call_id),
+        AppError::SubjectNotFound => status(
+            ErrorReason::SubjectNotFound,
+            call_id,
+            "nobody is to be found whom usher-on-behalf-of or usher-subject-token name, or they name two people",
+            &[],
+            |_| {},
+        ),
+        AppError::PolicyDenied {
+            policies,
+            policy_version,
+        } => denied(policies, policy_version, call_id),
+        other => {
+            tracing::error!(call.id = call_id, error = %other, "no refusal of policy");
+            denied(&[], "", call_id)
+        }
+    }
+}
+
+fn denied(policies: &[String], policy_version: &str, call_id: &str) -> Status {
+    let message = if policies.is_empty() {
+        "no policy permits this"
+    } else {
+        "a policy forbids this"
+    };
+    let policies = listed(policies);
+    status(
+        ErrorReason::PolicyDenied,
+        call_id,
+        message,
+        &[("policies", &policies), ("policyVersion", policy_version)],
+        |_| {},
+    )
+}
+
+fn paths_closed(refusal: &Refusal, call_id: &str) -> Status {
+    if refusal.near_misses.is_empty() || !refusal.forbidden_by.is_empty() {
+        return denied(&refusal.forbidden_by, &refusal.policy_version, call_id);
+    }
+    let told = |text: &str| shorten(text, REPEATED_CHARACTERS_MAX);
+    let near: Vec<_> = refusal.near_misses.iter().take(LISTED_MAX).collect();
+    let first = near.first().map_or_else(String::new, |near| {
+        format!(
+            ": {} allows {} {}, and {} was asked for",
+            told(&near.policy),
+            near.limit,
+            told(&near.allowed),
+            told(&near.asked)
+        )
+    });
+    let paths: Vec<String> = near.iter().map(|near| near.policy.clone()).collect();
+    status(
+        ErrorReason::PathLimitsExceeded,
+        call_id,
+        &format!("no path is open for this{first}"),
+        &[
+            ("policies", &listed(&paths)),
+            ("policyVersion", &refusal.policy_version),
+        ],
+        |details| {
+            for near in &near {
+                let (asked, allowed) = (told(&near.asked), told(&near.allowed));
+                let description = format!("limit {}: asked {asked}, allowed {allowed}", near.limit);
+                details.add_precondition_failure_violation("PATH_LIMIT", &near.policy, description);
+            }
+        },
+    )
+}
+
+fn approvals_needed(policy: &str, count: u32, approvers: &[String], call_id: &str) -> Status {
+    let approvers = listed(approvers);
+    status(
+        ErrorReason::ApprovalsNotYetAvailable,
+        call_id,
+        "somebody must agree to this, and this version cannot ask them yet",
+        &[
+            ("policy", policy),
+            ("approvalCount", &count.to_string()),
+            ("approvers", &approvers),
+        ],
+        |details| {
+            let description = format!("{count} of {approvers} must agree");
+            details.add_precondition_failure_violation(
+                "APPROVALS_NOT_YET_AVAILABLE",
+                policy,
+                description,
+            );
+        },
+    )
+}
+
+fn listed(names: &[String]) -> String {
+    let names: Vec<String> = (names.iter().take(LISTED_MAX))
+        .map(|name| shorten(name, REPEATED_CHARACTERS_MAX))
+        .collect();
+    names.join(",")
+}
