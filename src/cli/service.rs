@@ -164,7 +164,7 @@ async fn start_on_store(
             config.directory,
         ),
         port,
-        policy: PolicySet::Development,
+        policy: PolicySet::development(),
         instances: instances.clone(),
         config: config.service,
         audit: config.audit,
