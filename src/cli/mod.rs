@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod demo_story;
 mod instances;
+mod policy;
 mod serve;
 mod service;
 mod token;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Writes a report of who has access to what, read-only and without a server
     Audit(audit::AuditArgs),
+    /// Writes, checks, tests and explains policies
+    Policy(policy::PolicyArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
     /// Prints a development token for a server started with --dev
@@ -70,6 +73,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Policy(args) => policy::run(&args),
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(&args),
         Command::Simulate(args) => simulate(*args).await,

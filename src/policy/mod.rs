@@ -1,33 +1,146 @@
-//! Who may do what. For now there is one policy set, the built-in one of `--dev`: it lets every
-//! development token do everything, without approvals and without a limit on duration. Written
-//! policies come with authentication; they will answer through the same `Decision`.
+//! Who may do what: Cedar in, decisions out. No input or output but for reading a folder of
+//! policies (`files`), no clock: a question brings its time and its facts, and a decision names the
+//! policies that made it.
+//!
+//! ```text
+//!   texts -> text (pieces) -> terms, rules (Usher's own checks) -> load (Cedar's validation, index) -> PolicySet
+//!   question -> facts (entities of this question) -> index (shelves that may fit) -> decide -> decision
+//! ```
+//! Whatever cannot be understood does not load; whatever cannot be evaluated denies.
 
+mod decide;
 mod decision;
+mod explain;
+mod facts;
+mod files;
+mod index;
+#[cfg(test)]
+mod index_tests;
+mod load;
+mod problem;
 mod question;
+mod rules;
+mod table;
+mod table_row;
+mod terms;
+#[cfg(test)]
+mod terms_tests;
+mod text;
+mod vocabulary;
+
+use std::fmt;
+use std::sync::Arc;
+
+use load::Inner;
 
 pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
+pub use explain::{Answer, Explanation, Outcome};
+pub use facts::Question;
+pub use files::{TABLE_FILE, load_directory, read_directory, read_text};
+pub use problem::{PolicyBounds, PolicyFile, PolicyProblem, PolicyRules};
 pub use question::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
     Subject, TargetFacts, UserFacts,
 };
+pub use table::{RowResult, run_table};
+pub use table_row::{Asked, Row, read_row, read_rows};
+pub use vocabulary::SCHEMA_TEXT;
 
-/// The policy set in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PolicySet {
-    /// The built-in set of `--dev`.
-    Development,
+/// The text of the built-in set of `--dev`, and the name of its version.
+const DEVELOPMENT_TEXT: &str = include_str!("development.cedar");
+const DEVELOPMENT_VERSION: &str = "development-1";
+
+/// A policy set: loaded once, never changed, cheap to clone.
+#[derive(Clone)]
+pub struct PolicySet {
+    inner: Arc<Inner>,
+}
+
+/// A policy as tools show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySummary {
+    /// Its id.
+    pub id: String,
+    /// It permits; else it forbids.
+    pub is_permit: bool,
+    /// The actions that its scope speaks of.
+    pub actions: Vec<Action>,
+    /// What it is for, in its author's words; may be empty.
+    pub description: String,
+    /// The file that it is in, and the line.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 impl PolicySet {
-    /// Decides whether access may be given. The development set allows it.
+    /// The built-in set of `--dev`: it permits everything, without approvals and without limits.
     #[must_use]
-    pub fn decide_assign(self) -> Decision {
-        match self {
-            Self::Development => Decision {
-                is_allowed: true,
-                policies: vec!["usher-development-permits-all".to_owned()],
-                policy_version: "development-1".to_owned(),
-            },
+    pub fn development() -> Self {
+        let rules = PolicyRules::default();
+        #[expect(
+            clippy::expect_used,
+            reason = "the text is a constant, and every test of the service loads it"
+        )]
+        let inner = load::load_built_in(DEVELOPMENT_TEXT, DEVELOPMENT_VERSION, &rules)
+            .expect("the built-in policies");
+        Self {
+            inner: Arc::new(inner),
         }
+    }
+
+    /// Loads a set, whole or not at all.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of files and lines.
+    pub fn load(files: &[PolicyFile], rules: &PolicyRules) -> Result<Self, Vec<PolicyProblem>> {
+        let inner = load::load_written(files, rules)?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What names the set in answers and events: hex sha256 of its texts, or the built-in's name.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.inner.version
+    }
+
+    /// The files that it was made from.
+    #[must_use]
+    pub fn texts(&self) -> &[PolicyFile] {
+        &self.inner.files
+    }
+
+    /// The groups that policies mention, by name or id, sorted: a subject's memberships in these,
+    /// and in no others, can make a difference.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.inner.groups.iter().map(String::as_str)
+    }
+
+    /// The groups whose members approve, by name or id, sorted.
+    pub fn approver_groups(&self) -> impl Iterator<Item = &str> {
+        self.inner.approver_groups.iter().map(String::as_str)
+    }
+
+    /// Every policy, the built-in ones too, sorted by id.
+    pub fn policies(&self) -> impl Iterator<Item = PolicySummary> {
+        self.inner.policies.iter().map(|(id, loaded)| {
+            let description = loaded.policy.annotation("description");
+            PolicySummary {
+                id: id.to_string(),
+                is_permit: loaded.is_permit(),
+                actions: loaded.actions.clone(),
+                description: description.unwrap_or_default().to_owned(),
+                file: loaded.file.clone(),
+                line: loaded.line,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PolicySet({})", self.inner.version)
     }
 }

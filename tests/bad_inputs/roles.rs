@@ -79,7 +79,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         ),
         store,
         port,
-        policy: PolicySet::Development,
+        policy: PolicySet::development(),
         instances: Instances::new(vec![instance]),
         config: config.service,
         audit: config.audit,

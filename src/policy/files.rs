@@ -1,0 +1,118 @@
+//! Reads a folder of policies, within bounds: the only place of `policy` that touches the file
+//! system. It reads and never writes.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+use super::problem::{PolicyBounds, PolicyFile, PolicyProblem, PolicyRules};
+use super::table::run_table;
+use super::{PolicySet, table};
+
+/// The table of expected decisions beside the policies; every load runs it.
+pub const TABLE_FILE: &str = "tests.toml";
+
+/// Loads the policies of a folder, and runs its table of expected decisions where there is one.
+///
+/// # Errors
+/// Everything that is wrong: files, policies, and rows that are decided otherwise.
+pub fn load_directory(
+    directory: &Path,
+    rules: &PolicyRules,
+) -> Result<PolicySet, Vec<PolicyProblem>> {
+    let files = read_directory(directory, &rules.bounds)?;
+    let set = PolicySet::load(&files, rules)?;
+    let path = directory.join(TABLE_FILE);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(set);
+    }
+    let text = read_text(&path, rules.bounds.file_bytes_max)
+        .map_err(|sentence| vec![PolicyProblem::of_file(TABLE_FILE, sentence)])?;
+    let results = run_table(&set, &text).map_err(|problem| vec![problem])?;
+    let problems = table::problems(&results);
+    if problems.is_empty() {
+        Ok(set)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The `*.cedar` files of a folder, sorted by name. Hidden files and folders below are not read.
+///
+/// # Errors
+/// What cannot be read, is too large, or is no text.
+pub fn read_directory(
+    directory: &Path,
+    bounds: &PolicyBounds,
+) -> Result<Vec<PolicyFile>, Vec<PolicyProblem>> {
+    let shown = directory.display().to_string();
+    let refuse = |sentence: String| vec![PolicyProblem::of_file(&shown, sentence)];
+    let entries = fs::read_dir(directory).map_err(|error| {
+        refuse(format!(
+            "is not a folder that can be read ({error}); `usher policy init` makes one"
+        ))
+    })?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            return Err(refuse("has a file whose name is not UTF-8".to_owned()));
+        };
+        if !name.starts_with('.') && name.ends_with(".cedar") {
+            names.push(name);
+        }
+        if names.len() > bounds.files_max {
+            return Err(refuse(format!(
+                "has more than {} policy files",
+                bounds.files_max
+            )));
+        }
+    }
+    if names.is_empty() {
+        return Err(refuse(
+            "has no *.cedar file; write one, or begin with `usher policy init`".to_owned(),
+        ));
+    }
+    names.sort();
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    let mut left = bounds.bytes_max;
+    for name in names {
+        match read_text(&directory.join(&name), bounds.file_bytes_max.min(left)) {
+            Ok(text) => {
+                left -= text.len();
+                files.push(PolicyFile { name, text });
+            }
+            Err(sentence) => problems.push(PolicyProblem::of_file(&name, sentence)),
+        }
+    }
+    if problems.is_empty() {
+        Ok(files)
+    } else {
+        Err(problems)
+    }
+}
+
+/// A file of text, of at most so many bytes.
+///
+/// # Errors
+/// A sentence: why not.
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    // A pipe or a device would keep the reader for ever.
+    if !fs::metadata(path).map_err(cannot)?.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let file = File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(cannot)?;
+    if bytes.len() > bytes_max {
+        return Err(format!(
+            "is larger than the {bytes_max} bytes that are left for it"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
