@@ -15,6 +15,8 @@ use crate::domain::PrincipalStatus;
 
 /// Told in place of a policy when the facts themselves cannot be put into Cedar's form.
 const UNUSABLE_FACTS: &str = "usher-facts-unusable";
+/// How much of a ticket or a justification a near miss repeats: enough to see the mistake.
+const ASKED_LETTERS_MAX: usize = 80;
 
 /// What the policies say, before limits are looked at.
 #[derive(Default)]
@@ -197,7 +199,8 @@ pub(super) fn missed_limits(id: &str, terms: &Terms, question: &GrantQuestion) -
         };
         if !requires.fits(text) {
             let allowed = format!("{name} that matches {}", requires.pattern);
-            miss("requires", format!("{name} \"{text}\""), allowed);
+            let asked: String = text.chars().take(ASKED_LETTERS_MAX).collect();
+            miss("requires", format!("{name} \"{asked}\""), allowed);
         }
     }
     missed

@@ -189,7 +189,7 @@ fn set_of(texts: &[String]) -> Option<PolicySet> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// Every answer over the shelves is the answer of Cedar over all policies.
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Loaded {
     pub(super) terms: Terms,
     pub(super) file: String,
     pub(super) line: usize,
-    /// Where the text begins: one line before the first counts nothing.
+    /// Its own text: places that errors tell are places in it.
     text: String,
     groups: Vec<String>,
 }

@@ -33,9 +33,11 @@ pub struct PolicyBounds {
     pub bytes_max: usize,
     /// Policies of a set. A decision looks at those whose scope fits, at worst at all of them.
     pub policies_max: usize,
-    /// Words and signs of one policy. Evaluation goes as deep as a policy is nested, and an
-    /// unbroken chain of `&&` is nested as deep as it is long.
+    /// Words and signs of one policy.
     pub tokens_max: usize,
+    /// Operators of one policy. Cedar goes as deep as a policy is nested, on the stack, and a chain
+    /// of `+` or `&&` is nested as deep as it is long.
+    pub operators_max: usize,
     /// Brackets open at once.
     pub nesting_max: usize,
 }
@@ -47,7 +49,8 @@ impl Default for PolicyBounds {
             file_bytes_max: 1024 * 1024,
             bytes_max: 4 * 1024 * 1024,
             policies_max: 4096,
-            tokens_max: 1000,
+            tokens_max: 4000,
+            operators_max: 100,
             nesting_max: 24,
         }
     }

@@ -112,12 +112,9 @@ fn difference(set: &PolicySet, row: &Row) -> Result<Option<String>, String> {
 /// Whether a text has the form of an outcome; a typo there would be a row that can never hold.
 fn is_outcome(text: &str) -> Result<bool, String> {
     let counted = text.split_once(" for ").is_some_and(|(id, price)| {
-        let count = price
-            .strip_suffix(" approvals")
-            .or_else(|| price.strip_suffix(" approval"));
-        !id.contains(' ')
-            && count.is_some_and(|count| count.parse::<u32>().is_ok())
-            && (price == "1 approval") != price.ends_with(" approvals")
+        let is_count = |count: &str| count.parse::<u32>().is_ok_and(|count| count != 1);
+        let several = price.strip_suffix(" approvals");
+        !id.contains(' ') && (price == "1 approval" || several.is_some_and(is_count))
     });
     let missed = text.split_once(" misses ").is_some_and(|(id, limit)| {
         !id.contains(' ') && matches!(limit, "max_duration" | "requires")

@@ -280,7 +280,7 @@ impl Row {
 fn made_up(kind: &str, name: &str) -> uuid::Uuid {
     let hash = digest::digest(&digest::SHA256, format!("{kind} {name}").as_bytes());
     let half = hash.as_ref().iter().take(16);
-    uuid::Uuid::from_u128(half.fold(0, |number, byte| number << 8 | u128::from(*byte)))
+    uuid::Uuid::from_u128(half.fold(0, |number, byte| (number << 8) | u128::from(*byte)))
 }
 
 fn principal_id(kind: &str, name: &str, id: Option<&str>) -> Result<PrincipalId, String> {

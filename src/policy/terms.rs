@@ -15,7 +15,7 @@ const STEPS_MAX: usize = 10;
 /// The longest pattern of `@requires`, and how much memory it may take compiled. A match takes as
 /// long as text times pattern, and a text has at most 10,000 letters.
 const PATTERN_BYTES_MAX: usize = 200;
-const PATTERN_SIZE_MAX: usize = 16 * 1024;
+const PATTERN_SIZE_MAX: usize = 64 * 1024;
 
 /// Keys of every policy, and those of permits that only speak of `Request` or of `BreakGlass`.
 const KEYS_OF_ALL: [&str; 2] = ["id", "description"];

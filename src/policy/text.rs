@@ -14,6 +14,9 @@ pub(super) struct Piece<'a> {
     pub(super) text: &'a str,
 }
 
+/// Operators that are words. Each operator can be one more step into the depth.
+const OPERATORS: [&[u8]; 5] = [b"if", b"in", b"is", b"has", b"like"];
+
 /// Walks over a file, outside of comments.
 struct Cutter<'a> {
     text: &'a str,
@@ -23,6 +26,7 @@ struct Cutter<'a> {
     tokens: usize,
     depth: usize,
     depth_seen: usize,
+    operators: usize,
 }
 
 /// Cuts a file into policies.
@@ -48,16 +52,17 @@ pub(super) fn pieces<'a>(
         tokens: 0,
         depth: 0,
         depth_seen: 0,
+        operators: 0,
     };
     let mut found = Vec::new();
     while let Some((line, piece)) = cutter.next_piece() {
-        if cutter.tokens > bounds.tokens_max || cutter.depth_seen > bounds.nesting_max {
+        if cutter.is_too_large(bounds) {
             problems.push(PolicyProblem::at(
                 file,
                 line,
                 format!(
-                    "is too large: a policy has at most {} words and signs, and {} brackets open at once; write several policies",
-                    bounds.tokens_max, bounds.nesting_max
+                    "is too large: a policy has at most {} words and signs, {} operators, and {} brackets open at once; write several policies",
+                    bounds.tokens_max, bounds.operators_max, bounds.nesting_max
                 ),
             ));
         } else {
@@ -79,11 +84,18 @@ fn is_hidden(letter: char) -> bool {
 }
 
 impl<'a> Cutter<'a> {
+    fn is_too_large(&self, bounds: &PolicyBounds) -> bool {
+        self.tokens > bounds.tokens_max
+            || self.operators > bounds.operators_max
+            || self.depth_seen > bounds.nesting_max
+    }
+
     fn begin_next(&mut self) {
         self.start = None;
         self.tokens = 0;
         self.depth = 0;
         self.depth_seen = 0;
+        self.operators = 0;
     }
 
     /// The next policy with its line, up to its `;` or to the end of the file.
@@ -120,7 +132,20 @@ impl<'a> Cutter<'a> {
                     self.at += 1;
                     return Some((line, &self.text[start..self.at]));
                 }
-                _ if is_word(byte) => self.skip_to(|next| !is_word(next)),
+                b'&' | b'|' | b'<' | b'>' | b'=' => {
+                    self.operators += 1;
+                    self.skip_to(|next| !b"&|<>=".contains(&next));
+                }
+                b'+' | b'-' | b'*' | b'!' | b'.' => {
+                    self.operators += 1;
+                    self.at += 1;
+                }
+                _ if is_word(byte) => {
+                    let begin = self.at;
+                    self.skip_to(|next| !is_word(next));
+                    let word = &bytes[begin..self.at];
+                    self.operators += usize::from(OPERATORS.contains(&word));
+                }
                 _ => self.at += 1,
             }
         }
@@ -178,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_too_deep_or_too_long_or_hidden_is_refused_before_it_is_parsed() {
         let deep = format!("permit({};", "(".repeat(100_000));
-        let long = format!("permit(a) when {{ {} }};", "true && ".repeat(1_000));
+        let long = format!("permit(a) when {{ {} }};", "true && ".repeat(101));
         let unclosed = "permit(\"abc";
         for text in [deep.as_str(), &long, "a\0b", "a\u{202e}b", "\u{feff}a"] {
             assert!(pieces("a", text, &PolicyBounds::default()).is_err());

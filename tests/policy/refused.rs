@@ -1,6 +1,6 @@
 //! What must not load, and that it says where and why.
 
-use usher::policy::{PolicyFile, PolicyRules, PolicySet, load_directory};
+use usher::policy::{PolicyFile, PolicyRules, PolicySet, load_directory, run_table};
 
 use crate::{load, permit};
 
@@ -192,18 +192,41 @@ fn deep_and_long_policies_are_refused_or_evaluated_but_never_overflow_a_stack() 
     for chain in ["true && ", "1 + ", "context.a.", "!", "-", "true || "] {
         assert!(sentences(&with(&chain.repeat(100_000))).contains("too large"));
     }
-    // As long as a policy may be, on the small stack of a test's thread.
-    for (link, last) in [
-        ("context.people_count > 1 && ", "true"),
-        ("context.people_count > 1 || ", "true"),
-        ("1 + ", "1 > 0"),
-        ("if context.people_count > 1 then false else ", "true"),
+    // As deep as a policy may be, on the small stack of a test's thread.
+    for (link, last, end, operators) in [
+        ("context.people_count > 1 && ", "true", "", 3),
+        ("context.people_count > 1 || ", "true", "", 3),
+        ("true && ", "true", "", 1),
+        ("1 + ", "1 > 0", "", 1),
+        ("context.people_count - ", "1 > 0", "", 2),
+        (
+            "if context.people_count > 1 then false else ",
+            "true",
+            "",
+            3,
+        ),
+        ("if true then false else ", "true", "", 1),
+        ("(", "true", ")", 5),
+        ("[", "true", "]", 5),
+        ("(1 + ", "1", ")", 5),
     ] {
-        let tokens = link.split([' ', '.']).filter(|it| !it.is_empty()).count() + 2;
-        let text = with(&format!("{}{last}", link.repeat(900 / tokens)));
-        if let Err(problems) = load(&text) {
-            let problem = problems[0].to_string();
-            assert!(!problem.contains("too large"), "{problem}");
+        let times = 98 / operators;
+        let whole = format!("{}{last}{}", link.repeat(times), end.repeat(times));
+        let whole = if last == "1" {
+            format!("{whole} > 0")
+        } else {
+            whole
+        };
+        let text = with(&whole);
+        match load(&text) {
+            Ok(set) => {
+                let row = "[[test]]\nname = \"a\"\nsubject = { user = \"a\" }\naction = \"Request\"\ntarget = { application = \"x\" }\nduration = \"1h\"\npeople_count = 2\nexpect = \"allowed\"\n";
+                assert_eq!(run_table(&set, row).unwrap().len(), 1);
+            }
+            Err(problems) => {
+                let problem = problems[0].to_string();
+                assert!(!problem.contains("too large"), "{problem}");
+            }
         }
     }
 }
