@@ -215,7 +215,7 @@ impl Reconciler {
             .collect();
         remembered.0.retain(|id, _| ids.contains(id));
         let longest = Duration::try_from(self.bounds.request_reread).unwrap_or(Duration::MAX);
-        let mut is_under_way = false;
+        let (mut is_under_way, mut problem) = (false, None);
         for write in Write::ALL {
             let asked: Vec<_> = pending
                 .iter()
@@ -226,10 +226,20 @@ impl Reconciler {
                 continue;
             }
             is_under_way = true;
-            let listed = self
-                .port
-                .requests_in_progress(instance, write, self.call_of_a_look())
-                .await?;
+            let call = self.call_of_a_look();
+            let listed = match self.port.requests_in_progress(instance, write, call).await {
+                Ok(listed) => listed,
+                Err(failure) => {
+                    // The other kind is looked at all the same. Where AWS refuses the list for
+                    // good, changes are asked about one by one, after pauses that double.
+                    let is_refusal = failure.kind.is_refusal();
+                    problem.get_or_insert(failure);
+                    if !is_refusal {
+                        continue;
+                    }
+                    Vec::new()
+                }
+            };
             let listed: BTreeSet<_> = listed.iter().collect();
             let now = Instant::now();
             let ended: Vec<_> = asked
@@ -244,7 +254,10 @@ impl Reconciler {
                 }
             }
         }
-        Ok(is_under_way)
+        match problem {
+            None => Ok(is_under_way),
+            Some(failure) => Err(failure.into()),
+        }
     }
 
     /// A look has as long as a claim: with retries and the wait for the budget.
