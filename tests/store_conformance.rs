@@ -62,6 +62,8 @@ check! {
     due::ends_come_before_provisioning,
     due::what_is_over_is_no_end_any_more,
     due::another_instances_work_is_left_alone,
+    due::each_instance_has_its_own_share_of_claims,
+    due::a_second_look_comes_as_early_as_an_end,
     due::due_work_is_counted,
     reads::grants_page_newest_first_within_a_filter,
     reads::open_grants_and_records_keep_to_their_scope,

@@ -37,10 +37,17 @@ impl EndRequest {
     }
 }
 
+/// Makes an assignment due. One that is due already keeps its place: repeated wishes do not put it
+/// behind others.
+fn make_due(record: &mut AssignmentRecord, now: Timestamp) {
+    let due_at = record.next_attempt_at.map_or(now, |at| at.min(now));
+    record.next_attempt_at = Some(due_at);
+}
+
 /// Records a new grant on its assignment and makes it due.
 #[must_use]
 pub fn request_grant(mut record: AssignmentRecord, grant: Grant) -> Changes {
-    record.next_attempt_at = Some(grant.created_at);
+    make_due(&mut record, grant.created_at);
     let event = Event {
         kind: EventKind::Requested,
         at: grant.created_at,
@@ -104,12 +111,17 @@ pub fn remove_assignment(
             changed.push(next);
         }
     }
+    let is_repeated = record.removal.is_some();
     record.removal = Some(Removal {
         by: request.subject.clone(),
         reason: request.reason.clone(),
         at: request.now,
     });
-    record.next_attempt_at = Some(request.now);
+    if is_repeated {
+        make_due(&mut record, request.now);
+    } else {
+        record.next_attempt_at = Some(request.now);
+    }
     Changes {
         record,
         grants: changed,

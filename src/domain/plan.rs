@@ -71,10 +71,11 @@ impl Bounds {
         }
     }
 
-    /// When AWS shows an asynchronous change that was intended at this time, if it took it.
+    /// When AWS shows an asynchronous change that was intended at this time, if it took it: its
+    /// attempt waits for the budget and ends within the lease.
     fn request_shown_by(&self, since: Timestamp) -> Timestamp {
         since
-            .checked_add(self.attempt_timeout + self.request_unseen)
+            .checked_add(self.lease + self.request_unseen)
             .unwrap_or(Timestamp::MAX)
     }
 
@@ -186,6 +187,17 @@ pub enum Step {
 /// Failures of a row that are told one by one when their kind changes.
 const FAILURES_TOLD_EACH: u32 = 8;
 
+/// Failed operations after which the pauses between them grow beyond the longest one.
+const FAILED_OPERATIONS_WITH_HOPE: u32 = 8;
+/// How much longer than the longest pause they become: some five minutes.
+const HOPELESSNESS_MAX: u32 = 12;
+
+/// How many times longer the pause is after so many failed operations.
+fn hopelessness(failed_operations: u32) -> i32 {
+    let beyond = failed_operations.saturating_sub(FAILED_OPERATIONS_WITH_HOPE);
+    i32::try_from(beyond.clamp(1, HOPELESSNESS_MAX)).unwrap_or(1)
+}
+
 /// Everything a decision looks at.
 struct Situation<'a> {
     record: &'a AssignmentRecord,
@@ -296,6 +308,13 @@ impl Situation<'_> {
             .map_or(SignedDuration::ZERO, SignedDuration::from_millis)
             .max(self.bounds.backoff(record.failed_attempts))
             .min(self.bounds.backoff_max);
+        // A change that AWS takes and fails again and again holds a slot each time, which others
+        // with better hope wait for.
+        let pause = if failure.kind == ErrorKind::OperationFailed {
+            pause.saturating_mul(hopelessness(record.failed_operations))
+        } else {
+            pause
+        };
         // A grant that ends meanwhile is not kept waiting by the pause.
         record.next_attempt_at = self.ends().chain(self.now.checked_add(pause).ok()).min();
         let kind = failure.kind;

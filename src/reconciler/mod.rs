@@ -16,16 +16,17 @@ mod config;
 mod poller;
 mod requests;
 mod worker;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use config::ReconcilerConfig;
+use workers::Workers;
 
 use crate::clock::Clock;
 use crate::domain::plan::Bounds;
@@ -82,7 +83,7 @@ impl Reconciler {
     }
 
     async fn run_workers(&self, stop: &CancellationToken) {
-        let mut workers: JoinSet<()> = JoinSet::new();
+        let mut workers = Workers::default();
         while !stop.is_cancelled() {
             let pause = match self.start_due(&mut workers, stop).await {
                 Ok(pause) => pause,
@@ -95,44 +96,43 @@ impl Reconciler {
                 () = stop.cancelled() => {}
                 () = self.store.signals().work() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(done) = workers.join_next(), if !workers.is_empty() => report_panic(done),
+                () = workers.one_ended(), if !workers.is_empty() => {}
             }
         }
-        while let Some(done) = workers.join_next().await {
-            report_panic(done);
+        while !workers.is_empty() {
+            workers.one_ended().await;
         }
     }
 
     /// Claims what is due, as far as workers are free, and says how long to sleep at most.
     async fn start_due(
         &self,
-        workers: &mut JoinSet<()>,
+        workers: &mut Workers,
         stop: &CancellationToken,
     ) -> Result<Duration, StoreError> {
-        while let Some(done) = workers.try_join_next() {
-            report_panic(done);
-        }
-        let free = self.config.workers_max.saturating_sub(workers.len());
-        if free == 0 {
-            return Ok(self.config.poll_interval());
-        }
+        workers.note_ended();
         let now = self.clock.now();
         // A name of its own for each round: whoever takes an assignment again after its lease ran
         // out is another holder, also in this process, and the first hears that it lost the lease.
         let holder = Holder(uuid::Uuid::new_v4().to_string());
         let instances = self.instances.arns();
-        let limit = ClaimLimit {
-            claims_max: free,
+        let mut limit = ClaimLimit {
+            claims_max: 0,
             outstanding_max: self.config.outstanding_changes_max,
             kept_for_ends: self.config.outstanding_changes_kept_for_ends,
         };
-        let claims = self
-            .store
-            .claim_due(&holder, &instances, now, self.lease_until(now), limit)
-            .await?;
-        for claim in claims {
-            let (this, stop) = (self.clone(), stop.clone());
-            workers.spawn(async move { this.work(claim, &stop).await });
+        for (free, instances) in workers.free(&instances, self.config.workers_max) {
+            limit.claims_max = free;
+            let lease_until = self.lease_until(now);
+            let claims = self
+                .store
+                .claim_due(&holder, &instances, now, lease_until, limit)
+                .await?;
+            for claim in claims {
+                let (this, stop) = (self.clone(), stop.clone());
+                let instance = claim.record.key.instance_arn.clone();
+                workers.spawn(instance, async move { this.work(claim, &stop).await });
+            }
         }
         let due_in = self
             .store
@@ -149,11 +149,5 @@ impl Reconciler {
 
     fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.checked_add(self.bounds.lease).unwrap_or(Timestamp::MAX)
-    }
-}
-
-fn report_panic(done: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = done {
-        tracing::error!(error = %error, "a reconciler worker ended abnormally; its claim runs out and is taken again");
     }
 }

@@ -1,7 +1,7 @@
 //! The poller: one for the process. While asynchronous changes of an instance are under way, it
-//! reads AWS's list of them for each kind of change, and makes due what has vanished from it, and
-//! once what it never showed. What became of a change the worker asks that claims it then. A list
-//! may lag: whatever is still under way then comes back by its own time, never by each look. It
+//! reads AWS's list of them for each kind of change, and makes due what has vanished from it or
+//! never was on it. What became of a change the worker asks that claims it then. A list may lag:
+//! what is still under way then is made due again after pauses that double, never by each look. It
 //! changes nothing in AWS.
 //!
 //! Each instance is polled by itself: one that is slow or failing never delays another.
@@ -43,22 +43,41 @@ struct Remembered(HashMap<AssignmentRequestId, Shown>);
 enum Shown {
     /// AWS listed it.
     Listed,
-    /// AWS did not list it, and it was made due.
-    MadeDue,
+    /// AWS did not list it, and it was made due. Whoever worked on it just then may have put it off
+    /// without knowing, or the list lags behind the change's whole life: so it is made due again,
+    /// after pauses that double.
+    MadeDue { again_at: Instant, pause: Duration },
 }
 
 impl Remembered {
-    /// Whether a change is to be made due: it has vanished from the list, or was never on it and
-    /// is looked at for the first time.
-    fn is_news(&mut self, id: &AssignmentRequestId, is_listed: bool) -> bool {
+    /// Whether a change is to be made due: it has vanished from the list or was never on it, and it
+    /// is the first such look, or as long ago as its pause.
+    fn is_news(&mut self, id: &AssignmentRequestId, is_listed: bool, now: Instant) -> bool {
         if is_listed {
             self.0.insert(id.clone(), Shown::Listed);
+            return false;
         }
-        !is_listed && self.0.get(id) != Some(&Shown::MadeDue)
+        match self.0.get(id) {
+            Some(Shown::MadeDue { again_at, .. }) => *again_at <= now,
+            Some(Shown::Listed) | None => true,
+        }
     }
 
-    fn made_due(&mut self, id: &AssignmentRequestId) {
-        self.0.insert(id.clone(), Shown::MadeDue);
+    /// It is made due; the pause until it is again is at first the one between two looks.
+    fn made_due(
+        &mut self,
+        id: &AssignmentRequestId,
+        now: Instant,
+        first: Duration,
+        longest: Duration,
+    ) {
+        let pause = match self.0.get(id) {
+            Some(Shown::MadeDue { pause, .. }) => pause.saturating_mul(2).min(longest),
+            Some(Shown::Listed) | None => first,
+        };
+        let again_at = now + pause;
+        self.0
+            .insert(id.clone(), Shown::MadeDue { again_at, pause });
     }
 }
 
@@ -195,7 +214,8 @@ impl Reconciler {
             .filter_map(|(_, change)| change.request_id.as_ref())
             .collect();
         remembered.0.retain(|id, _| ids.contains(id));
-        let mut is_under_way = false;
+        let longest = Duration::try_from(self.bounds.request_reread).unwrap_or(Duration::MAX);
+        let (mut is_under_way, mut problem) = (false, None);
         for write in Write::ALL {
             let asked: Vec<_> = pending
                 .iter()
@@ -206,24 +226,38 @@ impl Reconciler {
                 continue;
             }
             is_under_way = true;
-            let listed = self
-                .port
-                .requests_in_progress(instance, write, self.call_of_a_look())
-                .await?;
+            let call = self.call_of_a_look();
+            let listed = match self.port.requests_in_progress(instance, write, call).await {
+                Ok(listed) => listed,
+                Err(failure) => {
+                    // The other kind is looked at all the same. Where AWS refuses the list for
+                    // good, changes are asked about one by one, after pauses that double.
+                    let is_refusal = failure.kind.is_refusal();
+                    problem.get_or_insert(failure);
+                    if !is_refusal {
+                        continue;
+                    }
+                    Vec::new()
+                }
+            };
             let listed: BTreeSet<_> = listed.iter().collect();
+            let now = Instant::now();
             let ended: Vec<_> = asked
                 .into_iter()
-                .filter(|(_, id)| remembered.is_news(id, listed.contains(id)))
+                .filter(|(_, id)| remembered.is_news(id, listed.contains(id), now))
                 .collect();
             if !ended.is_empty() {
                 let keys: Vec<_> = ended.iter().map(|(key, _)| (*key).clone()).collect();
                 self.store.make_due(&keys, self.clock.now()).await?;
                 for (_, id) in ended {
-                    remembered.made_due(id);
+                    remembered.made_due(id, now, self.config.status_poll(), longest);
                 }
             }
         }
-        Ok(is_under_way)
+        match problem {
+            None => Ok(is_under_way),
+            Some(failure) => Err(failure.into()),
+        }
     }
 
     /// A look has as long as a claim: with retries and the wait for the budget.
@@ -251,18 +285,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_news_when_it_vanishes_and_once_when_it_never_showed() {
+    fn a_change_is_news_when_it_vanishes_and_after_doubling_pauses_while_it_does_not_show() {
         let id = AssignmentRequestId::parse("00000000-0000-4000-8000-000000000001").unwrap();
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(3));
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
         let mut remembered = Remembered::default();
-        assert!(remembered.is_news(&id, false));
+        assert!(remembered.is_news(&id, false, at(0)));
         // The store failed: it is still news.
-        assert!(remembered.is_news(&id, false));
-        remembered.made_due(&id);
-        assert!(!remembered.is_news(&id, false));
-        // The list lagged; then it ends.
-        assert!(!remembered.is_news(&id, true));
-        assert!(remembered.is_news(&id, false));
-        remembered.made_due(&id);
-        assert!(!remembered.is_news(&id, false));
+        assert!(remembered.is_news(&id, false, at(0)));
+        let mut told = Vec::new();
+        for second in 0..12 {
+            if remembered.is_news(&id, false, at(second)) {
+                remembered.made_due(&id, at(second), first, longest);
+                told.push(second);
+            }
+        }
+        assert_eq!(told, [0, 1, 3, 6, 9]);
+        // The list lagged; then it ends, and pauses begin anew.
+        assert!(!remembered.is_news(&id, true, at(12)));
+        assert!(remembered.is_news(&id, false, at(12)));
+        remembered.made_due(&id, at(12), first, longest);
+        assert!(!remembered.is_news(&id, false, at(12)));
+        assert!(remembered.is_news(&id, false, at(13)));
     }
 }

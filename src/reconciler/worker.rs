@@ -48,7 +48,7 @@ impl Reconciler {
         let mut run = Run::default();
         for _ in 0..STEPS_MAX {
             if stop.is_cancelled() {
-                return self.hand_back(claim, SignedDuration::ZERO).await;
+                return self.hand_back(claim, &mut run, SignedDuration::ZERO).await;
             }
             let now = self.clock.now();
             let step = next_step(&claim.record, &claim.grants, &run, now, &self.bounds);
@@ -61,7 +61,8 @@ impl Reconciler {
             target.key = %claim.record.key.target.key(),
             "an assignment took too many steps; it rests for a while"
         );
-        self.hand_back(claim, self.bounds.backoff_max).await
+        self.hand_back(claim, &mut run, self.bounds.backoff_max)
+            .await
     }
 
     async fn take_step(
@@ -199,7 +200,12 @@ impl Reconciler {
     }
 
     /// Lets a claim go as it is stored, due after a pause.
-    async fn hand_back(&self, claim: Claim, pause: SignedDuration) -> Result<(), StoreError> {
+    async fn hand_back(
+        &self,
+        claim: Claim,
+        run: &mut Run,
+        pause: SignedDuration,
+    ) -> Result<(), StoreError> {
         let mut record = claim.record.clone();
         let due_at = self
             .clock
@@ -213,8 +219,18 @@ impl Reconciler {
             events: Vec::new(),
         };
         match self.store.commit_and_release(&claim, changes).await {
-            // Whoever wrote between has made it due; the lease runs out by itself.
-            Err(StoreError::Stale) => Ok(()),
+            // Whoever wrote between has made it due; what this run learned is kept all the same.
+            Err(StoreError::Stale) => {
+                let lease_until = self.lease_until(self.clock.now());
+                let mut renewed = self.store.renew_claim(&claim, lease_until).await?;
+                run.carry_over(&claim.record, &mut renewed.record);
+                let changes = Changes {
+                    record: renewed.record.clone(),
+                    grants: Vec::new(),
+                    events: Vec::new(),
+                };
+                self.store.commit_and_release(&renewed, changes).await
+            }
             result => result,
         }
     }

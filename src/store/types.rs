@@ -110,7 +110,7 @@ pub struct Holder(pub String);
 /// How much may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimit {
-    /// Assignments that are claimed at most now.
+    /// Assignments that are claimed at most now, of each instance.
     pub claims_max: usize,
     /// Assignments of asynchronous targets that may be claimed or pending at a time, an instance, by
     /// everybody together: AWS's limit of outstanding changes.

@@ -77,6 +77,23 @@ async fn an_account_grant_is_made_and_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_the_lists_never_show_is_heard_of_soon_after_its_end() {
+    let service = TestService::start_with(Begin {
+        settings: Settings {
+            status_visibility_milliseconds: 60_000,
+            ..settings(1500)
+        },
+        ..Begin::default()
+    })
+    .await;
+    // Its callers wait; only the answers to rarer and rarer questions tell.
+    let grant = service.assign(assign_to("bilal.khan")).await;
+    assert_eq!(grant.state(), GrantState::Active, "{grant:#?}");
+    let described = service.calls("DescribeAccountAssignmentCreationStatus");
+    assert!((2..=8).contains(&described.len()), "{}", described.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_under_way_is_told_and_outlives_a_restart() {
     let mut service = service(5000).await;
     let shortly = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! What is due: ends before the rest, of the served instances only, and how much there is.
 
-use usher::domain::{AssignmentKey, InstanceArn};
+use usher::domain::{AssignmentKey, InstanceArn, Transition};
 use usher::store::Store;
 
 use super::common::*;
@@ -118,6 +118,48 @@ pub(crate) async fn another_instances_work_is_left_alone(shelf: Shelf) {
         .claim_due(&holder("a"), &both, at(10), at(70), limit(10))
         .await;
     assert_eq!(claims.unwrap().len(), 2, "two instances, two targets");
+}
+
+pub(crate) async fn each_instance_has_its_own_share_of_claims(shelf: Shelf) {
+    let store = &*shelf.store;
+    // Many ends of one instance, all older than the other's work.
+    for number in 1..=4 {
+        record(store, grant(number, &key(number.into(), 1))).await;
+        let end = end_request(5);
+        store
+            .revoke_grant(&grant_id(number.into()), None, &end)
+            .await
+            .unwrap();
+    }
+    record(store, grant(9, &elsewhere())).await;
+    let both = [instance(), elsewhere().instance_arn];
+    let claims = store
+        .claim_due(&holder("a"), &both, at(10), at(70), limit(2))
+        .await
+        .unwrap();
+    let keys: Vec<_> = claims.into_iter().map(|claim| claim.record.key).collect();
+    assert_eq!(keys, [key(1, 1), key(2, 1), elsewhere()]);
+}
+
+pub(crate) async fn a_second_look_comes_as_early_as_an_end(shelf: Shelf) {
+    let store = &*shelf.store;
+    record(store, grant(2, &key(2, 1))).await;
+    store
+        .revoke_grant(&grant_id(2), None, &end_request(3))
+        .await
+        .unwrap();
+    let claim = claim_one(store, "a", 4).await;
+    let mut changes = rest(&claim, Some(at(20)));
+    changes.record.recheck_at = Some(at(20));
+    for grant in &claim.grants {
+        changes
+            .grants
+            .push(grant.apply(Transition::Finish, at(5)).unwrap());
+    }
+    store.commit_and_release(&claim, changes).await.unwrap();
+    // Due long before.
+    record(store, grant(1, &key(1, 1))).await;
+    assert_eq!(order(store, 30).await, [key(2, 1), key(1, 1)]);
 }
 
 pub(crate) async fn due_work_is_counted(shelf: Shelf) {

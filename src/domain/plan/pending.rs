@@ -29,7 +29,10 @@ impl Situation<'_> {
             return self.rest_pending(self.changes(), self.request_reread_at());
         }
         if let Some(failure) = &self.run.request_failure {
-            return if self.is_lost_by_refusal(pending, failure) {
+            // What fails for this one change, whatever it is, fails no read of the assignment: an
+            // outage does, and then nothing is let go.
+            let is_hopeless = failure.kind.is_refusal() || failure.kind.outcome_is_unknown();
+            return if is_hopeless && self.is_past_hearing_of(pending) {
                 self.step_of_unfound(pending)
             } else {
                 self.rest_after(failure.clone())
@@ -43,11 +46,10 @@ impl Situation<'_> {
         }
     }
 
-    /// AWS refuses to say what became of a change, and it is so old that it has ended: reads decide, so
-    /// that its slot is free again.
-    fn is_lost_by_refusal(&self, pending: &PendingChange, failure: &Failure) -> bool {
-        failure.kind.is_refusal()
-            && self.now.duration_since(pending.since) >= self.bounds.asynchronous_max
+    /// The change is so old that it has ended, whatever AWS says of it: reads decide then, so that
+    /// its slot is free again.
+    fn is_past_hearing_of(&self, pending: &PendingChange) -> bool {
+        self.now.duration_since(pending.since) >= self.bounds.asynchronous_max
             && self.bounds.request_shown_by(pending.since) <= self.now
     }
 
@@ -66,7 +68,9 @@ impl Situation<'_> {
         let is_settled = match (pending.write, self.run.presence) {
             (_, None) => {
                 return match &self.run.read_failure {
-                    Some(failure) if self.is_lost_by_refusal(pending, failure) => {
+                    Some(failure)
+                        if failure.kind.is_refusal() && self.is_past_hearing_of(pending) =>
+                    {
                         self.let_slot_go()
                     }
                     Some(failure) => self.rest_after(failure.clone()),

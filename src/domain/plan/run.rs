@@ -185,9 +185,15 @@ impl Run {
                 (Err(failure), Some(now))
             }
         };
+        // What was sent before a removal was asked for does not count for it.
+        let is_before_removal = write == Write::Delete
+            && match (&record.pending, &record.removal) {
+                (Some(pending), Some(removal)) => pending.since < removal.at,
+                _ => false,
+            };
         self.presence = None;
         self.unsaved = Some(Unsaved::Ended(write, effect_at));
-        self.write = Some((write, outcome));
+        self.write = (!is_before_removal).then_some((write, outcome));
         self.note(record);
     }
 

@@ -9,6 +9,7 @@ mod directed;
 mod pending;
 mod refusals;
 mod requests;
+mod unheard;
 mod world;
 
 use self::auditor::Verdict;

@@ -67,21 +67,26 @@ pub(super) async fn claim_due(
     let mut claims = Vec::new();
     let mut unreadable_rows = false;
     for due in [Due::Ends, Due::All] {
-        let room = limit.claims_max.saturating_sub(claims.len());
-        if room == 0 {
-            break;
-        }
         let slots = slots_of(limit, due);
         let full = full_instances(connection, instances, slots).await?;
-        let mut query = due_query(instances, &full, now, room, due);
-        for row in query.build().fetch_all(&mut *connection).await? {
-            match claim_row(connection, &row, holder, lease_until, slots).await {
-                Ok(claim) => claims.extend(claim),
-                Err(StoreError::Corrupt(problem)) => {
-                    put_off(connection, &row, &problem, now).await?;
-                    unreadable_rows = true;
+        for instance in instances {
+            let is_here = |claim: &&Claim| claim.record.key.instance_arn == *instance;
+            let claimed = claims.iter().filter(is_here).count();
+            let room = limit.claims_max.saturating_sub(claimed);
+            if room == 0 {
+                continue;
+            }
+            let is_full = full.contains(instance);
+            let mut query = due_query(instance, is_full, now, room, due);
+            for row in query.build().fetch_all(&mut *connection).await? {
+                match claim_row(connection, &row, holder, lease_until, slots).await {
+                    Ok(claim) => claims.extend(claim),
+                    Err(StoreError::Corrupt(problem)) => {
+                        put_off(connection, &row, &problem, now).await?;
+                        unreadable_rows = true;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -110,23 +115,23 @@ fn slots_of(limit: ClaimLimit, due: Due) -> usize {
     }
 }
 
-/// Due assignments on targets that nobody has claimed: the oldest of each target, oldest first. On
-/// the full instances an asynchronous one needs a slot already.
+/// Due assignments of an instance on targets that nobody has claimed: the oldest of each target,
+/// oldest first. On a full instance an asynchronous one needs a slot already.
 pub(super) fn due_query(
-    instances: &[InstanceArn],
-    full: &[InstanceArn],
+    instance: &InstanceArn,
+    is_full: bool,
     now: Timestamp,
     limit: usize,
     due: Due,
 ) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT * FROM (SELECT a.rowid AS row_number, a.*, ROW_NUMBER() OVER (\
-           PARTITION BY instance_arn, target_kind, target \
+           PARTITION BY target_kind, target \
            ORDER BY next_attempt_at, principal_type, principal_id) AS place \
-         FROM assignments AS a WHERE ",
+         FROM assignments AS a WHERE instance_arn = ",
     );
-    push_instances(&mut query, instances);
     query
+        .push_bind(instance.as_str().to_owned())
         .push(" AND next_attempt_at <= ")
         .push_bind(microseconds(now));
     if due == Due::Ends {
@@ -134,11 +139,9 @@ pub(super) fn due_query(
             .push(" AND end_due_at <= ")
             .push_bind(microseconds(now));
     }
-    if !full.is_empty() {
+    if is_full {
         query.push(" AND NOT (asynchronous_slot = 0 AND target_kind = ");
-        query.push_bind(ASYNCHRONOUS_KIND).push(" AND ");
-        push_instances(&mut query, full);
-        query.push(")");
+        query.push_bind(ASYNCHRONOUS_KIND).push(")");
     }
     query
         .push(
@@ -146,7 +149,7 @@ pub(super) fn due_query(
                SELECT 1 FROM assignments AS other WHERE other.lease_holder IS NOT NULL \
                AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
                AND other.target = a.target)) AS due \
-             WHERE place = 1 ORDER BY next_attempt_at, instance_arn, target_kind, target LIMIT ",
+             WHERE place = 1 ORDER BY next_attempt_at, target_kind, target LIMIT ",
         )
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query

@@ -8,7 +8,8 @@ use super::claims::push_instances;
 use super::rows::{bind_key, key_from_row, microseconds, optional_json, pending_from_row};
 use super::tables::where_key;
 use super::writer::Written;
-use crate::domain::{AssignmentKey, FailedAttempt, InstanceArn, PendingChange};
+use crate::domain::plan::Write;
+use crate::domain::{AssignmentKey, ErrorKind, FailedAttempt, InstanceArn, PendingChange};
 use crate::store::StoreError;
 
 /// The kind of the targets whose changes are asynchronous, as `Target::kind` writes it.
@@ -121,7 +122,14 @@ async fn rests_after_failed_look(
     ) else {
         return Ok(false);
     };
-    Ok(last.at >= pending.since)
+    let failure = &last.failure;
+    let is_of_a_look = Write::ALL.iter().any(|write| {
+        let asked = [write.request_operation(), write.list_operation()];
+        asked.iter().any(|asked| asked.name() == failure.operation)
+    });
+    // That AWS still works on it, or has not shown it yet, is an answer.
+    let is_failure = failure.kind != ErrorKind::NotVisible;
+    Ok(last.at >= pending.since && is_of_a_look && is_failure)
 }
 
 #[cfg(test)]

@@ -112,6 +112,12 @@ async fn note_end(
            FROM grants",
         where_key!(),
         is_open!(),
+        // A late effect that a second look finds is access to end too, unless somebody wants it.
+        " UNION ALL SELECT recheck_at FROM assignments",
+        where_key!(),
+        " AND NOT EXISTS (SELECT 1 FROM grants",
+        where_key!(),
+        " AND state IN ('PROVISIONING', 'ACTIVE'))",
         "))",
         where_key!()
     ));

@@ -219,12 +219,23 @@ impl Aws {
 }
 
 /// Refusals before any effect.
-pub(super) const REFUSALS: [ErrorKind; 5] = [
+const REFUSALS: [ErrorKind; 5] = [
     ErrorKind::Throttled,
     ErrorKind::NotReached,
     ErrorKind::AccessDenied,
     ErrorKind::BudgetExhausted,
     ErrorKind::CredentialsInvalid,
+];
+
+/// How reads fail, of assignments and of changes.
+pub(super) const READ_FAILURES: [ErrorKind; 7] = [
+    ErrorKind::Throttled,
+    ErrorKind::NotReached,
+    ErrorKind::AccessDenied,
+    ErrorKind::BudgetExhausted,
+    ErrorKind::CredentialsInvalid,
+    ErrorKind::Unavailable,
+    ErrorKind::Unexpected,
 ];
 
 /// Failures that say nothing about the effect.

@@ -13,6 +13,7 @@ use crate::domain::{
 use GrantState::{Active, Provisioning, Revoking};
 
 /// One claimed assignment at one instant.
+#[derive(Clone)]
 pub(super) struct Case {
     pub(super) record: AssignmentRecord,
     pub(super) grants: Vec<Grant>,

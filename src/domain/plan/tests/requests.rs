@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::auditor::Verdict;
-use super::aws::{Aws, REFUSALS};
+use super::aws::{Aws, READ_FAILURES};
 use super::world::World;
 use crate::domain::plan::{Answer, Bounds, RequestEnd, Run, Write};
 use crate::domain::{
@@ -152,7 +152,7 @@ impl World {
         if !self.weather.faulty || self.rng.u8(..6) != 0 {
             return None;
         }
-        let kind = *self.rng.choice(REFUSALS.iter()).unwrap();
+        let kind = *self.rng.choice(READ_FAILURES.iter()).unwrap();
         Some(Failure::new(kind, operation))
     }
 }

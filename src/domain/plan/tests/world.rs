@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::auditor::{Verdict, audit_events};
-use super::aws::{Aws, Maker, REFUSALS};
+use super::aws::{Aws, Maker, READ_FAILURES};
 use super::requests::account_access;
 use crate::domain::grant::tests::{at, grant};
 use crate::domain::intent::{self, EndRequest};
@@ -287,7 +287,7 @@ impl World {
 
     fn read(&mut self, run: &mut Run, record: &mut AssignmentRecord) {
         let read = if self.weather.faulty && self.rng.u8(..6) == 0 {
-            let kind = *self.rng.choice(REFUSALS.iter()).unwrap();
+            let kind = *self.rng.choice(READ_FAILURES.iter()).unwrap();
             Err(Failure::new(kind, presence_operation(&record.key.target)))
         } else {
             Ok(self.aws.read(&mut self.rng, self.now, &self.bounds))
