@@ -46,8 +46,11 @@ impl App {
     ) -> Result<ChosenPath, AppError> {
         let decision = asker.policy.request(&asker.scene, &question);
         let Some(cheapest) = decision.paths.first() else {
+            // A policy that cannot be evaluated closes every path, as a forbid does.
+            let mut forbidden_by = decision.forbidden_by;
+            forbidden_by.extend(decision.errors);
             return Err(AppError::PathsClosed(Refusal {
-                forbidden_by: decision.forbidden_by,
+                forbidden_by,
                 near_misses: decision.near_misses,
                 policy_version: decision.policy_version,
             }));

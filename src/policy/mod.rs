@@ -13,6 +13,7 @@ mod decision;
 mod explain;
 mod facts;
 mod files;
+mod in_force;
 mod index;
 #[cfg(test)]
 mod index_tests;
@@ -37,6 +38,7 @@ pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDec
 pub use explain::{Answer, Explanation, Outcome};
 pub use facts::Question;
 pub use files::{TABLE_FILE, load_directory, read_directory, read_text};
+pub use in_force::PolicyInForce;
 pub use problem::{PolicyBounds, PolicyFile, PolicyProblem, PolicyRules};
 pub use question::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
@@ -98,6 +100,13 @@ impl PolicySet {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Whether it matters to this set who asks: to the built-in one it does not, so that nobody has
+    /// to be in an identity store for it.
+    #[must_use]
+    pub fn asks_for_people(&self) -> bool {
+        self.version() != DEVELOPMENT_VERSION
     }
 
     /// What names the set in answers and events: hex sha256 of its texts, or the built-in's name.
