@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::CommandError;
 use crate::domain::CallerName;
-use crate::grpc::identity::DevelopmentTokens;
+use crate::authentication::DevelopmentTokens;
 use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher token`.

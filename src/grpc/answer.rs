@@ -6,15 +6,15 @@ use tonic::{Request, Response, Status};
 use super::pb::ErrorReason;
 use super::status::{status, status_of};
 use crate::app::{AppError, CallContext};
-use crate::domain::CallerName;
+use crate::domain::{Authenticated, CallerName};
 
 /// What the gate found out about a call; every method finds it among the request's extensions.
 #[derive(Debug, Clone)]
 pub(super) struct CallScope {
     /// The id that answers and logs carry.
     pub(super) call_id: String,
-    /// Who calls, if the method needs to know.
-    pub(super) caller: Option<CallerName>,
+    /// Who calls, if the method needs to know: the name that calls are counted by, and what is known.
+    pub(super) caller: Option<(CallerName, Authenticated)>,
     /// When the call ends.
     pub(super) deadline: Instant,
 }
@@ -25,7 +25,7 @@ pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String,
     let scope = extensions.get::<CallScope>().cloned();
     let Some(CallScope {
         call_id,
-        caller: Some(caller),
+        caller: Some((caller, _)),
         deadline,
     }) = scope
     else {

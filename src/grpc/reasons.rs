@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 35] = [
+pub const TABLE: [TableRow; 36] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -25,12 +25,17 @@ pub const TABLE: [TableRow; 35] = [
     row(
         ErrorReason::CredentialInvalid,
         Code::Unauthenticated,
-        "use a token of this server's data directory",
+        "use a token or a certificate that this server is configured for",
     ),
     row(
         ErrorReason::CredentialExpired,
         Code::Unauthenticated,
         "get a new token",
+    ),
+    row(
+        ErrorReason::IssuerUnavailable,
+        Code::Unavailable,
+        "try again after RetryInfo; the credential may be good",
     ),
     row(
         ErrorReason::PolicyDenied,
@@ -135,7 +140,7 @@ pub const TABLE: [TableRow; 35] = [
     row(
         ErrorReason::ReadOnly,
         Code::FailedPrecondition,
-        "use validate_only; writes to real AWS come with real authentication",
+        "use validate_only, or start Usher with --allow-writes",
     ),
     row(
         ErrorReason::UsherRoleLacksPermission,
