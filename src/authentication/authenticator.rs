@@ -44,7 +44,9 @@ impl Authenticator {
             match looked {
                 Err(problem) if issuer.keys.is_file() => {
                     let name = issuer.keys.issuer();
-                    return Err(AuthenticationError(format!("{name}: `jwks_file`: {problem}")));
+                    return Err(AuthenticationError(format!(
+                        "{name}: `jwks_file`: {problem}"
+                    )));
                 }
                 Err(problem) => tracing::warn!(
                     issuer = issuer.keys.issuer(),
@@ -116,8 +118,10 @@ impl Authenticator {
     ) -> Result<Identity, CredentialProblem> {
         let verified = self.tokens.verify(token).await?;
         let disagree = || {
-            CredentialProblem::invalid("the token was not given to the service of the client certificate")
-                .of_issuer(self.tokens.issuer_name(&verified))
+            CredentialProblem::invalid(
+                "the token was not given to the service of the client certificate",
+            )
+            .of_issuer(self.tokens.issuer_name(&verified))
         };
         match &verified.holder {
             Holder::Service(service) => {

@@ -64,12 +64,17 @@ impl CertificateServices {
             return Err(invalid("the client certificate has several SPIFFE ids"));
         }
         let by_spiffe = peer.uris.iter().filter_map(|uri| self.by_spiffe.get(uri));
-        let by_dns = peer.dns_names.iter().filter_map(|name| self.by_dns.get(name));
+        let by_dns = peer
+            .dns_names
+            .iter()
+            .filter_map(|name| self.by_dns.get(name));
         let services: BTreeSet<&str> = by_spiffe.chain(by_dns).map(String::as_str).collect();
         let mut services = services.into_iter();
         match (services.next(), services.next()) {
             (Some(service), None) => Ok(service),
-            (None, _) => Err(invalid("the client certificate is of no configured service")),
+            (None, _) => Err(invalid(
+                "the client certificate is of no configured service",
+            )),
             (Some(_), Some(_)) => Err(invalid("the client certificate is of several services")),
         }
     }

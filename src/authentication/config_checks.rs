@@ -35,8 +35,9 @@ impl AuthenticationConfig {
                     issuer.name
                 ));
             }
-            check_issuer(issuer)
-                .map_err(|problem| format!("authentication.issuers `{}`: {problem}", issuer.name))?;
+            check_issuer(issuer).map_err(|problem| {
+                format!("authentication.issuers `{}`: {problem}", issuer.name)
+            })?;
         }
         check_overlaps(&self.issuers)?;
         check_certificates(&self.certificates)
@@ -122,7 +123,9 @@ fn check_issuer(issuer: &IssuerConfig) -> Result<(), String> {
 
 fn check_match(issuer: &IssuerConfig) -> Result<(), String> {
     let (Some(match_by), Some(claim)) = (issuer.match_by, &issuer.match_claim) else {
-        return Err("`match_by` and `match_claim` say how a person's user is found; set both".to_owned());
+        return Err(
+            "`match_by` and `match_claim` say how a person's user is found; set both".to_owned(),
+        );
     };
     check_text("match_claim", claim)?;
     match (match_by, &issuer.external_id_issuer) {
@@ -148,7 +151,9 @@ fn check_key_source(issuer: &IssuerConfig) -> Result<(), String> {
 
 fn check_url(url: &str, has_ca: bool) -> Result<(), String> {
     let wrong = || {
-        format!("`jwks_url` is `{url}`; it must be https (http on loopback only), without user or password")
+        format!(
+            "`jwks_url` is `{url}`; it must be https (http on loopback only), without user or password"
+        )
     };
     let uri: http::Uri = url.parse().map_err(|_| wrong())?;
     let authority = uri.authority().ok_or_else(wrong)?;
@@ -237,9 +242,9 @@ fn is_dns(name: &str) -> bool {
         && name.split('.').all(|label| {
             !label.is_empty()
                 && label.len() <= 63
-                && label.bytes().all(|byte| {
-                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
-                })
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         })
 }
 
@@ -307,23 +312,62 @@ mod tests {
         let replaced = [
             ("\"corp\"", "\"corp:x\"", "small letters"),
             ("[\"usher\"]", "[]", "`audiences` is empty"),
-            ("https://login.example.com/keys", "http://login.example.com/keys", "`jwks_url`"),
-            ("https://login.example.com/keys", "https://me:pw@login.example.com/", "`jwks_url`"),
-            ("https://login.example.com/keys", "http://localhost.example.com/", "`jwks_url`"),
+            (
+                "https://login.example.com/keys",
+                "http://login.example.com/keys",
+                "`jwks_url`",
+            ),
+            (
+                "https://login.example.com/keys",
+                "https://me:pw@login.example.com/",
+                "`jwks_url`",
+            ),
+            (
+                "https://login.example.com/keys",
+                "http://localhost.example.com/",
+                "`jwks_url`",
+            ),
             ("jwks_url =", "jwks_file = \"a\"\njwks_url =", "either"),
-            ("match_claim = \"email\"", "", "`match_by` and `match_claim`"),
-            ("\"EMAIL\"", "\"EXTERNAL_ID\"", "`external_id_issuer` is missing"),
+            (
+                "match_claim = \"email\"",
+                "",
+                "`match_by` and `match_claim`",
+            ),
+            (
+                "\"EMAIL\"",
+                "\"EXTERNAL_ID\"",
+                "`external_id_issuer` is missing",
+            ),
             ("\"PERSONS\"", "\"SERVICES\"", "`clients` is empty"),
-            ("callers", "algorithms = [\"HS256\"]\ncallers", "unknown variant"),
-            ("callers", "algorithms = [\"none\"]\ncallers", "unknown variant"),
-            ("callers", "algorithms = []\ncallers", "`algorithms` is empty"),
-            ("callers", "clients = { web = \"Portal\" }\ncallers", "`Portal`"),
+            (
+                "callers",
+                "algorithms = [\"HS256\"]\ncallers",
+                "unknown variant",
+            ),
+            (
+                "callers",
+                "algorithms = [\"none\"]\ncallers",
+                "unknown variant",
+            ),
+            (
+                "callers",
+                "algorithms = []\ncallers",
+                "`algorithms` is empty",
+            ),
+            (
+                "callers",
+                "clients = { web = \"Portal\" }\ncallers",
+                "`Portal`",
+            ),
         ];
         for (old, new, expected) in replaced {
             let problem = checked(&PERSONS.replace(old, new)).unwrap_err();
             assert!(problem.contains(expected), "{new}: {problem}");
         }
-        assert_eq!(checked(&PERSONS.replace("https://login.example.com/keys", "http://127.0.0.1:9/k")), Ok(()));
+        assert_eq!(
+            checked(&PERSONS.replace("https://login.example.com/keys", "http://127.0.0.1:9/k")),
+            Ok(())
+        );
         let numbers = [
             ("stale_seconds_max = 1", "stale_seconds_max"),
             ("refresh_gap_seconds_min = 301", "refresh_gap_seconds_min"),
@@ -342,13 +386,23 @@ mod tests {
         let good = section("portal", "spiffe = \"spiffe://example.org/portal\"")
             + &section("portal", "dns = \"portal.internal\"");
         assert_eq!(checked(&good), Ok(()));
-        let twice = section("portal", "dns = \"a.internal\"") + &section("tickets", "dns = \"a.internal\"");
+        let twice =
+            section("portal", "dns = \"a.internal\"") + &section("tickets", "dns = \"a.internal\"");
         let cases = [
             (twice, "given twice"),
             (section("portal", ""), "either"),
-            (section("portal", "dns = \"*.internal\""), "without wildcard"),
-            (section("portal", "spiffe = \"spiffe://example.org\""), "no SPIFFE id"),
-            (section("portal", "spiffe = \"https://example.org/a\""), "no SPIFFE id"),
+            (
+                section("portal", "dns = \"*.internal\""),
+                "without wildcard",
+            ),
+            (
+                section("portal", "spiffe = \"spiffe://example.org\""),
+                "no SPIFFE id",
+            ),
+            (
+                section("portal", "spiffe = \"https://example.org/a\""),
+                "no SPIFFE id",
+            ),
             (section("port al", "dns = \"a.internal\""), "the service"),
         ];
         for (text, expected) in cases {

@@ -56,8 +56,10 @@ pub(super) fn on_behalf_of(
     };
     match check_user_name(name) {
         Ok(()) => Ok(Some(name)),
-        Err(_) => Err(CredentialProblem::invalid("the header names nobody: it is empty, too long, or has control characters")
-            .of_header(ON_BEHALF_OF)),
+        Err(_) => Err(CredentialProblem::invalid(
+            "the header names nobody: it is empty, too long, or has control characters",
+        )
+        .of_header(ON_BEHALF_OF)),
     }
 }
 

@@ -80,7 +80,10 @@ async fn get(client: &Client, url: &str, bytes_max: u64) -> Result<Vec<u8>, Stri
     let wrong = |error: reqwest::Error| causes(&error.without_url());
     let mut response = client.get(url).send().await.map_err(wrong)?;
     if response.status() != reqwest::StatusCode::OK {
-        return Err(format!("the answer's status is {}", response.status().as_u16()));
+        return Err(format!(
+            "the answer's status is {}",
+            response.status().as_u16()
+        ));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(wrong)? {

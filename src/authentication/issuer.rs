@@ -17,10 +17,7 @@ use crate::domain::{CallerName, Identity, MatchBy, Person};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// A person, and the service to which the token was given, if it is a configured one.
-    Person {
-        person: Person,
-        client: Client,
-    },
+    Person { person: Person, client: Client },
     /// A service by its configured name.
     Service(String),
 }
@@ -76,7 +73,11 @@ impl Issuer {
         let leeway = u32::try_from(config.leeway_seconds).unwrap_or(u32::MAX);
         Ok(Self {
             keys: KeyCache::new(&issuer.name, source, config),
-            algorithms: issuer.algorithms.iter().map(|each| (*each).into()).collect(),
+            algorithms: issuer
+                .algorithms
+                .iter()
+                .map(|each| (*each).into())
+                .collect(),
             leeway_seconds: f64::from(leeway),
             config: issuer.clone(),
         })
@@ -109,7 +110,9 @@ impl Issuer {
             None => {
                 self.keys.look_again().await;
                 let unknown = || match self.keys.current() {
-                    Some(_) => CredentialProblem::invalid("the token names a key that its issuer does not have"),
+                    Some(_) => CredentialProblem::invalid(
+                        "the token names a key that its issuer does not have",
+                    ),
                     None => CredentialProblem::new(
                         ProblemKind::IssuerUnavailable,
                         "the keys of the token's issuer cannot be read now",
@@ -135,7 +138,10 @@ impl Issuer {
         claimed: &Claimed,
     ) -> Option<Result<(Map<String, Value>, u64), CredentialProblem>> {
         let held = self.keys.current()?;
-        let keys = match held.keys.lookup(claimed.key_id.as_deref(), claimed.algorithm) {
+        let keys = match held
+            .keys
+            .lookup(claimed.key_id.as_deref(), claimed.algorithm)
+        {
             Lookup::UnknownId => return None,
             Lookup::IdMissing => {
                 return Some(Err(CredentialProblem::invalid(
@@ -150,12 +156,14 @@ impl Issuer {
             Lookup::Keys(keys) => keys,
         };
         let validation = self.validation(claimed.algorithm);
-        let claims = keys.into_iter().find_map(|key| {
-            decode::<Map<String, Value>>(token, &key.decoding, &validation).ok()
-        });
+        let claims = keys
+            .into_iter()
+            .find_map(|key| decode::<Map<String, Value>>(token, &key.decoding, &validation).ok());
         let outcome = claims
             .map(|decoded| (decoded.claims, held.generation))
-            .ok_or_else(|| CredentialProblem::invalid("the token's signature or claims do not fit"));
+            .ok_or_else(|| {
+                CredentialProblem::invalid("the token's signature or claims do not fit")
+            });
         Some(outcome)
     }
 
@@ -234,11 +242,15 @@ impl Issuer {
             return Err(invalid("the token's issuer is not configured for persons"));
         };
         if match_by == MatchBy::Email && !is_verified_email(claims) {
-            return Err(invalid("the token says that its email address is not verified"));
+            return Err(invalid(
+                "the token says that its email address is not verified",
+            ));
         }
         let value = (claims.get(claim).and_then(Value::as_str))
             .filter(|value| check_user_name(value).is_ok())
-            .ok_or_else(|| invalid("the token has no usable text in the claim that names its user"))?;
+            .ok_or_else(|| {
+                invalid("the token has no usable text in the claim that names its user")
+            })?;
         let person = Person {
             issuer: self.config.name.clone(),
             subject: subject.to_owned(),
@@ -246,9 +258,13 @@ impl Issuer {
             match_value: value.to_owned(),
             external_id_issuer: self.config.external_id_issuer.clone().unwrap_or_default(),
         };
-        let identity = Identity::Person { person, service: None };
+        let identity = Identity::Person {
+            person,
+            service: None,
+        };
         // Also what it is counted and written down by must be a name.
-        let is_name = CallerName::parse(&identity.to_string()).is_ok() && !subject.trim().is_empty();
+        let is_name =
+            CallerName::parse(&identity.to_string()).is_ok() && !subject.trim().is_empty();
         match identity {
             Identity::Person { person, .. } if is_name => Ok(person),
             _ => Err(invalid("the token's subject is not a usable name")),

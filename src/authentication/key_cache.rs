@@ -149,7 +149,12 @@ impl KeyCache {
             };
             if let Err(problem) = looked {
                 let has_keys = self.current().is_some();
-                tracing::warn!(issuer = self.issuer, problem, has_keys, "the keys could not be read");
+                tracing::warn!(
+                    issuer = self.issuer,
+                    problem,
+                    has_keys,
+                    "the keys could not be read"
+                );
             }
         }
     }

@@ -64,7 +64,10 @@ impl KeySet {
             .and_then(Value::as_array)
             .ok_or("it has no list `keys`")?;
         if listed.len() > keys_max {
-            return Err(format!("it has {} keys; at most {keys_max} are read", listed.len()));
+            return Err(format!(
+                "it has {} keys; at most {keys_max} are read",
+                listed.len()
+            ));
         }
         let mut keys = Vec::new();
         let mut left_out = Vec::new();
@@ -75,7 +78,9 @@ impl KeySet {
             }
         }
         if keys.is_empty() {
-            let why = left_out.first().map_or(String::new(), |why| format!(": {why}"));
+            let why = left_out
+                .first()
+                .map_or(String::new(), |why| format!(": {why}"));
             return Err(format!("it has no usable key{why}"));
         }
         Ok(Self {
@@ -127,7 +132,10 @@ fn read_key(value: &Value) -> Result<VerificationKey, &'static str> {
         return Err("a key is private; its issuer must not show it");
     }
     let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| "a key cannot be read")?;
-    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+    if !matches!(
+        jwk.common.public_key_use,
+        None | Some(PublicKeyUse::Signature)
+    ) {
         return Err("a key is not for signatures");
     }
     if (jwk.common.key_operations.as_ref())
@@ -251,10 +259,16 @@ mod tests {
         let two = parse(&[ed25519("a"), ed25519("b")]).unwrap();
         let eddsa = Algorithm::EdDSA;
         assert!(matches!(one.lookup(None, eddsa), Lookup::Keys(_)));
-        assert!(matches!(one.lookup(None, Algorithm::RS256), Lookup::WrongKind));
+        assert!(matches!(
+            one.lookup(None, Algorithm::RS256),
+            Lookup::WrongKind
+        ));
         assert!(matches!(one.lookup(Some("b"), eddsa), Lookup::UnknownId));
         assert!(matches!(two.lookup(None, eddsa), Lookup::IdMissing));
         assert!(matches!(two.lookup(Some("b"), eddsa), Lookup::Keys(keys) if keys.len() == 1));
-        assert!(matches!(two.lookup(Some("b"), Algorithm::HS256), Lookup::WrongKind));
+        assert!(matches!(
+            two.lookup(Some("b"), Algorithm::HS256),
+            Lookup::WrongKind
+        ));
     }
 }

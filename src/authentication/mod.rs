@@ -18,6 +18,8 @@ mod tokens;
 
 pub use authenticator::Authenticator;
 pub use certificates::PeerCertificate;
-pub use config::{AuthenticationConfig, Callers, CertificateConfig, IssuerConfig, SigningAlgorithm};
+pub use config::{
+    AuthenticationConfig, Callers, CertificateConfig, IssuerConfig, SigningAlgorithm,
+};
 pub use development::{DevelopmentTokens, KeyError, TOKEN_SECONDS_MAX};
 pub use problem::{AuthenticationError, CredentialProblem, ProblemKind};

@@ -54,7 +54,14 @@ pub(super) fn read(token: &str) -> Result<Claimed, CredentialProblem> {
             .iter()
             .any(|expected| typ.eq_ignore_ascii_case(expected))
     });
-    if !is_access || header.enc.is_some() || header.zip.is_some() || header.extras.get::<bool>("b64").is_ok_and(|b64| b64.is_some()) {
+    if !is_access
+        || header.enc.is_some()
+        || header.zip.is_some()
+        || header
+            .extras
+            .get::<bool>("b64")
+            .is_ok_and(|b64| b64.is_some())
+    {
         return Err(invalid("the token is of a type that proves no access"));
     }
     let addressed: Addressed = insecure_decode_claims(token)

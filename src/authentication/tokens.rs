@@ -46,7 +46,10 @@ impl Tokens {
     }
 
     /// Verifies a token, or remembers that it was.
-    pub(super) async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, CredentialProblem> {
+    pub(super) async fn verify(
+        &self,
+        token: &str,
+    ) -> Result<Arc<VerifiedToken>, CredentialProblem> {
         let digest = sha256(token.as_bytes());
         let now_seconds = self.now_seconds();
         if let Some(verified) = self.verified.get(&digest) {
@@ -61,8 +64,8 @@ impl Tokens {
             self.verified.invalidate(&digest);
         }
         let claimed = token_header::read(token)?;
-        let mut addressed = (self.issuers.iter().enumerate())
-            .filter(|(_, issuer)| issuer.is_addressed(&claimed));
+        let mut addressed =
+            (self.issuers.iter().enumerate()).filter(|(_, issuer)| issuer.is_addressed(&claimed));
         let (Some((place, issuer)), another) = (addressed.next(), addressed.next()) else {
             return Err(CredentialProblem::invalid(
                 "the token's issuer or audience is not one that is configured",

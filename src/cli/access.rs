@@ -113,12 +113,17 @@ mod tests {
     fn a_configuration_is_told_each_thing_that_it_lacks() {
         let begin = |text: &str| -> Vec<String> {
             let begins = missing(text).into_iter();
-            begins.map(|each| each.split(':').next().unwrap_or_default().to_owned()).collect()
+            begins
+                .map(|each| each.split(':').next().unwrap_or_default().to_owned())
+                .collect()
         };
         assert_eq!(begin(""), ["TLS", "authentication", "policy"]);
         assert_eq!(begin(TLS), ["authentication", "policy"]);
         assert_eq!(begin(ISSUER), ["TLS", "policy"]);
-        assert_eq!(begin(&format!("{TLS}{ISSUER}{POLICY}")), Vec::<String>::new());
+        assert_eq!(
+            begin(&format!("{TLS}{ISSUER}{POLICY}")),
+            Vec::<String>::new()
+        );
         let certificates = format!(
             "{TLS}client_ca_file = \"a\"\n{POLICY}[[authentication.certificates]]\nservice = \"portal\"\ndns = \"p.internal\"\n"
         );

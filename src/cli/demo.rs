@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use super::CommandError;
+use super::access::ServiceMode;
 use super::demo_story;
 use super::serve::{end_signal, print_line};
-use super::access::ServiceMode;
 use super::service::{ServiceOptions, start};
+use crate::authentication::DevelopmentTokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::CallerName;
-use crate::authentication::DevelopmentTokens;
 use crate::identity_center::StaticCredentials;
 use crate::simulator::{Simulator, SimulatorOptions, World};
 use crate::telemetry::{self, LogFormat};

@@ -91,7 +91,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
 fn why_not_without_dev(config: &Config) -> String {
     let missing = what_is_missing(config);
     if missing.is_empty() {
-        return "this version cannot read the policies yet, so it serves only with --dev".to_owned();
+        return "this version cannot read the policies yet, so it serves only with --dev"
+            .to_owned();
     }
     format!(
         "without --dev it serves only with TLS, authentication and policy. Missing in the \

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CommandError;
-use crate::domain::CallerName;
 use crate::authentication::DevelopmentTokens;
+use crate::domain::CallerName;
 use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher token`.

@@ -237,11 +237,17 @@ fn refused(problem: &CredentialProblem, call_id: &str) -> Status {
         ProblemKind::IssuerUnavailable => ErrorReason::IssuerUnavailable,
     };
     let header = problem.header.map(|header| ("header", header));
-    status(reason, call_id, problem.message, header.as_slice(), |details| {
-        if problem.kind == ProblemKind::IssuerUnavailable {
-            details.set_retry_info(Some(Duration::from_secs(5)));
-        }
-    })
+    status(
+        reason,
+        call_id,
+        problem.message,
+        header.as_slice(),
+        |details| {
+            if problem.kind == ProblemKind::IssuerUnavailable {
+                details.set_retry_info(Some(Duration::from_secs(5)));
+            }
+        },
+    )
 }
 
 fn malformed_timeout(call_id: &str) -> Status {

@@ -79,9 +79,11 @@ impl TlsConfig {
                 return Err(format!("tls.{name} is {number}; it must be 1 to {maximum}"));
             }
         }
-        if self.client_certificates == ClientCertificates::Required && self.client_ca_file.is_none() {
+        if self.client_certificates == ClientCertificates::Required && self.client_ca_file.is_none()
+        {
             return Err(
-                "tls.client_certificates is REQUIRED; name their CA in tls.client_ca_file".to_owned(),
+                "tls.client_certificates is REQUIRED; name their CA in tls.client_ca_file"
+                    .to_owned(),
             );
         }
         Ok(())
@@ -141,7 +143,10 @@ impl Tls {
                 }
                 Err(problem) => {
                     if told.as_ref() != Some(&problem) {
-                        tracing::error!(problem, "the TLS files cannot be used; the old ones stay in force");
+                        tracing::error!(
+                            problem,
+                            "the TLS files cannot be used; the old ones stay in force"
+                        );
                     }
                     told = Some(problem);
                 }
@@ -161,7 +166,10 @@ impl Tls {
     }
 
     /// Makes a handshake, in bounded time, by the files that are in force when it begins.
-    pub(super) async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+    pub(super) async fn handshake(
+        &self,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, String> {
         let acceptor = TlsAcceptor::from(self.current.load().1.clone());
         let time_max = Duration::from_secs(self.config.handshake_seconds_max);
         match tokio::time::timeout(time_max, acceptor.accept(stream)).await {
@@ -178,7 +186,11 @@ fn read(config: &TlsConfig) -> Result<Material, String> {
     Ok(Material {
         certificate: read_file(&config.certificate_file)?,
         key: read_file(key)?,
-        client_ca: config.client_ca_file.as_deref().map(read_file).transpose()?,
+        client_ca: config
+            .client_ca_file
+            .as_deref()
+            .map(read_file)
+            .transpose()?,
     })
 }
 
@@ -231,7 +243,9 @@ fn build(config: &TlsConfig, material: &Material) -> Result<Arc<ServerConfig>, S
                 ClientCertificates::Optional => verifier.allow_unauthenticated(),
                 ClientCertificates::Required => verifier,
             };
-            let verifier = verifier.build().map_err(|error| place(path, &error.to_string()))?;
+            let verifier = verifier
+                .build()
+                .map_err(|error| place(path, &error.to_string()))?;
             builder.with_client_cert_verifier(verifier)
         }
         _ => builder.with_no_client_auth(),
@@ -265,11 +279,24 @@ mod tests {
     fn a_private_key_is_for_its_owner_and_the_group_that_root_chose() {
         let check = |mode, owner| check_key_mode(Path::new("key.pem"), mode, owner);
         for (mode, owner) in [(0o600, 1000), (0o400, 1000), (0o440, 0), (0o640, 0)] {
-            assert_eq!(check(0o100_000 | mode, owner), Ok(()), "{mode:o} of {owner}");
+            assert_eq!(
+                check(0o100_000 | mode, owner),
+                Ok(()),
+                "{mode:o} of {owner}"
+            );
         }
-        for (mode, owner) in [(0o640, 1000), (0o644, 0), (0o604, 0), (0o660, 0), (0o777, 1000)] {
+        for (mode, owner) in [
+            (0o640, 1000),
+            (0o644, 0),
+            (0o604, 0),
+            (0o660, 0),
+            (0o777, 1000),
+        ] {
             let refused = check(0o100_000 | mode, owner).unwrap_err();
-            assert!(refused.contains("chmod 600 key.pem"), "{mode:o} of {owner}: {refused}");
+            assert!(
+                refused.contains("chmod 600 key.pem"),
+                "{mode:o} of {owner}: {refused}"
+            );
         }
     }
 

@@ -90,7 +90,10 @@ impl Bench {
     pub(crate) async fn secure(&self, config: &Arc<ClientConfig>) -> Option<Client> {
         let stream = TcpStream::connect(self.address).await.ok()?;
         let name = ServerName::try_from(SERVER_NAME).unwrap();
-        let stream = TlsConnector::from(config.clone()).connect(name, stream).await.ok()?;
+        let stream = TlsConnector::from(config.clone())
+            .connect(name, stream)
+            .await
+            .ok()?;
         Connection::try_over(stream).await.map(Client)
     }
 }
@@ -108,7 +111,8 @@ impl Client {
 
     /// The same with one token.
     pub(crate) async fn list_as(&self, token: &str) -> Answer {
-        self.list(&[("authorization", &format!("Bearer {token}"))]).await
+        self.list(&[("authorization", &format!("Bearer {token}"))])
+            .await
     }
 
     /// As whom a call counts: the caller that a grant is written down with.
@@ -120,7 +124,10 @@ impl Client {
         let headers = [GRPC, headers].concat();
         let answer = self
             .0
-            .exchange(post(ASSIGN, &headers), Some(frame(&encode(ASSIGN, &message))))
+            .exchange(
+                post(ASSIGN, &headers),
+                Some(frame(&encode(ASSIGN, &message))),
+            )
             .await;
         answer.ok(ASSIGN)["grant"]["requested_by"].clone()
     }
@@ -130,7 +137,14 @@ impl Client {
 #[track_caller]
 pub(crate) fn check_refused(what: &str, answer: &Answer, code: Code, reason: &str) {
     let status = answer.status();
-    assert_eq!((status.code(), answer.reason().as_str()), (code, reason), "{what}: {status:?}");
+    assert_eq!(
+        (status.code(), answer.reason().as_str()),
+        (code, reason),
+        "{what}: {status:?}"
+    );
     assert!(!status.message().contains("eyJ"), "{what}: {status:?}");
-    assert!(answer.details().request_info().is_some(), "{what}: {status:?}");
+    assert!(
+        answer.details().request_info().is_some(),
+        "{what}: {status:?}"
+    );
 }

@@ -91,7 +91,10 @@ impl Endpoint {
         drop(match manner {
             Manner::HangsUp => Ok(()),
             Manner::Answers(status, body) => {
-                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 stream.write_all((head + &body).as_bytes()).await
             }
             Manner::Redirects(to) => {

@@ -44,7 +44,10 @@ impl Authority {
         let subject = format!("/CN={name}");
         openssl(
             &directory,
-            &["req", "-x509", "-new", "-key", "ca.key", "-subj", &subject, "-days", "2", "-out", "ca.pem"],
+            &[
+                "req", "-x509", "-new", "-key", "ca.key", "-subj", &subject, "-days", "2", "-out",
+                "ca.pem",
+            ],
         );
         Self { directory }
     }
@@ -55,26 +58,50 @@ impl Authority {
 
     /// A certificate of these alternative names, valid now.
     pub(crate) fn issue(&self, name: &str, alternative_names: &str) -> Pair {
-        self.issue_for(name, alternative_names, ["20260101000000Z", "20991231000000Z"])
+        self.issue_for(
+            name,
+            alternative_names,
+            ["20260101000000Z", "20991231000000Z"],
+        )
     }
 
     /// The same for a time.
     pub(crate) fn issue_for(&self, name: &str, alternative_names: &str, times: [&str; 2]) -> Pair {
         new_key(&self.directory, name);
-        let (key, request, certificate) =
-            (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
+        let (key, request, certificate) = (
+            format!("{name}.key"),
+            format!("{name}.csr"),
+            format!("{name}.pem"),
+        );
         let subject = format!("/CN={name}");
         let names = format!("subjectAltName={alternative_names}");
         openssl(
             &self.directory,
-            &["req", "-new", "-key", &key, "-subj", &subject, "-addext", &names, "-out", &request],
+            &[
+                "req", "-new", "-key", &key, "-subj", &subject, "-addext", &names, "-out", &request,
+            ],
         );
         openssl(
             &self.directory,
             &[
-                "ca", "-batch", "-config", "ca.cnf", "-rand_serial", "-notext", "-keyfile", "ca.key",
-                "-cert", "ca.pem", "-startdate", times[0], "-enddate", times[1], "-in", &request,
-                "-out", &certificate,
+                "ca",
+                "-batch",
+                "-config",
+                "ca.cnf",
+                "-rand_serial",
+                "-notext",
+                "-keyfile",
+                "ca.key",
+                "-cert",
+                "ca.pem",
+                "-startdate",
+                times[0],
+                "-enddate",
+                times[1],
+                "-in",
+                &request,
+                "-out",
+                &certificate,
             ],
         );
         Pair {
@@ -88,7 +115,15 @@ fn new_key(directory: &Path, name: &str) {
     let file = format!("{name}.key");
     openssl(
         directory,
-        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &file],
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            &file,
+        ],
     );
 }
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use usher::authentication::DevelopmentTokens;
 use usher::cli::{ServiceMode, ServiceOptions, StartError};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::domain::CallerName;
-use usher::authentication::DevelopmentTokens;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, Switches, World};
 

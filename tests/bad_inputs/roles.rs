@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use usher::app::{App, Parts};
+use usher::authentication::{Authenticator, DevelopmentTokens};
 use usher::budget::{Budget, BudgetConfig};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::directory::Directory;
 use usher::grpc::Server;
-use usher::authentication::{Authenticator, DevelopmentTokens};
 use usher::identity_center::{
     AssumedRole, AwsConfig, Call, IdentityCenter, Instances, RegionAndRole, SdkIdentityCenter,
     StaticCredentials, WriteMode,
@@ -93,7 +93,13 @@ pub(crate) async fn call_without_the_role() -> Answer {
     let address = ([127, 0, 0, 1], 0).into();
     let authenticator = Authenticator::start(&config.authentication, Some(tokens), Clock::system());
     let authenticator = authenticator.await.unwrap();
-    let server = Server::bind(address, app.await.unwrap(), authenticator, config.limits, None);
+    let server = Server::bind(
+        address,
+        app.await.unwrap(),
+        authenticator,
+        config.limits,
+        None,
+    );
     let server = server.await.unwrap();
     let address = server.address();
     let stop = CancellationToken::new();
