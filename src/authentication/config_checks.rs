@@ -1,10 +1,11 @@
 //! Which settings of authentication fit together. Everything that could let in somebody whom
 //! nobody meant is refused here, before anything starts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::config::{AuthenticationConfig, Callers, CertificateConfig, IssuerConfig};
+use super::certificate_checks::check_certificates;
+use super::config::{AuthenticationConfig, Callers, IssuerConfig};
 use crate::domain::MatchBy;
 
 /// The longest name of an issuer: with the longest subject it makes a caller's name.
@@ -12,7 +13,7 @@ const ISSUER_NAME_CHARACTERS_MAX: usize = 32;
 /// The longest name of a service.
 const SERVICE_NAME_CHARACTERS_MAX: usize = 64;
 /// The longest `iss`, audience, claim or SPIFFE id, in characters.
-const TEXT_CHARACTERS_MAX: usize = 1024;
+pub(super) const TEXT_CHARACTERS_MAX: usize = 1024;
 
 impl AuthenticationConfig {
     /// Checks the numbers, every issuer and every certificate, and that no two contradict.
@@ -196,59 +197,7 @@ fn check_overlaps(issuers: &[IssuerConfig]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_certificates(certificates: &[CertificateConfig]) -> Result<(), String> {
-    let mut services: BTreeMap<&str, &str> = BTreeMap::new();
-    for certificate in certificates {
-        let refuse = |problem: String| Err(format!("authentication.certificates: {problem}"));
-        if let Err(problem) = check_service(&certificate.service) {
-            return refuse(problem);
-        }
-        let name = match (&certificate.spiffe, &certificate.dns) {
-            (Some(spiffe), None) if is_spiffe(spiffe) => spiffe,
-            (Some(spiffe), None) => {
-                return refuse(format!(
-                    "`{spiffe}` is no SPIFFE id such as spiffe://example.org/portal"
-                ));
-            }
-            (None, Some(dns)) if is_dns(dns) => dns,
-            (None, Some(dns)) => {
-                return refuse(format!(
-                    "`{dns}` is no DNS name in small letters without wildcard"
-                ));
-            }
-            _ => return refuse("set either `spiffe` or `dns`".to_owned()),
-        };
-        if services.insert(name, &certificate.service).is_some() {
-            return refuse(format!("`{name}` is given twice"));
-        }
-    }
-    Ok(())
-}
-
-fn is_spiffe(id: &str) -> bool {
-    id.len() <= TEXT_CHARACTERS_MAX
-        && id.strip_prefix("spiffe://").is_some_and(|rest| {
-            let (domain, path) = rest.split_once('/').unwrap_or((rest, ""));
-            !domain.is_empty()
-                && !path.is_empty()
-                && rest.bytes().all(|byte| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/')
-                })
-        })
-}
-
-fn is_dns(name: &str) -> bool {
-    name.len() <= 253
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        })
-}
-
-fn check_service(name: &str) -> Result<(), String> {
+pub(super) fn check_service(name: &str) -> Result<(), String> {
     if is_name(name, SERVICE_NAME_CHARACTERS_MAX) {
         Ok(())
     } else {
@@ -375,39 +324,6 @@ mod tests {
         ];
         for (text, expected) in numbers {
             assert!(checked(text).unwrap_err().contains(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_certificates_name_stands_for_one_service() {
-        let section = |service: &str, rest: &str| {
-            format!("[[certificates]]\nservice = \"{service}\"\n{rest}\n")
-        };
-        let good = section("portal", "spiffe = \"spiffe://example.org/portal\"")
-            + &section("portal", "dns = \"portal.internal\"");
-        assert_eq!(checked(&good), Ok(()));
-        let twice =
-            section("portal", "dns = \"a.internal\"") + &section("tickets", "dns = \"a.internal\"");
-        let cases = [
-            (twice, "given twice"),
-            (section("portal", ""), "either"),
-            (
-                section("portal", "dns = \"*.internal\""),
-                "without wildcard",
-            ),
-            (
-                section("portal", "spiffe = \"spiffe://example.org\""),
-                "no SPIFFE id",
-            ),
-            (
-                section("portal", "spiffe = \"https://example.org/a\""),
-                "no SPIFFE id",
-            ),
-            (section("port al", "dns = \"a.internal\""), "the service"),
-        ];
-        for (text, expected) in cases {
-            let problem = checked(&text).unwrap_err();
-            assert!(problem.contains(expected), "{text}: {problem}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! development tokens. Nothing here decides what a caller may do, and no credential is ever logged.
 
 mod authenticator;
+mod certificate_checks;
 mod certificates;
 mod config;
 mod config_checks;

@@ -2,11 +2,9 @@
 //! and that nothing leaves this machine in plain text.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
-use super::service::StartError;
+use super::service::{ServiceOptions, StartError};
 use crate::authentication::{Authenticator, DevelopmentTokens};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::grpc::Tls;
 
@@ -69,29 +67,25 @@ pub(super) fn check_address(
     }
 }
 
-/// Prepares what tells callers apart.
-pub(super) async fn authenticator(
-    mode: ServiceMode,
-    config: &Config,
-    data_directory: &Path,
-    clock: &Clock,
-) -> Result<Authenticator, StartError> {
-    let developers = match mode {
+/// Prepares what tells callers apart, and TLS where it is configured.
+pub(super) async fn prepare(
+    options: &ServiceOptions,
+) -> Result<(Authenticator, Option<Tls>), StartError> {
+    let developers = match options.mode {
         ServiceMode::Authenticated => None,
-        ServiceMode::Development => Some(
-            DevelopmentTokens::open(data_directory)
-                .map_err(|error| StartError(error.to_string()))?,
-        ),
+        ServiceMode::Development => {
+            let opened = DevelopmentTokens::open(&options.data_directory);
+            Some(opened.map_err(|error| StartError(error.to_string()))?)
+        }
     };
-    Authenticator::start(&config.authentication, developers, clock.clone())
-        .await
-        .map_err(|error| StartError(error.to_string()))
-}
-
-/// Reads the files of TLS, where it is configured.
-pub(super) fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
-    let loaded = config.tls.clone().map(Tls::load).transpose();
-    loaded.map_err(|error| StartError(error.to_string()))
+    let config = &options.config;
+    let tls = config.tls.clone().map(Tls::load).transpose();
+    let tls = tls.map_err(|error| StartError(error.to_string()))?;
+    let authenticator =
+        Authenticator::start(&config.authentication, developers, options.clock.clone())
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+    Ok((authenticator, tls))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{ServiceMode, authenticator, check_address, tls};
+use super::access::{ServiceMode, check_address, prepare};
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
 use crate::app::{App, Parts};
@@ -125,14 +125,7 @@ async fn start_on_store(
     store: &Arc<SqliteStore>,
     options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
-    let authenticator = authenticator(
-        options.mode,
-        &options.config,
-        &options.data_directory,
-        &options.clock,
-    )
-    .await?;
-    let tls = tls(&options.config)?;
+    let (authenticator, tls) = prepare(&options).await?;
     let keeper = reach_aws(&options).await?;
     let ServiceOptions {
         config,

@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,13 +19,12 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::answer::CallScope;
-use super::connections::Peer;
+use super::callers::{identify, is_open};
 use super::draining::until_draining;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
 use super::status::status;
-use crate::authentication::{Authenticator, CredentialProblem, ProblemKind};
-use crate::domain::{Authenticated, CallerName};
+use crate::authentication::Authenticator;
 
 /// The header that carries the call id.
 const CALL_ID_HEADER: &str = "usher-call-id";
@@ -137,7 +135,8 @@ async fn admit(
         .unwrap_or(deadline);
     let (parts, body) = request.into_parts();
     // A token may name a key that is fetched first.
-    let identified = tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
+    let identified =
+        tokio::time::timeout_at(answer_by, identify(&rules.authenticator, &parts, call_id)).await;
     let caller = identified.map_err(|_| too_late(call_id))??;
     let mut request = Request::from_parts(parts, body);
     if rules.draining.is_cancelled() {
@@ -159,11 +158,9 @@ async fn admit(
     });
     let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
     match tokio::time::timeout_at(answer_by, served).await {
-        Ok(Ok(Ok(response))) if is_report || is_open(rules, &path) => Ok(until_draining(
-            response,
-            &rules.draining,
-            shutting_down(call_id),
-        )),
+        Ok(Ok(Ok(response))) if is_report || is_open(&rules.authenticator, &path) => Ok(
+            until_draining(response, &rules.draining, shutting_down(call_id)),
+        ),
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err(error))) => {
             tracing::error!(call.id = call_id, error = %error, "routing failed");
@@ -184,69 +181,6 @@ fn too_late(call_id: &str) -> Status {
         "the deadline passed; a write that was recorded goes on, and a repeat with its request_id tells",
         &[],
         |_| {},
-    )
-}
-
-/// Who calls, with the name that calls are counted by; none where the method may be called without
-/// an identity.
-async fn identify(
-    rules: &GateRules,
-    request: &Parts,
-    call_id: &str,
-) -> Result<Option<(CallerName, Authenticated)>, Status> {
-    if is_open(rules, request.uri.path()) {
-        return Ok(None);
-    }
-    let peer = request.extensions.get::<Peer>();
-    let certificate = peer.and_then(|peer| peer.certificate.as_deref());
-    let answered = rules
-        .authenticator
-        .authenticate(certificate, &request.headers)
-        .await;
-    let authenticated = answered.map_err(|problem| {
-        tracing::warn!(
-            call.id = call_id,
-            peer = peer.map(|peer| tracing::field::display(peer.address)),
-            reason = ?problem.kind,
-            issuer = problem.issuer,
-            problem = problem.message,
-            "a credential was refused"
-        );
-        refused(&problem, call_id)
-    })?;
-    let name = CallerName::parse(&authenticated.caller.to_string()).map_err(|_| {
-        // INVARIANT: authentication proves nobody whose name is none.
-        tracing::error!(call.id = call_id, "a caller's name cannot be used");
-        internal(call_id)
-    })?;
-    Ok(Some((name, authenticated)))
-}
-
-/// Whether a call may be made without an identity: health, and reflection in development.
-fn is_open(rules: &GateRules, path: &str) -> bool {
-    path.starts_with("/grpc.health.v1.")
-        || path.starts_with("/grpc.reflection.v1") && rules.authenticator.is_development()
-}
-
-fn refused(problem: &CredentialProblem, call_id: &str) -> Status {
-    let reason = match problem.kind {
-        ProblemKind::Missing => ErrorReason::CredentialMissing,
-        ProblemKind::Invalid => ErrorReason::CredentialInvalid,
-        ProblemKind::Expired => ErrorReason::CredentialExpired,
-        ProblemKind::ActsForOthers => ErrorReason::PolicyDenied,
-        ProblemKind::IssuerUnavailable => ErrorReason::IssuerUnavailable,
-    };
-    let header = problem.header.map(|header| ("header", header));
-    status(
-        reason,
-        call_id,
-        problem.message,
-        header.as_slice(),
-        |details| {
-            if problem.kind == ProblemKind::IssuerUnavailable {
-                details.set_retry_info(Some(Duration::from_secs(5)));
-            }
-        },
     )
 }
 
@@ -304,7 +238,7 @@ pub(super) fn too_many_reports(call_id: &str) -> Status {
     )
 }
 
-fn internal(call_id: &str) -> Status {
+pub(super) fn internal(call_id: &str) -> Status {
     status(
         ErrorReason::Internal,
         call_id,

@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 pub mod call;
+mod callers;
 mod connections;
 mod convert;
 mod directory;

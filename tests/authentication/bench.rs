@@ -115,6 +115,12 @@ impl Client {
             .await
     }
 
+    /// A call of any path with any message.
+    pub(crate) async fn ask(&self, path: &str, headers: &[(&str, &str)], message: &[u8]) -> Answer {
+        let request = post(path, &[GRPC, headers].concat());
+        self.0.exchange(request, Some(frame(message))).await
+    }
+
     /// As whom a call counts: the caller that a grant is written down with.
     pub(crate) async fn caller(&self, headers: &[(&str, &str)]) -> Value {
         let message = json!({

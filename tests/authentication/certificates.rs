@@ -78,31 +78,8 @@ fn sections(server: &Pair, client_ca: &Path) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_proves_its_service_and_no_other() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        key,
-        files,
-        ..
-    } = secured("").await;
-    let portal = clients.issue("portal", PORTAL);
-    let connection = bench
-        .secure(&client(&[&servers], Some(&portal)))
-        .await
-        .unwrap();
-    assert_eq!(connection.caller(&[]).await, json!("service:portal"));
-    let tickets = clients.issue("tickets", &format!("{TICKETS},DNS:other.internal"));
-    let connection = bench
-        .secure(&client(&[&servers], Some(&tickets)))
-        .await
-        .unwrap();
-    assert_eq!(connection.caller(&[]).await, json!("service:tickets"));
-
-    // Good certificates of nobody, or of several: with a good token as well.
-    let token = format!("Bearer {}", key.token(json!({})));
+/// Good certificates of nobody, or of several: refused also with a good token.
+async fn good_for_nobody(secured: &Secured, token: &str) {
     for (name, names) in [
         ("unknown", "DNS:unknown.internal"),
         ("wildcard", "DNS:*.internal"),
@@ -119,50 +96,37 @@ async fn a_certificate_proves_its_service_and_no_other() {
         // The common name is `tickets.internal` here, and does not count.
         ("tickets.internal", "DNS:unknown.internal"),
     ] {
-        let pair = clients.issue(name, names);
-        let connection = bench
-            .secure(&client(&[&servers], Some(&pair)))
-            .await
-            .unwrap();
-        let answer = connection.list(&[]).await;
-        check_refused(name, &answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
-        let answer = connection.list(&[("authorization", &token)]).await;
-        check_refused(name, &answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
+        let pair = secured.clients.issue(name, names);
+        let config = client(&[&secured.servers], Some(&pair));
+        let connection = secured.bench.secure(&config).await.unwrap();
+        for headers in [&[][..], &[("authorization", token)][..]] {
+            let answer = connection.list(headers).await;
+            check_refused(name, &answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
+        }
     }
+}
 
-    // Without a certificate a token does, and nothing does not.
-    let connection = bench.secure(&client(&[&servers], None)).await.unwrap();
-    let answer = connection.list(&[]).await;
-    check_refused(
-        "nothing",
-        &answer,
-        Code::Unauthenticated,
-        "CREDENTIAL_MISSING",
-    );
-    assert_eq!(
-        connection.list(&[("authorization", &token)]).await.code(),
-        Code::Ok
-    );
-
-    // No connection: another CA, a certificate of other times, one that signed itself.
-    let strangers = Authority::new(files.path(), "strangers");
+/// No connection: another CA, a certificate of other times, one that signed itself.
+async fn not_good(secured: &Secured, token: &str) {
+    let (bench, clients, files) = (&secured.bench, &secured.clients, secured.files.path());
+    let strangers = Authority::new(files, "strangers");
     let refused = [
         strangers.issue("portal", PORTAL),
         clients.issue_for("expired", PORTAL, ["20200101000000Z", "20210101000000Z"]),
         clients.issue_for("early", PORTAL, ["20900101000000Z", "20910101000000Z"]),
         Pair {
-            certificate: files.path().join("strangers/ca.pem"),
-            key: files.path().join("strangers/ca.key"),
+            certificate: files.join("strangers/ca.pem"),
+            key: files.join("strangers/ca.key"),
         },
     ];
     for pair in refused {
-        let connection = bench.secure(&client(&[&servers], Some(&pair))).await;
+        let connection = bench
+            .secure(&client(&[&secured.servers], Some(&pair)))
+            .await;
         let reached = match connection {
             Some(connection) => {
-                connection
-                    .list(&[("authorization", &token)])
-                    .await
-                    .http_status
+                let answer = connection.list(&[("authorization", token)]).await;
+                answer.http_status
             }
             None => 0,
         };
@@ -170,7 +134,41 @@ async fn a_certificate_proves_its_service_and_no_other() {
     }
     // Whom the server is of, the client checks.
     assert!(bench.secure(&client(&[&strangers], None)).await.is_none());
-    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_proves_its_service_and_no_other() {
+    let secured = secured("").await;
+    let (bench, clients, servers) = (&secured.bench, &secured.clients, &secured.servers);
+    let portal = clients.issue("portal", PORTAL);
+    let connection = bench
+        .secure(&client(&[servers], Some(&portal)))
+        .await
+        .unwrap();
+    assert_eq!(connection.caller(&[]).await, json!("service:portal"));
+    let tickets = clients.issue("tickets", &format!("{TICKETS},DNS:other.internal"));
+    let connection = bench
+        .secure(&client(&[servers], Some(&tickets)))
+        .await
+        .unwrap();
+    assert_eq!(connection.caller(&[]).await, json!("service:tickets"));
+
+    let token = format!("Bearer {}", secured.key.token(json!({})));
+    good_for_nobody(&secured, &token).await;
+    not_good(&secured, &token).await;
+
+    // Without a certificate a token does, and nothing does not.
+    let connection = bench.secure(&client(&[servers], None)).await.unwrap();
+    let answer = connection.list(&[]).await;
+    check_refused(
+        "nothing",
+        &answer,
+        Code::Unauthenticated,
+        "CREDENTIAL_MISSING",
+    );
+    let answer = connection.list(&[("authorization", &token)]).await;
+    assert_eq!(answer.code(), Code::Ok);
+    secured.bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod acting;
 mod bench;
 mod certificates;
 mod endpoint;
+mod forged;
 mod keys;
 mod pki;
 mod rotation;
@@ -15,3 +16,4 @@ mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]
 mod wire;
+mod writes;

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 const CA_SETTINGS: &str = "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\nnew_certs_dir = .\n\
-    default_md = sha256\npolicy = p\ncopy_extensions = copy\nunique_subject = no\n[p]\ncommonName = supplied\n";
+    default_md = sha256\nserial = serial\npolicy = p\ncopy_extensions = copy\nunique_subject = no\n[p]\ncommonName = supplied\n";
 
 /// A CA in a directory of its own.
 pub(crate) struct Authority {
@@ -40,6 +40,7 @@ impl Authority {
         std::fs::create_dir(&directory).unwrap();
         std::fs::write(directory.join("ca.cnf"), CA_SETTINGS).unwrap();
         std::fs::write(directory.join("index.txt"), "").unwrap();
+        std::fs::write(directory.join("serial"), "1000\n").unwrap();
         new_key(&directory, "ca");
         let subject = format!("/CN={name}");
         openssl(
@@ -88,7 +89,6 @@ impl Authority {
                 "-batch",
                 "-config",
                 "ca.cnf",
-                "-rand_serial",
                 "-notext",
                 "-keyfile",
                 "ca.key",

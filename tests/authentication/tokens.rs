@@ -1,13 +1,12 @@
 //! Tokens that are let in, and all that look like one.
 
 use jiff::SignedDuration;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::bench::{Bench, Client, check_refused};
-use crate::signer::{ISSUER, Key, claims, key_set, unsigned};
-use crate::wire::GRPC;
+use crate::forged::forged;
+use crate::signer::{ISSUER, Key, key_set};
 
 /// Persons by their user name, and services of a cluster, both from one file of keys.
 pub(crate) fn issuers(jwks_file: &std::path::Path) -> String {
@@ -111,105 +110,6 @@ async fn a_token_proves_the_person_or_the_service_that_it_names() {
     }
     drop(client);
     bench.end().await;
-}
-
-/// Right claims under wrong signatures and headers.
-fn forged(key: &Key, other: &Key) -> Vec<(&'static str, String)> {
-    let good = claims(json!({}));
-    let token = key.token(json!({}));
-    let signature = token.rsplit('.').next().unwrap();
-    let with = |change: &dyn Fn(&mut Header)| {
-        let mut header = key.header();
-        change(&mut header);
-        key.sign(&header, &good)
-    };
-    let symmetric = |secret: &[u8]| {
-        let header = Header {
-            kid: Some(key.id.clone()),
-            ..Header::new(Algorithm::HS256)
-        };
-        jsonwebtoken::encode(&header, &good, &EncodingKey::from_secret(secret)).unwrap()
-    };
-    let elsewhere = || Some("https://evil.example/keys".to_owned());
-    let under = |header: Value| unsigned(&header, &good, signature);
-    let stranger = Key::new("key-1");
-    let own_key: jsonwebtoken::jwk::Jwk = serde_json::from_value(stranger.public_jwk()).unwrap();
-    vec![
-        (
-            "alg none",
-            unsigned(&json!({"alg": "none", "kid": "key-1"}), &good, ""),
-        ),
-        ("alg NONE", under(json!({"alg": "NONE", "kid": "key-1"}))),
-        ("no alg", under(json!({"kid": "key-1"}))),
-        ("HS256 with the public point", symmetric(&key.public)),
-        (
-            "HS256 with the public JWK",
-            symmetric(key.public_jwk().to_string().as_bytes()),
-        ),
-        ("HS256 with nothing", symmetric(b"")),
-        (
-            "RS256 on a key of EC",
-            under(json!({"alg": "RS256", "kid": "key-1"})),
-        ),
-        ("ES384", under(json!({"alg": "ES384", "kid": "key-1"}))),
-        (
-            "the other key's id",
-            with(&|header| header.kid = Some("key-2".to_owned())),
-        ),
-        (
-            "an unknown key id",
-            with(&|header| header.kid = Some("key-9".to_owned())),
-        ),
-        (
-            "a path as key id",
-            with(&|header| header.kid = Some("../../dev/null".to_owned())),
-        ),
-        ("no key id", with(&|header| header.kid = None)),
-        ("jku", with(&|header| header.jku = elsewhere())),
-        ("x5u", with(&|header| header.x5u = elsewhere())),
-        (
-            "x5c",
-            with(&|header| header.x5c = Some(vec!["AAAA".to_owned()])),
-        ),
-        (
-            "crit",
-            with(&|header| header.crit = Some(vec!["b64".to_owned()])),
-        ),
-        (
-            "a logout token",
-            with(&|header| header.typ = Some("logout+jwt".to_owned())),
-        ),
-        ("a stranger's key", stranger.token(json!({}))),
-        (
-            "jwk",
-            stranger.sign(
-                &Header {
-                    jwk: Some(own_key),
-                    ..stranger.header()
-                },
-                &good,
-            ),
-        ),
-        (
-            "other claims",
-            unsigned(
-                &json!({"alg": "ES256", "kid": "key-1"}),
-                &claims(json!({"sub": "root"})),
-                signature,
-            ),
-        ),
-        (
-            "another's signature",
-            format!(
-                "{}.{}",
-                token.rsplit_once('.').unwrap().0,
-                other.token(json!({})).rsplit('.').next().unwrap()
-            ),
-        ),
-        ("cut", token[..token.len() - 2].to_owned()),
-        ("five parts", format!("{token}.a.b")),
-        ("nothing", String::new()),
-    ]
 }
 
 /// Wrong claims under a right signature.
@@ -345,37 +245,30 @@ async fn headers_that_are_no_credential_let_nobody_in() {
     let huge = format!("Bearer {}", "A".repeat(64 * 1024));
     let answer = bench.plain().await.list(&[("authorization", &huge)]).await;
     assert_ne!(answer.code(), Code::Ok, "64 KiB");
-    // Without --dev reflection is for callers that are known; health is for everybody.
+    drop(client);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_is_for_known_callers_and_health_for_everybody() {
+    let Issuing {
+        client, key, bench, ..
+    } = issuing().await;
+    let good = format!("Bearer {}", key.token(json!({})));
     let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    let ask = |path: &'static str, headers: Vec<(&'static str, String)>| {
-        let client = &client;
-        async move {
-            let borrowed: Vec<_> = headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            let request = crate::wire::post(path, &[GRPC, &borrowed].concat());
-            client
-                .0
-                .exchange(request, Some(crate::wire::frame(b"\x3a\x00")))
-                .await
-        }
-    };
-    refused(
+    let stranger = client.ask(reflection, &[], b"\x3a\x00").await;
+    check_refused(
         "reflection",
-        ask(reflection, Vec::new()).await,
+        &stranger,
+        Code::Unauthenticated,
         "CREDENTIAL_MISSING",
     );
-    assert_eq!(
-        ask(reflection, vec![("authorization", good.clone())])
-            .await
-            .code(),
-        Code::Ok
-    );
-    assert_ne!(
-        ask("/grpc.health.v1.Health/Check", Vec::new()).await.code(),
-        Code::Unauthenticated
-    );
+    let known = client
+        .ask(reflection, &[("authorization", &good)], b"\x3a\x00")
+        .await;
+    assert_eq!(known.code(), Code::Ok);
+    let health = client.ask("/grpc.health.v1.Health/Check", &[], b"").await;
+    assert_eq!(health.code(), Code::Ok);
     drop(client);
     bench.end().await;
 }
