@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::app::AppConfig;
 use crate::audit::AuditConfig;
+use crate::authentication::AuthenticationConfig;
 use crate::budget::BudgetConfig;
 use crate::directory::DirectoryConfig;
-use crate::grpc::LimitsConfig;
+use crate::grpc::{LimitsConfig, TlsConfig};
 use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
 use crate::reconciler::ReconcilerConfig;
 use crate::store::SqliteOptions;
@@ -39,6 +40,32 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How reports are collected.
     pub audit: AuditConfig,
+    /// How callers prove who they are.
+    pub authentication: AuthenticationConfig,
+    /// How connections are encrypted. Without it nobody but this machine is served.
+    pub tls: Option<TlsConfig>,
+    /// Where the written policies lie.
+    pub policy: PolicyConfig,
+}
+
+/// Where the written policies lie.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Their directory.
+    pub directory: Option<PathBuf>,
+    /// How often their files are looked at for changes, in seconds: a change should be in force
+    /// within a minute, and a look reads every file.
+    pub reload_seconds: u64,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            reload_seconds: 10,
+        }
+    }
 }
 
 /// Why a configuration is refused: a sentence with the place.
@@ -91,12 +118,29 @@ impl Config {
         self.service.check()?;
         self.limits.check()?;
         self.audit.check()?;
+        self.authentication.check()?;
+        self.tls.as_ref().map_or(Ok(()), TlsConfig::check)?;
+        self.check_certificates()?;
         check_store(&self.store)?;
+        if !(1..=3600).contains(&self.policy.reload_seconds) {
+            return Err("policy.reload_seconds must be 1 to 3600".to_owned());
+        }
         ConfiguredInstance::validate_all(&self.instances)
             .map_err(|error| format!("instances: {error}"))?;
         self.discovery
             .validate()
             .map_err(|error| format!("discovery: {error}"))
+    }
+
+    /// Client certificates need both: a CA that makes them good, and services that they stand for.
+    fn check_certificates(&self) -> Result<(), String> {
+        let has_services = !self.authentication.certificates.is_empty();
+        let has_authority = (self.tls.as_ref()).is_some_and(|tls| tls.client_ca_file.is_some());
+        match (has_services, has_authority) {
+            (true, false) => Err("authentication.certificates: without tls.client_ca_file no client shows a certificate; name their CA".to_owned()),
+            (false, true) => Err("tls.client_ca_file: without [[authentication.certificates]] every client certificate would be refused; say which service each stands for".to_owned()),
+            _ => Ok(()),
+        }
     }
 }
 

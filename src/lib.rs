@@ -1,7 +1,7 @@
 //! Usher: access management in front of AWS IAM Identity Center.
 //!
 //! AWS is the truth about assignments; Usher's store is the truth about grants. A call is parsed
-//! once (`grpc`), decided and recorded (`app`, `policy`, `store`), and made true by the one part
+//! once (`grpc`), its caller proved (`authentication`), decided and recorded (`app`, `policy`, `store`), and made true by the one part
 //! that changes AWS (`reconciler`, through `identity_center`, paced by `budget`). Reports are
 //! collected by `audit`; names come from `directory`; `domain` holds the words and the rules, pure.
 //! `simulator` is a double of AWS that shares no code with the rest. `cli` puts it together.
@@ -22,6 +22,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod authentication;
 pub mod budget;
 pub mod cli;
 pub mod clock;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 10] = [
+const STRUCTS: [&str; 12] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -16,6 +16,8 @@ const STRUCTS: [&str; 10] = [
     "src/app/config.rs",
     "src/grpc/limits.rs",
     "src/audit/config.rs",
+    "src/authentication/config.rs",
+    "src/grpc/tls.rs",
 ];
 
 fn read(path: &str) -> String {
@@ -51,6 +53,9 @@ fn what_is_commented_out_in_the_document_would_load_too() {
     assert_eq!(parsed.check(), Ok(()));
     assert_eq!(parsed.instances.len(), 1);
     assert!(parsed.discovery.role_name.is_some());
+    assert_eq!(parsed.authentication.issuers.len(), 2);
+    assert!(parsed.tls.is_some());
+    assert_eq!(usher::cli::what_is_missing(&parsed), Vec::<String>::new());
 }
 
 #[test]
@@ -74,6 +79,7 @@ fn every_setting_is_documented() {
                     line.trim_start_matches('#')
                         .starts_with(&format!("{name} ="))
                         || line.starts_with(&format!("[service.{name}]"))
+                        || line.starts_with(&format!("#[[authentication.{name}]]"))
                 });
                 assert!(named, "{name} of {path} is not in docs/configuration.md");
             }

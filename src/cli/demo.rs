@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use super::CommandError;
+use super::access::ServiceMode;
 use super::demo_story;
 use super::serve::{end_signal, print_line};
 use super::service::{ServiceOptions, start};
+use crate::authentication::DevelopmentTokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::CallerName;
-use crate::grpc::identity::DevelopmentTokens;
 use crate::identity_center::StaticCredentials;
 use crate::simulator::{Simulator, SimulatorOptions, World};
 use crate::telemetry::{self, LogFormat};
@@ -67,6 +68,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         config,
         data_directory: scratch.0.clone(),
         listen: ([127, 0, 0, 1], 0).into(),
+        mode: ServiceMode::Development,
+        allow_writes: false,
         credentials: Some(StaticCredentials {
             access_key_id: "simulated".to_owned(),
             secret_access_key: "simulated".to_owned(),

@@ -1,6 +1,7 @@
 //! The command line: one binary, a file for each command. It puts the parts together, speaks to
 //! people, and decides nothing that the service decides.
 
+mod access;
 mod audit;
 mod check;
 mod check_instance;
@@ -9,6 +10,7 @@ mod demo;
 mod demo_story;
 mod instances;
 mod policy;
+mod policy_keeper;
 mod serve;
 mod service;
 mod token;
@@ -20,6 +22,7 @@ use clap::{Parser, Subcommand};
 use crate::simulator::SimulateArgs;
 use crate::telemetry::{self, LogFormat};
 
+pub use access::{ServiceMode, what_is_missing};
 pub use service::{RunningService, ServiceOptions, StartError, start};
 
 /// Who may have what in AWS IAM Identity Center, until when, and why.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CommandError;
+use super::access::{ServiceMode, what_is_missing};
 use super::service::{ServiceOptions, start};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,6 +21,9 @@ pub(super) struct ServeArgs {
     /// everything; writes only to a simulated AWS on loopback
     #[arg(long)]
     dev: bool,
+    /// Change AWS also where its endpoints are not on loopback; without this they are only read
+    #[arg(long)]
+    allow_writes: bool,
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:50051")]
     listen: SocketAddr,
@@ -40,13 +44,6 @@ pub(super) struct ServeArgs {
 /// Serves until SIGINT or SIGTERM. Prints `listening on ADDRESS` when it is ready.
 pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     telemetry::start(args.log_format, "usher=info,warn").map_err(CommandError)?;
-    if !args.dev {
-        return Err(CommandError(
-            "this version serves only with --dev: loopback, development tokens, no policies. \
-             Serving others needs TLS, authentication and policy, which it does not have yet"
-                .to_owned(),
-        ));
-    }
     if let Some(crash) = args.crash_at {
         crash_points::arm(crash);
     }
@@ -54,10 +51,20 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
+    let missing = what_is_missing(&config);
+    if !args.dev && !missing.is_empty() {
+        return Err(CommandError(why_not_without_dev(&missing)));
+    }
     let options = ServiceOptions {
         config,
         data_directory: args.data_dir.clone(),
         listen: args.listen,
+        mode: if args.dev {
+            ServiceMode::Development
+        } else {
+            ServiceMode::Authenticated
+        },
+        allow_writes: args.allow_writes,
         credentials: None,
         clock: Clock::system(),
     };
@@ -68,7 +75,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         started = start(options) => started.map_err(|error| CommandError::from_error(&error))?,
         () = &mut end => return Ok(()),
     };
-    let mode = if service.may_write {
+    let mode = if service.may_write && args.allow_writes {
+        "read-write, since --allow-writes says so"
+    } else if service.may_write {
         "read-write, since AWS is simulated on loopback"
     } else {
         "read-only"
@@ -80,6 +89,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         .run_until(end)
         .await
         .map_err(|error| CommandError::from_error(&error))
+}
+
+/// Why a server is not started for others than its developer: nobody is served without TLS,
+/// authentication and policy.
+fn why_not_without_dev(missing: &[String]) -> String {
+    format!(
+        "without --dev it serves only with TLS, authentication and policy. Missing in the \
+         configuration file (--config):\n  - {}",
+        missing.join("\n  - ")
+    )
 }
 
 /// Completes at SIGINT or SIGTERM.

@@ -10,16 +10,16 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{ServiceMode, check_address, prepare};
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
+use super::policy_keeper::PolicyKeeper;
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grpc::Server;
-use crate::grpc::identity::DevelopmentTokens;
 use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
-use crate::policy::{PolicyInForce, PolicySet};
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
 
@@ -37,8 +37,12 @@ pub struct ServiceOptions {
     pub config: Config,
     /// Where the store and the token key lie.
     pub data_directory: PathBuf,
-    /// Where to listen; loopback only, since calls are not encrypted.
+    /// Where to listen; loopback only with development tokens, or without TLS.
     pub listen: SocketAddr,
+    /// Whom to serve.
+    pub mode: ServiceMode,
+    /// Whether AWS may be changed where its endpoints are not on loopback (DESIGN.md §4.9).
+    pub allow_writes: bool,
     /// Credentials other than the ambient ones.
     pub credentials: Option<StaticCredentials>,
     /// The clock that all parts share.
@@ -107,21 +111,10 @@ impl Part {
 /// # Errors
 /// A sentence: the data directory, AWS, the instance or the address cannot be used.
 pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError> {
-    let ServiceOptions {
-        config,
-        data_directory,
-        listen,
-        credentials,
-        clock,
-    } = options;
-    if !listen.ip().is_loopback() {
-        return Err(StartError(format!(
-            "--dev listens on loopback only, not on {listen}"
-        )));
-    }
-    let opened = SqliteStore::open(&data_directory, config.store.clone()).await;
+    check_address(options.mode, options.listen, options.config.tls.is_some())?;
+    let opened = SqliteStore::open(&options.data_directory, options.config.store.clone()).await;
     let store = Arc::new(opened.map_err(|error| StartError(error.to_string()))?);
-    let started = start_on_store(&store, config, &data_directory, listen, credentials, clock).await;
+    let started = start_on_store(&store, options).await;
     if started.is_err() {
         store.close().await;
     }
@@ -130,15 +123,17 @@ pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError
 
 async fn start_on_store(
     store: &Arc<SqliteStore>,
-    config: Config,
-    data_directory: &std::path::Path,
-    listen: SocketAddr,
-    credentials: Option<StaticCredentials>,
-    clock: Clock,
+    options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
-    let tokens =
-        DevelopmentTokens::open(data_directory).map_err(|error| StartError(error.to_string()))?;
-    let keeper = reach_aws(&config, credentials.as_ref()).await?;
+    let (authenticator, tls) = prepare(&options).await?;
+    let policies = PolicyKeeper::load(&options.config)?;
+    let keeper = reach_aws(&options).await?;
+    let ServiceOptions {
+        config,
+        listen,
+        clock,
+        ..
+    } = options;
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
     let may_write = port.may_write();
@@ -164,7 +159,7 @@ async fn start_on_store(
             config.directory,
         ),
         port,
-        policy: PolicyInForce::new(PolicySet::development()),
+        policy: policies.in_force(),
         instances: instances.clone(),
         config: config.service,
         audit: config.audit,
@@ -173,7 +168,7 @@ async fn start_on_store(
     })
     .await
     .map_err(|error| StartError(error.to_string()))?;
-    let server = Server::bind(listen, app.clone(), tokens, config.limits)
+    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls)
         .await
         .map_err(|error| StartError(error.to_string()))?;
     let mut service = RunningService {
@@ -190,6 +185,7 @@ async fn start_on_store(
         clock,
         kept,
         keeper,
+        policies,
     };
     service.begin(server, reconciler, app, house);
     Ok(service)
@@ -202,20 +198,33 @@ struct HouseKeeping {
     kept: SignedDuration,
     /// Looks for instances again.
     keeper: InstanceKeeper,
+    /// Looks at the policies again.
+    policies: PolicyKeeper,
 }
 
 /// Finds AWS and the instances, and reads of each what shows whether they can be served.
-async fn reach_aws(
-    config: &Config,
-    credentials: Option<&StaticCredentials>,
-) -> Result<InstanceKeeper, StartError> {
-    let home = connect(config, credentials, WriteMode::LoopbackOnly)
+async fn reach_aws(options: &ServiceOptions) -> Result<InstanceKeeper, StartError> {
+    let is_development = options.mode == ServiceMode::Development;
+    let write_mode = if options.allow_writes && !is_development {
+        WriteMode::Everywhere
+    } else {
+        WriteMode::LoopbackOnly
+    };
+    let home = connect(&options.config, options.credentials.as_ref(), write_mode)
         .await
         .map_err(StartError)?;
-    let keeper = InstanceKeeper::find(home, config)
+    let keeper = InstanceKeeper::find(home, &options.config)
         .await
         .map_err(StartError)?;
     keeper.try_identity_stores().await.map_err(StartError)?;
+    if options.allow_writes && is_development && !keeper.router().may_write() {
+        return Err(StartError(
+            "an AWS endpoint is not on loopback, and development tokens do not change AWS: leave \
+             --allow-writes out to look around read-only, or configure TLS, authentication and \
+             policy and leave --dev out"
+                .to_owned(),
+        ));
+    }
     Ok(keeper)
 }
 
@@ -226,6 +235,7 @@ impl RunningService {
             clock,
             kept,
             keeper,
+            policies,
         } = house;
         let store: Arc<dyn Store> = self.store.clone();
         let stop = self.serving.stop.clone();
@@ -236,6 +246,14 @@ impl RunningService {
         self.background
             .spawn(async move { app.follow_changes().await });
         self.background.spawn(keeper.keep(store.clone()));
+        self.background.spawn_to_its_end(|stop| async move {
+            // Without written policies there is nothing to look at.
+            stop.run_until_cancelled(async {
+                policies.keep().await;
+                std::future::pending::<()>().await;
+            })
+            .await;
+        });
         self.background
             .spawn(warn_of_overdue_ends(store.clone(), clock.clone()));
         self.background

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CommandError;
+use crate::authentication::DevelopmentTokens;
 use crate::domain::CallerName;
-use crate::grpc::identity::DevelopmentTokens;
 use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher token`.

@@ -8,15 +8,15 @@ use tonic::{Request, Response, Status};
 use super::pb::ErrorReason;
 use super::status::{status, status_of};
 use crate::app::{AppError, CallContext};
-use crate::domain::{Authenticated, CallerName, Identity};
+use crate::domain::{Authenticated, CallerName};
 
 /// What the gate found out about a call; every method finds it among the request's extensions.
 #[derive(Debug, Clone)]
 pub(super) struct CallScope {
     /// The id that answers and logs carry.
     pub(super) call_id: String,
-    /// Who calls, if the method needs to know.
-    pub(super) caller: Option<CallerName>,
+    /// Who calls, if the method needs to know: the name that calls are counted by, and what is known.
+    pub(super) caller: Option<(CallerName, Authenticated)>,
     /// When the call ends.
     pub(super) deadline: Instant,
 }
@@ -27,7 +27,7 @@ pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String,
     let scope = extensions.get::<CallScope>().cloned();
     let Some(CallScope {
         call_id,
-        caller: Some(caller),
+        caller: Some((caller, authenticated)),
         deadline,
     }) = scope
     else {
@@ -40,18 +40,23 @@ pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String,
             |_| {},
         ));
     };
-    let authenticated = Authenticated {
-        caller: Identity::Developer(caller.clone()),
-        on_behalf_of: None,
-        subject_proof: None,
-    };
     let context = CallContext {
-        subject: caller.clone(),
+        subject: subject_of(&caller, &authenticated),
         caller,
         authenticated: Arc::new(authenticated),
         deadline,
     };
     Ok((context, call_id, message))
+}
+
+/// For whom the caller acts, as far as its credentials and headers tell.
+fn subject_of(caller: &CallerName, authenticated: &Authenticated) -> CallerName {
+    let told = match (&authenticated.subject_proof, &authenticated.on_behalf_of) {
+        (Some(person), _) => format!("person:{}:{}", person.issuer, person.subject),
+        (None, Some(text)) => format!("for:{text}"),
+        (None, None) => return caller.clone(),
+    };
+    CallerName::parse(&told).unwrap_or_else(|_| caller.clone())
 }
 
 /// Runs a unary use case and maps its refusal through the table.

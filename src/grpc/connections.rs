@@ -1,4 +1,5 @@
-//! Connections: how many there are, and how long one may take until it has said that it speaks HTTP/2.
+//! Connections: how many there are, with TLS or without, and how long one may take until it has said
+//! that it speaks HTTP/2. Handshakes run side by side; each holds one of the places for connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,9 +12,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
+
+use super::tls::Tls;
+use crate::authentication::PeerCertificate;
 
 /// Accepted connections that wait for the server to take them.
 const ACCEPTED_MAX: usize = 16;
@@ -22,10 +27,19 @@ const PREFACE_BYTES: usize = 24;
 /// The pause after a failed accept, such as when no file is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Who is at the other end of a connection; every request on it has this among its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    /// From where.
+    pub(super) address: SocketAddr,
+    /// The client's certificate, if it showed one.
+    pub(super) certificate: Option<Arc<PeerCertificate>>,
+}
+
 /// A connection that is counted until it is closed.
 pub(super) struct Connection {
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    peer: Peer,
     /// Runs until the preface came: from then on the keepalive watches over the peer.
     silence: Option<Pin<Box<Sleep>>>,
     /// Bytes of the preface that are still to come.
@@ -33,22 +47,36 @@ pub(super) struct Connection {
     _permit: OwnedSemaphorePermit,
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What connections are accepted with.
+pub(super) struct Acceptance {
+    pub(super) connections_max: usize,
+    pub(super) preface_time_max: Duration,
+    /// None: without TLS.
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) stop: CancellationToken,
+}
+
 /// Accepts connections until stopped. One beyond `connections_max` is closed at once.
 pub(super) fn accept(
     listener: TcpListener,
-    connections_max: usize,
-    preface_time_max: Duration,
-    stop: CancellationToken,
+    acceptance: Acceptance,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(ACCEPTED_MAX);
-    let permits = Arc::new(Semaphore::new(connections_max));
+    let permits = Arc::new(Semaphore::new(acceptance.connections_max));
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
-                () = stop.cancelled() => return,
+                () = acceptance.stop.cancelled() => return,
+                // The server has gone.
+                () = sender.closed() => return,
                 accepted = listener.accept() => accepted,
             };
-            let (stream, peer) = match accepted {
+            let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(error = %error, "a connection could not be accepted");
@@ -57,34 +85,82 @@ pub(super) fn accept(
                 }
             };
             let Ok(permit) = permits.clone().try_acquire_owned() else {
-                tracing::warn!(peer = %peer, "a connection was closed: there are as many as allowed");
+                tracing::warn!(peer = %address, "a connection was closed: there are as many as allowed");
                 continue;
             };
             drop(stream.set_nodelay(true));
-            let silence = Some(Box::pin(tokio::time::sleep(preface_time_max)));
-            if sender
-                .send(Ok(Connection {
-                    stream,
-                    peer,
-                    silence,
-                    preface_left: PREFACE_BYTES,
-                    _permit: permit,
-                }))
-                .await
-                .is_err()
-            {
-                return;
+            let time_max = acceptance.preface_time_max;
+            match &acceptance.tls {
+                None => {
+                    let peer = Peer {
+                        address,
+                        certificate: None,
+                    };
+                    let connection = Connection::new(Stream::Plain(stream), peer, time_max, permit);
+                    if sender.send(Ok(connection)).await.is_err() {
+                        return;
+                    }
+                }
+                Some(tls) => {
+                    let (tls, sender) = (tls.clone(), sender.clone());
+                    let stop = acceptance.stop.clone();
+                    tokio::spawn(stop.run_until_cancelled_owned(async move {
+                        match secure(&tls, stream, address).await {
+                            Ok((stream, peer)) => {
+                                let connection = Connection::new(stream, peer, time_max, permit);
+                                drop(sender.send(Ok(connection)).await);
+                            }
+                            Err(problem) => {
+                                tracing::info!(peer = %address, problem, "a TLS handshake failed");
+                            }
+                        }
+                    }));
+                }
             }
         }
     });
     ReceiverStream::new(receiver)
 }
 
-impl Connected for Connection {
-    type ConnectInfo = SocketAddr;
+/// Makes the handshake and reads whom the client's certificate names.
+async fn secure(
+    tls: &Tls,
+    stream: TcpStream,
+    address: SocketAddr,
+) -> Result<(Stream, Peer), String> {
+    let stream = tls.handshake(stream).await?;
+    let (_, session) = stream.get_ref();
+    let shown = session.peer_certificates().and_then(<[_]>::first);
+    let certificate = shown.map(PeerCertificate::read).transpose()?.map(Arc::new);
+    let peer = Peer {
+        address,
+        certificate,
+    };
+    Ok((Stream::Tls(Box::new(stream)), peer))
+}
 
-    fn connect_info(&self) -> SocketAddr {
-        self.peer
+impl Connection {
+    fn new(
+        stream: Stream,
+        peer: Peer,
+        preface_time_max: Duration,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            stream,
+            peer,
+            silence: Some(Box::pin(tokio::time::sleep(preface_time_max))),
+            preface_left: PREFACE_BYTES,
+            _permit: permit,
+        }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 
@@ -95,7 +171,10 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let polled = match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
         let read = buffer.filled().len() - before;
         self.preface_left = self.preface_left.saturating_sub(read);
         if self.preface_left == 0 {
@@ -120,15 +199,24 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 
     fn poll_write_vectored(
@@ -136,10 +224,16 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }

@@ -19,17 +19,15 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::answer::CallScope;
+use super::callers::{identify, is_open};
 use super::draining::until_draining;
-use super::identity::DevelopmentTokens;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
 use super::status::status;
-use crate::domain::CallerName;
+use crate::authentication::Authenticator;
 
 /// The header that carries the call id.
 const CALL_ID_HEADER: &str = "usher-call-id";
-/// Metadata by which a caller acts for somebody else. Nobody may yet.
-const ON_BEHALF_OF_HEADERS: [&str; 2] = ["usher-on-behalf-of", "usher-subject-token"];
 /// The one method with an identity whose answer is a long stream.
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
 /// How much before the caller's deadline the gate answers, so that the answer is Usher's own and
@@ -38,7 +36,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
 
 /// What the gate decides with.
 pub(super) struct GateRules {
-    pub(super) tokens: DevelopmentTokens,
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) limits: LimitsConfig,
     pub(super) open_calls: OpenCalls,
     /// Set when the server is shutting down.
@@ -119,7 +117,7 @@ async fn pass(
 async fn admit(
     rules: &GateRules,
     mut routes: Routes,
-    mut request: Request<Body>,
+    request: Request<Body>,
     call_id: &str,
 ) -> Result<Response<Body>, Status> {
     let path = request.uri().path().to_owned();
@@ -132,16 +130,24 @@ async fn admit(
     let asked = grpc_timeout(request.headers()).map_err(|()| malformed_timeout(call_id))?;
     let time = asked.map_or(time_max, |asked| asked.min(time_max));
     let deadline = Instant::now() + time;
-    let caller = identify(rules, &request, call_id)?;
+    let answer_by = deadline
+        .checked_sub(DEADLINE_MARGIN.min(time / 10))
+        .unwrap_or(deadline);
+    let (parts, body) = request.into_parts();
+    // A token may name a key that is fetched first.
+    let identified =
+        tokio::time::timeout_at(answer_by, identify(&rules.authenticator, &parts, call_id)).await;
+    let caller = identified.map_err(|_| too_late(call_id))??;
+    let mut request = Request::from_parts(parts, body);
     if rules.draining.is_cancelled() {
         return Err(shutting_down(call_id));
     }
     let _open_call = match &caller {
         None => None,
-        Some(caller) => Some(
+        Some((name, _)) => Some(
             rules
                 .open_calls
-                .try_open(caller)
+                .try_open(name)
                 .ok_or_else(|| too_many_calls(call_id))?,
         ),
     };
@@ -150,16 +156,11 @@ async fn admit(
         caller,
         deadline,
     });
-    let answer_by = deadline
-        .checked_sub(DEADLINE_MARGIN.min(time / 10))
-        .unwrap_or(deadline);
     let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
     match tokio::time::timeout_at(answer_by, served).await {
-        Ok(Ok(Ok(response))) if is_report || is_open(&path) => Ok(until_draining(
-            response,
-            &rules.draining,
-            shutting_down(call_id),
-        )),
+        Ok(Ok(Ok(response))) if is_report || is_open(&rules.authenticator, &path) => Ok(
+            until_draining(response, &rules.draining, shutting_down(call_id)),
+        ),
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err(error))) => {
             tracing::error!(call.id = call_id, error = %error, "routing failed");
@@ -169,52 +170,18 @@ async fn admit(
             tracing::error!(call.id = call_id, "a call panicked");
             Err(internal(call_id))
         }
-        Err(_) => Err(status(
-            ErrorReason::DeadlineExceeded,
-            call_id,
-            "the deadline passed; a write that was recorded goes on, and a repeat with its request_id tells",
-            &[],
-            |_| {},
-        )),
+        Err(_) => Err(too_late(call_id)),
     }
 }
 
-/// Who calls; none where the method may be called without an identity.
-fn identify(
-    rules: &GateRules,
-    request: &Request<Body>,
-    call_id: &str,
-) -> Result<Option<CallerName>, Status> {
-    if is_open(request.uri().path()) {
-        return Ok(None);
-    }
-    let caller = rules
-        .tokens
-        .caller(request.headers())
-        .map_err(|problem| status(problem.reason, call_id, problem.message, &[], |_| {}))?;
-    refuse_on_behalf_of(request.headers(), call_id)?;
-    Ok(Some(caller))
-}
-
-/// Whether a call may be made without an identity: health, and reflection in development.
-fn is_open(path: &str) -> bool {
-    path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.v1")
-}
-
-fn refuse_on_behalf_of(headers: &HeaderMap, call_id: &str) -> Result<(), Status> {
-    match ON_BEHALF_OF_HEADERS
-        .iter()
-        .find(|name| headers.contains_key(**name))
-    {
-        None => Ok(()),
-        Some(name) => Err(status(
-            ErrorReason::PolicyDenied,
-            call_id,
-            "development tokens do not act for others; leave the header out",
-            &[("header", name)],
-            |_| {},
-        )),
-    }
+fn too_late(call_id: &str) -> Status {
+    status(
+        ErrorReason::DeadlineExceeded,
+        call_id,
+        "the deadline passed; a write that was recorded goes on, and a repeat with its request_id tells",
+        &[],
+        |_| {},
+    )
 }
 
 fn malformed_timeout(call_id: &str) -> Status {
@@ -271,7 +238,7 @@ pub(super) fn too_many_reports(call_id: &str) -> Status {
     )
 }
 
-fn internal(call_id: &str) -> Status {
+pub(super) fn internal(call_id: &str) -> Status {
     status(
         ErrorReason::Internal,
         call_id,

@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 pub mod call;
+mod callers;
 mod connections;
 mod convert;
 mod denials;
@@ -16,14 +17,15 @@ mod directory;
 mod draining;
 mod gate;
 mod grants;
-pub mod identity;
 mod limits;
 pub mod pb;
 mod preconditions;
 mod reasons;
 mod server;
 mod status;
+mod tls;
 
 pub use limits::LimitsConfig;
 pub use reasons::{TABLE, TableRow};
 pub use server::{ServeError, Server};
+pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};

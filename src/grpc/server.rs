@@ -5,6 +5,7 @@
 //! tonic's own graceful shutdown can wait for ever for one silent peer; ours does not.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -12,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::access::{AccessService, OpenReports};
-use super::connections::accept;
+use super::connections::{Acceptance, accept};
 use super::directory::DirectoryService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
-use super::identity::DevelopmentTokens;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb;
+use super::tls::Tls;
 use crate::app::App;
+use crate::authentication::Authenticator;
 
 /// The services whose health is told by name; the empty name is the whole server.
 const HEALTH_NAMES: [&str; 4] = [
@@ -53,20 +55,23 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     app: App,
-    tokens: DevelopmentTokens,
+    authenticator: Authenticator,
     limits: LimitsConfig,
+    tls: Option<Tls>,
 }
 
 impl Server {
-    /// Takes the address. Connections wait in the backlog until `serve`.
+    /// Takes the address. Connections wait in the backlog until `serve`. Without `tls` nothing is
+    /// encrypted: who starts it sees to it that the address is loopback.
     ///
     /// # Errors
     /// `Listen`.
     pub async fn bind(
         address: SocketAddr,
         app: App,
-        tokens: DevelopmentTokens,
+        authenticator: Authenticator,
         limits: LimitsConfig,
+        tls: Option<Tls>,
     ) -> Result<Self, ServeError> {
         let listener = TcpListener::bind(address)
             .await
@@ -78,8 +83,9 @@ impl Server {
             listener,
             address,
             app,
-            tokens,
+            authenticator,
             limits,
+            tls,
         })
     }
 
@@ -102,20 +108,23 @@ impl Server {
                 .set_service_status(name, tonic_health::ServingStatus::Serving)
                 .await;
         }
+        let authenticator = Arc::new(self.authenticator);
+        let tls = self.tls.map(Arc::new);
         let rules = GateRules {
-            tokens: self.tokens,
+            authenticator: authenticator.clone(),
             limits,
             open_calls: OpenCalls::new(limits.calls_per_caller_max),
             draining: draining.clone(),
         };
         let routes = services(self.app, &limits)?.add_service(health_service);
         let closing = CancellationToken::new();
-        let connections = accept(
-            self.listener,
-            limits.connections_max,
-            Duration::from_secs(limits.first_byte_seconds_max),
-            closing.clone(),
-        );
+        let acceptance = Acceptance {
+            connections_max: limits.connections_max,
+            preface_time_max: Duration::from_secs(limits.first_byte_seconds_max),
+            tls: tls.clone(),
+            stop: closing.clone(),
+        };
+        let connections = accept(self.listener, acceptance);
         let serving = transport(&limits).serve_with_incoming_shutdown(
             Gate::new(rules, routes.prepare()),
             connections,
@@ -132,14 +141,32 @@ impl Server {
             closing.cancel();
             tokio::time::sleep(Duration::from_secs(limits.drain_seconds_max)).await;
         };
+        let ended = CancellationToken::new();
         tokio::select! {
             served = serving => served.map_err(ServeError::from),
             () = stopping => {
                 tracing::warn!("some calls did not end in time and are cut");
                 Ok(())
             }
+            // Calls that drain may still need new keys; this ends with the server, not with `stop`.
+            () = keep_credentials(&authenticator, tls, &ended) => Ok(()),
         }
     }
+}
+
+/// Keeps keys and certificates young until the server has ended.
+async fn keep_credentials(
+    authenticator: &Authenticator,
+    tls: Option<Arc<Tls>>,
+    ended: &CancellationToken,
+) {
+    let certificates = async {
+        match tls {
+            Some(tls) => tls.run(ended.clone()).await,
+            None => ended.cancelled().await,
+        }
+    };
+    tokio::join!(authenticator.run(ended.clone()), certificates);
 }
 
 fn transport(limits: &LimitsConfig) -> tonic::transport::Server {

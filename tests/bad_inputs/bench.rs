@@ -6,11 +6,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use usher::cli::{ServiceOptions, StartError};
+use usher::authentication::DevelopmentTokens;
+use usher::cli::{ServiceMode, ServiceOptions, StartError};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::domain::CallerName;
-use usher::grpc::identity::DevelopmentTokens;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, Switches, World};
 
@@ -73,6 +73,8 @@ impl Bench {
             config,
             data_directory: data_directory.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
+            mode: ServiceMode::Development,
+            allow_writes: false,
             credentials: Some(StaticCredentials {
                 access_key_id: "simulated".to_owned(),
                 secret_access_key: "simulated".to_owned(),

@@ -106,8 +106,25 @@ async fn requests_at_fault(seen: &mut Seen) {
     );
 }
 
+/// An issuer whose keys cannot be had: nothing listens there.
+const ISSUER_AWAY: &str = r#"
+    [[issuers]]
+    name = "away"
+    issuer = "away"
+    audiences = ["usher"]
+    jwks_url = "http://127.0.0.1:1/keys"
+    callers = "PERSONS"
+    match_by = "USER_NAME"
+    match_claim = "sub"
+"#;
+/// A token that says it is of that issuer.
+const TOKEN_OF_AWAY: &str =
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJhd2F5IiwiYXVkIjoidXNoZXIifQ.AAAA";
+
 async fn credentials_at_fault(seen: &mut Seen) {
-    let bench = Bench::demo().await;
+    let mut setup = Setup::default();
+    setup.config.authentication = toml::from_str(ISSUER_AWAY).unwrap();
+    let bench = Bench::start(setup).await;
     let empty = || frame(&[]);
     let with_token = |token: &str| {
         let value = format!("Bearer {token}");
@@ -119,6 +136,7 @@ async fn credentials_at_fault(seen: &mut Seen) {
     };
     seen.add(&bench.raw(ASSIGN, GRPC, empty()).await);
     seen.add(&with_token("nonsense").await);
+    seen.add(&with_token(TOKEN_OF_AWAY).await);
     seen.add(&with_token(&bench.expired_token()).await);
     seen.add(
         &bench

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use usher::app::{App, Parts};
+use usher::authentication::{Authenticator, DevelopmentTokens};
 use usher::budget::{Budget, BudgetConfig};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::directory::Directory;
 use usher::grpc::Server;
-use usher::grpc::identity::DevelopmentTokens;
 use usher::identity_center::{
     AssumedRole, AwsConfig, Call, IdentityCenter, Instances, RegionAndRole, SdkIdentityCenter,
     StaticCredentials, WriteMode,
@@ -91,7 +91,15 @@ pub(crate) async fn call_without_the_role() -> Answer {
     let now = jsonwebtoken::get_current_timestamp();
     let credential = format!("Bearer {}", tokens.sign(&caller, now, 3600).unwrap());
     let address = ([127, 0, 0, 1], 0).into();
-    let server = Server::bind(address, app.await.unwrap(), tokens, config.limits);
+    let authenticator = Authenticator::start(&config.authentication, Some(tokens), Clock::system());
+    let authenticator = authenticator.await.unwrap();
+    let server = Server::bind(
+        address,
+        app.await.unwrap(),
+        authenticator,
+        config.limits,
+        None,
+    );
     let server = server.await.unwrap();
     let address = server.address();
     let stop = CancellationToken::new();

@@ -10,6 +10,7 @@ use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MethodDescriptor, SerializeOptions,
 };
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -43,7 +44,10 @@ impl Connection {
     }
 
     /// A connection, unless the server has closed it already.
-    pub(crate) async fn try_over(stream: TcpStream) -> Option<Self> {
+    pub(crate) async fn try_over<S>(stream: S) -> Option<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = h2::client::handshake(stream).await.ok()?;
         tokio::spawn(async move {
             // How a connection ends shows in its streams.

@@ -185,7 +185,7 @@ def test_token_with_wrong_arguments(stack):
 
 
 def test_serve_with_wrong_arguments(stack):
-    fails(stack.run("serve"), "only with --dev")
+    fails(stack.run("serve"), "[[authentication.issuers]]")
     fails(stack.run("serve", "--dev", "--listen", "0.0.0.0:0"), "loopback")
     fails(stack.run("serve", "--dev", "--listen", "nonsense"), "--listen", code=2)
     taken = ("serve", "--dev", "--data-dir", "other", "--listen", stack.address)

@@ -34,11 +34,11 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use usher::cli::{ServiceOptions, StartError, start};
+use usher::authentication::DevelopmentTokens;
+use usher::cli::{ServiceMode, ServiceOptions, StartError, start};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::domain::CallerName;
-use usher::grpc::identity::DevelopmentTokens;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::directory_service_client::DirectoryServiceClient;
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
@@ -195,6 +195,8 @@ impl TestService {
             config: self.config.clone(),
             data_directory: self.data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
+            mode: ServiceMode::Development,
+            allow_writes: false,
             credentials: Some(StaticCredentials {
                 access_key_id: "simulated".to_owned(),
                 secret_access_key: "simulated".to_owned(),

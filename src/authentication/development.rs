@@ -1,5 +1,5 @@
-//! Who is calling. For now: development tokens, signed with a key that lies in the data directory,
-//! so that whoever can read that directory can make one. Real issuers come later.
+//! Development tokens, signed with a key that lies in the data directory, so that whoever can read
+//! that directory can make one. They are accepted with `--dev` only.
 
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode_header};
 
-use super::pb::ErrorReason;
+use super::problem::CredentialProblem;
+use super::token_header::points_to_a_key;
 use crate::domain::CallerName;
 
 /// The file of the key, in the data directory.
@@ -19,8 +20,6 @@ const ISSUER: &str = "usher-development";
 const AUDIENCE: &str = "usher";
 /// How far clocks may differ, in seconds.
 const LEEWAY_SECONDS: u64 = 5;
-/// The longest credential that is looked at, in bytes.
-const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
 /// The longest life of a development token, in seconds: a month.
 pub const TOKEN_SECONDS_MAX: u64 = 31 * 86_400;
 
@@ -30,13 +29,6 @@ pub const TOKEN_SECONDS_MAX: u64 = 31 * 86_400;
 pub struct KeyError {
     path: PathBuf,
     problem: String,
-}
-
-/// Why a credential is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CredentialProblem {
-    pub(super) reason: ErrorReason,
-    pub(super) message: &'static str,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -111,69 +103,23 @@ impl DevelopmentTokens {
             .map_err(|error| error.to_string())
     }
 
-    /// The caller that an `authorization` header proves.
-    pub(super) fn caller(
-        &self,
-        headers: &http::HeaderMap,
-    ) -> Result<CallerName, CredentialProblem> {
-        let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else {
-            return Err(missing(
-                "no credential was sent; send `authorization: Bearer <token>`",
-            ));
-        };
-        if values.next().is_some() {
-            return Err(invalid("several authorization headers were sent; send one"));
-        }
-        if value.len() > CREDENTIAL_BYTES_MAX {
-            return Err(invalid("the credential is longer than 8 KiB"));
-        }
-        let text = value
-            .to_str()
-            .map_err(|_| invalid("the credential has characters outside ASCII"))?;
-        let token = match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(invalid("the authorization scheme is not Bearer")),
-        };
+    /// The caller that a token proves.
+    pub(super) fn verify(&self, token: &str) -> Result<CallerName, CredentialProblem> {
+        let invalid = CredentialProblem::invalid;
         // Our tokens are signed by the one key there is; a header that points to another is not ours.
-        let foreign = decode_header(token).is_ok_and(|header| names_a_key(&header));
+        let foreign = decode_header(token)
+            .is_ok_and(|header| header.kid.is_some() || points_to_a_key(&header));
         if foreign {
             return Err(invalid("the token's header names a key or an extension"));
         }
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => CredentialProblem {
-                    reason: ErrorReason::CredentialExpired,
-                    message: "the token's time is over; get a new one",
-                },
+                ErrorKind::ExpiredSignature => CredentialProblem::expired(),
                 ErrorKind::ImmatureSignature => invalid("the token is not valid yet"),
                 _ => invalid("the token is not one of this server's"),
             })?;
         CallerName::parse(&decoded.claims.sub)
             .map_err(|_| invalid("the token's subject is not a usable name"))
-    }
-}
-
-fn names_a_key(header: &Header) -> bool {
-    header.kid.is_some()
-        || header.jku.is_some()
-        || header.jwk.is_some()
-        || header.x5u.is_some()
-        || header.x5c.is_some()
-        || header.crit.is_some()
-}
-
-fn missing(message: &'static str) -> CredentialProblem {
-    CredentialProblem {
-        reason: ErrorReason::CredentialMissing,
-        message,
-    }
-}
-
-fn invalid(message: &'static str) -> CredentialProblem {
-    CredentialProblem {
-        reason: ErrorReason::CredentialInvalid,
-        message,
     }
 }
 
@@ -219,12 +165,7 @@ fn make_key(path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(value: &str) -> http::HeaderMap {
-        let mut headers = http::HeaderMap::new();
-        headers.insert(http::header::AUTHORIZATION, value.parse().unwrap());
-        headers
-    }
+    use crate::authentication::ProblemKind;
 
     fn now() -> u64 {
         jsonwebtoken::get_current_timestamp()
@@ -237,12 +178,9 @@ mod tests {
         let alice = CallerName::parse("alice").unwrap();
         let token = tokens.sign(&alice, now(), 60).unwrap();
         let again = DevelopmentTokens::open(ours.path()).unwrap();
-        assert_eq!(
-            again.caller(&headers(&format!("bearer {token}"))),
-            Ok(alice.clone())
-        );
+        assert_eq!(again.verify(&token), Ok(alice.clone()));
         let other = DevelopmentTokens::open(theirs.path()).unwrap();
-        assert!(other.caller(&headers(&format!("Bearer {token}"))).is_err());
+        assert!(other.verify(&token).is_err());
     }
 
     #[test]
@@ -266,27 +204,14 @@ mod tests {
         let early = tokens.sign(&alice, now() + 1000, 60).unwrap();
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.";
         let cases = [
-            (format!("Bearer {expired}"), ErrorReason::CredentialExpired),
-            (format!("Bearer {early}"), ErrorReason::CredentialInvalid),
-            (format!("Bearer {unsigned}"), ErrorReason::CredentialInvalid),
-            ("Basic YTpi".to_owned(), ErrorReason::CredentialInvalid),
-            ("Bearer".to_owned(), ErrorReason::CredentialInvalid),
-            (
-                format!("Bearer {}", "A".repeat(9000)),
-                ErrorReason::CredentialInvalid,
-            ),
+            (expired.as_str(), ProblemKind::Expired),
+            (early.as_str(), ProblemKind::Invalid),
+            (unsigned, ProblemKind::Invalid),
+            ("", ProblemKind::Invalid),
         ];
-        for (value, reason) in cases {
-            assert_eq!(
-                tokens.caller(&headers(&value)).unwrap_err().reason,
-                reason,
-                "{value:.40}"
-            );
+        for (token, kind) in cases {
+            assert_eq!(tokens.verify(token).unwrap_err().kind, kind, "{token:.40}");
         }
-        assert_eq!(
-            tokens.caller(&http::HeaderMap::new()).unwrap_err().reason,
-            ErrorReason::CredentialMissing
-        );
         assert!(tokens.sign(&alice, now(), 0).is_err());
     }
 }

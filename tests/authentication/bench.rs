@@ -1,0 +1,156 @@
+//! A whole service in this process that serves callers with tokens and certificates, and clients
+//! that connect with TLS or without.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls_pki_types::ServerName;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use usher::cli::{ServiceMode, ServiceOptions, StartError};
+use usher::clock::Clock;
+use usher::config::Config;
+use usher::identity_center::StaticCredentials;
+use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
+
+use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
+
+const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
+    identity_store_per_second = 1000\nburst = 1000\n[limits]\ndrain_seconds_max = 1\n";
+/// The name of the server's certificate.
+pub(crate) const SERVER_NAME: &str = "usher.internal";
+const LIST: &str = "DirectoryService/ListInstances";
+const ASSIGN: &str = "AccessService/Assign";
+
+/// A running service.
+pub(crate) struct Bench {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Clock,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), StartError>>,
+    _data: tempfile::TempDir,
+    _simulator: Simulator,
+}
+
+impl Bench {
+    /// Starts with this configuration beside the base.
+    pub(crate) async fn start(config: &str) -> Self {
+        let options = SimulatorOptions {
+            settings: Settings::unlimited(),
+            ..SimulatorOptions::default()
+        };
+        let simulator = Simulator::start(World::demo(), options).await.unwrap();
+        let mut config: Config = toml::from_str(&format!("{BASE}{config}")).unwrap();
+        config.aws.endpoint_url = Some(simulator.endpoint_url());
+        config.check().unwrap();
+        let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+        let service = usher::cli::start(ServiceOptions {
+            config,
+            data_directory: data.path().to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            mode: ServiceMode::Authenticated,
+            allow_writes: false,
+            credentials: Some(StaticCredentials {
+                access_key_id: "simulated".to_owned(),
+                secret_access_key: "simulated".to_owned(),
+            }),
+            clock: clock.clone(),
+        });
+        let service = service.await.unwrap();
+        let address = service.address;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
+        Self {
+            address,
+            clock,
+            stop,
+            running,
+            _data: data,
+            _simulator: simulator,
+        }
+    }
+
+    /// Ends the service, which must end in order.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.running.await.unwrap().unwrap();
+    }
+
+    /// A connection without TLS.
+    pub(crate) async fn plain(&self) -> Client {
+        Client(Connection::open(self.address).await)
+    }
+
+    /// A connection with TLS; none when the handshake fails, or the server says no after it.
+    pub(crate) async fn secure(&self, config: &Arc<ClientConfig>) -> Option<Client> {
+        let stream = TcpStream::connect(self.address).await.ok()?;
+        let name = ServerName::try_from(SERVER_NAME).unwrap();
+        let stream = TlsConnector::from(config.clone())
+            .connect(name, stream)
+            .await
+            .ok()?;
+        Connection::try_over(stream).await.map(Client)
+    }
+}
+
+/// A connection to the service.
+pub(crate) struct Client(pub(crate) Connection);
+
+impl Client {
+    /// A call that reads, with these headers.
+    pub(crate) async fn list(&self, headers: &[(&str, &str)]) -> Answer {
+        let body = frame(&encode(LIST, &json!({})));
+        let headers = [GRPC, headers].concat();
+        self.0.exchange(post(LIST, &headers), Some(body)).await
+    }
+
+    /// The same with one token.
+    pub(crate) async fn list_as(&self, token: &str) -> Answer {
+        self.list(&[("authorization", &format!("Bearer {token}"))])
+            .await
+    }
+
+    /// A call of any path with any message.
+    pub(crate) async fn ask(&self, path: &str, headers: &[(&str, &str)], message: &[u8]) -> Answer {
+        let request = post(path, &[GRPC, headers].concat());
+        self.0.exchange(request, Some(frame(message))).await
+    }
+
+    /// As whom a call counts: the caller that a grant is written down with.
+    pub(crate) async fn caller(&self, headers: &[(&str, &str)]) -> Value {
+        let message = json!({
+            "principal": {"user": "anna.berg"}, "target": {"application": "Amazon Redshift"},
+            "duration": "3600s", "justification": "INC-42",
+        });
+        let headers = [GRPC, headers].concat();
+        let answer = self
+            .0
+            .exchange(
+                post(ASSIGN, &headers),
+                Some(frame(&encode(ASSIGN, &message))),
+            )
+            .await;
+        answer.ok(ASSIGN)["grant"]["requested_by"].clone()
+    }
+}
+
+/// Checks how a call was refused: also that the answer has its details and nothing of a token.
+#[track_caller]
+pub(crate) fn check_refused(what: &str, answer: &Answer, code: Code, reason: &str) {
+    let status = answer.status();
+    assert_eq!(
+        (status.code(), answer.reason().as_str()),
+        (code, reason),
+        "{what}: {status:?}"
+    );
+    assert!(!status.message().contains("eyJ"), "{what}: {status:?}");
+    assert!(
+        answer.details().request_info().is_some(),
+        "{what}: {status:?}"
+    );
+}

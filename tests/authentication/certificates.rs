@@ -1,0 +1,231 @@
+//! Client certificates: who gets a connection at all, and as whom a connection counts.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tonic::Code;
+
+use crate::bench::{Bench, SERVER_NAME, check_refused};
+use crate::pki::{Authority, Pair, client, install};
+use crate::signer::{Key, key_set};
+use crate::tokens::issuers;
+
+pub(crate) const PORTAL: &str = "URI:spiffe://example.org/portal";
+const TICKETS: &str = "DNS:tickets.internal";
+
+/// A service with a server certificate, a CA for clients, and a file of keys.
+pub(crate) struct Secured {
+    pub(crate) bench: Bench,
+    pub(crate) servers: Authority,
+    pub(crate) clients: Authority,
+    pub(crate) installed: Pair,
+    pub(crate) client_ca: std::path::PathBuf,
+    pub(crate) key: Key,
+    pub(crate) files: tempfile::TempDir,
+}
+
+pub(crate) async fn secured(more: &str) -> Secured {
+    let files = tempfile::tempdir().unwrap();
+    let place = |name: &str| files.path().join(name);
+    let servers = Authority::new(files.path(), "servers");
+    let clients = Authority::new(files.path(), "clients");
+    let installed = Pair {
+        certificate: place("server.pem"),
+        key: place("server.key"),
+    };
+    install(
+        &servers.issue("server", &format!("DNS:{SERVER_NAME}")),
+        &installed,
+    );
+    let client_ca = place("client-ca.pem");
+    std::fs::copy(clients.certificate(), &client_ca).unwrap();
+    let key = Key::new("key-1");
+    std::fs::write(place("keys.json"), key_set(&[&key])).unwrap();
+    let config = issuers(&place("keys.json")) + &sections(&installed, &client_ca) + more;
+    Secured {
+        bench: Bench::start(&config).await,
+        servers,
+        clients,
+        installed,
+        client_ca,
+        key,
+        files,
+    }
+}
+
+fn sections(server: &Pair, client_ca: &Path) -> String {
+    format!(
+        r#"
+        [[authentication.certificates]]
+        service = "portal"
+        spiffe = "spiffe://example.org/portal"
+        [[authentication.certificates]]
+        service = "tickets"
+        dns = "tickets.internal"
+        [tls]
+        certificate_file = "{}"
+        key_file = "{}"
+        client_ca_file = "{}"
+        reload_seconds = 1
+        handshake_seconds_max = 2
+        "#,
+        server.certificate.display(),
+        server.key.display(),
+        client_ca.display()
+    )
+}
+
+/// Good certificates of nobody, or of several: refused also with a good token.
+async fn good_for_nobody(secured: &Secured, token: &str) {
+    for (name, names) in [
+        ("unknown", "DNS:unknown.internal"),
+        ("wildcard", "DNS:*.internal"),
+        ("longer", "URI:spiffe://example.org/portal/a"),
+        ("another-scheme", "URI:https://example.org/portal"),
+        (
+            "both",
+            "URI:spiffe://example.org/portal,DNS:tickets.internal",
+        ),
+        (
+            "two-ids",
+            "URI:spiffe://example.org/portal,URI:spiffe://example.org/x",
+        ),
+        // The common name is `tickets.internal` here, and does not count.
+        ("tickets.internal", "DNS:unknown.internal"),
+    ] {
+        let pair = secured.clients.issue(name, names);
+        let config = client(&[&secured.servers], Some(&pair));
+        let connection = secured.bench.secure(&config).await.unwrap();
+        for headers in [&[][..], &[("authorization", token)][..]] {
+            let answer = connection.list(headers).await;
+            check_refused(name, &answer, Code::Unauthenticated, "CREDENTIAL_INVALID");
+        }
+    }
+}
+
+/// No connection: another CA, a certificate of other times, one that signed itself.
+async fn not_good(secured: &Secured, token: &str) {
+    let (bench, clients, files) = (&secured.bench, &secured.clients, secured.files.path());
+    let strangers = Authority::new(files, "strangers");
+    let refused = [
+        strangers.issue("portal", PORTAL),
+        clients.issue_for("expired", PORTAL, ["20200101000000Z", "20210101000000Z"]),
+        clients.issue_for("early", PORTAL, ["20900101000000Z", "20910101000000Z"]),
+        Pair {
+            certificate: files.join("strangers/ca.pem"),
+            key: files.join("strangers/ca.key"),
+        },
+    ];
+    for pair in refused {
+        let connection = bench
+            .secure(&client(&[&secured.servers], Some(&pair)))
+            .await;
+        let reached = match connection {
+            Some(connection) => {
+                let answer = connection.list(&[("authorization", token)]).await;
+                answer.http_status
+            }
+            None => 0,
+        };
+        assert_eq!(reached, 0, "{}", pair.certificate.display());
+    }
+    // Whom the server is of, the client checks.
+    assert!(bench.secure(&client(&[&strangers], None)).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_proves_its_service_and_no_other() {
+    let secured = secured("").await;
+    let (bench, clients, servers) = (&secured.bench, &secured.clients, &secured.servers);
+    let portal = clients.issue("portal", PORTAL);
+    let connection = bench
+        .secure(&client(&[servers], Some(&portal)))
+        .await
+        .unwrap();
+    assert_eq!(connection.caller(&[]).await, json!("service:portal"));
+    let tickets = clients.issue("tickets", &format!("{TICKETS},DNS:other.internal"));
+    let connection = bench
+        .secure(&client(&[servers], Some(&tickets)))
+        .await
+        .unwrap();
+    assert_eq!(connection.caller(&[]).await, json!("service:tickets"));
+
+    let token = format!("Bearer {}", secured.key.token(json!({})));
+    good_for_nobody(&secured, &token).await;
+    not_good(&secured, &token).await;
+
+    // Without a certificate a token does, and nothing does not.
+    let connection = bench.secure(&client(&[servers], None)).await.unwrap();
+    let answer = connection.list(&[]).await;
+    check_refused(
+        "nothing",
+        &answer,
+        Code::Unauthenticated,
+        "CREDENTIAL_MISSING",
+    );
+    let answer = connection.list(&[("authorization", &token)]).await;
+    assert_eq!(answer.code(), Code::Ok);
+    secured.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_certificates_are_required_a_token_alone_is_nothing() {
+    let Secured {
+        bench,
+        servers,
+        clients,
+        key,
+        ..
+    } = secured("client_certificates = \"REQUIRED\"").await;
+    let token = key.token(json!({}));
+    let reached = match bench.secure(&client(&[&servers], None)).await {
+        Some(connection) => connection.list_as(&token).await.http_status,
+        None => 0,
+    };
+    assert_eq!(reached, 0);
+    let portal = clients.issue("portal", PORTAL);
+    let connection = bench
+        .secure(&client(&[&servers], Some(&portal)))
+        .await
+        .unwrap();
+    assert_eq!(connection.list_as(&token).await.code(), Code::Ok);
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
+    let Secured {
+        bench,
+        servers,
+        key,
+        ..
+    } = secured("").await;
+    let token = key.token(json!({}));
+    let stream = TcpStream::connect(bench.address).await.unwrap();
+    let plain = crate::wire::Connection::try_over(stream).await.unwrap();
+    let answer = crate::bench::Client(plain).list_as(&token).await;
+    assert_eq!(answer.http_status, 0, "{answer:?}");
+
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        slow.push(TcpStream::connect(bench.address).await.unwrap());
+    }
+    let started = Instant::now();
+    let connection = bench.secure(&client(&[&servers], None)).await.unwrap();
+    assert_eq!(connection.list_as(&token).await.code(), Code::Ok);
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
+    // Each is closed after its time.
+    for mut stream in slow {
+        let mut said = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said));
+        drop(end.await.unwrap());
+    }
+    bench.end().await;
+}

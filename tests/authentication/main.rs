@@ -1,0 +1,19 @@
+//! Who is let in, and as whom: tokens of issuers, keys that change, client certificates, and both
+//! together, tried on a whole service over TLS. Development tokens are tried in tests/bad_inputs.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
+mod acting;
+mod bench;
+mod certificates;
+mod endpoint;
+mod forged;
+mod keys;
+mod pki;
+mod rotation;
+mod signer;
+mod tokens;
+#[allow(dead_code, reason = "the other tests of the wire use more of it")]
+#[path = "../bad_inputs/wire.rs"]
+mod wire;
+mod writes;
