@@ -15,7 +15,7 @@ use usher::identity_center::{
     AssumedRole, AwsConfig, Call, IdentityCenter, Instances, RegionAndRole, SdkIdentityCenter,
     StaticCredentials, WriteMode,
 };
-use usher::policy::PolicySet;
+use usher::policy::{PolicyInForce, PolicySet};
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 use usher::store::{SqliteStore, Store};
 
@@ -79,7 +79,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         ),
         store,
         port,
-        policy: PolicySet::development(),
+        policy: PolicyInForce::new(PolicySet::development()),
         instances: Instances::new(vec![instance]),
         config: config.service,
         audit: config.audit,
