@@ -22,6 +22,7 @@ async fn a_token_of_one_service_is_nothing_on_the_connection_of_another() {
         servers,
         clients,
         key,
+        files: _files,
         ..
     } = secured("").await;
     let portal = clients.issue("portal", PORTAL);
@@ -76,6 +77,7 @@ async fn only_services_act_for_others_and_only_with_tokens_given_to_them() {
         servers,
         clients,
         key,
+        files: _files,
         ..
     } = secured("").await;
     let portal = clients.issue("portal", PORTAL);

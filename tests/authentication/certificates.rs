@@ -178,6 +178,7 @@ async fn where_certificates_are_required_a_token_alone_is_nothing() {
         servers,
         clients,
         key,
+        files: _files,
         ..
     } = secured("client_certificates = \"REQUIRED\"").await;
     let token = key.token(json!({}));
@@ -201,6 +202,7 @@ async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
         bench,
         servers,
         key,
+        files: _files,
         ..
     } = secured("").await;
     let token = key.token(json!({}));

@@ -90,6 +90,7 @@ async fn a_token_proves_the_person_or_the_service_that_it_names() {
         key,
         other,
         bench,
+        _files,
         ..
     } = issuing().await;
     let bearer = |token: String| format!("bearer {token}");
@@ -176,6 +177,7 @@ async fn forged_and_foreign_tokens_of_an_issuer_are_refused() {
         key,
         other,
         bench,
+        _files,
         ..
     } = issuing().await;
     assert_eq!(client.list_as(&key.token(json!({}))).await.code(), Code::Ok);
@@ -207,7 +209,11 @@ async fn forged_and_foreign_tokens_of_an_issuer_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_are_no_credential_let_nobody_in() {
     let Issuing {
-        client, key, bench, ..
+        client,
+        key,
+        bench,
+        _files,
+        ..
     } = issuing().await;
     let good = format!("Bearer {}", key.token(json!({})));
     let refused =
@@ -252,7 +258,11 @@ async fn headers_that_are_no_credential_let_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reflection_is_for_known_callers_and_health_for_everybody() {
     let Issuing {
-        client, key, bench, ..
+        client,
+        key,
+        bench,
+        _files,
+        ..
     } = issuing().await;
     let good = format!("Bearer {}", key.token(json!({})));
     let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -276,7 +286,11 @@ async fn reflection_is_for_known_callers_and_health_for_everybody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_verified_still_ends_with_its_time() {
     let Issuing {
-        client, key, bench, ..
+        client,
+        key,
+        bench,
+        _files,
+        ..
     } = issuing().await;
     let token = key.token(json!({}));
     assert_eq!(client.list_as(&token).await.code(), Code::Ok);
