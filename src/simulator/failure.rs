@@ -39,8 +39,8 @@ pub(super) struct Failure {
     pub(super) code: String,
     pub(super) message: String,
     pub(super) http_status: u16,
-    /// Members beside `Message`.
-    pub(super) members: Map<String, Value>,
+    /// Members beside `Message`. Boxed, since errors travel far and most have none.
+    pub(super) members: Box<Map<String, Value>>,
 }
 
 impl Failure {
@@ -55,7 +55,7 @@ impl Failure {
             code: code.to_owned(),
             message: message.into(),
             http_status,
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -188,7 +188,7 @@ impl Failure {
         if service == Service::IdentityStore && modelled.contains(&self.code.as_str()) {
             body.insert("RequestId".to_owned(), json!(request_id));
         }
-        for (name, value) in &self.members {
+        for (name, value) in self.members.iter() {
             body.insert(name.clone(), value.clone());
         }
         (

@@ -271,7 +271,7 @@ fn ending_of(action: &FaultAction, target: &Target<'_>) -> Option<Ending> {
         } => {
             let mut failure = Failure::new(code, message.clone());
             failure.http_status = http_status.unwrap_or(failure.http_status);
-            failure.members = members.clone();
+            failure.members = Box::new(members.clone());
             Some(Ending::Error {
                 failure,
                 after_effect: *after_effect,
