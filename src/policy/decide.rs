@@ -155,7 +155,7 @@ fn within_limits<'a>(
     let mut fitting = Vec::new();
     let mut near_misses = Vec::new();
     for (id, loaded) in &verdict.permits {
-        let missed = missed_limits(&id.to_string(), &loaded.terms, question);
+        let missed = missed_limits(id.as_ref(), &loaded.terms, question);
         if missed.is_empty() {
             fitting.push((*id, &loaded.terms));
         }

@@ -103,7 +103,7 @@ fn outcome(loaded: &Loaded, question: &Question<'_>, facts: &Facts) -> Outcome {
     }
     let missed = match question {
         Question::Request(grant) | Question::BreakGlass(grant) if loaded.is_permit() => {
-            decide::missed_limits(&loaded.policy.id().to_string(), &loaded.terms, grant)
+            decide::missed_limits(loaded.policy.id().as_ref(), &loaded.terms, grant)
         }
         _ => Vec::new(),
     };

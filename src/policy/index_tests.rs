@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{Authorizer, Decision as CedarDecision, PolicySet as CedarSet};
+use cedar_policy::{
+    Authorizer, Decision as CedarDecision, Entities, PolicySet as CedarSet, Request,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::facts::{Facts, Question, facts};
 use super::index::Found;
 use super::{
-    Action, BeneficiaryFacts, GrantQuestion, GroupFacts, PolicyFile, PolicyRules, PolicySet,
-    Resource, Scene, Subject, TargetFacts, UserFacts,
+    Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, PolicyFile,
+    PolicyRules, PolicySet, Resource, Scene, Subject, TargetFacts, UserFacts,
 };
 use crate::domain::{
     AccountAccess, AccountId, ApplicationArn, InstanceArn, PermissionSetArn, PrincipalId,
@@ -218,12 +220,8 @@ proptest! {
     }
 }
 
-/// The facts of every question are what the schema says, so that a validated policy can rely on them.
-#[test]
-fn facts_keep_to_the_schema() {
-    use cedar_policy::{Entities, Request};
-
-    let user = UserFacts {
+fn alice() -> UserFacts {
+    UserFacts {
         id: id(1),
         name: "alice".to_owned(),
         email: "alice@example.com".to_owned(),
@@ -232,61 +230,83 @@ fn facts_keep_to_the_schema() {
             id: id(21),
             name: "engineering".to_owned(),
         }],
-    };
-    let beneficiary = BeneficiaryFacts {
+    }
+}
+
+fn engineering() -> BeneficiaryFacts {
+    BeneficiaryFacts {
         principal: PrincipalRef {
             kind: PrincipalKind::Group,
             id: id(21),
         },
         name: "engineering".to_owned(),
         is_subject: false,
-    };
-    let grant = |number| GrantQuestion {
+    }
+}
+
+fn wish(number: u8) -> GrantQuestion {
+    GrantQuestion {
         target: target(number),
-        beneficiary: beneficiary.clone(),
+        beneficiary: engineering(),
         people_count: 3,
         duration: Some(SignedDuration::from_hours(1)),
         justification: "because".to_owned(),
         ticket: "INC-1".to_owned(),
-    };
-    let (application, account) = (grant(1), grant(4));
-    let activation = super::ActivationQuestion {
-        grant: grant(4),
+    }
+}
+
+/// Cedar's own check of a request and its entities against the schema.
+fn assert_of_the_schema(facts: &Facts) {
+    let schema = super::vocabulary::schema();
+    Entities::from_entities(facts.entities.iter().cloned(), Some(schema)).unwrap();
+    let request = &facts.request;
+    Request::new(
+        request.principal().unwrap().clone(),
+        request.action().unwrap().clone(),
+        request.resource().unwrap().clone(),
+        request.context().unwrap().clone(),
+        Some(schema),
+    )
+    .unwrap();
+}
+
+/// The facts of every question are what the schema says, so that a validated policy can rely on them.
+#[test]
+fn facts_keep_to_the_schema() {
+    let (application, account) = (wish(1), wish(4));
+    let activation = ActivationQuestion {
+        grant: wish(4),
         path: "a".to_owned(),
         approval_count: 2,
         approver_groups: vec!["secops".to_owned()],
         break_glass: false,
     };
-    let held = |number, action| match action {
-        Action::ReadAssignments => Resource::Assignment {
-            target: target(number),
-            beneficiary: beneficiary.clone(),
-        },
-        _ => Resource::Grant {
-            id: "grant_00000000000000000000000000000000".to_owned(),
-            target: target(number),
-            beneficiary: beneficiary.clone(),
-            requested_by_subject: true,
-        },
-    };
     let instance = Resource::Instance {
         arn: InstanceArn::parse(INSTANCE).unwrap(),
         alias: "main".to_owned(),
     };
-    let (assignment, of_grant) = (held(4, Action::ReadAssignments), held(1, Action::Revoke));
-    let person = Resource::User(user.clone());
+    let assignment = Resource::Assignment {
+        target: target(4),
+        beneficiary: engineering(),
+    };
+    let grant = Resource::Grant {
+        id: "grant_00000000000000000000000000000000".to_owned(),
+        target: target(1),
+        beneficiary: engineering(),
+        requested_by_subject: true,
+    };
+    let person = Resource::User(alice());
     let questions = [
         Question::Request(&application),
         Question::BreakGlass(&account),
         Question::Activate(&activation),
         Question::Other(Action::ReadAssignments, &assignment),
-        Question::Other(Action::Revoke, &of_grant),
+        Question::Other(Action::Revoke, &grant),
         Question::Other(Action::Operate, &instance),
         Question::Other(Action::ActFor, &person),
     ];
-    let schema = super::vocabulary::schema();
     for subject in [
-        Subject::User(user.clone()),
+        Subject::User(alice()),
         Subject::Service("portal".to_owned()),
         Subject::Unmatched("bob".to_owned()),
     ] {
@@ -296,17 +316,7 @@ fn facts_keep_to_the_schema() {
         };
         for question in &questions {
             assert!(question.is_of_the_schema());
-            let facts = facts(&scene, question).unwrap();
-            Entities::from_entities(facts.entities.iter().cloned(), Some(schema)).unwrap();
-            let request = &facts.request;
-            Request::new(
-                request.principal().unwrap().clone(),
-                request.action().unwrap().clone(),
-                request.resource().unwrap().clone(),
-                request.context().unwrap().clone(),
-                Some(schema),
-            )
-            .unwrap();
+            assert_of_the_schema(&facts(&scene, question).unwrap());
         }
     }
 }

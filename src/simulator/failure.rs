@@ -39,7 +39,7 @@ pub(super) struct Failure {
     pub(super) code: String,
     pub(super) message: String,
     pub(super) http_status: u16,
-    /// Members beside `Message`; most have none.
+    /// Members beside `Message`. Boxed, since errors travel far and most have none.
     pub(super) members: Box<Map<String, Value>>,
 }
 
