@@ -8,6 +8,7 @@ use crate::config::{Config, PolicyConfig};
 use crate::policy::{PolicyFile, PolicyInForce, PolicyProblem, PolicyRules, PolicySet};
 use crate::policy::{TABLE_FILE, load_directory, read_directory, read_text};
 
+use super::access::ServiceMode;
 use super::service::StartError;
 
 /// The most problems of a set that are told at once.
@@ -23,18 +24,25 @@ pub(super) struct PolicyKeeper {
 }
 
 impl PolicyKeeper {
-    /// The written policies; without a directory, the built-in set of `--dev`.
+    /// The written policies; for a developer without a directory, the built-in set of `--dev`.
     ///
     /// # Errors
-    /// What is wrong with the policies.
-    pub(super) fn load(config: &Config) -> Result<Self, StartError> {
+    /// What is wrong with the policies, or that there are none.
+    pub(super) fn load(config: &Config, mode: ServiceMode) -> Result<Self, StartError> {
         let PolicyConfig {
             directory,
             reload_seconds,
         } = config.policy.clone();
         let mut seen = Vec::new();
         let set = match &directory {
-            None => PolicySet::development(),
+            None if mode == ServiceMode::Development => PolicySet::development(),
+            None => {
+                return Err(StartError(
+                    "nobody but a developer is served without written policies: write a section \
+                     [policy] with directory; `usher policy init` writes a starter set into one"
+                        .to_owned(),
+                ));
+            }
             Some(directory) => {
                 seen = files(directory);
                 load_directory(directory, &PolicyRules::default())

@@ -126,7 +126,7 @@ async fn start_on_store(
     options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
     let (authenticator, tls) = prepare(&options).await?;
-    let policies = PolicyKeeper::load(&options.config)?;
+    let policies = PolicyKeeper::load(&options.config, options.mode)?;
     let keeper = reach_aws(&options).await?;
     let ServiceOptions {
         config,

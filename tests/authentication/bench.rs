@@ -22,6 +22,13 @@ use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
     identity_store_per_second = 1000\nburst = 1000\n[limits]\ndrain_seconds_max = 1\n";
+/// Everybody may do everything.
+const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"none\")\n\
+    permit (principal, action == Usher::Action::\"Request\", resource);\n\
+    @id(\"reads\")\n\
+    permit (principal, action in [Usher::Action::\"Revoke\", Usher::Action::\"ActFor\", \
+    Usher::Action::\"ReadGrants\", Usher::Action::\"ReadAssignments\", Usher::Action::\"ReadAudit\", \
+    Usher::Action::\"ReadDirectory\"], resource);\n";
 /// The name of the server's certificate.
 pub(crate) const SERVER_NAME: &str = "usher.internal";
 const LIST: &str = "DirectoryService/ListInstances";
@@ -49,6 +56,11 @@ impl Bench {
         config.aws.endpoint_url = Some(simulator.endpoint_url());
         config.check().unwrap();
         let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+        // Who somebody is, and not what they may do, is tried here.
+        let policies = data.path().join("policies");
+        std::fs::create_dir(&policies).unwrap();
+        std::fs::write(policies.join("all.cedar"), PERMIT_ALL).unwrap();
+        config.policy.directory = Some(policies);
         let service = usher::cli::start(ServiceOptions {
             config,
             data_directory: data.path().to_owned(),
