@@ -85,7 +85,7 @@ mod tests {
         assert!(body.starts_with("<AskResponse xmlns="), "{body}");
         assert!(
             body.contains(
-                "<AskResult><Outer><Count>2</Count><Inner>a&lt;b</Inner></Outer></AskResult>"
+                "<AskResult><Outer><Inner>a&lt;b</Inner><Count>2</Count></Outer></AskResult>"
             ),
             "{body}"
         );
