@@ -103,7 +103,9 @@ async fn one_refused_list_keeps_no_other_change_from_being_heard_of() {
     );
     service.simulator.add_fault(refused);
     let shortly = Duration::from_millis(500);
-    let other = service.assign_within(assign_to("carla.mendes"), shortly).await;
+    let other = service
+        .assign_within(assign_to("carla.mendes"), shortly)
+        .await;
     assert_eq!(other.state(), GrantState::Provisioning, "{other:#?}");
     let answer = service.revoke(revoke_of(&given.id)).await;
     assert_eq!(answer.assignment_state(), AssignmentState::Absent);
