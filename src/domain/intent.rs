@@ -134,3 +134,37 @@ pub fn remove_assignment(
 pub fn ending_keeps_assignment(record: &AssignmentRecord, other_live_grants: usize) -> bool {
     other_live_grants > 0 || record.standing == Standing::Yes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::grant::tests::{at, grant};
+    use super::*;
+    use crate::domain::GrantState;
+
+    #[test]
+    fn repeated_wishes_keep_their_place_among_what_is_due() {
+        let removal = |record, second| {
+            let request = EndRequest {
+                caller: CallerName::parse("alice").unwrap(),
+                subject: CallerName::parse("alice").unwrap(),
+                reason: Justification::default(),
+                now: at(second),
+            };
+            remove_assignment(record, &[], &request).record
+        };
+        let key = grant(1, GrantState::Provisioning).assignment_key();
+        let asked = removal(AssignmentRecord::new(key.clone()), 10);
+        assert_eq!(asked.next_attempt_at, Some(at(10)));
+        assert_eq!(removal(asked, 20).next_attempt_at, Some(at(10)));
+        let again = |record, second| {
+            let mut grant = grant(1, GrantState::Provisioning);
+            grant.created_at = at(second);
+            request_grant(record, grant).record
+        };
+        let mut asked = again(AssignmentRecord::new(key), 10);
+        assert_eq!(again(asked.clone(), 20).next_attempt_at, Some(at(10)));
+        // What rests is due at once all the same.
+        asked.next_attempt_at = Some(at(500));
+        assert_eq!(again(asked, 20).next_attempt_at, Some(at(20)));
+    }
+}

@@ -94,6 +94,32 @@ async fn a_change_that_the_lists_never_show_is_heard_of_soon_after_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_refused_list_keeps_no_other_change_from_being_heard_of() {
+    let service = service(1500).await;
+    let given = service.assign(assign_to("bilal.khan")).await;
+    let refused = Fault::new(
+        "ListAccountAssignmentCreationStatus",
+        FaultAction::AccessDenied,
+    );
+    service.simulator.add_fault(refused);
+    let shortly = Duration::from_millis(500);
+    let other = service
+        .assign_within(assign_to("carla.mendes"), shortly)
+        .await;
+    assert_eq!(other.state(), GrantState::Provisioning, "{other:#?}");
+    let answer = service.revoke(revoke_of(&given.id)).await;
+    assert_eq!(answer.assignment_state(), AssignmentState::Absent);
+    // What the refused list would have told comes by single questions.
+    until("the other to stand", || async {
+        match service.grant(&other.id).await {
+            grant if grant.state() == GrantState::Active => Ok(()),
+            grant => Err(format!("{grant:#?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_under_way_is_told_and_outlives_a_restart() {
     let mut service = service(5000).await;
     let shortly = Duration::from_secs(2);
