@@ -52,6 +52,8 @@ pub use view::{GrantView, NamedPrincipal, NamedTarget};
 pub use warnings::{Warning, WarningKind};
 pub use who_am_i::WhoAmI;
 
+pub use crate::policy::{Approvers, Path};
+
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
 use crate::directory::Directory;

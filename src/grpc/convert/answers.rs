@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::app::{Approvers, Path};
 use crate::app::{
     AssignOutcome, AssignmentPage, AssignmentRow, AssignmentState, GrantView, NamedPrincipal,
     NamedTarget, Preview, RemainingPath, RevokeOutcome, Warning, WarningKind,
@@ -13,7 +14,6 @@ use crate::domain::{
     Standing, Target,
 };
 use crate::grpc::pb;
-use crate::policy::{Approvers, Path};
 use crate::store::StoredEvent;
 
 /// An instant on the wire.
