@@ -14,7 +14,9 @@ use serde_json::json;
 use usher::authentication::{AuthenticationConfig, Authenticator};
 use usher::clock::Clock;
 
-const ROUNDS: u32 = 200_000;
+/// The median of batches is told: a neighbour that takes the core for a while is not measured.
+const BATCHES: usize = 201;
+const ROUNDS: u32 = 1000;
 const TARGET_MICROSECONDS: u32 = 5;
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,11 +63,16 @@ async fn main() {
     let started = Instant::now();
     authenticator.authenticate(None, &headers).await.unwrap();
     let first = started.elapsed().as_secs_f64() * 1e6;
-    let started = Instant::now();
-    for _ in 0..ROUNDS {
-        authenticator.authenticate(None, &headers).await.unwrap();
+    let mut batches = Vec::with_capacity(BATCHES);
+    for _ in 0..BATCHES {
+        let started = Instant::now();
+        for _ in 0..ROUNDS {
+            authenticator.authenticate(None, &headers).await.unwrap();
+        }
+        batches.push(started.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS));
     }
-    let hit = started.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
+    batches.sort_by(f64::total_cmp);
+    let hit = batches[BATCHES / 2];
     println!("figure verified_token_bytes {} bytes", token.len());
     println!("figure verified_token_first_microseconds {first:.1} us");
     println!("figure verified_token_hit_microseconds {hit:.2} us target {TARGET_MICROSECONDS}");
