@@ -134,14 +134,20 @@ impl Reconciler {
                 workers.spawn(instance, async move { this.work(claim, &stop).await });
             }
         }
-        let due_in = self
-            .store
-            .next_due_at(&instances, now, limit)
-            .await?
-            .map_or(Duration::MAX, |due_at| {
-                Duration::try_from(due_at.duration_since(self.clock.now()))
-                    .unwrap_or(Duration::ZERO)
-            });
+        // What is due where no place is free waits for the end of a worker, which wakes this loop.
+        let free = workers.free(&instances, self.config.workers_max);
+        let free: Vec<_> = free.into_values().flatten().collect();
+        if free.is_empty() {
+            return Ok(self.config.poll_interval());
+        }
+        let due_in =
+            self.store
+                .next_due_at(&free, now, limit)
+                .await?
+                .map_or(Duration::MAX, |due_at| {
+                    Duration::try_from(due_at.duration_since(self.clock.now()))
+                        .unwrap_or(Duration::ZERO)
+                });
         // Work that is due and could not be claimed waits for a worker of the same target: its end
         // wakes this loop. The floor keeps a mistake there from spinning.
         Ok(due_in.min(self.config.poll_interval()).max(POLL_FLOOR))
