@@ -4,7 +4,7 @@
 //! questions in flight are one read. Nothing from here may decide whether a write is needed: that
 //! the reconciler reads for itself.
 //!
-//! `facts` holds and reads, `names` remembers names beyond a restart; `principals`,
+//! `facts` holds and reads, `names` remembers names beyond a restart; `ids_by_name`, `principals`,
 //! `applications`, `accounts`, `permission_sets` and `assignments` answer.
 
 mod accounts;
@@ -12,6 +12,7 @@ mod applications;
 mod assignments;
 mod config;
 mod facts;
+mod ids_by_name;
 mod lookup;
 mod names;
 mod people;
@@ -65,9 +66,9 @@ struct Inner {
     /// The same records by id alone, for showing names. Ids are unique across stores.
     known: Cache<PrincipalRef, Principal>,
     /// Names on their way to ids. Nothing is kept here: see `find_principal`.
-    lookups: Facts<principals::NameKey, Option<PrincipalId>>,
+    lookups: Facts<ids_by_name::NameKey, Option<PrincipalId>>,
     /// The users behind people who call, and the groups that policies name.
-    identities: Facts<principals::NameKey, Option<PrincipalId>>,
+    identities: Facts<ids_by_name::NameKey, Option<PrincipalId>>,
     listings: Facts<InstanceArn, List<Application>>,
     applications: Facts<ApplicationArn, Application>,
     assignment_required: Facts<ApplicationArn, AssignmentRequired>,

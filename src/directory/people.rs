@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Directory;
-use super::principals::Attribute;
+use super::ids_by_name::Attribute;
 use crate::domain::{
     Failure, Group, GroupId, Instance, MatchBy, Person, Principal, PrincipalKind, PrincipalRef,
     User, UserId,

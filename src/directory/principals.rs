@@ -6,32 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::facts::Facts;
+use super::ids_by_name::Attribute;
 use super::lookup::{Candidate, LookupError, NotFoundKind, PrincipalQuery};
 use super::names::name_of_principal;
 use super::{Directory, Inner, READ_NOW};
 use crate::domain::{
-    ExternalId, Failure, Group, GroupId, IdentityStoreId, Instance, Membership, Operation,
-    Principal, PrincipalId, PrincipalKind, PrincipalRef, User, UserId,
+    Failure, Group, GroupId, Instance, Membership, Operation, Principal, PrincipalId,
+    PrincipalKind, PrincipalRef, User, UserId,
 };
 use crate::identity_center::{Call, Dated, Page, PageToken, collect_pages};
-
-/// A name on its way to an id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct NameKey {
-    store_id: IdentityStoreId,
-    attribute: Attribute,
-    name: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Attribute {
-    UserName,
-    Email,
-    /// What the named system calls the user.
-    ExternalId(String),
-    GroupName,
-}
 
 impl Directory {
     /// One user or group. A text of the shape of an id is an id. A name is always asked of AWS, by
@@ -140,61 +123,6 @@ impl Directory {
         let max_age = if renamed { READ_NOW } else { max_age };
         let found = self.principal(instance, reference, max_age, call).await?;
         present(found, name)
-    }
-
-    /// The id that has this name now; equal questions in flight are one operation.
-    async fn id_by(
-        &self,
-        instance: &Instance,
-        attribute: Attribute,
-        name: &str,
-        call: Call,
-    ) -> Result<Option<PrincipalId>, Failure> {
-        let facts = &self.inner.lookups;
-        let id = self.id_in(facts, instance, attribute, name, READ_NOW, call);
-        Ok(id.await?.value)
-    }
-
-    /// The id that has this name, from these facts or from AWS.
-    pub(super) async fn id_in(
-        &self,
-        facts: &Facts<NameKey, Option<PrincipalId>>,
-        instance: &Instance,
-        attribute: Attribute,
-        name: &str,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Dated<Option<PrincipalId>>, Failure> {
-        let operation = match attribute {
-            Attribute::GroupName => Operation::GetGroupId,
-            Attribute::UserName | Attribute::Email | Attribute::ExternalId(_) => {
-                Operation::GetUserId
-            }
-        };
-        let key = NameKey {
-            store_id: instance.identity_store_id.clone(),
-            attribute: attribute.clone(),
-            name: name.to_owned(),
-        };
-        let read = || {
-            let inner = Arc::clone(&self.inner);
-            let (instance, name) = (instance.clone(), name.to_owned());
-            let attribute = attribute.clone();
-            async move {
-                let port = &inner.port;
-                match attribute {
-                    Attribute::UserName => port.user_id_by_name(&instance, &name, call).await,
-                    Attribute::Email => port.user_id_by_email(&instance, &name, call).await,
-                    Attribute::ExternalId(issuer) => {
-                        let external_id = ExternalId { issuer, id: name };
-                        let id = port.user_id_by_external_id(&instance, &external_id, call);
-                        id.await
-                    }
-                    Attribute::GroupName => port.group_id_by_name(&instance, &name, call).await,
-                }
-            }
-        };
-        facts.get(&key, max_age, call, operation, read).await
     }
 
     /// A principal's record by id; none when the id is not (or no longer) in the store as one of
