@@ -173,7 +173,10 @@ impl Run {
                 let of_probe = of == Some(&probe.key.principal_id);
                 call.operation.contains("Assignment") && of_probe || Key::of_write(call).is_some()
             });
-            works.then_some(()).ok_or_else(|| "no work".to_owned())
+            works.then_some(()).ok_or_else(|| {
+                let log = self.place.last_log_lines();
+                format!("{}: no work\n{log}", self.what)
+            })
         };
         super::common::until("the first work after the start", look).await;
         let recovery = began.elapsed();

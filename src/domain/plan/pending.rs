@@ -26,7 +26,8 @@ impl Situation<'_> {
     pub(super) fn step_of_pending(&self, pending: &PendingChange) -> Step {
         if self.run.has_unsaved_id() {
             // AWS works on it: the id is on record before anybody asks for it.
-            return self.rest_pending(self.changes(), self.request_reread_at());
+            let changes = self.changes_after_look(pending);
+            return self.rest_pending(changes, self.request_reread_at());
         }
         if let Some(failure) = &self.run.request_failure {
             // What fails for this one change, whatever it is, fails no read of the assignment: an
@@ -104,12 +105,7 @@ impl Situation<'_> {
 
     /// AWS is still at it. However long that takes, nothing else is done meanwhile.
     fn rest_in_progress(&self, pending: &PendingChange) -> Step {
-        let mut changes = self.changes();
-        // AWS answers again: what stood in the way of asking is over.
-        changes
-            .record
-            .last_failure
-            .take_if(|last| last.at >= pending.since);
+        let mut changes = self.changes_after_look(pending);
         if self.now.duration_since(pending.since) >= self.bounds.asynchronous_max {
             changes.record.last_failure = Some(FailedAttempt {
                 failure: Failure::new(ErrorKind::NotVisible, pending.write.request_operation()),
@@ -117,6 +113,17 @@ impl Situation<'_> {
             });
         }
         self.rest_pending(changes, self.request_reread_at())
+    }
+
+    /// AWS answers again: what stood in the way of asking is over. Left standing it would keep the
+    /// poller from making the change due.
+    fn changes_after_look(&self, pending: &PendingChange) -> Changes {
+        let mut changes = self.changes();
+        changes
+            .record
+            .last_failure
+            .take_if(|last| last.at >= pending.since);
+        changes
     }
 
     fn request_reread_at(&self) -> Option<Timestamp> {

@@ -100,6 +100,22 @@ fn an_accepted_change_is_put_on_record_with_its_id_and_left_alone() {
 }
 
 #[test]
+fn an_id_that_was_found_ends_what_kept_the_poller_away() {
+    let mut case = Case::account(&[Provisioning]).pending(Write::Create, 5, None);
+    let refused = Failure::new(
+        ErrorKind::AccessDenied,
+        Operation::ListAccountAssignmentCreationStatus,
+    );
+    case.run.observe_search(&mut case.record, Err(refused));
+    case.record = case.rests().record;
+    assert!(case.record.last_failure.is_some());
+    case.run = Run::default();
+    let rested = case.sought(Some(id())).rests().record;
+    assert_eq!(rested.next_attempt_at, Some(at(1030)));
+    assert_eq!(rested.last_failure, None);
+}
+
+#[test]
 fn nothing_is_written_while_a_change_is_pending_and_an_end_still_comes() {
     let mut case = Case::account(&[Revoking, Active]).pending(Write::Create, 5, Some(id()));
     assert_eq!(case.step(), Step::ReadRequest(Write::Create, id()));
