@@ -78,7 +78,7 @@ const fn acting(service: &'static str, user: &'static str, is_proven: bool) -> W
 pub(crate) const GHOST: &str = "casper.ghost";
 
 /// Every row, in order.
-pub(crate) const CALLERS: [Caller; 18] = [
+pub(crate) const CALLERS: [Caller; 19] = [
     by("Anna", Who::Person("anna.berg")),
     by("Bilal, her colleague", Who::Person("bilal.khan")),
     by("Carla, who leads both", Who::Person("carla.mendes")),
@@ -103,6 +103,10 @@ pub(crate) const CALLERS: [Caller; 18] = [
     by(
         "the ticket system naming Dmitri",
         acting("tickets", "dmitri.orlov", false),
+    ),
+    by(
+        "the ticket system naming Emi",
+        acting("tickets", "emi.sato", false),
     ),
     by(
         "the ticket system naming nobody's name",
