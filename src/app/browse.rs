@@ -110,8 +110,9 @@ impl App {
         name: &str,
         page: &PageRequest,
     ) -> Result<(Vec<Application>, String, Timestamp), AppError> {
-        let instance = &*self.instance(instance)?;
-        self.check_directory_of(context, instance).await?;
+        let asked = instance;
+        let instance = &*self.instance(asked)?;
+        self.check_directory_of(context, asked, instance).await?;
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place
             .map(|place| ApplicationArn::parse(&place))
@@ -148,7 +149,8 @@ impl App {
         request: &ListPrincipals,
     ) -> Result<ListedPrincipals, AppError> {
         let instance = &*self.instance(&request.instance)?;
-        self.check_directory_of(context, instance).await?;
+        self.check_directory_of(context, &request.instance, instance)
+            .await?;
         let call = self.call(context);
         let place = self.page_tokens.open(&context.caller, &request.page)?;
         let directory = &self.parts.directory;

@@ -26,10 +26,11 @@ impl App {
         name: &str,
         page: &PageRequest,
     ) -> Result<(Vec<Account>, String, Timestamp), AppError> {
-        let instance = self.instance_with_accounts(instance)?;
+        let asked = instance;
+        let instance = self.instance_with_accounts(asked)?;
         let instance = instance.as_deref();
         match instance {
-            Some(instance) => self.check_directory_of(context, instance).await?,
+            Some(instance) => self.check_directory_of(context, asked, instance).await?,
             // The organization's accounts are what every instance that may be looked at shares.
             None if self.list_instances(context).await?.is_empty() => {
                 return Err(AppError::InstanceNotFound {
@@ -97,8 +98,9 @@ impl App {
         name: &str,
         page: &PageRequest,
     ) -> Result<(Vec<PermissionSet>, String, Timestamp), AppError> {
-        let instance = &*self.instance(instance)?;
-        self.check_directory_of(context, instance).await?;
+        let asked = instance;
+        let instance = &*self.instance(asked)?;
+        self.check_directory_of(context, asked, instance).await?;
         refuse_without_account_access(instance)?;
         let place = self.page_tokens.open(&context.caller, page)?;
         let after = place

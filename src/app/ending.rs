@@ -57,7 +57,7 @@ impl App {
             return Ok(Nothing::AlreadyRemoved);
         }
         Err(AppError::AssignmentNotFound {
-            principal_id: key.principal.id.to_string(),
+            principal: key.principal.id.to_string(),
             target: key.target.key().into_owned(),
         })
     }

@@ -67,9 +67,9 @@ pub enum AppError {
     /// The assignment is not there, and Usher has not removed it.
     #[error("no such assignment")]
     AssignmentNotFound {
-        /// The principal's id.
-        principal_id: String,
-        /// The target's key.
+        /// As asked, where the caller may not see it; else its id.
+        principal: String,
+        /// As asked, where the caller may not see it; else its key.
         target: String,
     },
     /// The name means more than one thing.
@@ -183,6 +183,17 @@ impl AppError {
             field: field.to_owned(),
             problem: problem.to_owned(),
         }])
+    }
+}
+
+impl AppError {
+    /// What who may not act for its subject is told of a thing: the same as where it is not, so that
+    /// a refusal never says that it is there. `WhoAmI` tells such a caller the reason.
+    pub(super) fn hides(self, not_there: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::PolicyDenied { .. } | Self::SubjectNotFound => not_there(),
+            other => other,
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl App {
         let grant = self.parts.store.grant(id).await?.ok_or_else(not_there)?;
         let served = self.parts.instances.get(&grant.instance_arn);
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
-        let asker = asker.await?;
+        let asker = asker.await.map_err(|error| error.hides(not_there))?;
         let resource = self.grant_resource(&asker, &grant).await;
         if !self.may_see(&asker, Action::ReadGrants, &resource) {
             return Err(not_there());

@@ -151,7 +151,7 @@ impl App {
             .rows_after(context, request, &mut names, &reasons, &facts.value, after)
             .await?;
         if let (true, Some(principal), Some(target)) = (rows.is_empty(), &principal, &target) {
-            self.check_assignment_may_be_seen(&names.asker, instance, principal, target)
+            self.check_assignment_may_be_seen(&names.asker, request, (instance, principal, target))
                 .await?;
         }
         Ok(AssignmentPage {
@@ -209,9 +209,8 @@ impl App {
     async fn check_assignment_may_be_seen(
         &self,
         asker: &Asker,
-        instance: &Instance,
-        principal: &PrincipalRef,
-        target: &Target,
+        request: &ListAssignments,
+        (instance, principal, target): (&Instance, &PrincipalRef, &Target),
     ) -> Result<(), AppError> {
         let who = self.named_principal(&instance.arn, principal).await;
         let what = self.named_target(target).await;
@@ -219,9 +218,10 @@ impl App {
         if self.may_see(asker, Action::ReadAssignments, &resource) {
             return Ok(());
         }
+        let (principal, target) = (request.principal.as_ref(), request.target.as_ref());
         Err(AppError::AssignmentNotFound {
-            principal_id: principal.id.to_string(),
-            target: target.key().into_owned(),
+            principal: principal.map(ToString::to_string).unwrap_or_default(),
+            target: target.map(ToString::to_string).unwrap_or_default(),
         })
     }
 

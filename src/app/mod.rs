@@ -132,7 +132,7 @@ impl App {
         let mut seen = Vec::new();
         for instance in self.parts.instances.all() {
             let asker = self.asker(context, Some(&instance), Purpose::Read).await?;
-            if self.check_directory(&asker, &instance).is_ok() {
+            if self.check_directory(&asker, "", &instance).is_ok() {
                 seen.push(instance);
             }
         }

@@ -170,16 +170,19 @@ impl App {
     pub(super) async fn check_directory_of(
         &self,
         context: &CallContext,
+        asked: &str,
         instance: &Instance,
     ) -> Result<(), AppError> {
         let asker = self.asker(context, Some(instance), Purpose::Read).await?;
-        self.check_directory(&asker, instance)
+        self.check_directory(&asker, asked, instance)
     }
 
-    /// Refuses an instance that may not be looked at as one that is not there.
+    /// Refuses an instance that may not be looked at as one that is not there, in the caller's words:
+    /// who asked for the only one is not told which it is.
     pub(super) fn check_directory(
         &self,
         asker: &Asker,
+        asked: &str,
         instance: &Instance,
     ) -> Result<(), AppError> {
         let resource = instance_resource(instance);
@@ -187,7 +190,7 @@ impl App {
             Ok(())
         } else {
             Err(AppError::InstanceNotFound {
-                query: instance.arn.to_string(),
+                query: asked.to_owned(),
             })
         }
     }

@@ -42,7 +42,7 @@ impl App {
     /// channel that closes without a summary was cut.
     ///
     /// # Errors
-    /// `PolicyDenied` for an instance of it; lookups of the principal or the target.
+    /// `PolicyDenied` for an instance of it, `InstanceNotFound` for one that may not even be looked at; lookups of the principal or the target.
     ///
     /// # Cancellation
     /// Dropping the receiver stops the collection, and so does the deadline of the call.
@@ -55,7 +55,11 @@ impl App {
         for instance in &instances {
             let asker = self.asker(context, Some(instance), Purpose::Read).await?;
             let (resource, policy) = (instance_resource(instance), &asker.policy);
-            permitted(policy.decide(&asker.scene, Action::ReadAudit, &resource))?;
+            let decision = policy.decide(&asker.scene, Action::ReadAudit, &resource);
+            if !decision.is_allowed {
+                self.check_directory(&asker, &request.instance, instance)?;
+            }
+            permitted(decision)?;
         }
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,

@@ -215,16 +215,15 @@ impl App {
             wanted => Some(self.instance(wanted)?),
         };
         let grant = self.parts.store.grant(id).await?;
+        let not_there = || AppError::GrantNotFound { id: id.to_string() };
         let grant = grant
             .filter(|grant| instance.is_none_or(|instance| instance.arn == grant.instance_arn))
-            .ok_or_else(|| AppError::GrantNotFound { id: id.to_string() })?;
+            .ok_or_else(not_there)?;
         let served = self.parts.instances.get(&grant.instance_arn);
         let asker = self.asker(context, served.as_deref(), Purpose::Change);
-        let asker = asker.await?;
+        let asker = asker.await.map_err(|error| error.hides(not_there))?;
         let resource = self.grant_resource(&asker, &grant).await;
-        self.check_ending(&asker, &resource, Action::ReadGrants, || {
-            AppError::GrantNotFound { id: id.to_string() }
-        })?;
+        self.check_ending(&asker, &resource, Action::ReadGrants, not_there)?;
         Ok((grant, asker))
     }
 
@@ -244,8 +243,8 @@ impl App {
         let resource = self.assignment_resource(&asker, &instance.arn, &who, &what);
         self.check_ending(&asker, &resource, Action::ReadAssignments, || {
             AppError::AssignmentNotFound {
-                principal_id: key.principal.id.to_string(),
-                target: key.target.key().into_owned(),
+                principal: principal.to_string(),
+                target: target.to_string(),
             }
         })?;
         Ok((key, asker))

@@ -1,5 +1,7 @@
 //! What can be looked up, and what can come of it.
 
+use std::fmt;
+
 use crate::domain::{AccountId, ApplicationArn, Failure, PermissionSetArn};
 
 /// A user or a group as a caller names it. The text has passed `domain::text::check_lookup_name`.
@@ -50,6 +52,35 @@ pub enum TargetQuery {
         /// The permission set.
         permission_set: PermissionSetQuery,
     },
+}
+
+impl fmt::Display for PrincipalQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(text) | Self::Group(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for TargetQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (account, permission_set) = match self {
+            Self::Application(ApplicationQuery::Arn(arn)) => return write!(formatter, "{arn}"),
+            Self::Application(ApplicationQuery::Name(name)) => return formatter.write_str(name),
+            Self::AccountAccess {
+                account,
+                permission_set,
+            } => (account, permission_set),
+        };
+        match account {
+            AccountQuery::Id(id) => write!(formatter, "{id}/")?,
+            AccountQuery::Name(name) => write!(formatter, "{name}/")?,
+        }
+        match permission_set {
+            PermissionSetQuery::Arn(arn) => write!(formatter, "{arn}"),
+            PermissionSetQuery::IdOrName(text) => formatter.write_str(text),
+        }
+    }
 }
 
 impl TargetQuery {

@@ -115,11 +115,8 @@ fn not_found_status(error: &AppError, call_id: &str) -> Status {
             (ErrorReason::PrincipalNotFound, "principal", query)
         }
         AppError::GrantNotFound { id } => (ErrorReason::GrantNotFound, "grant", id),
-        AppError::AssignmentNotFound {
-            principal_id,
-            target,
-        } => {
-            let query = format!("{principal_id} on {target}");
+        AppError::AssignmentNotFound { principal, target } => {
+            let query = format!("{principal} on {target}");
             return not_found(
                 ErrorReason::AssignmentNotFound,
                 call_id,

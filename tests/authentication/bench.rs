@@ -23,12 +23,13 @@ use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
     identity_store_per_second = 1000\nburst = 1000\n[limits]\ndrain_seconds_max = 1\n";
 /// Everybody may do everything.
-const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"none\")\n\
+pub(crate) const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"none\")\n\
     permit (principal, action == Usher::Action::\"Request\", resource);\n\
     @id(\"reads\")\n\
     permit (principal, action in [Usher::Action::\"Revoke\", Usher::Action::\"ActFor\", \
     Usher::Action::\"ReadGrants\", Usher::Action::\"ReadAssignments\", Usher::Action::\"ReadAudit\", \
     Usher::Action::\"ReadDirectory\"], resource);\n";
+const POLICY_FILE: &str = "all.cedar";
 /// The name of the server's certificate.
 pub(crate) const SERVER_NAME: &str = "usher.internal";
 const LIST: &str = "DirectoryService/ListInstances";
@@ -40,13 +41,19 @@ pub(crate) struct Bench {
     pub(crate) clock: Clock,
     stop: CancellationToken,
     running: JoinHandle<Result<(), StartError>>,
-    _data: tempfile::TempDir,
-    _simulator: Simulator,
+    pub(crate) simulator: Simulator,
+    data: tempfile::TempDir,
 }
 
 impl Bench {
-    /// Starts with this configuration beside the base.
+    /// Starts with this configuration beside the base. Who somebody is, and not what they may do, is
+    /// tried with it.
     pub(crate) async fn start(config: &str) -> Self {
+        Self::start_with(config, PERMIT_ALL).await
+    }
+
+    /// The same with these policies.
+    pub(crate) async fn start_with(config: &str, policies: &str) -> Self {
         let options = SimulatorOptions {
             settings: Settings::unlimited(),
             ..SimulatorOptions::default()
@@ -56,11 +63,10 @@ impl Bench {
         config.aws.endpoint_url = Some(simulator.endpoint_url());
         config.check().unwrap();
         let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
-        // Who somebody is, and not what they may do, is tried here.
-        let policies = data.path().join("policies");
-        std::fs::create_dir(&policies).unwrap();
-        std::fs::write(policies.join("all.cedar"), PERMIT_ALL).unwrap();
-        config.policy.directory = Some(policies);
+        let directory = data.path().join("policies");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join(POLICY_FILE), policies).unwrap();
+        config.policy.directory = Some(directory);
         let service = usher::cli::start(ServiceOptions {
             config,
             data_directory: data.path().to_owned(),
@@ -82,9 +88,17 @@ impl Bench {
             clock,
             stop,
             running,
-            _data: data,
-            _simulator: simulator,
+            simulator,
+            data,
         }
+    }
+
+    /// Writes other policies, which are in force when the service has looked.
+    pub(crate) fn write_policies(&self, policies: &str) {
+        let directory = self.data.path().join("policies");
+        let next = directory.join(".next");
+        std::fs::write(&next, policies).unwrap();
+        std::fs::rename(next, directory.join(POLICY_FILE)).unwrap();
     }
 
     /// Ends the service, which must end in order.
@@ -131,6 +145,16 @@ impl Client {
     pub(crate) async fn ask(&self, path: &str, headers: &[(&str, &str)], message: &[u8]) -> Answer {
         let request = post(path, &[GRPC, headers].concat());
         self.0.exchange(request, Some(frame(message))).await
+    }
+
+    /// A call with JSON.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        message: &Value,
+    ) -> Answer {
+        self.ask(method, headers, &encode(method, message)).await
     }
 
     /// As whom a call counts: the caller that a grant is written down with.

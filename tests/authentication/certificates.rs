@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::bench::{Bench, SERVER_NAME, check_refused};
+use crate::bench::{Bench, PERMIT_ALL, SERVER_NAME, check_refused};
 use crate::pki::{Authority, Pair, client, install};
 use crate::signer::{Key, key_set};
 use crate::tokens::issuers;
@@ -28,6 +28,11 @@ pub(crate) struct Secured {
 }
 
 pub(crate) async fn secured(more: &str) -> Secured {
+    secured_with(more, PERMIT_ALL).await
+}
+
+/// The same with these policies.
+pub(crate) async fn secured_with(more: &str, policies: &str) -> Secured {
     let files = tempfile::tempdir().unwrap();
     let place = |name: &str| files.path().join(name);
     let servers = Authority::new(files.path(), "servers");
@@ -46,7 +51,7 @@ pub(crate) async fn secured(more: &str) -> Secured {
     std::fs::write(place("keys.json"), key_set(&[&key])).unwrap();
     let config = issuers(&place("keys.json")) + &sections(&installed, &client_ca) + more;
     Secured {
-        bench: Bench::start(&config).await,
+        bench: Bench::start_with(&config, policies).await,
         servers,
         clients,
         installed,

@@ -10,8 +10,11 @@ mod endpoint;
 mod forged;
 mod keys;
 mod pki;
+mod policy_change;
+mod renamed;
 mod rotation;
 mod signer;
+mod stolen;
 mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]

@@ -16,6 +16,10 @@ mod fields;
 mod framing;
 mod names;
 mod pages;
+mod policies;
 mod reasons;
 mod roles;
+#[allow(dead_code, reason = "the other tests of tokens use more of it")]
+#[path = "../authentication/signer.rs"]
+mod signer;
 mod wire;

@@ -13,6 +13,7 @@ use crate::bench::{Bench, CALLER, Setup, assign, with};
 use crate::bounds::call_beyond_the_budget;
 use crate::check::{check_answer, refusal, retry_seconds};
 use crate::connections::call_while_shutting_down;
+use crate::policies::refused_by_policies;
 use crate::roles::call_without_the_role;
 use crate::wire::{Answer, GRPC, encode, frame};
 
@@ -37,6 +38,9 @@ async fn every_reason_of_the_table_is_reached() {
     requests_at_fault(&mut seen).await;
     credentials_at_fault(&mut seen).await;
     for (_, _, answer) in aws_at_fault().await {
+        seen.add(&answer);
+    }
+    for (_, _, answer) in refused_by_policies().await {
         seen.add(&answer);
     }
     for (_, answer) in accounts_at_fault().await {
