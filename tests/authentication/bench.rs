@@ -2,6 +2,7 @@
 //! that connect with TLS or without.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -23,21 +24,26 @@ use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
     identity_store_per_second = 1000\nburst = 1000\n[limits]\ndrain_seconds_max = 1\n";
 /// Everybody may do everything.
-const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"none\")\n\
+pub(crate) const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"none\")\n\
     permit (principal, action == Usher::Action::\"Request\", resource);\n\
     @id(\"reads\")\n\
     permit (principal, action in [Usher::Action::\"Revoke\", Usher::Action::\"ActFor\", \
     Usher::Action::\"ReadGrants\", Usher::Action::\"ReadAssignments\", Usher::Action::\"ReadAudit\", \
     Usher::Action::\"ReadDirectory\"], resource);\n";
+/// The name of their file.
+pub(crate) const POLICY_FILE: &str = "all.cedar";
 /// The name of the server's certificate.
 pub(crate) const SERVER_NAME: &str = "usher.internal";
 const LIST: &str = "DirectoryService/ListInstances";
+const WHO_AM_I: &str = "DirectoryService/WhoAmI";
 const ASSIGN: &str = "AccessService/Assign";
 
 /// A running service.
 pub(crate) struct Bench {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
+    /// The file of its policies.
+    pub(crate) policies: PathBuf,
     stop: CancellationToken,
     running: JoinHandle<Result<(), StartError>>,
     _data: tempfile::TempDir,
@@ -59,7 +65,8 @@ impl Bench {
         // Who somebody is, and not what they may do, is tried here.
         let policies = data.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
-        std::fs::write(policies.join("all.cedar"), PERMIT_ALL).unwrap();
+        let file = policies.join(POLICY_FILE);
+        std::fs::write(&file, PERMIT_ALL).unwrap();
         config.policy.directory = Some(policies);
         let service = usher::cli::start(ServiceOptions {
             config,
@@ -80,6 +87,7 @@ impl Bench {
         Self {
             address,
             clock,
+            policies: file,
             stop,
             running,
             _data: data,
@@ -100,14 +108,19 @@ impl Bench {
 
     /// A connection with TLS; none when the handshake fails, or the server says no after it.
     pub(crate) async fn secure(&self, config: &Arc<ClientConfig>) -> Option<Client> {
-        let stream = TcpStream::connect(self.address).await.ok()?;
-        let name = ServerName::try_from(SERVER_NAME).unwrap();
-        let stream = TlsConnector::from(config.clone())
-            .connect(name, stream)
-            .await
-            .ok()?;
-        Connection::try_over(stream).await.map(Client)
+        connect(self.address, config).await
     }
+}
+
+/// A connection with TLS to any server; none when the handshake fails.
+pub(crate) async fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Option<Client> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let name = ServerName::try_from(SERVER_NAME).unwrap();
+    let stream = TlsConnector::from(config.clone())
+        .connect(name, stream)
+        .await
+        .ok()?;
+    Connection::try_over(stream).await.map(Client)
 }
 
 /// A connection to the service.
@@ -125,6 +138,14 @@ impl Client {
     pub(crate) async fn list_as(&self, token: &str) -> Answer {
         self.list(&[("authorization", &format!("Bearer {token}"))])
             .await
+    }
+
+    /// Who the server takes the caller for.
+    pub(crate) async fn who_am_i(&self, token: &str) -> Value {
+        let headers = [GRPC, &[("authorization", token)]].concat();
+        let body = frame(&encode(WHO_AM_I, &json!({})));
+        let answer = self.0.exchange(post(WHO_AM_I, &headers), Some(body)).await;
+        answer.ok(WHO_AM_I)
     }
 
     /// A call of any path with any message.

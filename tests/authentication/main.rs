@@ -10,7 +10,9 @@ mod endpoint;
 mod forged;
 mod keys;
 mod pki;
+mod policies;
 mod rotation;
+mod serving;
 mod signer;
 mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
