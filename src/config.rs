@@ -10,6 +10,7 @@ use crate::budget::BudgetConfig;
 use crate::directory::DirectoryConfig;
 use crate::grpc::{LimitsConfig, TlsConfig};
 use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
+use crate::policy::PolicyConfig;
 use crate::reconciler::ReconcilerConfig;
 use crate::store::SqliteOptions;
 
@@ -44,28 +45,8 @@ pub struct Config {
     pub authentication: AuthenticationConfig,
     /// How connections are encrypted. Without it nobody but this machine is served.
     pub tls: Option<TlsConfig>,
-    /// Where the written policies lie.
+    /// Where the written policies lie, and how large a set may be.
     pub policy: PolicyConfig,
-}
-
-/// Where the written policies lie.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// Their directory.
-    pub directory: Option<PathBuf>,
-    /// How often their files are looked at for changes, in seconds: a change should be in force
-    /// within a minute, and a look reads every file.
-    pub reload_seconds: u64,
-}
-
-impl Default for PolicyConfig {
-    fn default() -> Self {
-        Self {
-            directory: None,
-            reload_seconds: 10,
-        }
-    }
 }
 
 /// Why a configuration is refused: a sentence with the place.
@@ -122,9 +103,7 @@ impl Config {
         self.tls.as_ref().map_or(Ok(()), TlsConfig::check)?;
         self.check_certificates()?;
         check_store(&self.store)?;
-        if !(1..=3600).contains(&self.policy.reload_seconds) {
-            return Err("policy.reload_seconds must be 1 to 3600".to_owned());
-        }
+        self.policy.check()?;
         ConfiguredInstance::validate_all(&self.instances)
             .map_err(|error| format!("instances: {error}"))?;
         self.discovery
@@ -233,6 +212,15 @@ mod tests {
             ),
             ("[limits]\nreports_max = 0", "limits.reports_max"),
             ("[store]\nreaders = 0", "store.readers"),
+            ("[policy]\nreload_seconds = 0", "policy.reload_seconds"),
+            (
+                "[policy]\nduration_max_default = \"8 hours\"",
+                "policy.duration_max_default has `8 hours`",
+            ),
+            (
+                "[policy.bounds]\noperators_max = 101",
+                "policy.bounds.operators_max is 101; it must be 1 to 100",
+            ),
             (
                 "[store]\nwait_milliseconds = 3001",
                 "store.wait_milliseconds",

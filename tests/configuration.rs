@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 12] = [
+const STRUCTS: [&str; 13] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -18,6 +18,7 @@ const STRUCTS: [&str; 12] = [
     "src/audit/config.rs",
     "src/authentication/config.rs",
     "src/grpc/tls.rs",
+    "src/policy/config.rs",
 ];
 
 fn read(path: &str) -> String {
@@ -79,6 +80,7 @@ fn every_setting_is_documented() {
                     line.trim_start_matches('#')
                         .starts_with(&format!("{name} ="))
                         || line.starts_with(&format!("[service.{name}]"))
+                        || line.starts_with(&format!("[policy.{name}]"))
                         || line.starts_with(&format!("#[[authentication.{name}]]"))
                 });
                 assert!(named, "{name} of {path} is not in docs/configuration.md");

@@ -135,9 +135,10 @@ impl Authenticator {
                 if certified.is_some_and(|certified| service.is_none_or(|name| name != certified)) {
                     return Err(disagree());
                 }
+                // That the token was once given to a service does not prove that it comes from there.
                 Ok(Identity::Person {
                     person: person.clone(),
-                    service: service.cloned(),
+                    service: certified.map(str::to_owned),
                 })
             }
         }

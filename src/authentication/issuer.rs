@@ -241,7 +241,7 @@ impl Issuer {
         let (Some(match_by), Some(claim)) = (self.config.match_by, &self.config.match_claim) else {
             return Err(invalid("the token's issuer is not configured for persons"));
         };
-        if match_by == MatchBy::Email && !is_verified_email(claims) {
+        if (match_by == MatchBy::Email || claim == EMAIL_CLAIM) && !is_verified_email(claims) {
             return Err(invalid(
                 "the token says that its email address is not verified",
             ));

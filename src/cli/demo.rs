@@ -1,12 +1,12 @@
 //! `usher demo`: simulator, server and store in one process, and a story told through the same gRPC
 //! calls that a person could type.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use super::CommandError;
 use super::access::ServiceMode;
-use super::demo_story;
+use super::demo_story::{self, ENGINEER, Tokens};
 use super::serve::{end_signal, print_line};
 use super::service::{ServiceOptions, start};
 use crate::authentication::DevelopmentTokens;
@@ -23,6 +23,11 @@ const TOKEN_SECONDS: u64 = 8 * 3600;
 /// AWS's own: Identity Center does not know what was granted inside the database.
 const REDSHIFT_NOTE: &str = "Identity Center access is gone; database permissions are not. \
     In Redshift, also run: DROP ROLE \"AWSIDC:engineering\"";
+
+/// By what the demonstration decides: its own token may everything, an engineer a little.
+const POLICIES: &str = include_str!("demo.cedar");
+/// Whose token tells most of the story.
+const TELLER: &str = "demo";
 
 /// Arguments of `usher demo`.
 #[derive(Debug, clap::Args)]
@@ -64,9 +69,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         .into_iter()
         .map(|arn| (arn, REDSHIFT_NOTE.to_owned()))
         .collect();
+    config.policy.directory = Some(write_policies(&scratch.0)?);
     let options = ServiceOptions {
         config,
-        data_directory: scratch.0.clone(),
+        data_directory: scratch.0.join("data"),
         listen: ([127, 0, 0, 1], 0).into(),
         mode: ServiceMode::Development,
         allow_writes: false,
@@ -76,7 +82,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         }),
         clock: Clock::system(),
     };
-    let outcome = show(options, args.once, &simulator.endpoint_url(), end.as_mut()).await;
+    let outcome = show(options, args.once, &simulator, end.as_mut()).await;
     // On every path: after an interrupt, and after a story that did not go as it should.
     simulator.stop().await;
     outcome
@@ -86,18 +92,22 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
 async fn show(
     options: ServiceOptions,
     once: bool,
-    aws: &str,
+    simulator: &Simulator,
     mut end: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), CommandError> {
     let (clock, data_directory) = (options.clock.clone(), options.data_directory.clone());
+    let policies = options.config.policy.directory.clone();
     let service = tokio::select! {
         started = start(options) => started.map_err(|error| CommandError::from_error(&error))?,
         () = &mut end => return Ok(()),
     };
     let told = async {
-        let token = sign_token(&data_directory)?;
-        (demo_story::tell(&service, &clock, &token).await)
-            .map(|()| token)
+        let tokens = Tokens {
+            teller: sign_token(&data_directory, TELLER)?,
+            engineer: sign_token(&data_directory, ENGINEER)?,
+        };
+        (demo_story::tell(&service, &clock, &tokens).await)
+            .map(|()| tokens)
             .map_err(|problem| {
                 CommandError(format!("the story did not go as it should: {problem}"))
             })
@@ -108,10 +118,20 @@ async fn show(
         () = &mut end => None,
     };
     let goes_on = !once && matches!(told, Some(Ok(_)));
-    if let Some(Ok(token)) = &told
+    if let Some(Ok(tokens)) = &told
         && goes_on
     {
-        print_what_to_try(&service.address.to_string(), token, aws);
+        print_what_to_try(&service.address.to_string(), tokens);
+        if let Some(policies) = policies {
+            print_line(&format!(
+                "The policies are in {}; what you change there counts within ten seconds",
+                policies.display()
+            ));
+        }
+        print_line(&format!(
+            "The simulated AWS answers at {}",
+            simulator.endpoint_url()
+        ));
     }
     let ended = if goes_on {
         service.run_until(end).await
@@ -124,21 +144,35 @@ async fn show(
     }
 }
 
-fn print_what_to_try(address: &str, token: &str, aws: &str) {
+fn print_what_to_try(address: &str, tokens: &Tokens) {
     print_line("");
     print_line("The server goes on until Ctrl-C. Try it:");
-    print_line(&format!("  TOKEN={token}"));
+    print_line(&format!("  TOKEN={}", tokens.teller));
+    print_line(&format!("  ENGINEER_TOKEN={}", tokens.engineer));
     print_line(&format!("  grpcurl -plaintext {address} list"));
     print_line(&format!(
         "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"type\":\"PRINCIPAL_TYPE_USER\"}}' {address} usher.v1.DirectoryService/ListPrincipals"
     ));
-    print_line(&format!("The simulated AWS answers at {aws}"));
 }
 
-fn sign_token(data_directory: &std::path::Path) -> Result<String, CommandError> {
+/// Writes the policies where the server reads them, and a person may change them.
+fn write_policies(scratch: &Path) -> Result<PathBuf, CommandError> {
+    let directory = scratch.join("policies");
+    std::fs::create_dir_all(&directory)
+        .and_then(|()| std::fs::write(directory.join("demo.cedar"), POLICIES))
+        .map_err(|error| {
+            CommandError(format!(
+                "{} cannot be written: {error}",
+                directory.display()
+            ))
+        })?;
+    Ok(directory)
+}
+
+fn sign_token(data_directory: &Path, subject: &str) -> Result<String, CommandError> {
     let tokens = DevelopmentTokens::open(data_directory)
         .map_err(|error| CommandError::from_error(&error))?;
-    let subject = CallerName::parse("demo").map_err(|error| CommandError::from_error(&error))?;
+    let subject = CallerName::parse(subject).map_err(|error| CommandError::from_error(&error))?;
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
     tokens
         .sign(&subject, now, TOKEN_SECONDS)

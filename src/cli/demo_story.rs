@@ -11,22 +11,33 @@ use tokio::time::Instant;
 use super::serve::print_line;
 use super::service::RunningService;
 use crate::clock::Clock;
-use crate::grpc::call::{Answer, CallError, Caller};
+use crate::grpc::call::{Answer, CallError, Caller, Refusal};
 
 /// How long the story waits for a state, in real time.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Lines of a report that are shown.
 const REPORT_LINES_MAX: usize = 12;
 
+/// The engineer of the story, by user name.
+pub(super) const ENGINEER: &str = "bilal.khan";
+
+/// The tokens of those who call in the story.
+pub(super) struct Tokens {
+    /// May do everything.
+    pub(super) teller: String,
+    /// Of `ENGINEER`, who may what the policies give to engineers.
+    pub(super) engineer: String,
+}
+
 /// Tells the whole story.
 pub(super) async fn tell(
     service: &RunningService,
     clock: &Clock,
-    token: &str,
+    tokens: &Tokens,
 ) -> Result<(), String> {
-    let caller = Caller::connect(format!("http://{}", service.address), token.to_owned()).await;
     let teller = Teller {
-        caller: caller.map_err(|error| error.to_string())?,
+        caller: connect(service, &tokens.teller).await?,
+        engineer: connect(service, &tokens.engineer).await?,
         service,
         clock,
     };
@@ -41,11 +52,32 @@ pub(super) async fn tell(
     let of_account = teller.give_account().await?;
     teller.show().await?;
     teller.let_time_pass(&[of_application, of_account]).await?;
-    teller.take_back().await
+    teller.take_back().await?;
+    teller.refuse().await?;
+    teller.slip().await?;
+    print_line("");
+    print_line(
+        "That is Usher: decided by policy, recorded before it happened, undone on time, and every row with its reason.",
+    );
+    Ok(())
+}
+
+async fn connect(service: &RunningService, token: &str) -> Result<Caller, String> {
+    Caller::connect(format!("http://{}", service.address), token.to_owned())
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy)]
+enum Who {
+    Teller,
+    Engineer,
 }
 
 struct Teller<'a> {
     caller: Caller,
+    engineer: Caller,
     service: &'a RunningService,
     clock: &'a Clock,
 }
@@ -134,7 +166,7 @@ impl Teller<'_> {
             "6. The audit: which people have what through the group, in applications and accounts, with the reason beside every row?",
         );
         let line = r#"{"view":"REPORT_VIEW_ACCESS","format":"REPORT_FORMAT_CSV","principal":{"group":"engineering"}}"#;
-        self.print_call("AccessService/AuditReport", line);
+        self.print_call(Who::Teller, "AccessService/AuditReport", line);
         let parts = self
             .caller
             .call("AccessService/AuditReport", line)
@@ -221,33 +253,74 @@ impl Teller<'_> {
             )
             .await?;
         expect_equal(&revoked, "/assignmentState", "ASSIGNMENT_STATE_ABSENT")?;
-        expect_equal(&revoked, "/grants/0/state", "GRANT_STATE_REVOKED")?;
-        heading("10. A slip of the finger is refused with the field and the remedy.");
+        expect_equal(&revoked, "/grants/0/state", "GRANT_STATE_REVOKED").map(|_| ())
+    }
+
+    async fn refuse(&self) -> Result<(), String> {
+        heading(&format!(
+            "10. Policy decides. {ENGINEER}, an engineer, asks for two days and names no ticket: refused, with the path that was near, and for each of its limits what was asked and what is allowed."
+        ));
+        let (status, reason) = self
+            .refused(
+                Who::Engineer,
+                r#"{"principal":{"user":"bilal.khan"},"target":{"application":"Amazon Redshift"},"duration":"172800s","justification":"quarterly figures"}"#,
+            )
+            .await?;
+        let told = status.join(" ");
+        let limits = [
+            "engineers-redshift: limit max_duration: asked 2d, allowed 8h",
+            "limit requires",
+        ];
+        if reason != "PATH_LIMITS_EXCEEDED" || !limits.iter().all(|limit| told.contains(limit)) {
+            return Err(format!("the refusal was {reason}: {told}"));
+        }
+        heading("11. Within the limits the same path opens at once, and the grant names it.");
+        let line = r#"{"principal":{"user":"bilal.khan"},"target":{"application":"Amazon Redshift"},"duration":"28800s","justification":"quarterly figures","ticket":"INC-44"}"#;
+        let assigned = self
+            .call_as(Who::Engineer, "AccessService/Assign", line)
+            .await?;
+        expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")
+    }
+
+    async fn slip(&self) -> Result<(), String> {
+        heading("12. A slip of the finger is refused with the field and the remedy.");
         let line =
             r#"{"principal":{"group":"enginering"},"target":{"application":"Amazon Redshift"}}"#;
-        self.print_call("AccessService/Assign", line);
-        match self.caller.call("AccessService/Assign", line).await {
+        self.refused(Who::Teller, line).await.map(drop)
+    }
+
+    /// An Assign that must be refused: prints and answers the lines of its error, and its reason.
+    async fn refused(&self, who: Who, json: &str) -> Result<(Vec<String>, String), String> {
+        let method = "AccessService/Assign";
+        self.print_call(who, method, json);
+        match self.caller_of(who).call(method, json).await {
             Err(CallError::Refused(status)) => {
-                print_line(&format!(
-                    "  ERROR: {:?}: {}",
-                    status.code(),
-                    status.message()
-                ));
+                let refusal = Refusal::of(&status);
+                for line in &refusal.lines {
+                    print_line(&format!("  {line}"));
+                }
+                Ok((refusal.lines, refusal.reason))
             }
-            _ => return Err("a misspelt group was not refused".to_owned()),
+            _ => Err(format!("{json} was not refused")),
         }
-        print_line("");
-        print_line(
-            "That is Usher: recorded before it happened, undone on time, and every row with its reason.",
-        );
-        Ok(())
+    }
+
+    async fn call(&self, method: &str, json: &str) -> Result<Value, String> {
+        self.call_as(Who::Teller, method, json).await
+    }
+
+    fn caller_of(&self, who: Who) -> &Caller {
+        match who {
+            Who::Teller => &self.caller,
+            Who::Engineer => &self.engineer,
+        }
     }
 
     /// Prints a call, makes it, prints the answer.
-    async fn call(&self, method: &str, json: &str) -> Result<Value, String> {
-        self.print_call(method, json);
+    async fn call_as(&self, who: Who, method: &str, json: &str) -> Result<Value, String> {
+        self.print_call(who, method, json);
         let answers = self
-            .caller
+            .caller_of(who)
             .call(method, json)
             .await
             .map_err(|error| error.to_string())?;
@@ -259,9 +332,13 @@ impl Teller<'_> {
         Ok(answer.value)
     }
 
-    fn print_call(&self, method: &str, json: &str) {
+    fn print_call(&self, who: Who, method: &str, json: &str) {
+        let token = match who {
+            Who::Teller => "TOKEN",
+            Who::Engineer => "ENGINEER_TOKEN",
+        };
         print_line(&format!(
-            "$ grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{json}' {} usher.v1.{method}",
+            "$ grpcurl -plaintext -H \"authorization: Bearer ${token}\" -d '{json}' {} usher.v1.{method}",
             self.service.address
         ));
     }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use crate::config::Config;
 use crate::policy::{
     Answer, Explanation, NearMiss, Outcome, PolicyProblem, PolicyRules, PolicySet, Row, RowResult,
     SCHEMA_TEXT, TABLE_FILE, load_directory, read_directory, read_row, read_rows, read_text,
@@ -36,11 +37,15 @@ enum PolicyCommand {
     Check {
         /// The folder with the *.cedar files
         directory: PathBuf,
+        #[command(flatten)]
+        rules: RulesArgs,
     },
     /// Runs a table of expected decisions
     Test {
         /// The folder with the *.cedar files
         directory: PathBuf,
+        #[command(flatten)]
+        rules: RulesArgs,
         /// The table; without it tests.toml beside the policies
         file: Option<PathBuf>,
     },
@@ -48,6 +53,8 @@ enum PolicyCommand {
     Explain {
         /// The folder with the *.cedar files
         directory: PathBuf,
+        #[command(flatten)]
+        rules: RulesArgs,
         /// The name of a row of tests.toml
         #[arg(
             long,
@@ -60,18 +67,47 @@ enum PolicyCommand {
     },
 }
 
+/// By whose bounds and default limits a set is loaded: those of the server that will.
+#[derive(Debug, clap::Args)]
+struct RulesArgs {
+    /// The configuration file of the server, for its section [policy]; without one its defaults
+    #[arg(long, env = "USHER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl RulesArgs {
+    fn read(&self) -> Result<PolicyRules, CommandError> {
+        let Some(path) = &self.config else {
+            return Ok(PolicyRules::default());
+        };
+        Config::read(path)
+            .map(|config| config.policy.rules())
+            .map_err(|error| CommandError::from_error(&error))
+    }
+}
+
 /// Runs the command.
 pub(super) fn run(args: &PolicyArgs) -> Result<(), CommandError> {
     match &args.command {
         PolicyCommand::Schema => print(SCHEMA_TEXT),
         PolicyCommand::Init { directory } => init(directory),
-        PolicyCommand::Check { directory } => check(directory),
-        PolicyCommand::Test { directory, file } => test(directory, file.as_deref()),
+        PolicyCommand::Check { directory, rules } => check(directory, &rules.read()?),
+        PolicyCommand::Test {
+            directory,
+            rules,
+            file,
+        } => test(directory, &rules.read()?, file.as_deref()),
         PolicyCommand::Explain {
             directory,
+            rules,
             row,
             question,
-        } => explain(directory, row.as_deref(), question.as_deref()),
+        } => explain(
+            directory,
+            &rules.read()?,
+            row.as_deref(),
+            question.as_deref(),
+        ),
     }
 }
 
@@ -127,9 +163,8 @@ fn refuse(directory: &Path, problems: &[PolicyProblem]) -> CommandError {
     ))
 }
 
-fn check(directory: &Path) -> Result<(), CommandError> {
-    let set = load_directory(directory, &PolicyRules::default())
-        .map_err(|problems| refuse(directory, &problems))?;
+fn check(directory: &Path, rules: &PolicyRules) -> Result<(), CommandError> {
+    let set = load_directory(directory, rules).map_err(|problems| refuse(directory, &problems))?;
     let policies: Vec<_> = set.policies().collect();
     let permits = policies.iter().filter(|policy| policy.is_permit).count();
     let mut answer = format!(
@@ -152,23 +187,22 @@ fn check(directory: &Path) -> Result<(), CommandError> {
 }
 
 /// The set without its table, which the command itself runs.
-fn load(directory: &Path) -> Result<PolicySet, CommandError> {
-    let rules = PolicyRules::default();
+fn load(directory: &Path, rules: &PolicyRules) -> Result<PolicySet, CommandError> {
     read_directory(directory, &rules.bounds)
-        .and_then(|files| PolicySet::load(&files, &rules))
+        .and_then(|files| PolicySet::load(&files, rules))
         .map_err(|problems| refuse(directory, &problems))
 }
 
-fn read(path: &Path) -> Result<String, CommandError> {
-    read_text(path, PolicyRules::default().bounds.file_bytes_max)
+fn read(path: &Path, rules: &PolicyRules) -> Result<String, CommandError> {
+    read_text(path, rules.bounds.file_bytes_max)
         .map_err(|sentence| CommandError(format!("{} {sentence}", path.display())))
 }
 
-fn test(directory: &Path, file: Option<&Path>) -> Result<(), CommandError> {
-    let set = load(directory)?;
+fn test(directory: &Path, rules: &PolicyRules, file: Option<&Path>) -> Result<(), CommandError> {
+    let set = load(directory, rules)?;
     let beside = directory.join(TABLE_FILE);
     let path = file.unwrap_or(&beside);
-    let results = run_table(&set, &read(path)?)
+    let results = run_table(&set, &read(path, rules)?)
         .map_err(|problem| CommandError(format!("{}: {}", path.display(), problem.sentence)))?;
     let mut answer = String::new();
     for RowResult { name, difference } in &results {
@@ -194,11 +228,12 @@ fn test(directory: &Path, file: Option<&Path>) -> Result<(), CommandError> {
 
 fn explain(
     directory: &Path,
+    rules: &PolicyRules,
     row: Option<&str>,
     question: Option<&Path>,
 ) -> Result<(), CommandError> {
-    let set = load(directory)?;
-    let row = find_row(directory, row, question)?;
+    let set = load(directory, rules)?;
+    let row = find_row(directory, rules, row, question)?;
     let asked = row.asked().map_err(CommandError)?;
     let answer = set.answer(&asked.scene, &asked.question());
     let mut text = format!("{}: {}\n", row.name, answer.sentence());
@@ -229,16 +264,17 @@ fn explain(
 
 fn find_row(
     directory: &Path,
+    rules: &PolicyRules,
     row: Option<&str>,
     question: Option<&Path>,
 ) -> Result<Row, CommandError> {
     if let Some(path) = question {
-        let text = read(path)?;
+        let text = read(path, rules)?;
         return read_row(&text)
             .map_err(|error| CommandError(format!("{}: {error}", path.display())));
     }
     let path = directory.join(TABLE_FILE);
-    let rows = read_rows(&read(&path)?)
+    let rows = read_rows(&read(&path, rules)?)
         .map_err(|error| CommandError(format!("{}: {error}", path.display())))?;
     let wanted = row.unwrap_or_default();
     let names: Vec<String> = rows.iter().map(|row| format!("  {}", row.name)).collect();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Config, PolicyConfig};
+use crate::config::Config;
 use crate::policy::{PolicyFile, PolicyInForce, PolicyProblem, PolicyRules, PolicySet};
 use crate::policy::{TABLE_FILE, load_directory, read_directory, read_text};
 
@@ -17,6 +17,7 @@ const PROBLEMS_TOLD_MAX: usize = 20;
 /// Loads policies and keeps the set in force up to date with their files.
 pub(super) struct PolicyKeeper {
     directory: Option<PathBuf>,
+    rules: PolicyRules,
     reload_every: Duration,
     in_force: PolicyInForce,
     /// The files that were looked at last, whether they loaded or not.
@@ -29,10 +30,7 @@ impl PolicyKeeper {
     /// # Errors
     /// What is wrong with the policies, or that there are none.
     pub(super) fn load(config: &Config, mode: ServiceMode) -> Result<Self, StartError> {
-        let PolicyConfig {
-            directory,
-            reload_seconds,
-        } = config.policy.clone();
+        let (directory, rules) = (config.policy.directory.clone(), config.policy.rules());
         let mut seen = Vec::new();
         let set = match &directory {
             None if mode == ServiceMode::Development => PolicySet::development(),
@@ -44,15 +42,16 @@ impl PolicyKeeper {
                 ));
             }
             Some(directory) => {
-                seen = files(directory);
-                load_directory(directory, &PolicyRules::default())
+                seen = files(directory, &rules);
+                load_directory(directory, &rules)
                     .map_err(|problems| StartError(told(directory, &problems)))?
             }
         };
         tracing::info!(policy.version = set.version(), "policies are in force");
         Ok(Self {
             directory,
-            reload_every: Duration::from_secs(reload_seconds),
+            rules,
+            reload_every: Duration::from_secs(config.policy.reload_seconds),
             in_force: PolicyInForce::new(set),
             seen,
         })
@@ -70,10 +69,10 @@ impl PolicyKeeper {
         };
         loop {
             tokio::time::sleep(self.reload_every).await;
-            let there = directory.clone();
+            let (there, rules) = (directory.clone(), self.rules);
             let seen = std::mem::take(&mut self.seen);
             // Files are read and policies validated off the threads that serve calls.
-            let looked = tokio::task::spawn_blocking(move || look(&there, seen)).await;
+            let looked = tokio::task::spawn_blocking(move || look(&there, &rules, seen)).await;
             let Ok((seen, loaded)) = looked else {
                 tracing::error!("a look at the policies ended abnormally");
                 continue;
@@ -98,20 +97,24 @@ impl PolicyKeeper {
 type Loaded = Result<PolicySet, Vec<PolicyProblem>>;
 
 /// What is in the directory now, and what loading it gives where it is not what was seen before.
-fn look(directory: &Path, seen: Vec<PolicyFile>) -> (Vec<PolicyFile>, Option<Loaded>) {
-    let now = files(directory);
+fn look(
+    directory: &Path,
+    rules: &PolicyRules,
+    seen: Vec<PolicyFile>,
+) -> (Vec<PolicyFile>, Option<Loaded>) {
+    let now = files(directory, rules);
     if now == seen {
         return (seen, None);
     }
-    let loaded = load_directory(directory, &PolicyRules::default());
+    let loaded = load_directory(directory, rules);
     (now, Some(loaded))
 }
 
 /// The texts of the policies and of their table; what cannot be read is left out here and told when
 /// it is loaded.
-fn files(directory: &Path) -> Vec<PolicyFile> {
-    let bounds = PolicyRules::default().bounds;
-    let mut files = read_directory(directory, &bounds).unwrap_or_default();
+fn files(directory: &Path, rules: &PolicyRules) -> Vec<PolicyFile> {
+    let bounds = &rules.bounds;
+    let mut files = read_directory(directory, bounds).unwrap_or_default();
     let table = read_text(&directory.join(TABLE_FILE), bounds.file_bytes_max);
     files.push(PolicyFile {
         name: TABLE_FILE.to_owned(),

@@ -43,7 +43,8 @@ pub enum Identity {
     Person {
         /// Who.
         person: Person,
-        /// The service through which the person calls, where token or certificate name it.
+        /// The service through which the person calls, by the certificate of the connection: the
+        /// token was given to it.
         service: Option<String>,
     },
 }

@@ -10,6 +10,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use tonic_types::StatusExt;
 
 use super::pb;
 
@@ -36,6 +37,34 @@ pub struct Answer {
     pub value: serde_json::Value,
     /// As grpcurl prints it: fields in the order of the proto.
     pub text: String,
+}
+
+/// A refusal as a person reads it.
+pub struct Refusal {
+    /// `ErrorInfo.reason`; empty without one.
+    pub reason: String,
+    /// The code with the message, then what is wrong in detail: fields, and what stands in the way.
+    pub lines: Vec<String>,
+}
+
+impl Refusal {
+    /// Reads a status with its details.
+    #[must_use]
+    pub fn of(status: &Status) -> Self {
+        let details = status.get_error_details();
+        let reason = details.error_info().map(|info| info.reason.clone());
+        let mut lines = vec![format!("ERROR: {:?}: {}", status.code(), status.message())];
+        let fields = details.bad_request().into_iter();
+        let fields = fields.flat_map(|request| &request.field_violations);
+        lines.extend(fields.map(|field| format!("{}: {}", field.field, field.description)));
+        let failures = details.precondition_failure().into_iter();
+        let violations = failures.flat_map(|failure| &failure.violations);
+        lines.extend(violations.map(|it| format!("{}: {}", it.subject, it.description)));
+        Self {
+            reason: reason.unwrap_or_default(),
+            lines,
+        }
+    }
 }
 
 /// A caller with a token.

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use super::problem::{PolicyBounds, PolicyFile, PolicyProblem, PolicyRules};
+use super::config::PolicyBounds;
+use super::problem::{PolicyFile, PolicyProblem, PolicyRules};
 use super::table::run_table;
 use super::{PolicySet, table};
 

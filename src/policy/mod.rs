@@ -8,6 +8,7 @@
 //! ```
 //! Whatever cannot be understood does not load; whatever cannot be evaluated denies.
 
+mod config;
 mod decide;
 mod decision;
 mod explain;
@@ -34,12 +35,13 @@ use std::sync::Arc;
 
 use load::Inner;
 
+pub use config::{DurationMax, PolicyBounds, PolicyConfig};
 pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
 pub use explain::{Answer, Explanation, Outcome};
 pub use facts::Question;
 pub use files::{TABLE_FILE, load_directory, read_directory, read_text};
 pub use in_force::PolicyInForce;
-pub use problem::{PolicyBounds, PolicyFile, PolicyProblem, PolicyRules};
+pub use problem::{PolicyFile, PolicyProblem, PolicyRules};
 pub use question::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
     Subject, TargetFacts, UserFacts,

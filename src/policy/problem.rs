@@ -1,8 +1,10 @@
-//! What a policy set is made from, within which bounds, and what is wrong with one that does not load.
+//! What a policy set is made from, and what is wrong with one that does not load.
 
 use std::fmt;
 
 use jiff::SignedDuration;
+
+use super::config::{PolicyBounds, PolicyConfig};
 
 /// A file with policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,46 +24,9 @@ pub struct PolicyRules {
     pub bounds: PolicyBounds,
 }
 
-/// How large a set may be. What is larger is refused before it is read whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyBounds {
-    /// Files of a directory.
-    pub files_max: usize,
-    /// Bytes of one file.
-    pub file_bytes_max: usize,
-    /// Bytes of all files.
-    pub bytes_max: usize,
-    /// Policies of a set. A decision looks at those whose scope fits, at worst at all of them.
-    pub policies_max: usize,
-    /// Words and signs of one policy.
-    pub tokens_max: usize,
-    /// Operators of one policy. Cedar goes as deep as a policy is nested, on the stack, and a chain
-    /// of `+` or `&&` is nested as deep as it is long.
-    pub operators_max: usize,
-    /// Brackets open at once.
-    pub nesting_max: usize,
-}
-
-impl Default for PolicyBounds {
-    fn default() -> Self {
-        Self {
-            files_max: 256,
-            file_bytes_max: 1024 * 1024,
-            bytes_max: 4 * 1024 * 1024,
-            policies_max: 4096,
-            tokens_max: 4000,
-            operators_max: 100,
-            nesting_max: 24,
-        }
-    }
-}
-
 impl Default for PolicyRules {
     fn default() -> Self {
-        Self {
-            duration_max_default: Some(SignedDuration::from_hours(8)),
-            bounds: PolicyBounds::default(),
-        }
+        PolicyConfig::default().rules()
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn read<'a>(
     let steps = written.price().map_err(&mut or_note).ok();
     let duration_max = match written.max_duration {
         None => Ok(duration_max_default),
-        Some(text) => read_duration(text),
+        Some(text) => read_duration("@max_duration", text),
     };
     let duration_max = duration_max.map_err(&mut or_note).ok();
     let requires = written.requires.map(read_requirement).transpose();
@@ -260,18 +260,18 @@ fn read_steps(text: &str) -> Result<Vec<ApprovalStep>, String> {
         .collect()
 }
 
-fn read_duration(text: &str) -> Result<Option<SignedDuration>, String> {
+/// A longest duration, or none; `key` is the place for what is told of a wrong one.
+pub(super) fn read_duration(key: &str, text: &str) -> Result<Option<SignedDuration>, String> {
     if text == "none" {
         return Ok(None);
     }
     match parse_duration(text) {
-        Some(duration) if duration.is_zero() => Err(
-            "@max_duration is 0, so that the permit never fits; give it time, or take the policy out"
-                .to_owned(),
-        ),
+        Some(duration) if duration.is_zero() => Err(format!(
+            "{key} is 0, so that the permit never fits; give it time, or take the policy out"
+        )),
         Some(duration) => Ok(Some(duration)),
         None => Err(format!(
-            "@max_duration has `{text}`, which is not a whole number with s, m, h or d such as 8h, and not none"
+            "{key} has `{text}`, which is not a whole number with s, m, h or d such as 8h, and not none"
         )),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! It decides nothing about meaning: a piece that is cut wrongly is no policy to Cedar and refuses.
 
-use super::problem::{PolicyBounds, PolicyProblem};
+use super::config::PolicyBounds;
+use super::problem::PolicyProblem;
 
 /// The text of one policy.
 #[derive(Debug, PartialEq, Eq)]

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "grpc",
             "identity_center",
+            "policy",
             "reconciler",
             "store",
         ],

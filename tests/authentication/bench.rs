@@ -2,6 +2,7 @@
 //! that connect with TLS or without.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
@@ -29,20 +30,24 @@ pub(crate) const PERMIT_ALL: &str = "@id(\"asks\") @approvals(\"0\") @max_durati
     permit (principal, action in [Usher::Action::\"Revoke\", Usher::Action::\"ActFor\", \
     Usher::Action::\"ReadGrants\", Usher::Action::\"ReadAssignments\", Usher::Action::\"ReadAudit\", \
     Usher::Action::\"ReadDirectory\"], resource);\n";
-const POLICY_FILE: &str = "all.cedar";
+/// The name of their file.
+pub(crate) const POLICY_FILE: &str = "all.cedar";
 /// The name of the server's certificate.
 pub(crate) const SERVER_NAME: &str = "usher.internal";
 const LIST: &str = "DirectoryService/ListInstances";
+const WHO_AM_I: &str = "DirectoryService/WhoAmI";
 const ASSIGN: &str = "AccessService/Assign";
 
 /// A running service.
 pub(crate) struct Bench {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
+    /// The file of its policies.
+    pub(crate) policies: PathBuf,
     stop: CancellationToken,
     running: JoinHandle<Result<(), StartError>>,
     pub(crate) simulator: Simulator,
-    data: tempfile::TempDir,
+    _data: tempfile::TempDir,
 }
 
 impl Bench {
@@ -65,7 +70,8 @@ impl Bench {
         let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
         let directory = data.path().join("policies");
         std::fs::create_dir(&directory).unwrap();
-        std::fs::write(directory.join(POLICY_FILE), policies).unwrap();
+        let file = directory.join(POLICY_FILE);
+        std::fs::write(&file, policies).unwrap();
         config.policy.directory = Some(directory);
         let service = usher::cli::start(ServiceOptions {
             config,
@@ -86,19 +92,19 @@ impl Bench {
         Self {
             address,
             clock,
+            policies: file,
             stop,
             running,
             simulator,
-            data,
+            _data: data,
         }
     }
 
     /// Writes other policies, which are in force when the service has looked.
     pub(crate) fn write_policies(&self, policies: &str) {
-        let directory = self.data.path().join("policies");
-        let next = directory.join(".next");
+        let next = self.policies.with_extension("next");
         std::fs::write(&next, policies).unwrap();
-        std::fs::rename(next, directory.join(POLICY_FILE)).unwrap();
+        std::fs::rename(next, &self.policies).unwrap();
     }
 
     /// Ends the service, which must end in order.
@@ -114,14 +120,19 @@ impl Bench {
 
     /// A connection with TLS; none when the handshake fails, or the server says no after it.
     pub(crate) async fn secure(&self, config: &Arc<ClientConfig>) -> Option<Client> {
-        let stream = TcpStream::connect(self.address).await.ok()?;
-        let name = ServerName::try_from(SERVER_NAME).unwrap();
-        let stream = TlsConnector::from(config.clone())
-            .connect(name, stream)
-            .await
-            .ok()?;
-        Connection::try_over(stream).await.map(Client)
+        connect(self.address, config).await
     }
+}
+
+/// A connection with TLS to any server; none when the handshake fails.
+pub(crate) async fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Option<Client> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let name = ServerName::try_from(SERVER_NAME).unwrap();
+    let stream = TlsConnector::from(config.clone())
+        .connect(name, stream)
+        .await
+        .ok()?;
+    Connection::try_over(stream).await.map(Client)
 }
 
 /// A connection to the service.
@@ -139,6 +150,14 @@ impl Client {
     pub(crate) async fn list_as(&self, token: &str) -> Answer {
         self.list(&[("authorization", &format!("Bearer {token}"))])
             .await
+    }
+
+    /// Who the server takes the caller for.
+    pub(crate) async fn who_am_i(&self, token: &str) -> Value {
+        let headers = [GRPC, &[("authorization", token)]].concat();
+        let body = frame(&encode(WHO_AM_I, &json!({})));
+        let answer = self.0.exchange(post(WHO_AM_I, &headers), Some(body)).await;
+        answer.ok(WHO_AM_I)
     }
 
     /// A call of any path with any message.

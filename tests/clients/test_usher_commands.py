@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -233,6 +234,42 @@ def test_demo_goes_on_with_a_token_until_interrupted(tmp_path):
     host, port = address.rsplit(":", 1)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_demo_shows_a_refusal_and_takes_changed_policies(tmp_path):
+    demo = Process(clean_environment(tmp_path), "demo")
+    try:
+        demo.line(r"ERROR: FailedPrecondition: no path is open for this: engineers-redshift")
+        demo.line(r"engineers-redshift: limit max_duration: asked 2d, allowed 8h$")
+        demo.line(r"engineers-redshift: limit requires: asked ticket")
+        token = demo.line(r"^\s*ENGINEER_TOKEN=(\S+)$")[1]
+        address = demo.line(r"grpcurl -plaintext (\S+) list$")[1]
+        policies = pathlib.Path(demo.line(r"^The policies are in (.+); what you change")[1])
+
+        class Place:
+            directory = tmp_path
+
+        asked = json.dumps({
+            "principal": {"user": "bilal.khan"}, "target": {"application": "Amazon Redshift"},
+            "duration": "36000s", "justification": "a long day", "ticket": "INC-45",
+        })
+        line = ("-d", asked, address, "usher.v1.AccessService/Assign")
+        assert "8h" in grpcurl(Place, *line, token=token, expect=1)
+
+        def is_given():
+            try:
+                return "GRANT_STATE_ACTIVE" in grpcurl(Place, *line, token=token)
+            except AssertionError:
+                return False
+
+        file = policies / "demo.cedar"
+        beside = file.with_suffix(".next")
+        beside.write_text(file.read_text().replace('"8h"', '"12h"'))
+        beside.rename(file)
+        wait_for(is_given, seconds=30)
+    finally:
+        code = demo.end(by=signal.SIGINT)
+    assert code == 0
 
 
 def test_demo_can_be_interrupted_in_the_middle_of_its_story(tmp_path):

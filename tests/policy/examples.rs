@@ -124,3 +124,29 @@ fn the_commands_show_schema_problems_and_reasons() {
         texts(&asked)
     );
 }
+
+#[test]
+fn the_rules_of_a_configuration_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(place("a.cedar"), crate::permit("@id(\"a\")")).unwrap();
+    let row = "name = \"a\"\nsubject = { user = \"a\" }\naction = \"Request\"\n\
+        target = { application = \"x\" }\nduration = \"20h\"\n";
+    std::fs::write(place("question"), row).unwrap();
+    let explain = |config: &str| {
+        std::fs::write(place("usher.toml"), config).unwrap();
+        let output = usher_policy(&[
+            "explain",
+            &place(""),
+            &place("question"),
+            "--config",
+            &place("usher.toml"),
+        ]);
+        texts(&output)
+    };
+    assert!(explain("").0.contains("max_duration allows 8h, asked 20h"));
+    let (told, _) = explain("[policy]\nduration_max_default = \"1d\"\n");
+    assert!(told.contains("permit a: fits"), "{told}");
+    let (_, told) = explain("[policy.bounds]\ntokens_max = 5\n");
+    assert!(told.contains("at most 5 words and signs"), "{told}");
+}
