@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::domain::{Authenticated, Identity, Person};
 
 /// Beginnings of the names of services and persons, which no development token may have.
-const KEPT_BEGINNINGS: [&str; 2] = ["service:", "person:"];
+const KEPT_BEGINNINGS: [&str; 4] = ["service:", "person:", "user:", "for:"];
 
 /// Answers who calls.
 pub struct Authenticator {

@@ -13,6 +13,9 @@ use super::token_header::Claimed;
 use crate::domain::text::check_user_name;
 use crate::domain::{CallerName, Identity, MatchBy, Person};
 
+/// The claim of an email address, which `email_verified` is about (OpenID Connect Core §5.1).
+const EMAIL_CLAIM: &str = "email";
+
 /// Whom a token proves.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
