@@ -7,6 +7,8 @@ use usher::config::Config;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
+use crate::bench::PERMIT_ALL;
+
 /// Whether a service that starts so may write; or why it does not start.
 async fn may_write(mode: ServiceMode, allow_writes: bool, aws_host: &str) -> Result<bool, String> {
     let options = SimulatorOptions {
@@ -18,6 +20,10 @@ async fn may_write(mode: ServiceMode, allow_writes: bool, aws_host: &str) -> Res
     let port = simulator.address().port();
     config.aws.endpoint_url = Some(format!("http://{aws_host}:{port}"));
     let data = tempfile::tempdir().unwrap();
+    let policies = data.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    std::fs::write(policies.join("all.cedar"), PERMIT_ALL).unwrap();
+    config.policy.directory = Some(policies);
     let started = start(ServiceOptions {
         config,
         data_directory: data.path().to_owned(),
