@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::asker::{Purpose, permitted};
+use super::asker::Purpose;
 use super::permission::instance_resource;
 use super::{App, AppError, CallContext};
 use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
@@ -55,7 +55,8 @@ impl App {
         for instance in &instances {
             let asker = self.asker(context, Some(instance), Purpose::Read).await?;
             let (resource, policy) = (instance_resource(instance), &asker.policy);
-            permitted(policy.decide(&asker.scene, Action::ReadAudit, &resource))?;
+            let decision = policy.decide(&asker.scene, Action::ReadAudit, &resource);
+            self.permitted(&asker, Action::ReadAudit, &resource, decision)?;
         }
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,

@@ -10,6 +10,7 @@ mod demo;
 mod demo_story;
 mod instances;
 mod policy;
+mod policy_files;
 mod policy_keeper;
 mod serve;
 mod service;
