@@ -152,7 +152,14 @@ impl App {
         let is_proven = proven.is_some();
         let subject = match (proven, named) {
             (None, None) => {
-                return Ok(self.asking(context, policy, itself, None, true, context.caller.clone()));
+                return Ok(self.asking(
+                    context,
+                    policy,
+                    itself,
+                    None,
+                    true,
+                    context.caller.clone(),
+                ));
             }
             (Some(proven), None) => proven,
             (None, Some(named)) => named,
@@ -174,7 +181,14 @@ impl App {
         );
         let decision = policy.decide(&scene, Action::ActFor, &person);
         self.permitted_to_act(&context.caller, &name, &person, decision)?;
-        Ok(self.asking(context, policy, subject, Some(service.to_owned()), is_proven, name))
+        Ok(self.asking(
+            context,
+            policy,
+            subject,
+            Some(service.to_owned()),
+            is_proven,
+            name,
+        ))
     }
 
     fn asking(

@@ -2,8 +2,8 @@
 //! be seen is not found, what may be seen and not done is denied.
 
 use super::asker::{Asker, Purpose};
-use super::denials::{about_access, refusal};
 use super::assign::Found;
+use super::denials::{about_access, refusal};
 use super::targets::FoundTarget;
 use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};

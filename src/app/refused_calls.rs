@@ -132,7 +132,11 @@ impl RefusedCalls {
     /// Notes that policy did not let somebody do or see something.
     pub fn denied(&self, denied: AccessDenied) {
         let like = denied.caller.to_string();
-        self.note(&self.shared.denied, &like, ServiceFact::AccessDenied(denied));
+        self.note(
+            &self.shared.denied,
+            &like,
+            ServiceFact::AccessDenied(denied),
+        );
     }
 
     /// Notes that a call proved nobody.
@@ -145,8 +149,7 @@ impl RefusedCalls {
 
     fn note(&self, kind: &Kind, like: &str, what: ServiceFact) {
         let at = self.shared.clock.now();
-        let is_noted =
-            kind.admits(like) && self.queue.try_send(ServiceEvent { at, what }).is_ok();
+        let is_noted = kind.admits(like) && self.queue.try_send(ServiceEvent { at, what }).is_ok();
         if !is_noted {
             kind.suppressed.fetch_add(1, Ordering::Relaxed);
         }
@@ -165,7 +168,12 @@ impl RefusedCallsWriter {
             self.write(std::mem::take(&mut events)).await;
         }
         self.queue.close();
-        while self.queue.recv_many(&mut events, self.written_at_once_max).await > 0 {
+        while self
+            .queue
+            .recv_many(&mut events, self.written_at_once_max)
+            .await
+            > 0
+        {
             self.write(std::mem::take(&mut events)).await;
         }
         self.tell_suppressed();

@@ -46,10 +46,7 @@ impl RefusedCallsConfig {
                 "denials_per_caller_per_minute_max",
                 u64::from(self.denials_per_caller_per_minute_max),
             ),
-            (
-                "denials_per_minute_max",
-                self.denials_per_minute_max.into(),
-            ),
+            ("denials_per_minute_max", self.denials_per_minute_max.into()),
             (
                 "unauthenticated_per_reason_per_minute_max",
                 self.unauthenticated_per_reason_per_minute_max.into(),

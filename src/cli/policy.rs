@@ -1,10 +1,12 @@
-//! `usher policy`: write, check, test and explain policies, without a server and without AWS.
+//! `usher policy`: write, check, test and explain policies, without a server, and without AWS but
+//! where `check` is told to look there.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::check_policy::approvers_in_aws;
 use crate::policy::{
     Answer, Explanation, NearMiss, Outcome, PolicyProblem, PolicyRules, PolicySet, Row, RowResult,
     SCHEMA_TEXT, TABLE_FILE, load_directory, read_directory, read_row, read_rows, read_text,
@@ -36,6 +38,13 @@ enum PolicyCommand {
     Check {
         /// The folder with the *.cedar files
         directory: PathBuf,
+        /// Also look into AWS for the groups whose members are to approve: each must be there and
+        /// have members. Reads only
+        #[arg(long)]
+        against_aws: bool,
+        /// The configuration file, for how AWS is reached
+        #[arg(long, env = "USHER_CONFIG")]
+        config: Option<PathBuf>,
     },
     /// Runs a table of expected decisions
     Test {
@@ -61,11 +70,21 @@ enum PolicyCommand {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &PolicyArgs) -> Result<(), CommandError> {
+pub(super) async fn run(args: &PolicyArgs) -> Result<(), CommandError> {
     match &args.command {
         PolicyCommand::Schema => print(SCHEMA_TEXT),
         PolicyCommand::Init { directory } => init(directory),
-        PolicyCommand::Check { directory } => check(directory),
+        PolicyCommand::Check {
+            directory,
+            against_aws,
+            config,
+        } => {
+            let set = check(directory)?;
+            if *against_aws {
+                approvers_in_aws(&set, config.as_deref()).await?;
+            }
+            Ok(())
+        }
         PolicyCommand::Test { directory, file } => test(directory, file.as_deref()),
         PolicyCommand::Explain {
             directory,
@@ -127,7 +146,7 @@ fn refuse(directory: &Path, problems: &[PolicyProblem]) -> CommandError {
     ))
 }
 
-fn check(directory: &Path) -> Result<(), CommandError> {
+fn check(directory: &Path) -> Result<PolicySet, CommandError> {
     let set = load_directory(directory, &PolicyRules::default())
         .map_err(|problems| refuse(directory, &problems))?;
     let policies: Vec<_> = set.policies().collect();
@@ -148,7 +167,8 @@ fn check(directory: &Path) -> Result<(), CommandError> {
             "there is no {TABLE_FILE}; write down what shall come out, and every load makes sure of it\n"
         );
     }
-    print(&answer)
+    print(&answer)?;
+    Ok(set)
 }
 
 /// The set without its table, which the command itself runs.

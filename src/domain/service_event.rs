@@ -173,7 +173,11 @@ impl Unauthenticated {
         if let Some(issuer) = &self.issuer {
             put(body, "issuer", issuer.as_str());
         }
-        let certificate = if self.has_certificate { "shown" } else { "none" };
+        let certificate = if self.has_certificate {
+            "shown"
+        } else {
+            "none"
+        };
         put(body, "client_certificate", certificate);
         put(body, "suppressed_count", self.suppressed_count);
     }

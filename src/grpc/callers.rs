@@ -116,7 +116,12 @@ mod tests {
     fn only_methods_that_there_are_have_a_name_in_the_log() {
         let method = "/usher.v1.GrantService/GetGrant";
         assert_eq!(known_method(method), method);
-        for path in ["", "/", "/usher.v1.GrantService/", "/alice@example.com/secret"] {
+        for path in [
+            "",
+            "/",
+            "/usher.v1.GrantService/",
+            "/alice@example.com/secret",
+        ] {
             assert_eq!(known_method(path), "", "{path}");
         }
     }

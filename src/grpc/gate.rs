@@ -137,8 +137,7 @@ async fn admit(
         .unwrap_or(deadline);
     let (parts, body) = request.into_parts();
     // A token may name a key that is fetched first.
-    let identified =
-        tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
+    let identified = tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
     let caller = identified.map_err(|_| too_late(call_id))??;
     let mut request = Request::from_parts(parts, body);
     if rules.draining.is_cancelled() {

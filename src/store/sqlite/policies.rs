@@ -1,15 +1,21 @@
 //! What is kept of policy sets: texts once by hash, every load, every set that did not load.
 
-use sqlx::{Row as _, SqliteConnection};
+use std::path::Path;
+use std::time::Duration;
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use super::directory::DATABASE_FILE;
 use super::failure::unreadable;
 use super::rows::{microseconds, time};
 use super::tables::insert_service_event;
 use super::writer::Written;
-use crate::domain::{
-    LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts, ServiceEvent, ServiceFact,
-};
+use crate::domain::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts, ServiceEvent, ServiceFact};
 use crate::store::StoreError;
+
+/// How long a look beside a service waits for it.
+const BESIDE_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// `Store::record_policy_load`.
 ///
@@ -110,4 +116,17 @@ pub(super) async fn last_load(
         loaded_by: LoadedBy::from_word(&word).ok_or_else(|| unreadable("loaded_by", word))?,
         loaded_at: time("loaded_at", row.try_get("loaded_at")?)?,
     }))
+}
+
+/// The last load of a data directory that another process may be using: read as it is, changing
+/// nothing.
+pub(super) async fn last_load_beside(directory: &Path) -> Result<Option<PolicyLoad>, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(directory.join(DATABASE_FILE))
+        .busy_timeout(BESIDE_WAIT_MAX)
+        .read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let load = last_load(&mut connection).await;
+    connection.close().await?;
+    load
 }
