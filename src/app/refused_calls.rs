@@ -79,10 +79,10 @@ impl Kind {
     }
 
     /// Whether one more of these may be written.
-    fn admits(&self, like: &str) -> bool {
+    fn admits(&self, like: &str, now: Instant) -> bool {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        if minute.began.elapsed() >= MINUTE {
-            minute.began = Instant::now();
+        if now.duration_since(minute.began) >= MINUTE {
+            minute.began = now;
             minute.all = 0;
             minute.alike.clear();
         }
@@ -149,7 +149,8 @@ impl RefusedCalls {
 
     fn note(&self, kind: &Kind, like: &str, what: ServiceFact) {
         let at = self.shared.clock.now();
-        let is_noted = kind.admits(like) && self.queue.try_send(ServiceEvent { at, what }).is_ok();
+        let is_noted = kind.admits(like, Instant::now())
+            && self.queue.try_send(ServiceEvent { at, what }).is_ok();
         if !is_noted {
             kind.suppressed.fetch_add(1, Ordering::Relaxed);
         }
@@ -224,5 +225,24 @@ impl Shared {
             }
             ServiceFact::PolicyLoaded { .. } | ServiceFact::PolicyRefused { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_its_bounds_and_the_next_one_is_new() {
+        let kind = Kind::new(2, 3);
+        let now = Instant::now();
+        let admitted = |like: &str, now| kind.admits(like, now);
+        assert!(admitted("a", now) && admitted("a", now));
+        assert!(!admitted("a", now), "two of the same are enough");
+        assert!(admitted("b", now));
+        assert!(!admitted("c", now), "and three of all");
+        assert!(!admitted("c", now + MINUTE / 2));
+        assert!(admitted("c", now + MINUTE) && admitted("a", now + MINUTE));
+        assert_eq!(kind.minute.lock().unwrap().alike.len(), 2);
     }
 }
