@@ -37,11 +37,14 @@ pub enum StoreCommit {
     Secret,
     RememberNames,
     ForgetRequests,
+    RecordPolicyLoad,
+    RecordPolicyRefusal,
+    RecordServiceEvents,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -57,6 +60,9 @@ impl StoreCommit {
         Self::Secret,
         Self::RememberNames,
         Self::ForgetRequests,
+        Self::RecordPolicyLoad,
+        Self::RecordPolicyRefusal,
+        Self::RecordServiceEvents,
     ];
 
     /// The name of the method that commits.
@@ -78,6 +84,9 @@ impl StoreCommit {
             Self::Secret => "secret",
             Self::RememberNames => "remember_names",
             Self::ForgetRequests => "forget_requests",
+            Self::RecordPolicyLoad => "record_policy_load",
+            Self::RecordPolicyRefusal => "record_policy_refusal",
+            Self::RecordServiceEvents => "record_service_events",
         }
     }
 }

@@ -15,12 +15,17 @@ mod claims;
 mod common;
 #[path = "store_conformance/due.rs"]
 mod due;
+#[path = "store_conformance/policies.rs"]
+mod policies;
 #[path = "store_conformance/reads.rs"]
 mod reads;
 #[path = "store_conformance/slots.rs"]
 mod slots;
 #[path = "store_conformance/sqlite.rs"]
 mod sqlite;
+#[allow(dead_code, reason = "the tests of services use more of it")]
+#[path = "common/store_rows.rs"]
+mod store_rows;
 
 use common::Shelf;
 
@@ -65,6 +70,9 @@ check! {
     due::each_instance_has_its_own_share_of_claims,
     due::a_second_look_comes_as_early_as_an_end,
     due::due_work_is_counted,
+    policies::a_policy_set_is_kept_once_and_every_load_is_known,
+    policies::a_set_that_does_not_load_is_told_once_until_one_loads,
+    policies::refused_calls_stand_in_the_one_log_and_in_no_timeline,
     reads::grants_page_newest_first_within_a_filter,
     reads::open_grants_and_records_keep_to_their_scope,
     reads::events_are_read_as_written_newest_kept,

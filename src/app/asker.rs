@@ -10,7 +10,7 @@ use crate::domain::{
     PrincipalStatus, User, UserId,
 };
 use crate::identity_center::Call;
-use crate::policy::{Action, Decision, GroupFacts, PolicySet, Resource, Scene, Subject, UserFacts};
+use crate::policy::{Action, GroupFacts, PolicySet, Resource, Scene, Subject, UserFacts};
 
 /// How old a subject's user and memberships may be behind a change (DESIGN.md §7).
 const FRESH: Duration = Duration::from_secs(60);
@@ -24,6 +24,8 @@ pub(super) struct Asker {
     pub(super) policy: Arc<PolicySet>,
     /// What policy is asked with.
     pub(super) scene: Scene,
+    /// Who is authenticated, as events record it.
+    pub(super) caller: CallerName,
     /// What grants and events record; the same for the same subject at all times.
     pub(super) subject: CallerName,
 }
@@ -81,6 +83,19 @@ impl App {
         instance: Option<&Instance>,
         purpose: Purpose,
     ) -> Result<Asker, AppError> {
+        let asker = self.find_asker(context, instance, purpose).await;
+        if matches!(asker, Err(AppError::SubjectNotFound)) {
+            self.note_unknown_subject(context);
+        }
+        asker
+    }
+
+    async fn find_asker(
+        &self,
+        context: &CallContext,
+        instance: Option<&Instance>,
+        purpose: Purpose,
+    ) -> Result<Asker, AppError> {
         let reading = Reading {
             max_age: purpose.max_age(),
             call: self.call(context),
@@ -102,12 +117,12 @@ impl App {
                 } else {
                     Subject::Unmatched(name.to_string())
                 };
-                Ok(self.asking(policy, subject, None, true, context.caller.clone()))
+                Ok(self.asking(context, policy, subject, None, true, context.caller.clone()))
             }
             Identity::Person { person, service } => {
                 let subject = self.person(&policy, instance, person, reading).await?;
                 let name = name_of(&subject, &context.caller);
-                Ok(self.asking(policy, subject, service.clone(), true, name))
+                Ok(self.asking(context, policy, subject, service.clone(), true, name))
             }
             Identity::Service(service) => {
                 self.asker_of_service(context, policy, instance, service, reading)
@@ -137,7 +152,14 @@ impl App {
         let is_proven = proven.is_some();
         let subject = match (proven, named) {
             (None, None) => {
-                return Ok(self.asking(policy, itself, None, true, context.caller.clone()));
+                return Ok(self.asking(
+                    context,
+                    policy,
+                    itself,
+                    None,
+                    true,
+                    context.caller.clone(),
+                ));
             }
             (Some(proven), None) => proven,
             (None, Some(named)) => named,
@@ -153,14 +175,25 @@ impl App {
             subject_proven: is_proven,
             now: self.parts.clock.now(),
         };
-        let decision = policy.decide(&scene, Action::ActFor, &Resource::User(user.clone()));
-        permitted(decision)?;
-        let name = name_of(&subject, &context.caller);
-        Ok(self.asking(policy, subject, Some(service.to_owned()), is_proven, name))
+        let (person, name) = (
+            Resource::User(user.clone()),
+            name_of(&subject, &context.caller),
+        );
+        let decision = policy.decide(&scene, Action::ActFor, &person);
+        self.permitted_to_act(&context.caller, &name, &person, decision)?;
+        Ok(self.asking(
+            context,
+            policy,
+            subject,
+            Some(service.to_owned()),
+            is_proven,
+            name,
+        ))
     }
 
     fn asking(
         &self,
+        context: &CallContext,
         policy: Arc<PolicySet>,
         subject: Subject,
         service: Option<String>,
@@ -175,6 +208,7 @@ impl App {
                 subject_proven,
                 now: self.parts.clock.now(),
             },
+            caller: context.caller.clone(),
             subject: name,
         }
     }
@@ -258,18 +292,6 @@ impl App {
             },
             groups,
         }))
-    }
-}
-
-/// Turns a denial into its refusal.
-pub(super) fn permitted(decision: Decision) -> Result<Decision, AppError> {
-    if decision.is_allowed {
-        Ok(decision)
-    } else {
-        Err(AppError::PolicyDenied {
-            policies: decision.policies,
-            policy_version: decision.policy_version,
-        })
     }
 }
 

@@ -58,7 +58,7 @@ impl App {
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
         let asker = asker.await.map_err(|error| error.hides(not_there))?;
         let resource = self.grant_resource(&asker, &grant).await;
-        if !self.may_see(&asker, Action::ReadGrants, &resource) {
+        if !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
             return Err(not_there());
         }
         self.grant_view(grant).await

@@ -215,7 +215,7 @@ impl App {
         let who = self.named_principal(&instance.arn, principal).await;
         let what = self.named_target(target).await;
         let resource = self.assignment_resource(asker, &instance.arn, &who, &what);
-        if self.may_see(asker, Action::ReadAssignments, &resource) {
+        if self.may_see_alone(asker, Action::ReadAssignments, &resource) {
             return Ok(());
         }
         let (principal, target) = (request.principal.as_ref(), request.target.as_ref());

@@ -11,6 +11,7 @@ mod browse;
 mod browse_accounts;
 mod config;
 mod cost;
+mod denials;
 mod ending;
 mod error;
 mod grants;
@@ -20,6 +21,8 @@ mod paths;
 mod permission;
 mod principals;
 mod reasons;
+mod refused_calls;
+mod refused_calls_config;
 mod report;
 mod revoke;
 mod revoked;
@@ -46,6 +49,9 @@ pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, Targe
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
 pub use permission::Refusal;
+use permission::instance_resource;
+pub use refused_calls::{RefusedCalls, RefusedCallsWriter};
+pub use refused_calls_config::RefusedCallsConfig;
 pub use report::AuditReport;
 pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
 pub use view::{GrantView, NamedPrincipal, NamedTarget};
@@ -59,7 +65,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, IdentityCenter, Instances};
-use crate::policy::PolicyInForce;
+use crate::policy::{Action, PolicyInForce};
 use crate::store::Store;
 
 /// What the use cases work with.
@@ -72,6 +78,8 @@ pub struct Parts {
     pub directory: Directory,
     /// The policy set in force.
     pub policy: PolicyInForce,
+    /// Where refused calls are noted.
+    pub refused_calls: RefusedCalls,
     /// The instances served.
     pub instances: Instances,
     /// The numbers.
@@ -132,7 +140,9 @@ impl App {
         let mut seen = Vec::new();
         for instance in self.parts.instances.all() {
             let asker = self.asker(context, Some(&instance), Purpose::Read).await?;
-            if self.check_directory(&asker, "", &instance).is_ok() {
+            // A list leaves out what may not be seen.
+            let resource = instance_resource(&instance);
+            if self.may_see(&asker, Action::ReadDirectory, &resource) {
                 seen.push(instance);
             }
         }
@@ -161,6 +171,12 @@ impl App {
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
         }
+    }
+
+    /// Where refused calls are noted, for those that are refused before any use case.
+    #[must_use]
+    pub fn refused_calls(&self) -> RefusedCalls {
+        self.parts.refused_calls.clone()
     }
 
     /// The instance that a request means: by ARN or alias, or the only one.

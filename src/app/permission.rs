@@ -1,8 +1,9 @@
 //! What policy is asked about in each use case, and what its denials mean to a caller: what may not
 //! be seen is not found, what may be seen and not done is denied.
 
-use super::asker::{Asker, Purpose, permitted};
+use super::asker::{Asker, Purpose};
 use super::assign::Found;
+use super::denials::{about_access, refusal};
 use super::targets::FoundTarget;
 use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
@@ -46,6 +47,7 @@ impl App {
     ) -> Result<ChosenPath, AppError> {
         let decision = asker.policy.request(&asker.scene, &question);
         let Some(cheapest) = decision.paths.first() else {
+            self.note_closed_paths(asker, &question, &decision);
             // A policy that cannot be evaluated closes every path, as a forbid does.
             let mut forbidden_by = decision.forbidden_by;
             forbidden_by.extend(decision.errors);
@@ -63,6 +65,7 @@ impl App {
             });
         }
         let path = cheapest.policy.clone();
+        let about = about_access(&question.target, &question.beneficiary);
         let opening = asker.policy.activate(
             &asker.scene,
             &ActivationQuestion {
@@ -73,7 +76,10 @@ impl App {
                 break_glass: false,
             },
         );
-        permitted(opening)?;
+        if !opening.is_allowed {
+            self.note_denial(asker, Action::Activate, about, &opening);
+            return Err(refusal(opening));
+        }
         Ok(ChosenPath {
             policies: vec![path],
             policy_version: decision.policy_version,
@@ -151,8 +157,10 @@ impl App {
         not_there: impl FnOnce() -> AppError,
     ) -> Result<(), AppError> {
         let decision = asker.policy.decide(&asker.scene, Action::Revoke, resource);
-        if decision.is_allowed || self.may_see(asker, reading, resource) {
-            permitted(decision).map(drop)
+        let is_seen = decision.is_allowed || self.may_see(asker, reading, resource);
+        let permitted = self.permitted(asker, Action::Revoke, resource, decision);
+        if is_seen {
+            permitted.map(drop)
         } else {
             Err(not_there())
         }
@@ -186,7 +194,7 @@ impl App {
         instance: &Instance,
     ) -> Result<(), AppError> {
         let resource = instance_resource(instance);
-        if self.may_see(asker, Action::ReadDirectory, &resource) {
+        if self.may_see_alone(asker, Action::ReadDirectory, &resource) {
             Ok(())
         } else {
             Err(AppError::InstanceNotFound {

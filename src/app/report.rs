@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::asker::{Purpose, permitted};
+use super::asker::Purpose;
 use super::permission::instance_resource;
 use super::{App, AppError, CallContext};
 use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
@@ -59,7 +59,7 @@ impl App {
             if !decision.is_allowed {
                 self.check_directory(&asker, &request.instance, instance)?;
             }
-            permitted(decision)?;
+            self.permitted(&asker, Action::ReadAudit, &resource, decision)?;
         }
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,

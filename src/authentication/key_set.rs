@@ -34,7 +34,7 @@ pub(super) struct VerificationKey {
 
 /// The usable keys of one answer.
 pub(super) struct KeySet {
-    keys: Vec<VerificationKey>,
+    pub(super) keys: Vec<VerificationKey>,
     /// Tells whether another answer says the same.
     pub(super) digest: [u8; 32],
     /// Keys that were left out, each with why.

@@ -12,6 +12,7 @@ mod development;
 mod fetch;
 mod issuer;
 mod key_cache;
+mod key_check;
 mod key_set;
 mod problem;
 mod token_header;
@@ -23,4 +24,5 @@ pub use config::{
     AuthenticationConfig, Callers, CertificateConfig, IssuerConfig, SigningAlgorithm,
 };
 pub use development::{DevelopmentTokens, KeyError, TOKEN_SECONDS_MAX};
+pub use key_check::{KeysFound, check_keys};
 pub use problem::{AuthenticationError, CredentialProblem, ProblemKind};

@@ -1,17 +1,19 @@
 //! `usher check`: is everything there that Usher needs? Every account and every instance by itself, one
 //! operation of each kind, reads only. One that fails never hides what the others would say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::CommandError;
-use super::check_instance;
+use super::check_policy::{check_approvers, check_folder, tell_last_load};
 use super::connect::{connect, explain, look_call, start_call};
 use super::instances::{describe, discoverer, look_call_time};
 use super::serve::print_line;
+use super::{check_callers, check_instance};
 use crate::config::Config;
-use crate::domain::{ErrorKind, Failure, Operation};
+use crate::domain::{ErrorKind, Failure, Operation, PolicyTexts};
 use crate::identity_center::{Discovered, IdentityCenter, SdkIdentityCenter, WriteMode};
+use crate::policy::PolicySet;
 use crate::store::{SqliteStore, Store};
 use crate::telemetry::{self, LogFormat};
 
@@ -41,6 +43,19 @@ impl Findings {
     pub(super) fn bad(&mut self, what: &str, why: &str) {
         self.missing += 1;
         print_line(&format!("missing  {what}: {why}"));
+    }
+
+    /// Tells what works and will not for ever, or not as somebody may believe.
+    pub(super) fn warn(&self, what: &str, why: &str) {
+        print_line(&format!("warning  {what}: {why}"));
+    }
+
+    /// Ends the command: with an error when something is missing.
+    pub(super) fn end(&self) -> Result<(), CommandError> {
+        if self.missing > 0 {
+            return Err(CommandError(format!("{} missing; see above", self.missing)));
+        }
+        Ok(())
     }
 
     pub(super) fn not_tried(&mut self, what: &str, why: &str) {
@@ -78,25 +93,19 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
         }
         None => Config::default(),
     };
+    let policies = config.policy.directory.as_deref();
+    let policies =
+        policies.map(|directory| check_folder(&mut findings, directory, &config.policy.rules()));
+    let (set, texts) = policies.unzip();
     if let Some(directory) = &args.data_dir {
-        match SqliteStore::open(directory, config.store.clone()).await {
-            Ok(store) => {
-                store.close().await;
-                findings.good(&format!("data directory {}", directory.display()));
-            }
-            Err(error) => findings.bad("data directory", &error.to_string()),
-        }
+        check_data(&mut findings, &config, directory, texts.as_ref()).await;
     }
+    check_callers::run(&mut findings, &config).await;
     match connect(&config, None, WriteMode::Never).await {
-        Ok(home) => check_aws(&mut findings, &config, &home).await,
+        Ok(home) => check_aws(&mut findings, &config, &home, set.flatten().as_ref()).await,
         Err(problem) => findings.bad("AWS", &problem),
     }
-    if findings.missing > 0 {
-        return Err(CommandError(format!(
-            "{} missing; see above",
-            findings.missing
-        )));
-    }
+    findings.end()?;
     let untried = if findings.untried > 0 {
         format!(", {} could not be tried", findings.untried)
     } else {
@@ -112,8 +121,45 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Checks who Usher is, what it finds, and each instance that it found.
-async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdentityCenter>) {
+/// Checks the data directory, and what it says of the policies in force. While a service has it, it
+/// is only read.
+async fn check_data(
+    findings: &mut Findings,
+    config: &Config,
+    directory: &Path,
+    policies: Option<&PolicyTexts>,
+) {
+    let shown = format!("data directory {}", directory.display());
+    let last = if SqliteStore::is_in_use(directory) {
+        findings.not_tried(&shown, "a running service has it");
+        SqliteStore::read_last_policy_load(directory).await
+    } else {
+        match SqliteStore::open(directory, config.store.clone()).await {
+            Ok(store) => {
+                findings.good(&shown);
+                let last = store.last_policy_load().await;
+                store.close().await;
+                last
+            }
+            Err(problem) => {
+                findings.bad("data directory", &problem.to_string());
+                return;
+            }
+        }
+    };
+    match last {
+        Ok(last) => tell_last_load(findings, last.as_ref(), policies),
+        Err(problem) => findings.bad("policies in force", &problem.to_string()),
+    }
+}
+
+/// Checks who Usher is, what it finds, each instance that it found, and who is to approve there.
+async fn check_aws(
+    findings: &mut Findings,
+    config: &Config,
+    home: &Arc<SdkIdentityCenter>,
+    policies: Option<&PolicySet>,
+) {
     match home.caller_identity(start_call()).await {
         Ok(identity) => findings.good(&format!("credentials: {}", identity.arn)),
         Err(failure) => {
@@ -139,6 +185,9 @@ async fn check_aws(findings: &mut Findings, config: &Config, home: &Arc<SdkIdent
     check_accounts(findings, config, home, &found).await;
     for (instance, port) in &found.instances {
         check_instance::run(findings, port.as_ref(), instance).await;
+    }
+    if let Some(set) = policies {
+        check_approvers(findings, set, &found.instances).await;
     }
 }
 

@@ -294,7 +294,9 @@ impl InstanceCheck<'_> {
 }
 
 /// The first row of a list, none when its first pages are empty.
-async fn first_row<T, F>(read: impl Fn(Option<PageToken>) -> F) -> Result<Option<T>, Failure>
+pub(super) async fn first_row<T, F>(
+    read: impl Fn(Option<PageToken>) -> F,
+) -> Result<Option<T>, Failure>
 where
     F: Future<Output = Result<Page<T>, Failure>>,
 {

@@ -4,12 +4,15 @@
 mod access;
 mod audit;
 mod check;
+mod check_callers;
 mod check_instance;
+mod check_policy;
 mod connect;
 mod demo;
 mod demo_story;
 mod instances;
 mod policy;
+mod policy_files;
 mod policy_keeper;
 mod serve;
 mod service;
@@ -37,7 +40,8 @@ struct Usher {
 enum Command {
     /// Shows everything once, with a simulated AWS: no credentials needed
     Demo(demo::DemoArgs),
-    /// Says whether credentials, read permissions, instance and data directory are usable
+    /// Says whether credentials, read permissions, instances, policies, TLS, issuers and data
+    /// directory are usable
     Check(check::CheckArgs),
     /// Writes a report of who has access to what, read-only and without a server
     Audit(audit::AuditArgs),
@@ -76,7 +80,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Audit(args) => audit::run(args).await,
-        Command::Policy(args) => policy::run(&args),
+        Command::Policy(args) => policy::run(&args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Token(args) => token::run(&args),
         Command::Simulate(args) => simulate(*args).await,

@@ -1,10 +1,12 @@
-//! `usher policy`: write, check, test and explain policies, without a server and without AWS.
+//! `usher policy`: write, check, test and explain policies, without a server, and without AWS but
+//! where `check` is told to look there.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::check_policy::approvers_in_aws;
 use crate::config::Config;
 use crate::policy::{
     Answer, Explanation, NearMiss, Outcome, PolicyProblem, PolicyRules, PolicySet, Row, RowResult,
@@ -39,6 +41,10 @@ enum PolicyCommand {
         directory: PathBuf,
         #[command(flatten)]
         rules: RulesArgs,
+        /// Also look into AWS for the groups whose members are to approve: each must be there and
+        /// have members. Reads only
+        #[arg(long)]
+        against_aws: bool,
     },
     /// Runs a table of expected decisions
     Test {
@@ -87,11 +93,21 @@ impl RulesArgs {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &PolicyArgs) -> Result<(), CommandError> {
+pub(super) async fn run(args: &PolicyArgs) -> Result<(), CommandError> {
     match &args.command {
         PolicyCommand::Schema => print(SCHEMA_TEXT),
         PolicyCommand::Init { directory } => init(directory),
-        PolicyCommand::Check { directory, rules } => check(directory, &rules.read()?),
+        PolicyCommand::Check {
+            directory,
+            rules,
+            against_aws,
+        } => {
+            let set = check(directory, &rules.read()?)?;
+            if *against_aws {
+                approvers_in_aws(&set, rules.config.as_deref()).await?;
+            }
+            Ok(())
+        }
         PolicyCommand::Test {
             directory,
             rules,
@@ -163,7 +179,7 @@ fn refuse(directory: &Path, problems: &[PolicyProblem]) -> CommandError {
     ))
 }
 
-fn check(directory: &Path, rules: &PolicyRules) -> Result<(), CommandError> {
+fn check(directory: &Path, rules: &PolicyRules) -> Result<PolicySet, CommandError> {
     let set = load_directory(directory, rules).map_err(|problems| refuse(directory, &problems))?;
     let policies: Vec<_> = set.policies().collect();
     let permits = policies.iter().filter(|policy| policy.is_permit).count();
@@ -183,7 +199,8 @@ fn check(directory: &Path, rules: &PolicyRules) -> Result<(), CommandError> {
             "there is no {TABLE_FILE}; write down what shall come out, and every load makes sure of it\n"
         );
     }
-    print(&answer)
+    print(&answer)?;
+    Ok(set)
 }
 
 /// The set without its table, which the command itself runs.

@@ -1,16 +1,23 @@
-//! The policies of a service: loaded at the start, and again when their files change. A set that does
-//! not load leaves the one in force as it is, and says so.
+//! The policies of a service: loaded at the start, and again when their files change. A set comes
+//! into force when it is recorded, never before; one that does not load leaves the one in force as it
+//! is, and says so in the log and in the events.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::policy::{PolicyFile, PolicyInForce, PolicyProblem, PolicyRules, PolicySet};
-use crate::policy::{TABLE_FILE, load_directory, read_directory, read_text};
-
 use super::access::ServiceMode;
+use super::policy_files::{PolicyFolder, texts_of};
 use super::service::StartError;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts};
+use crate::policy::{PolicyInForce, PolicyProblem, PolicyRules, PolicySet};
+use crate::store::{Store, StoreError};
 
+/// The pause between the two looks that must see the same before it is loaded: somebody may be writing
+/// just then, and a set without its forbids may load.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// The most problems of a set that are told at once.
 const PROBLEMS_TOLD_MAX: usize = 20;
 
@@ -20,20 +27,37 @@ pub(super) struct PolicyKeeper {
     rules: PolicyRules,
     reload_every: Duration,
     in_force: PolicyInForce,
-    /// The files that were looked at last, whether they loaded or not.
-    seen: Vec<PolicyFile>,
+    record: Record,
+    /// What was looked at and recorded last, whether it loaded or not.
+    seen: PolicyFolder,
+}
+
+/// Where loads are recorded.
+struct Record {
+    store: Arc<dyn Store>,
+    clock: Clock,
 }
 
 impl PolicyKeeper {
     /// The written policies; for a developer without a directory, the built-in set of `--dev`.
     ///
     /// # Errors
-    /// What is wrong with the policies, or that there are none.
-    pub(super) fn load(config: &Config, mode: ServiceMode) -> Result<Self, StartError> {
+    /// What is wrong with the policies, or that there are none, or that nothing can be recorded.
+    pub(super) async fn load(
+        config: &Config,
+        mode: ServiceMode,
+        store: Arc<dyn Store>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let (directory, rules) = (config.policy.directory.clone(), config.policy.rules());
-        let mut seen = Vec::new();
-        let set = match &directory {
-            None if mode == ServiceMode::Development => PolicySet::development(),
+        let record = Record { store, clock };
+        let mut seen = PolicyFolder::default();
+        let (set, texts) = match &directory {
+            None if mode == ServiceMode::Development => {
+                let set = PolicySet::development();
+                let texts = texts_of(set.texts());
+                (set, texts)
+            }
             None => {
                 return Err(StartError(
                     "nobody but a developer is served without written policies: write a section \
@@ -42,17 +66,27 @@ impl PolicyKeeper {
                 ));
             }
             Some(directory) => {
-                seen = files(directory, &rules);
-                load_directory(directory, &rules)
-                    .map_err(|problems| StartError(told(directory, &problems)))?
+                seen = PolicyFolder::read(directory, &rules);
+                match seen.load(&rules) {
+                    Ok(set) => (set, seen.texts()),
+                    Err(problems) => {
+                        record.refusal(&seen, &problems).await.map_err(unrecorded)?;
+                        return Err(StartError(told(directory, &problems)));
+                    }
+                }
             }
         };
+        record
+            .load(&set, texts, LoadedBy::Start)
+            .await
+            .map_err(unrecorded)?;
         tracing::info!(policy.version = set.version(), "policies are in force");
         Ok(Self {
             directory,
             rules,
             reload_every: Duration::from_secs(config.policy.reload_seconds),
             in_force: PolicyInForce::new(set),
+            record,
             seen,
         })
     }
@@ -69,58 +103,110 @@ impl PolicyKeeper {
         };
         loop {
             tokio::time::sleep(self.reload_every).await;
-            let (there, rules) = (directory.clone(), self.rules);
-            let seen = std::mem::take(&mut self.seen);
-            // Files are read and policies validated off the threads that serve calls.
-            let looked = tokio::task::spawn_blocking(move || look(&there, &rules, seen)).await;
-            let Ok((seen, loaded)) = looked else {
-                tracing::error!("a look at the policies ended abnormally");
+            let Some(now) = self.look(&directory).await else {
                 continue;
             };
-            self.seen = seen;
-            match loaded {
-                None => {}
-                Some(Ok(set)) => {
+            tokio::time::sleep(SETTLE_PAUSE).await;
+            if self.look(&directory).await.as_ref() != Some(&now) {
+                continue;
+            }
+            // Policies are validated off the threads that serve calls.
+            let rules = self.rules;
+            let loading = move || {
+                let loaded = now.load(&rules);
+                (now, loaded)
+            };
+            match tokio::task::spawn_blocking(loading).await {
+                Ok((now, loaded)) => self.take(&directory, now, loaded).await,
+                Err(_) => tracing::error!("loading the policies ended abnormally"),
+            }
+        }
+    }
+
+    /// What is in the directory now, where it is not what was seen before.
+    async fn look(&self, directory: &Path) -> Option<PolicyFolder> {
+        let (there, rules) = (directory.to_owned(), self.rules);
+        let reading = move || PolicyFolder::read(&there, &rules);
+        match tokio::task::spawn_blocking(reading).await {
+            Ok(now) => (now != self.seen).then_some(now),
+            Err(_) => {
+                tracing::error!("a look at the policies ended abnormally");
+                None
+            }
+        }
+    }
+
+    /// Records what the files are now, and puts it in force where it loads. What could not be
+    /// recorded counts as not seen: the next look tries again.
+    async fn take(&mut self, directory: &Path, now: PolicyFolder, loaded: Loaded) {
+        let in_force = self.in_force.current();
+        let recorded = match loaded {
+            Ok(set) => {
+                let recording = self.record.load(&set, now.texts(), LoadedBy::Reload);
+                let recorded = recording.await;
+                if recorded.is_ok() {
                     tracing::info!(policy.version = set.version(), "new policies are in force");
                     self.in_force.replace(set);
                 }
-                Some(Err(problems)) => tracing::error!(
-                    policy.version = self.in_force.current().version(),
-                    problems = told(&directory, &problems),
-                    "the policies changed and do not load; those of this version stay in force"
-                ),
+                recorded
             }
+            Err(problems) => {
+                tracing::error!(
+                    policy.version = in_force.version(),
+                    problems = told(directory, &problems),
+                    "the policies changed and do not load; those of this version stay in force"
+                );
+                self.record.refusal(&now, &problems).await
+            }
+        };
+        match recorded {
+            Ok(()) => self.seen = now,
+            Err(error) => tracing::error!(
+                policy.version = in_force.version(),
+                error = %error,
+                "the policies changed and the store cannot record it; those of this version stay in force, and it is tried again"
+            ),
         }
+    }
+}
+
+impl Record {
+    async fn load(
+        &self,
+        set: &PolicySet,
+        texts: PolicyTexts,
+        loaded_by: LoadedBy,
+    ) -> Result<(), StoreError> {
+        let load = PolicyLoad {
+            version: set.version().to_owned(),
+            texts,
+            loaded_by,
+            loaded_at: self.clock.now(),
+        };
+        self.store.record_policy_load(load).await
+    }
+
+    async fn refusal(
+        &self,
+        folder: &PolicyFolder,
+        problems: &[PolicyProblem],
+    ) -> Result<(), StoreError> {
+        let content_hash = folder.texts().content_hash();
+        let refusal = PolicyRefusal {
+            content_hash: content_hash.map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            problem_count: problems.len(),
+            refused_at: self.clock.now(),
+        };
+        self.store.record_policy_refusal(refusal).await.map(drop)
     }
 }
 
 type Loaded = Result<PolicySet, Vec<PolicyProblem>>;
 
-/// What is in the directory now, and what loading it gives where it is not what was seen before.
-fn look(
-    directory: &Path,
-    rules: &PolicyRules,
-    seen: Vec<PolicyFile>,
-) -> (Vec<PolicyFile>, Option<Loaded>) {
-    let now = files(directory, rules);
-    if now == seen {
-        return (seen, None);
-    }
-    let loaded = load_directory(directory, rules);
-    (now, Some(loaded))
-}
-
-/// The texts of the policies and of their table; what cannot be read is left out here and told when
-/// it is loaded.
-fn files(directory: &Path, rules: &PolicyRules) -> Vec<PolicyFile> {
-    let bounds = &rules.bounds;
-    let mut files = read_directory(directory, bounds).unwrap_or_default();
-    let table = read_text(&directory.join(TABLE_FILE), bounds.file_bytes_max);
-    files.push(PolicyFile {
-        name: TABLE_FILE.to_owned(),
-        text: table.unwrap_or_default(),
-    });
-    files
+fn unrecorded(error: StoreError) -> StartError {
+    StartError(format!(
+        "policies come into force when they are recorded, and they cannot be: {error}"
+    ))
 }
 
 fn told(directory: &Path, problems: &[PolicyProblem]) -> String {

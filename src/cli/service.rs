@@ -14,7 +14,7 @@ use super::access::{ServiceMode, check_address, prepare};
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
 use super::policy_keeper::PolicyKeeper;
-use crate::app::{App, Parts};
+use crate::app::{App, Parts, RefusedCalls, RefusedCallsWriter};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
@@ -126,7 +126,14 @@ async fn start_on_store(
     options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
     let (authenticator, tls) = prepare(&options).await?;
-    let policies = PolicyKeeper::load(&options.config, options.mode)?;
+    let dyn_store: Arc<dyn Store> = store.clone();
+    let policies = PolicyKeeper::load(
+        &options.config,
+        options.mode,
+        dyn_store.clone(),
+        options.clock.clone(),
+    )
+    .await?;
     let keeper = reach_aws(&options).await?;
     let ServiceOptions {
         config,
@@ -137,7 +144,6 @@ async fn start_on_store(
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
     let may_write = port.may_write();
-    let dyn_store: Arc<dyn Store> = store.clone();
     let (serving, background) = (Part::default(), Part::default());
     let stopping = CancellationToken::new();
     let patience = Duration::from_secs(config.limits.drain_seconds_max) / 2;
@@ -150,6 +156,8 @@ async fn start_on_store(
         config.aws.attempt_timeout(),
     );
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
+    let (refused_calls, refused_calls_writer) =
+        RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
     let app = App::new(Parts {
         store: dyn_store.clone(),
         directory: Directory::new(
@@ -160,6 +168,7 @@ async fn start_on_store(
         ),
         port,
         policy: policies.in_force(),
+        refused_calls,
         instances: instances.clone(),
         config: config.service,
         audit: config.audit,
@@ -186,6 +195,7 @@ async fn start_on_store(
         kept,
         keeper,
         policies,
+        refused_calls_writer,
     };
     service.begin(server, reconciler, app, house);
     Ok(service)
@@ -200,6 +210,8 @@ struct HouseKeeping {
     keeper: InstanceKeeper,
     /// Looks at the policies again.
     policies: PolicyKeeper,
+    /// Writes refused calls down.
+    refused_calls_writer: RefusedCallsWriter,
 }
 
 /// Finds AWS and the instances, and reads of each what shows whether they can be served.
@@ -236,6 +248,7 @@ impl RunningService {
             kept,
             keeper,
             policies,
+            refused_calls_writer,
         } = house;
         let store: Arc<dyn Store> = self.store.clone();
         let stop = self.serving.stop.clone();
@@ -243,6 +256,8 @@ impl RunningService {
         self.serving.tasks.spawn(serve);
         self.background
             .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
+        self.background
+            .spawn_to_its_end(|stop| refused_calls_writer.run(stop));
         self.background
             .spawn(async move { app.follow_changes().await });
         self.background.spawn(keeper.keep(store.clone()));

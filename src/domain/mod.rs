@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `report`.
 
 pub mod assignment;
 pub mod aws;
@@ -15,7 +15,9 @@ pub mod ids;
 pub mod intent;
 pub mod operation;
 pub mod plan;
+pub mod policy_record;
 pub mod report;
+pub mod service_event;
 pub mod target;
 pub mod text;
 pub mod waiting;
@@ -35,5 +37,7 @@ pub use ids::{
     PrincipalId, PrincipalKind, PrincipalRef, UserId,
 };
 pub use operation::{Operation, QuotaBucket};
+pub use policy_record::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts};
+pub use service_event::{About, AccessDenied, ServiceEvent, ServiceFact, Unauthenticated};
 pub use target::{AccountAccess, AssignmentRequestId, PermissionSetArn, Target};
 pub use text::{CallerName, Justification, RequestId, Ticket};

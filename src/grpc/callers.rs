@@ -1,26 +1,31 @@
 //! Who calls: asks authentication with what the connection and the headers hold, and tells a refusal
 //! to the caller by the table and to the operator in the log. No credential is written anywhere.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::request::Parts;
+use prost_reflect::DescriptorPool;
 use tonic::Status;
 
 use super::connections::Peer;
-use super::gate::internal;
-use super::pb::ErrorReason;
-use super::status::status;
+use super::gate::{GateRules, internal};
+use super::pb::{self, ErrorReason};
+use super::status::{status, wire_reason};
 use crate::authentication::{Authenticator, CredentialProblem, ProblemKind};
-use crate::domain::{Authenticated, CallerName};
+use crate::domain::{Authenticated, CallerName, Unauthenticated};
 
 /// Who calls, with the name that calls are counted by; none where the method may be called without
 /// an identity.
 pub(super) async fn identify(
-    authenticator: &Authenticator,
+    rules: &GateRules,
     request: &Parts,
     call_id: &str,
 ) -> Result<Option<(CallerName, Authenticated)>, Status> {
-    if is_open(authenticator, request.uri.path()) {
+    let authenticator = &rules.authenticator;
+    let path = request.uri.path();
+    if is_open(authenticator, path) {
         return Ok(None);
     }
     let peer = request.extensions.get::<Peer>();
@@ -37,6 +42,13 @@ pub(super) async fn identify(
             problem = problem.message,
             "a credential was refused"
         );
+        rules.refused_calls.unauthenticated(Unauthenticated {
+            reason: wire_reason(reason_of(&problem)),
+            method: known_method(path),
+            issuer: problem.issuer.clone(),
+            has_certificate: certificate.is_some(),
+            suppressed_count: 0,
+        });
         refused(&problem, call_id)
     })?;
     let name = CallerName::parse(&authenticated.caller.to_string()).map_err(|_| {
@@ -53,14 +65,35 @@ pub(super) fn is_open(authenticator: &Authenticator, path: &str) -> bool {
         || path.starts_with("/grpc.reflection.v1") && authenticator.is_development()
 }
 
-fn refused(problem: &CredentialProblem, call_id: &str) -> Status {
-    let reason = match problem.kind {
+/// The method of a path as its proto writes it; empty for what is none. A path is a caller's own
+/// text, which the log of events does not hold.
+fn known_method(path: &str) -> &'static str {
+    static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap_or_default();
+        let services: Vec<_> = pool.services().collect();
+        let methods = services.iter().flat_map(|service| {
+            let service = service.clone();
+            let names: Vec<String> = service.methods().map(|it| it.name().to_owned()).collect();
+            let of = service.full_name().to_owned();
+            names.into_iter().map(move |name| format!("/{of}/{name}"))
+        });
+        methods.collect()
+    });
+    METHODS.get(path).map_or("", String::as_str)
+}
+
+fn reason_of(problem: &CredentialProblem) -> ErrorReason {
+    match problem.kind {
         ProblemKind::Missing => ErrorReason::CredentialMissing,
         ProblemKind::Invalid => ErrorReason::CredentialInvalid,
         ProblemKind::Expired => ErrorReason::CredentialExpired,
         ProblemKind::ActsForOthers => ErrorReason::PolicyDenied,
         ProblemKind::IssuerUnavailable => ErrorReason::IssuerUnavailable,
-    };
+    }
+}
+
+fn refused(problem: &CredentialProblem, call_id: &str) -> Status {
+    let reason = reason_of(problem);
     let header = problem.header.map(|header| ("header", header));
     status(
         reason,
@@ -73,4 +106,23 @@ fn refused(problem: &CredentialProblem, call_id: &str) -> Status {
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_methods_that_there_are_have_a_name_in_the_log() {
+        let method = "/usher.v1.GrantService/GetGrant";
+        assert_eq!(known_method(method), method);
+        for path in [
+            "",
+            "/",
+            "/usher.v1.GrantService/",
+            "/alice@example.com/secret",
+        ] {
+            assert_eq!(known_method(path), "", "{path}");
+        }
+    }
 }

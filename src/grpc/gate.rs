@@ -24,6 +24,7 @@ use super::draining::until_draining;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
 use super::status::status;
+use crate::app::RefusedCalls;
 use crate::authentication::Authenticator;
 
 /// The header that carries the call id.
@@ -37,6 +38,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
 /// What the gate decides with.
 pub(super) struct GateRules {
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) refused_calls: RefusedCalls,
     pub(super) limits: LimitsConfig,
     pub(super) open_calls: OpenCalls,
     /// Set when the server is shutting down.
@@ -135,8 +137,7 @@ async fn admit(
         .unwrap_or(deadline);
     let (parts, body) = request.into_parts();
     // A token may name a key that is fetched first.
-    let identified =
-        tokio::time::timeout_at(answer_by, identify(&rules.authenticator, &parts, call_id)).await;
+    let identified = tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
     let caller = identified.map_err(|_| too_late(call_id))??;
     let mut request = Request::from_parts(parts, body);
     if rules.draining.is_cancelled() {

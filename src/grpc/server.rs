@@ -112,6 +112,7 @@ impl Server {
         let tls = self.tls.map(Arc::new);
         let rules = GateRules {
             authenticator: authenticator.clone(),
+            refused_calls: self.app.refused_calls(),
             limits,
             open_calls: OpenCalls::new(limits.calls_per_caller_max),
             draining: draining.clone(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
@@ -17,6 +18,8 @@ use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier}
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+
+use super::certificate_times::times;
 
 /// The largest file that is read, in bytes: a bundle of all public CAs is a fifth of it.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -90,6 +93,19 @@ impl TlsConfig {
     }
 }
 
+/// When a certificate counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateTimes {
+    /// The file that it is in.
+    pub file: PathBuf,
+    /// It is a CA of clients; else it is the server's or one above that.
+    pub is_client_ca: bool,
+    /// The first instant.
+    pub from: Timestamp,
+    /// The last one.
+    pub until: Timestamp,
+}
+
 /// Why TLS cannot begin: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 #[error("tls: {0}")]
@@ -121,6 +137,28 @@ impl Tls {
             config,
             current: ArcSwap::from_pointee((material, server)),
         })
+    }
+
+    /// The certificates in the files: the server's and those between it and its CA, then the CAs of
+    /// its clients. One whose times cannot be read is left out.
+    #[must_use]
+    pub fn certificate_times(&self) -> Vec<CertificateTimes> {
+        let material = &self.current.load().0;
+        let server = (&self.config.certificate_file, &material.certificate, false);
+        let clients = self.config.client_ca_file.iter().zip(&material.client_ca);
+        let clients = clients.map(|(path, pem)| (path, pem, true));
+        let files = std::iter::once(server).chain(clients);
+        let found = files.flat_map(|(path, pem, is_client_ca)| {
+            let read = certificates(path, pem).unwrap_or_default().into_iter();
+            let read = read.filter_map(|certificate| times(&certificate));
+            read.map(move |(from, until)| CertificateTimes {
+                file: path.clone(),
+                is_client_ca,
+                from,
+                until,
+            })
+        });
+        found.collect()
     }
 
     /// Takes files that changed, until stopped. Bad ones are told once and change nothing.

@@ -22,20 +22,47 @@ pub fn load_directory(
     rules: &PolicyRules,
 ) -> Result<PolicySet, Vec<PolicyProblem>> {
     let files = read_directory(directory, &rules.bounds)?;
-    let set = PolicySet::load(&files, rules)?;
-    let path = directory.join(TABLE_FILE);
-    if fs::symlink_metadata(&path).is_err() {
+    let table = read_table(directory, &rules.bounds)?;
+    load_texts(&files, table.as_deref(), rules)
+}
+
+/// Loads policies from their texts, and runs their table of expected decisions where there is one.
+///
+/// # Errors
+/// As `load_directory`, but for what cannot be read.
+pub fn load_texts(
+    files: &[PolicyFile],
+    table: Option<&str>,
+    rules: &PolicyRules,
+) -> Result<PolicySet, Vec<PolicyProblem>> {
+    let set = PolicySet::load(files, rules)?;
+    let Some(text) = table else {
         return Ok(set);
-    }
-    let text = read_text(&path, rules.bounds.file_bytes_max)
-        .map_err(|sentence| vec![PolicyProblem::of_file(TABLE_FILE, sentence)])?;
-    let results = run_table(&set, &text).map_err(|problem| vec![problem])?;
+    };
+    let results = run_table(&set, text).map_err(|problem| vec![problem])?;
     let problems = table::problems(&results);
     if problems.is_empty() {
         Ok(set)
     } else {
         Err(problems)
     }
+}
+
+/// The table of expected decisions of a folder; none where it has none.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_table(
+    directory: &Path,
+    bounds: &PolicyBounds,
+) -> Result<Option<String>, Vec<PolicyProblem>> {
+    let path = directory.join(TABLE_FILE);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
+    }
+    let text = read_text(&path, bounds.file_bytes_max);
+    text.map(Some)
+        .map_err(|sentence| vec![PolicyProblem::of_file(TABLE_FILE, sentence)])
 }
 
 /// The `*.cedar` files of a folder, sorted by name. Hidden files and folders below are not read.

@@ -66,6 +66,11 @@ pub(super) fn load_written(
     let mut problems = Vec::new();
     for file in files {
         match read(&file.text, &file.name, Author::User, rules) {
+            // A file that was emptied or cut would take its forbids with it.
+            Ok(read) if read.is_empty() => problems.push(PolicyProblem::of_file(
+                &file.name,
+                "has no policy; write one, or take the file away",
+            )),
             Ok(read) => policies.extend(read),
             Err(found) => problems.extend(found),
         }
@@ -83,7 +88,7 @@ pub(super) fn load_written(
         ));
         return Err(problems);
     }
-    finish(policies, files.to_vec(), version(files), problems)
+    finish(policies, files.to_vec(), version(files, rules), problems)
 }
 
 /// Loads a text of Usher's own.
@@ -130,9 +135,14 @@ fn size_problems(files: &[PolicyFile], rules: &PolicyRules) -> Result<(), Vec<Po
     }
 }
 
-/// Hex sha256 over names and texts in order, each behind its length, so that no two sets are alike.
-fn version(files: &[PolicyFile]) -> String {
+/// Hex sha256 over the default limit, names and texts in order, each behind its length, so that no two
+/// sets that decide otherwise are alike.
+fn version(files: &[PolicyFile], rules: &PolicyRules) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
+    let duration = rules
+        .duration_max_default
+        .map(|duration| duration.as_secs());
+    context.update(&duration.unwrap_or(-1_i64).to_be_bytes());
     for part in files.iter().flat_map(|file| [&file.name, &file.text]) {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());

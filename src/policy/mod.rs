@@ -39,7 +39,7 @@ pub use config::{DurationMax, PolicyBounds, PolicyConfig};
 pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
 pub use explain::{Answer, Explanation, Outcome};
 pub use facts::Question;
-pub use files::{TABLE_FILE, load_directory, read_directory, read_text};
+pub use files::{TABLE_FILE, load_directory, load_texts, read_directory, read_table, read_text};
 pub use in_force::PolicyInForce;
 pub use problem::{PolicyFile, PolicyProblem, PolicyRules};
 pub use question::{

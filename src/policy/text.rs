@@ -81,7 +81,7 @@ pub(super) fn pieces<'a>(
 /// What a reader of the file does not see. `lines` has taken line ends away.
 fn is_hidden(letter: char) -> bool {
     letter != '\t' && letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{2028}' | '\u{2029}' | '\u{e0000}'..='\u{e0fff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl<'a> Cutter<'a> {

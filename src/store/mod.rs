@@ -23,7 +23,10 @@ pub use types::{
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange};
+use crate::domain::{
+    AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange, PolicyLoad,
+    PolicyRefusal, ServiceEvent,
+};
 
 /// The transactions of the store.
 #[async_trait]
@@ -215,6 +218,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets request keys that were used before `before`. Answers how many.
     async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Records that a policy set is about to be in force: its texts once for ever, the load each
+    /// time, and an event where the texts are not those of the load before.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing was recorded, and the set must not come into force.
+    async fn record_policy_load(&self, load: PolicyLoad) -> Result<(), StoreError>;
+
+    /// Records with an event that policies did not load: once for the same texts, until a set is
+    /// loaded. Answers whether it was the first time.
+    async fn record_policy_refusal(&self, refusal: PolicyRefusal) -> Result<bool, StoreError>;
+
+    /// The last set that was loaded; none before the first.
+    async fn last_policy_load(&self) -> Result<Option<PolicyLoad>, StoreError>;
+
+    /// Writes events that are about no assignment, all or none, in their order.
+    async fn record_service_events(&self, events: Vec<ServiceEvent>) -> Result<(), StoreError>;
 
     /// What wakes the reconciler and those who wait for a grant.
     fn signals(&self) -> &Signals;

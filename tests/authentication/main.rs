@@ -6,17 +6,23 @@
 mod acting;
 mod bench;
 mod certificates;
+mod check;
 mod endpoint;
 mod forged;
 mod keys;
 mod pki;
 mod policies;
 mod policy_change;
+mod record;
+mod refused_calls;
 mod renamed;
 mod rotation;
 mod serving;
 mod signer;
 mod stolen;
+#[allow(dead_code, reason = "other tests look for other rows")]
+#[path = "../common/store_rows.rs"]
+mod store_rows;
 mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]

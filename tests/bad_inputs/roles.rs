@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use usher::app::{App, Parts};
+use usher::app::{App, Parts, RefusedCalls};
 use usher::authentication::{Authenticator, DevelopmentTokens};
 use usher::budget::{Budget, BudgetConfig};
 use usher::clock::Clock;
@@ -77,6 +77,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
             clock.clone(),
             config.directory,
         ),
+        refused_calls: RefusedCalls::new(store.clone(), clock.clone(), config.refused_calls).0,
         store,
         port,
         policy: PolicyInForce::new(PolicySet::development()),

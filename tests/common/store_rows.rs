@@ -31,3 +31,29 @@ async fn rows(store: &Path, question: &'static str) -> Vec<String> {
     });
     rows.collect()
 }
+
+/// The bodies of all events, oldest first.
+pub async fn bodies(store: &Path) -> Vec<serde_json::Value> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut store = SqliteConnection::connect_with(&options)
+        .await
+        .expect("the store");
+    let rows = sqlx::query("SELECT body FROM events ORDER BY sequence")
+        .fetch_all(&mut store)
+        .await;
+    let rows = rows.expect("rows");
+    let bodies = rows
+        .iter()
+        .map(|row| serde_json::from_str(row.get(0)).expect("JSON"));
+    bodies.collect()
+}
+
+/// The one number that a question answers.
+pub async fn count(store: &Path, question: &'static str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    let mut store = SqliteConnection::connect_with(&options)
+        .await
+        .expect("the store");
+    let row = sqlx::query(question).fetch_one(&mut store).await;
+    row.expect("a row").get(0)
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::store::StoreError;
 
 /// The database in the directory.
-const DATABASE_FILE: &str = "usher.sqlite3";
+pub(super) const DATABASE_FILE: &str = "usher.sqlite3";
 /// A database that is being made: it gets its name when it is complete.
 const UNFINISHED_FILE: &str = "usher.sqlite3.new";
 /// Locked while the directory is in use. Empty; it stays when Usher ends.
@@ -61,6 +61,14 @@ impl DataDirectory {
             ))),
             Err(TryLockError::Error(error)) => Err(access_problem("lock", &lock_path, &error)),
         }
+    }
+
+    /// Whether a running service has the directory. Nothing is made.
+    pub(super) fn is_in_use(directory: &Path) -> bool {
+        let Ok(lock) = File::open(directory.join(LOCK_FILE)) else {
+            return false;
+        };
+        matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     /// The database.

@@ -6,7 +6,7 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`.
+//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`.
 
 mod callers;
 mod claims;
@@ -17,6 +17,7 @@ mod open;
 mod options;
 #[cfg(test)]
 mod plan_tests;
+mod policies;
 mod reads;
 mod rows;
 mod schema;
@@ -47,7 +48,10 @@ use super::{
 use crate::crash_points::StoreCommit;
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange};
+use crate::domain::{
+    AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange, PolicyLoad,
+    PolicyRefusal, ServiceEvent,
+};
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
 const SECRET_LENGTH: usize = 32;
@@ -295,6 +299,36 @@ impl Store for SqliteStore {
             Box::pin(async move {
                 let forgotten = reads::forget_requests(connection, before).await?;
                 Ok(Written::unchanged(forgotten))
+            })
+        })
+        .await
+    }
+
+    async fn record_policy_load(&self, load: PolicyLoad) -> Result<(), StoreError> {
+        self.write(StoreCommit::RecordPolicyLoad, move |connection| {
+            Box::pin(async move { policies::record_load(connection, &load).await })
+        })
+        .await
+    }
+
+    async fn record_policy_refusal(&self, refusal: PolicyRefusal) -> Result<bool, StoreError> {
+        self.write(StoreCommit::RecordPolicyRefusal, move |connection| {
+            Box::pin(async move { policies::record_refusal(connection, &refusal).await })
+        })
+        .await
+    }
+
+    async fn last_policy_load(&self) -> Result<Option<PolicyLoad>, StoreError> {
+        policies::last_load(&mut *self.reader().await?).await
+    }
+
+    async fn record_service_events(&self, events: Vec<ServiceEvent>) -> Result<(), StoreError> {
+        self.write(StoreCommit::RecordServiceEvents, move |connection| {
+            Box::pin(async move {
+                for event in &events {
+                    tables::insert_service_event(connection, event).await?;
+                }
+                Ok(Written::unchanged(()))
             })
         })
         .await

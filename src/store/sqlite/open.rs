@@ -12,11 +12,26 @@ use tokio::sync::mpsc;
 use super::directory::DataDirectory;
 use super::failure::closed;
 use super::writer::{Call, Writer, Written};
-use super::{SqliteOptions, SqliteStore, claims, schema};
+use super::{SqliteOptions, SqliteStore, claims, policies, schema};
 use crate::crash_points::StoreCommit;
+use crate::domain::PolicyLoad;
 use crate::store::{Signals, StoreError};
 
 impl SqliteStore {
+    /// Whether a running service has this data directory.
+    #[must_use]
+    pub fn is_in_use(directory: &Path) -> bool {
+        DataDirectory::is_in_use(directory)
+    }
+
+    /// The last policy set that was loaded, read beside the service that has the directory.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt`: it is not a database of this version, or does not answer.
+    pub async fn read_last_policy_load(directory: &Path) -> Result<Option<PolicyLoad>, StoreError> {
+        policies::last_load_beside(directory).await
+    }
+
     /// Opens the store in a data directory, which is made if it is missing (mode 0700, the
     /// database 0600). Every lease is cleared: the lock proves that its holder is dead.
     ///

@@ -11,7 +11,7 @@ use super::rows::{
     microseconds_or_null, record_from_row, to_json,
 };
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Event, Grant, GrantId};
+use crate::domain::{AssignmentKey, AssignmentRecord, Event, Grant, GrantId, ServiceEvent};
 use crate::store::StoreError;
 
 /// The condition on an assignment's key, for `bind_key`.
@@ -255,11 +255,28 @@ async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
 }
 
 async fn insert_event(connection: &mut SqliteConnection, event: &Event) -> Result<(), StoreError> {
-    let body = event
-        .to_canonical_json()
-        .map_err(|problem| unreadable("an event to write", problem))?;
+    let grant_id = event.grant_id.as_ref().map(|id| id.as_str().to_owned());
+    append(connection, grant_id, event.to_canonical_json()).await
+}
+
+/// Writes an event that is about no assignment. It belongs to no grant's timeline, also where a
+/// denial was about a grant.
+pub(super) async fn insert_service_event(
+    connection: &mut SqliteConnection,
+    event: &ServiceEvent,
+) -> Result<(), StoreError> {
+    append(connection, None, event.to_canonical_json()).await
+}
+
+/// All events stand in one log, in one order.
+async fn append(
+    connection: &mut SqliteConnection,
+    grant_id: Option<String>,
+    body: Result<String, serde_json::Error>,
+) -> Result<(), StoreError> {
+    let body = body.map_err(|problem| unreadable("an event to write", problem))?;
     sqlx::query("INSERT INTO events (grant_id, body) VALUES ($1, $2)")
-        .bind(event.grant_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(grant_id)
         .bind(body)
         .execute(connection)
         .await?;

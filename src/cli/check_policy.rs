@@ -1,0 +1,170 @@
+//! What `usher check` says of policies: whether the files load, what was in force last and whether
+//! the files are still that, and whether those who are to approve can. Nothing is recorded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::CommandError;
+use super::check::Findings;
+use super::check_instance::first_row;
+use super::connect::{connect, explain, look_call, start_call};
+use super::instances::{discoverer, look_call_time};
+use super::policy_files::PolicyFolder;
+use crate::config::Config;
+use crate::domain::{Failure, GroupId, Instance, PolicyLoad, PolicyTexts};
+use crate::identity_center::{IdentityCenter, WriteMode};
+use crate::policy::{PolicyRules, PolicySet, TABLE_FILE, read_rows};
+use crate::telemetry::{self, LogFormat};
+
+/// Loads the policies of a folder; answers the set, if it is one, and its texts.
+pub(super) fn check_folder(
+    findings: &mut Findings,
+    directory: &Path,
+    rules: &PolicyRules,
+) -> (Option<PolicySet>, PolicyTexts) {
+    let folder = PolicyFolder::read(directory, rules);
+    let shown = directory.display();
+    let set = match folder.load(rules) {
+        Ok(set) => {
+            let count = set.policies().count();
+            let rows = folder.table().map(read_rows).and_then(Result::ok);
+            let rows = rows.map_or_else(
+                || format!("no {TABLE_FILE}"),
+                |rows| format!("{} rows of {TABLE_FILE} as expected", rows.len()),
+            );
+            findings.good(&format!(
+                "policies in {shown}: version {}, {count} policies with Usher's own, {rows}",
+                set.version()
+            ));
+            Some(set)
+        }
+        Err(problems) => {
+            for problem in &problems {
+                findings.bad(&format!("policies in {shown}"), &problem.to_string());
+            }
+            None
+        }
+    };
+    (set, folder.texts())
+}
+
+/// Tells which set was loaded last, and whether the files are still that.
+pub(super) fn tell_last_load(
+    findings: &mut Findings,
+    last: Option<&PolicyLoad>,
+    on_disk: Option<&PolicyTexts>,
+) {
+    let Some(last) = last else {
+        findings.not_tried("policies in force", "no service has loaded any here yet");
+        return;
+    };
+    let told = format!(
+        "policies in force: version {} since {} ({})",
+        last.version,
+        last.loaded_at,
+        last.loaded_by.as_str()
+    );
+    let Some(on_disk) = on_disk else {
+        findings.good(&told);
+        return;
+    };
+    let differing = last.texts.differing(on_disk);
+    if differing.is_empty() {
+        findings.good(&format!("{told}, as the files are now"));
+    } else {
+        let differing = differing.join(", ");
+        findings.warn(
+            &told,
+            &format!(
+                "the files are others by now ({differing}); they come into force when they load"
+            ),
+        );
+    }
+}
+
+/// `check_approvers` of every instance that the configuration means.
+///
+/// # Errors
+/// AWS cannot be reached, or something is missing.
+pub(super) async fn approvers_in_aws(
+    set: &PolicySet,
+    config: Option<&Path>,
+) -> Result<(), CommandError> {
+    telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
+    let config = match config {
+        Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
+        None => Config::default(),
+    };
+    let home = connect(&config, None, WriteMode::Never).await;
+    let home = home.map_err(CommandError)?;
+    let look = look_call(look_call_time(&config));
+    let found = discoverer(home, &config).discover(look).await;
+    let found = found.map_err(|failure| CommandError(explain(&failure)))?;
+    let mut findings = Findings::default();
+    check_approvers(&mut findings, set, &found.instances).await;
+    findings.end()
+}
+
+/// Looks for the groups whose members approve, in every instance: one that is nowhere, or that has no
+/// members, can never approve anything.
+pub(super) async fn check_approvers(
+    findings: &mut Findings,
+    set: &PolicySet,
+    instances: &[(Instance, Arc<dyn IdentityCenter>)],
+) {
+    for name in set.approver_groups() {
+        let what = format!("approver group `{name}`");
+        let mut members = Vec::new();
+        let mut failures = Vec::new();
+        for (instance, port) in instances {
+            match has_members(port.as_ref(), instance, name).await {
+                Ok(None) => {}
+                Ok(Some(has_members)) => members.push((instance, has_members)),
+                Err(failure) => failures.push(explain(&failure)),
+            }
+        }
+        for (instance, has_members) in &members {
+            if *has_members {
+                findings.good(&format!("{what} has members in {}", instance.arn));
+            } else {
+                let why = format!(
+                    "it is empty in {}, so that nobody there can approve",
+                    instance.arn
+                );
+                findings.bad(&what, &why);
+            }
+        }
+        if let Some(failure) = failures.first() {
+            findings.not_tried(&what, failure);
+        } else if members.is_empty() {
+            findings.bad(
+                &what,
+                "no instance has such a group, so that nobody can approve",
+            );
+        }
+    }
+}
+
+/// Whether a group, by name or id, has members; none where there is no such group.
+async fn has_members(
+    port: &dyn IdentityCenter,
+    instance: &Instance,
+    name: &str,
+) -> Result<Option<bool>, Failure> {
+    let id = match GroupId::parse(name) {
+        Ok(id) => port
+            .group(instance, &id, start_call())
+            .await?
+            .map(|group| group.id),
+        Err(_) => port.group_id_by_name(instance, name, start_call()).await?,
+    };
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let id = &id;
+    let member = first_row(|page| async move {
+        port.group_members(instance, id, page.as_ref(), start_call())
+            .await
+    });
+    Ok(Some(member.await?.is_some()))
+}
