@@ -110,12 +110,11 @@ impl<'a> Load<'a> {
     ) {
         let mut standing = Vec::new();
         for _ in 0..CONNECTIONS {
-            standing.push(bench.secure(config).await.expect("a connection"));
+            standing.push(bench.secure(config).await.unwrap());
         }
         let anew = async {
             while self.goes_on() {
-                self.call(&bench.secure(config).await.expect("a connection"))
-                    .await;
+                self.call(&bench.secure(config).await.unwrap()).await;
             }
         };
         let standing = standing.iter().map(|client| self.over(client));

@@ -102,7 +102,7 @@ impl Site {
 async fn run(mut command: Command) -> Output {
     let run = tokio::task::spawn_blocking(move || command.output().unwrap());
     let done = tokio::time::timeout(TIME_MAX, run).await;
-    done.expect("it ends").unwrap()
+    done.unwrap().unwrap()
 }
 
 /// A server that listens. Dropping it kills it.
@@ -128,7 +128,7 @@ async fn begin(mut command: Command, log: &Path) -> Server {
         out.read_line(&mut line).map(|_| line)
     });
     let line = tokio::time::timeout(TIME_MAX, line).await;
-    let line = line.expect("it says something").unwrap().unwrap();
+    let line = line.unwrap().unwrap().unwrap();
     let address = line.trim().strip_prefix("listening on ");
     let told = std::fs::read_to_string(log).unwrap();
     let address = address.unwrap_or_else(|| panic!("{line:?}: {told}"));
@@ -145,12 +145,12 @@ async fn with_tls_an_issuer_and_policies_it_serves_others_than_its_developer() {
     let server = begin(site.serve(&config), &site.files.path().join("log")).await;
 
     let connection = connect(server.1, &client(&[&site.servers], None)).await;
-    let connection = connection.expect("a connection over TLS");
+    let connection = connection.unwrap();
     let told = connection
         .who_am_i(&format!("Bearer {}", site.key.token(json!({}))))
         .await;
     assert_eq!(told["caller"], "person:corp:u-1");
-    assert_eq!(told["user"]["user_name"], "anna.berg", "{told}");
+    assert_eq!(told["user"]["name"], "anna.berg", "{told}");
     assert_eq!(told["groups"], json!(["engineering"]));
     assert_eq!(told["allowed_actions"], json!(["ReadDirectory"]));
     assert_eq!(connection.list(&[]).await.reason(), "CREDENTIAL_MISSING");
