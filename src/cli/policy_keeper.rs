@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::access::ServiceMode;
 use super::policy_files::{PolicyFolder, texts_of};
-use super::service::StartError;
+use super::service::{ServiceOptions, StartError};
 use crate::clock::Clock;
-use crate::config::{Config, PolicyConfig};
+use crate::config::PolicyConfig;
 use crate::domain::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts};
 use crate::policy::{PolicyInForce, PolicyProblem, PolicySet};
 use crate::store::{Store, StoreError};
@@ -40,19 +40,20 @@ impl PolicyKeeper {
     /// # Errors
     /// What is wrong with the policies, or that there are none, or that nothing can be recorded.
     pub(super) async fn load(
-        config: &Config,
-        mode: ServiceMode,
+        options: &ServiceOptions,
         store: Arc<dyn Store>,
-        clock: Clock,
     ) -> Result<Self, StartError> {
         let PolicyConfig {
             directory,
             reload_seconds,
-        } = config.policy.clone();
-        let record = Record { store, clock };
+        } = options.config.policy.clone();
+        let record = Record {
+            store,
+            clock: options.clock.clone(),
+        };
         let mut seen = PolicyFolder::default();
         let (set, texts) = match &directory {
-            None if mode == ServiceMode::Development => {
+            None if options.mode == ServiceMode::Development => {
                 let set = PolicySet::development();
                 let texts = texts_of(set.texts());
                 (set, texts)
