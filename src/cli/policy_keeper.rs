@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use super::access::ServiceMode;
 use super::policy_files::{PolicyFolder, texts_of};
-use super::service::StartError;
+use super::service::{ServiceOptions, StartError};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::domain::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts};
 use crate::policy::{PolicyInForce, PolicyProblem, PolicyRules, PolicySet};
 use crate::store::{Store, StoreError};
@@ -44,16 +43,18 @@ impl PolicyKeeper {
     /// # Errors
     /// What is wrong with the policies, or that there are none, or that nothing can be recorded.
     pub(super) async fn load(
-        config: &Config,
-        mode: ServiceMode,
+        options: &ServiceOptions,
         store: Arc<dyn Store>,
-        clock: Clock,
     ) -> Result<Self, StartError> {
-        let (directory, rules) = (config.policy.directory.clone(), config.policy.rules());
-        let record = Record { store, clock };
+        let policy = &options.config.policy;
+        let (directory, rules) = (policy.directory.clone(), policy.rules());
+        let record = Record {
+            store,
+            clock: options.clock.clone(),
+        };
         let mut seen = PolicyFolder::default();
         let (set, texts) = match &directory {
-            None if mode == ServiceMode::Development => {
+            None if options.mode == ServiceMode::Development => {
                 let set = PolicySet::development();
                 let texts = texts_of(set.texts());
                 (set, texts)
@@ -84,7 +85,7 @@ impl PolicyKeeper {
         Ok(Self {
             directory,
             rules,
-            reload_every: Duration::from_secs(config.policy.reload_seconds),
+            reload_every: Duration::from_secs(policy.reload_seconds),
             in_force: PolicyInForce::new(set),
             record,
             seen,

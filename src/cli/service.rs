@@ -127,13 +127,7 @@ async fn start_on_store(
 ) -> Result<RunningService, StartError> {
     let (authenticator, tls) = prepare(&options).await?;
     let dyn_store: Arc<dyn Store> = store.clone();
-    let policies = PolicyKeeper::load(
-        &options.config,
-        options.mode,
-        dyn_store.clone(),
-        options.clock.clone(),
-    )
-    .await?;
+    let policies = PolicyKeeper::load(&options, dyn_store.clone()).await?;
     let keeper = reach_aws(&options).await?;
     let ServiceOptions {
         config,
@@ -144,7 +138,6 @@ async fn start_on_store(
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
     let may_write = port.may_write();
-    let (serving, background) = (Part::default(), Part::default());
     let stopping = CancellationToken::new();
     let patience = Duration::from_secs(config.limits.drain_seconds_max) / 2;
     let reconciler = Reconciler::new(
@@ -158,14 +151,10 @@ async fn start_on_store(
     let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
+    let (reading, timing) = (port.clone(), clock.clone());
     let app = App::new(Parts {
         store: dyn_store.clone(),
-        directory: Directory::new(
-            port.clone(),
-            dyn_store.clone(),
-            clock.clone(),
-            config.directory,
-        ),
+        directory: Directory::new(reading, dyn_store, timing, config.directory),
         port,
         policy: policies.in_force(),
         refused_calls,
@@ -185,10 +174,10 @@ async fn start_on_store(
         instances,
         may_write,
         store: store.clone(),
-        serving,
+        serving: Part::default(),
         stopping,
         patience,
-        background,
+        background: Part::default(),
     };
     let house = HouseKeeping {
         clock,

@@ -240,6 +240,44 @@ async fn a_start_with_broken_policies_is_recorded_once_and_a_restart_changes_not
     events(&place.data(), &OF_POLICIES, 2).await;
 }
 
+/// Makes calls that prove nobody, and checks their events.
+async fn check_unauthenticated(place: &Place, service: &Running) {
+    let method = "GrantService/GetGrant";
+    let body = encode(
+        method,
+        &json!({"grant_id": "grant_00000000000000000000000000000001"}),
+    );
+    let forged = Key::new("key-1").token(json!({}));
+    let forged = format!("Bearer {forged}");
+    for (path, headers) in [
+        (method, &[][..]),
+        (method, &[("authorization", forged.as_str())]),
+        ("anna.berg/secret", &[]),
+    ] {
+        let answer = service.client.ask(path, headers, &body).await;
+        assert_eq!(answer.code(), Code::Unauthenticated, "{path}");
+    }
+    let unauthenticated = events(&place.data(), &["unauthenticated"], 3).await;
+    let told = |at: usize| {
+        let event = &unauthenticated[at];
+        (
+            event["reason"].clone(),
+            event["method"].clone(),
+            event["issuer"].clone(),
+        )
+    };
+    let known = json!("/usher.v1.GrantService/GetGrant");
+    assert_eq!(
+        told(0),
+        (json!("CREDENTIAL_MISSING"), known.clone(), Value::Null)
+    );
+    assert_eq!(told(1), (json!("CREDENTIAL_INVALID"), known, json!("corp")));
+    assert_eq!(
+        told(2),
+        (json!("CREDENTIAL_MISSING"), Value::Null, Value::Null)
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_calls_are_events_with_ids_and_without_names() {
     let place = Place::new().await;
@@ -255,7 +293,7 @@ async fn refused_calls_are_events_with_ids_and_without_names() {
     let refused = service.ask(method, assign("7200s")).await;
     assert_eq!(refused.reason(), "PATH_LIMITS_EXCEEDED");
     let granted = service.ask(method, assign("3600s")).await.ok(method);
-    let grant = granted["grant"]["grant_id"].as_str().unwrap().to_owned();
+    let grant = granted["grant"]["id"].as_str().unwrap().to_owned();
     let get = |id: &str| service.ask("GrantService/GetGrant", json!({"grant_id": id}));
     let (hidden, missing) = (
         get(&grant).await,
@@ -304,37 +342,7 @@ async fn refused_calls_are_events_with_ids_and_without_names() {
         [&json!("ReadGrants"), &json!([]), &json!(grant)]
     );
 
-    let method = "GrantService/GetGrant";
-    let body = encode(method, &json!({"grant_id": grant}));
-    let forged = Key::new("key-1").token(json!({}));
-    let forged = format!("Bearer {forged}");
-    for (path, headers) in [
-        (method, &[][..]),
-        (method, &[("authorization", forged.as_str())]),
-        ("anna.berg/secret", &[]),
-    ] {
-        let answer = service.client.ask(path, headers, &body).await;
-        assert_eq!(answer.code(), Code::Unauthenticated, "{path}");
-    }
-    let unauthenticated = events(&place.data(), &["unauthenticated"], 3).await;
-    let told = |at: usize| {
-        let event = &unauthenticated[at];
-        (
-            event["reason"].clone(),
-            event["method"].clone(),
-            event["issuer"].clone(),
-        )
-    };
-    let known = json!("/usher.v1.GrantService/GetGrant");
-    assert_eq!(
-        told(0),
-        (json!("CREDENTIAL_MISSING"), known.clone(), Value::Null)
-    );
-    assert_eq!(told(1), (json!("CREDENTIAL_INVALID"), known, json!("corp")));
-    assert_eq!(
-        told(2),
-        (json!("CREDENTIAL_MISSING"), Value::Null, Value::Null)
-    );
+    check_unauthenticated(&place, &service).await;
     service.end().await;
     for event in bodies(&place.data().join("usher.sqlite3")).await {
         let text = event.to_string();

@@ -52,6 +52,18 @@ impl Place {
         self.directory.path().join("data")
     }
 
+    /// Has children start with policies that do not load; answers what mends that.
+    pub fn break_policies(&self) -> impl FnOnce() + use<> {
+        let folder = self.directory.path().join("policies");
+        std::fs::create_dir(&folder).expect("a directory");
+        std::fs::write(folder.join("all.cedar"), "nothing of Cedar").expect("a file");
+        let file = self.directory.path().join("usher.toml");
+        let mended = std::fs::read_to_string(&file).expect("a file");
+        let section = format!("\n[policy]\ndirectory = \"{}\"\n", folder.display());
+        std::fs::write(&file, format!("{mended}{section}")).expect("a file");
+        move || std::fs::write(file, mended).expect("a file")
+    }
+
     fn log(&self) -> PathBuf {
         self.directory.path().join("stderr.log")
     }

@@ -280,6 +280,19 @@ pub async fn try_connect(
     ))
 }
 
+/// A call without a token; the server may end at any moment.
+pub async fn call_as_nobody(address: SocketAddr) {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    let Ok(channel) = endpoint.connect().await else {
+        return;
+    };
+    let mut client = DirectoryServiceClient::new(channel);
+    let refused = client
+        .list_instances(usher::grpc::pb::ListInstancesRequest {})
+        .await;
+    assert!(refused.is_err(), "nobody is let in");
+}
+
 /// A development token, good for an hour.
 #[must_use]
 pub fn token(data_directory: &Path, caller: &str) -> Token {

@@ -18,12 +18,14 @@ const RUNS_AT_ONCE: usize = 6;
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
 
 /// Points that a process passes once, or once for sure.
-const PASSED_ONCE: [&str; 5] = [
+const PASSED_ONCE: [&str; 7] = [
     "store.finish_database.",
     "store.migrate.",
     "store.clear_leases.",
     "store.secret.",
     "store.forget_requests.",
+    "store.record_policy_load.",
+    "store.record_policy_refusal.",
 ];
 
 /// Otherwise a process dies at one of the first so many times.

@@ -89,6 +89,9 @@ impl Run {
     /// Serves until the process dies at the point.
     async fn die_at(&mut self, point: &str, count: u64) {
         let argument = format!("--crash-at={point}:{count}");
+        // Only a start with policies that do not load gets to where that is recorded.
+        let is_of_refusal = point.contains("record_policy_refusal");
+        let mend = is_of_refusal.then(|| self.place.break_policies());
         let ended = match self.place.begin(&[&argument]).await {
             Err(ended) => ended,
             Ok(mut server) => {
@@ -98,6 +101,9 @@ impl Run {
         };
         let told = self.place.last_log_lines();
         assert!(was_killed(ended), "{}: {ended:?}: {told}", self.what);
+        if let Some(mend) = mend {
+            mend();
+        }
     }
 
     /// Serves, and is killed from outside while claims stand: what opening has to clear.
@@ -137,6 +143,8 @@ impl Run {
                 "{argument} is not reached: {}",
                 self.place.last_log_lines()
             );
+            // A stranger too: what it leaves behind is an event.
+            super::common::call_as_nobody(server.address).await;
             let mut calls = self.load.wave(CALLS);
             // Given once and then taken away in every wave: most times it is gone already, which is
             // remembered too.
