@@ -23,7 +23,11 @@ mod reads;
 mod slots;
 #[path = "store_conformance/sqlite.rs"]
 mod sqlite;
-#[allow(dead_code, reason = "the tests of services use more of it")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the tests of services use more of it"
+)]
 #[path = "common/store_rows.rs"]
 mod store_rows;
 

@@ -6,10 +6,12 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::problem::CredentialProblem;
-use crate::domain::text::check_user_name;
+use crate::domain::text::{CALLER_NAME_CHARACTERS_MAX, check_user_name};
 
 /// For whom a service acts.
 pub(super) const ON_BEHALF_OF: &str = "usher-on-behalf-of";
+/// The longest name in it: behind `for:` it is a subject's name, by which request ids are kept.
+const ON_BEHALF_OF_CHARACTERS_MAX: usize = CALLER_NAME_CHARACTERS_MAX - "for:".len();
 /// The token of the one for whom it acts.
 pub(super) const SUBJECT_TOKEN: &str = "usher-subject-token";
 
@@ -54,9 +56,10 @@ pub(super) fn on_behalf_of(
     let Some(name) = single(headers, ON_BEHALF_OF, bytes_max)? else {
         return Ok(None);
     };
+    let is_short = name.chars().count() <= ON_BEHALF_OF_CHARACTERS_MAX;
     match check_user_name(name) {
-        Ok(()) => Ok(Some(name)),
-        Err(_) => Err(CredentialProblem::invalid(
+        Ok(()) if is_short => Ok(Some(name)),
+        _ => Err(CredentialProblem::invalid(
             "the header names nobody: it is empty, too long, or has control characters",
         )
         .of_header(ON_BEHALF_OF)),

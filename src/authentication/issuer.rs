@@ -1,6 +1,7 @@
 //! One issuer: which of its tokens are good, and whom a good one proves. The signature is checked
 //! before any claim is read.
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode};
 use serde_json::{Map, Value};
 
@@ -34,6 +35,16 @@ pub(super) enum Client {
     Stranger,
     /// The issuer has no services configured: its tokens are anybody's.
     Unregistered,
+}
+
+/// What one try with the keys in force came to.
+enum Attempt {
+    /// The token is signed by a key of that generation.
+    Claims(Map<String, Value>, u64),
+    /// It is refused, whatever the keys.
+    Refused(CredentialProblem),
+    /// It does not fit the keys that are in force; those of the issuer may be others by now.
+    KeysMayBeOld(CredentialProblem),
 }
 
 impl Client {
@@ -109,19 +120,16 @@ impl Issuer {
             ));
         }
         let (claims, generation) = match self.try_claims(token, claimed) {
-            Some(outcome) => outcome?,
-            None => {
+            Attempt::Claims(claims, generation) => (claims, generation),
+            Attempt::Refused(problem) => return Err(problem),
+            Attempt::KeysMayBeOld(_) => {
                 self.keys.look_again().await;
-                let unknown = || match self.keys.current() {
-                    Some(_) => CredentialProblem::invalid(
-                        "the token names a key that its issuer does not have",
-                    ),
-                    None => CredentialProblem::new(
-                        ProblemKind::IssuerUnavailable,
-                        "the keys of the token's issuer cannot be read now",
-                    ),
-                };
-                self.try_claims(token, claimed).ok_or_else(unknown)??
+                match self.try_claims(token, claimed) {
+                    Attempt::Claims(claims, generation) => (claims, generation),
+                    Attempt::Refused(problem) | Attempt::KeysMayBeOld(problem) => {
+                        return Err(problem);
+                    }
+                }
             }
         };
         let expires_at_seconds = self.check_times(&claims, now_seconds)?;
@@ -133,41 +141,44 @@ impl Issuer {
         })
     }
 
-    /// The claims of a token whose signature fits; none when there are no keys, or not that one.
-    #[allow(clippy::type_complexity, reason = "one caller takes it apart at once")]
-    fn try_claims(
-        &self,
-        token: &str,
-        claimed: &Claimed,
-    ) -> Option<Result<(Map<String, Value>, u64), CredentialProblem>> {
-        let held = self.keys.current()?;
-        let keys = match held
-            .keys
-            .lookup(claimed.key_id.as_deref(), claimed.algorithm)
-        {
-            Lookup::UnknownId => return None,
+    /// The claims of a token whose signature fits a key in force.
+    fn try_claims(&self, token: &str, claimed: &Claimed) -> Attempt {
+        let Some(held) = self.keys.current() else {
+            return Attempt::KeysMayBeOld(CredentialProblem::new(
+                ProblemKind::IssuerUnavailable,
+                "the keys of the token's issuer cannot be read now",
+            ));
+        };
+        let id = claimed.key_id.as_deref();
+        let may_be_old = |text| Attempt::KeysMayBeOld(CredentialProblem::invalid(text));
+        let refused = |text| Attempt::Refused(CredentialProblem::invalid(text));
+        let keys = match held.keys.lookup(id, claimed.algorithm) {
+            Lookup::UnknownId => {
+                return may_be_old("the token names a key that its issuer does not have");
+            }
             Lookup::IdMissing => {
-                return Some(Err(CredentialProblem::invalid(
-                    "the token names no key, and its issuer has several",
-                )));
+                return may_be_old("the token names no key, and its issuer has several");
             }
             Lookup::WrongKind => {
-                return Some(Err(CredentialProblem::invalid(
-                    "the token's algorithm does not fit its key",
-                )));
+                return refused("the token's algorithm does not fit its key");
             }
             Lookup::Keys(keys) => keys,
         };
         let validation = self.validation(claimed.algorithm);
-        let claims = keys
-            .into_iter()
-            .find_map(|key| decode::<Map<String, Value>>(token, &key.decoding, &validation).ok());
-        let outcome = claims
-            .map(|decoded| (decoded.claims, held.generation))
-            .ok_or_else(|| {
-                CredentialProblem::invalid("the token's signature or claims do not fit")
-            });
-        Some(outcome)
+        let mut is_signed = false;
+        for key in keys {
+            match decode::<Map<String, Value>>(token, &key.decoding, &validation) {
+                Ok(decoded) => return Attempt::Claims(decoded.claims, held.generation),
+                Err(error) => is_signed |= *error.kind() != ErrorKind::InvalidSignature,
+            }
+        }
+        let told = "the token's signature or claims do not fit";
+        if is_signed {
+            refused(told)
+        } else {
+            // A new key may have come in the place of the old, also under its id.
+            may_be_old(told)
+        }
     }
 
     /// Signature, issuer, audience and presence; the times are ours, by the service's clock.

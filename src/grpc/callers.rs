@@ -60,7 +60,7 @@ pub(super) async fn identify(
 }
 
 /// Whether a call may be made without an identity: health, and reflection in development.
-pub(super) fn is_open(authenticator: &Authenticator, path: &str) -> bool {
+fn is_open(authenticator: &Authenticator, path: &str) -> bool {
     path.starts_with("/grpc.health.v1.")
         || path.starts_with("/grpc.reflection.v1") && authenticator.is_development()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -40,8 +40,10 @@ pub(super) struct Peer {
 pub(super) struct Connection {
     stream: Stream,
     peer: Peer,
-    /// Runs until the preface came: from then on the keepalive watches over the peer.
-    silence: Option<Pin<Box<Sleep>>>,
+    /// When it is closed: until the preface came soon, then as late as it may live. The keepalive
+    /// watches over the peer meanwhile.
+    end: Pin<Box<Sleep>>,
+    ends_by: Instant,
     /// Bytes of the preface that are still to come.
     preface_left: usize,
     _permit: OwnedSemaphorePermit,
@@ -52,10 +54,19 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// When a connection is closed.
+#[derive(Clone, Copy)]
+struct Times {
+    preface_by: Instant,
+    ends_by: Instant,
+}
+
 /// What connections are accepted with.
 pub(super) struct Acceptance {
     pub(super) connections_max: usize,
     pub(super) preface_time_max: Duration,
+    /// The longest life of a connection, with the time that open calls have to end.
+    pub(super) life_max: Duration,
     /// None: without TLS.
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) stop: CancellationToken,
@@ -89,14 +100,17 @@ pub(super) fn accept(
                 continue;
             };
             drop(stream.set_nodelay(true));
-            let time_max = acceptance.preface_time_max;
+            let times = Times {
+                preface_by: Instant::now() + acceptance.preface_time_max,
+                ends_by: Instant::now() + acceptance.life_max,
+            };
             match &acceptance.tls {
                 None => {
                     let peer = Peer {
                         address,
                         certificate: None,
                     };
-                    let connection = Connection::new(Stream::Plain(stream), peer, time_max, permit);
+                    let connection = Connection::new(Stream::Plain(stream), peer, times, permit);
                     if sender.send(Ok(connection)).await.is_err() {
                         return;
                     }
@@ -107,7 +121,7 @@ pub(super) fn accept(
                     tokio::spawn(stop.run_until_cancelled_owned(async move {
                         match secure(&tls, stream, address).await {
                             Ok((stream, peer)) => {
-                                let connection = Connection::new(stream, peer, time_max, permit);
+                                let connection = Connection::new(stream, peer, times, permit);
                                 drop(sender.send(Ok(connection)).await);
                             }
                             Err(problem) => {
@@ -140,16 +154,12 @@ async fn secure(
 }
 
 impl Connection {
-    fn new(
-        stream: Stream,
-        peer: Peer,
-        preface_time_max: Duration,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    fn new(stream: Stream, peer: Peer, times: Times, permit: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             peer,
-            silence: Some(Box::pin(tokio::time::sleep(preface_time_max))),
+            end: Box::pin(tokio::time::sleep_until(times.preface_by)),
+            ends_by: times.ends_by,
             preface_left: PREFACE_BYTES,
             _permit: permit,
         }
@@ -176,17 +186,17 @@ impl AsyncRead for Connection {
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         let read = buffer.filled().len() - before;
-        self.preface_left = self.preface_left.saturating_sub(read);
-        if self.preface_left == 0 {
-            self.silence = None;
+        if self.preface_left > 0 {
+            self.preface_left = self.preface_left.saturating_sub(read);
+            if self.preface_left == 0 {
+                let ends_by = self.ends_by;
+                self.end.as_mut().reset(ends_by);
+            }
         }
-        if polled.is_pending()
-            && let Some(silence) = &mut self.silence
-            && silence.as_mut().poll(context).is_ready()
-        {
+        if polled.is_pending() && self.end.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the peer sent no preface",
+                "the peer sent no preface, or the connection has lived as long as it may",
             )));
         }
         polled

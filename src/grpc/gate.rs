@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::answer::CallScope;
-use super::callers::{identify, is_open};
+use super::callers::identify;
 use super::draining::until_draining;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
@@ -31,6 +31,8 @@ use crate::authentication::Authenticator;
 const CALL_ID_HEADER: &str = "usher-call-id";
 /// The one method with an identity whose answer is a long stream.
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
+/// The services of others whose answers may be long streams: health and reflection.
+const OPEN_STREAMS: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection.v1"];
 /// How much before the caller's deadline the gate answers, so that the answer is Usher's own and
 /// not the transport's.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
@@ -124,6 +126,7 @@ async fn admit(
 ) -> Result<Response<Body>, Status> {
     let path = request.uri().path().to_owned();
     let is_report = path == REPORT_METHOD;
+    let is_long_stream = is_report || OPEN_STREAMS.iter().any(|begin| path.starts_with(begin));
     let time_max = if is_report {
         rules.limits.report_time_max()
     } else {
@@ -159,9 +162,11 @@ async fn admit(
     });
     let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
     match tokio::time::timeout_at(answer_by, served).await {
-        Ok(Ok(Ok(response))) if is_report || is_open(&rules.authenticator, &path) => Ok(
-            until_draining(response, &rules.draining, shutting_down(call_id)),
-        ),
+        Ok(Ok(Ok(response))) if is_long_stream => Ok(until_draining(
+            response,
+            &rules.draining,
+            shutting_down(call_id),
+        )),
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err(error))) => {
             tracing::error!(call.id = call_id, error = %error, "routing failed");

@@ -3,10 +3,12 @@
 //! Policies lie on shelves by action, by what the principal must be or be in, and by what the
 //! resource must be or be in. A policy whose scope names something that the subject or the resource
 //! is not in cannot fit and cannot fail, since Cedar looks at the scope first; so its shelf is
-//! skipped. Cedar decides about everything on the shelves that are left. `index_tests.rs` proves the
-//! answers equal to those of the whole set.
+//! skipped. Cedar decides about everything on the shelves that are left, put together into one set,
+//! which is kept: who asks again has the same groups. `index_tests.rs` proves the answers equal to
+//! those of the whole set.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use cedar_policy::{
     AuthorizationError, Authorizer, EntityUid, Policy, PolicyId, PolicySet as CedarSet,
@@ -27,14 +29,31 @@ pub(super) struct Found {
     pub(super) errors: BTreeSet<PolicyId>,
 }
 
-/// Policies with the same constraints; none stands for a scope that names no entity.
-type ByResource = HashMap<Option<EntityUid>, CedarSet>;
+/// How many sets put together from shelves are kept: one for each combination of groups and targets
+/// that asks often. Each holds references only.
+const MERGED_MAX: u64 = 1_000;
+
+/// The number of a shelf: policies with the same constraints. None stands for a scope that names no
+/// entity.
+type ByResource = HashMap<Option<EntityUid>, usize>;
 type ByPrincipal = HashMap<Option<EntityUid>, ByResource>;
 
 /// The shelves.
-#[derive(Default)]
 pub(super) struct Index {
     by_action: [ByPrincipal; Action::ALL.len()],
+    shelves: Vec<CedarSet>,
+    /// By the numbers of the shelves, in order.
+    merged: moka::sync::Cache<Vec<usize>, Option<Arc<CedarSet>>>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            by_action: Default::default(),
+            shelves: Vec::new(),
+            merged: moka::sync::Cache::new(MERGED_MAX),
+        }
+    }
 }
 
 impl Index {
@@ -53,12 +72,16 @@ impl Index {
             | ResourceConstraint::IsIn(_, id) => Some(id),
         };
         for action in actions {
-            let shelf = self.by_action[place(*action)]
+            let next = self.shelves.len();
+            let number = *self.by_action[place(*action)]
                 .entry(principal.clone())
                 .or_default()
                 .entry(resource.clone())
-                .or_default();
-            shelf.add(policy.clone()).ok()?;
+                .or_insert(next);
+            if number == next {
+                self.shelves.push(CedarSet::new());
+            }
+            self.shelves.get_mut(number)?.add(policy.clone()).ok()?;
         }
         Some(())
     }
@@ -74,17 +97,40 @@ impl Index {
             .map(Some)
             .chain([None])
             .collect();
-        let authorizer = Authorizer::new();
-        let mut found = Found::default();
+        let mut numbers: Vec<usize> = Vec::new();
         for principal in subject_in.chain([None]) {
-            let Some(by_resource) = by_principal.get(&principal) else {
-                continue;
-            };
-            for shelf in resource_in.iter().filter_map(|it| by_resource.get(it)) {
-                found.add(&authorizer, shelf, facts);
+            if let Some(by_resource) = by_principal.get(&principal) {
+                numbers.extend(resource_in.iter().filter_map(|it| by_resource.get(it)));
+            }
+        }
+        numbers.sort_unstable();
+        let merge = || self.merge(&numbers);
+        let merged = self.merged.get_with_by_ref(numbers.as_slice(), merge);
+        let (authorizer, mut found) = (Authorizer::new(), Found::default());
+        match merged {
+            Some(set) => found.add(&authorizer, &set, facts),
+            None => {
+                for shelf in self.of(&numbers) {
+                    found.add(&authorizer, shelf, facts);
+                }
             }
         }
         found
+    }
+
+    /// The policies of some shelves as one set; none where they cannot be one.
+    fn merge(&self, numbers: &[usize]) -> Option<Arc<CedarSet>> {
+        let mut merged = CedarSet::new();
+        for policy in self.of(numbers).flat_map(CedarSet::policies) {
+            merged.add(policy.clone()).ok()?;
+        }
+        Some(Arc::new(merged))
+    }
+
+    fn of(&self, numbers: &[usize]) -> impl Iterator<Item = &CedarSet> {
+        numbers
+            .iter()
+            .filter_map(|number| self.shelves.get(*number))
     }
 }
 

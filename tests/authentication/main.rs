@@ -20,7 +20,7 @@ mod rotation;
 mod serving;
 mod signer;
 mod stolen;
-#[allow(dead_code, reason = "other tests look for other rows")]
+#[allow(dead_code, unreachable_pub, reason = "other tests look for other rows")]
 #[path = "../common/store_rows.rs"]
 mod store_rows;
 mod tokens;

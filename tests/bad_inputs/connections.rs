@@ -63,6 +63,35 @@ async fn connections_that_say_nothing_or_not_enough_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_asked_to_go_at_its_age_and_ended_after_the_grace() {
+    let mut setup = Setup::default();
+    setup.config.limits.connection_age_seconds_max = 1;
+    setup.config.limits.connection_grace_seconds = 3;
+    let bench = Bench::start(setup).await;
+    let started = Instant::now();
+    let polite = async {
+        let connection = Connection::open(bench.address).await;
+        let health = post("/grpc.health.v1.Health/Check", GRPC);
+        loop {
+            let call = connection.exchange(health.clone(), Some(frame(&[])));
+            if call.await.broken.is_some() {
+                return started.elapsed();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // It never answers that it has heard.
+    let whole = [PREFACE, SETTINGS].concat();
+    let deaf = closed_after(&bench, &whole);
+    let (polite, deaf) = tokio::join!(polite, deaf);
+    assert!(polite >= Duration::from_millis(900), "{polite:?}");
+    assert!(polite < Duration::from_secs(3), "{polite:?}");
+    assert!(deaf >= Duration::from_millis(3900), "{deaf:?}");
+    assert!(deaf < Duration::from_secs(10), "{deaf:?}");
+    bench.footprint().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_cap_are_closed_and_make_room_when_they_end() {
     let mut setup = Setup::default();
     setup.config.limits.connections_max = 3;
