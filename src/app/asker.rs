@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::identity_center::Call;
 use crate::policy::{Action, Decision, PolicySet, Resource, Scene, Subject, UserFacts};
 
-/// How old a subject's user and memberships may be behind a change (DESIGN.md §7).
+/// How old a subject's user and memberships may be at most behind a change (DESIGN.md §7).
 const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
 const FRESH_FOR_READING: Duration = Duration::from_secs(900);
@@ -45,10 +45,11 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn max_age(self) -> Duration {
+    /// Facts are never older than the configuration lets them be behind a change.
+    fn max_age(self, by_configuration: Duration) -> Duration {
         match self {
             Self::Read => FRESH_FOR_READING,
-            Self::End | Self::Change => FRESH,
+            Self::End | Self::Change => FRESH.min(by_configuration),
         }
     }
 }
@@ -81,7 +82,7 @@ impl App {
     ) -> Result<Asker, AppError> {
         let now = Instant::now();
         let mut reading = Reading {
-            max_age: purpose.max_age(),
+            max_age: purpose.max_age(self.default_max_age()),
             call: self.call(context),
         };
         if purpose == Purpose::Change {

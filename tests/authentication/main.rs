@@ -15,8 +15,10 @@ mod policy_change;
 mod renamed;
 mod rotation;
 mod serving;
+mod several_stores;
 mod signer;
 mod stolen;
+mod subjects;
 mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]

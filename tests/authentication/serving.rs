@@ -150,7 +150,7 @@ async fn with_tls_an_issuer_and_policies_it_serves_others_than_its_developer() {
         .who_am_i(&format!("Bearer {}", site.key.token(json!({}))))
         .await;
     assert_eq!(told["caller"], "person:corp:u-1");
-    assert_eq!(told["user"]["user_name"], "anna.berg", "{told}");
+    assert_eq!(told["user"]["name"], "anna.berg", "{told}");
     assert_eq!(told["groups"], json!(["engineering"]));
     assert_eq!(told["allowed_actions"], json!(["ReadDirectory"]));
     assert_eq!(connection.list(&[]).await.reason(), "CREDENTIAL_MISSING");
