@@ -1,18 +1,22 @@
-//! For whom a call is made: the subject's user, found in the identity store of the instance that the
-//! call is about, with the groups that policies name. What it may do, policy decides.
+//! For whom a call is made: the subject, with its user as the instance knows it that the call is
+//! about, and whether the caller may act for it. What the subject may do, policy decides; nothing
+//! here guesses who somebody is.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::subject::{Reading, nobody, unmatched};
 use super::{App, AppError, CallContext};
 use crate::domain::{
-    CallerName, Identity, Instance, MatchBy, Person, PrincipalId, PrincipalKind, PrincipalRef,
-    PrincipalStatus, User, UserId,
+    CallerName, Identity, Instance, MatchBy, Person, PrincipalKind, PrincipalRef, UserId,
 };
 use crate::identity_center::Call;
-use crate::policy::{Action, GroupFacts, PolicySet, Resource, Scene, Subject, UserFacts};
+use crate::policy::{Action, PolicySet, Resource, Scene, Subject, UserFacts};
 
-/// How old a subject's user and memberships may be behind a change (DESIGN.md §7).
+/// How old a subject's user and memberships may be at most behind a change (DESIGN.md §7).
 const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
 const FRESH_FOR_READING: Duration = Duration::from_secs(900);
@@ -30,27 +34,24 @@ pub(super) struct Asker {
     pub(super) subject: CallerName,
 }
 
-/// How the facts about a subject are read.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    max_age: Duration,
-    call: Call,
-}
-
 /// What the call is to do, which says how old facts about the subject may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Something is read.
     Read,
-    /// Something is changed.
+    /// Access ends, or somebody looks at what a change would be decided by: as fresh as behind a
+    /// change, but an AWS that does not answer keeps nobody from it.
+    End,
+    /// Access is asked for.
     Change,
 }
 
 impl Purpose {
-    fn max_age(self) -> Duration {
+    /// Facts are never older than the configuration lets them be behind a change.
+    fn max_age(self, by_configuration: Duration) -> Duration {
         match self {
             Self::Read => FRESH_FOR_READING,
-            Self::Change => FRESH,
+            Self::End | Self::Change => FRESH.min(by_configuration),
         }
     }
 }
@@ -58,10 +59,7 @@ impl Purpose {
 impl Asker {
     /// The subject's user.
     pub(super) fn user(&self) -> Option<&UserFacts> {
-        match &self.scene.subject {
-            Subject::User(user) => Some(user),
-            Subject::Service(_) | Subject::Unmatched(_) => None,
-        }
+        user_of(&self.scene.subject)
     }
 
     /// Whether a principal is the subject itself.
@@ -72,11 +70,12 @@ impl Asker {
 }
 
 impl App {
-    /// For whom this call is made, on this instance; without one nobody has a user.
+    /// For whom this call is made, on this instance; without one nobody has a user. Where AWS does
+    /// not answer, facts of any age that are still kept do, but for a change.
     ///
     /// # Errors
-    /// `PolicyDenied` where the caller may not act for the subject; `SubjectNotFound` where nobody
-    /// is who the caller says to act for, or proof and name disagree; what AWS fails with.
+    /// `PolicyDenied` where the caller may not act for the subject; `SubjectNotFound` where it may,
+    /// and nobody is who it says to act for, or proof and name disagree; what AWS fails with.
     pub(super) async fn asker(
         &self,
         context: &CallContext,
@@ -96,12 +95,60 @@ impl App {
         instance: Option<&Instance>,
         purpose: Purpose,
     ) -> Result<Asker, AppError> {
-        let reading = Reading {
-            max_age: purpose.max_age(),
+        let now = Instant::now();
+        let mut reading = Reading {
+            max_age: purpose.max_age(self.default_max_age()),
             call: self.call(context),
         };
-        // One set decides the whole call, whatever is loaded meanwhile.
-        let policy = self.parts.policy.current();
+        if purpose == Purpose::Change {
+            return self.asker_by(context, instance, reading).await;
+        }
+        // An AWS that hangs or throttles would use up the time in which the call is to be done.
+        let time = context.deadline.saturating_duration_since(now);
+        reading.call = Call {
+            deadline: now + time / 2,
+        };
+        match self.asker_by(context, instance, reading).await {
+            Err(error) if error.is_for_want_of_aws() => {
+                let kept = Reading {
+                    max_age: Duration::MAX,
+                    call: self.call(context),
+                };
+                self.asker_by(context, instance, kept).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// For whom this call is made, on each of these instances. That one of them fails says nothing
+    /// of the others.
+    pub(super) async fn askers(
+        &self,
+        context: &CallContext,
+        instances: Vec<Arc<Instance>>,
+        purpose: Purpose,
+    ) -> Vec<(Arc<Instance>, Result<Asker, AppError>)> {
+        let asked = instances.into_iter().map(|instance| async move {
+            let asker = self.asker(context, Some(&instance), purpose).await;
+            if let Err(error) = &asker
+                && !error.is_about_the_subject()
+            {
+                let arn = instance.arn.as_str();
+                tracing::warn!(instance.arn = arn, error = %error, "who asks is not known there");
+            }
+            (instance, asker)
+        });
+        let at_once = self.parts.audit.instances_at_once.get();
+        stream::iter(asked).buffered(at_once).collect().await
+    }
+
+    async fn asker_by(
+        &self,
+        context: &CallContext,
+        instance: Option<&Instance>,
+        reading: Reading,
+    ) -> Result<Asker, AppError> {
+        let policy = self.policy_of(context);
         match &context.authenticated.caller {
             Identity::Developer(name) => {
                 let person = Person {
@@ -115,13 +162,18 @@ impl App {
                 let subject = if policy.asks_for_people() {
                     self.person(&policy, instance, &person, reading).await?
                 } else {
-                    Subject::Unmatched(name.to_string())
+                    unmatched(&person)
                 };
                 Ok(self.asking(context, policy, subject, None, true, context.caller.clone()))
             }
             Identity::Person { person, service } => {
                 let subject = self.person(&policy, instance, person, reading).await?;
-                let name = name_of(&subject, &context.caller);
+                if let Some(service) = service {
+                    let judged = user_of(&subject).cloned();
+                    let judged = judged.unwrap_or_else(|| nobody(&person.match_value));
+                    self.check_acting(context, &policy, service, judged, true)?;
+                }
+                let name = name_of(user_of(&subject), &context.subject);
                 Ok(self.asking(context, policy, subject, service.clone(), true, name))
             }
             Identity::Service(service) => {
@@ -140,55 +192,64 @@ impl App {
         reading: Reading,
     ) -> Result<Asker, AppError> {
         let authenticated = &context.authenticated;
-        let itself = Subject::Service(service.to_owned());
         let proven = match &authenticated.subject_proof {
-            Some(person) => Some(self.person(&policy, instance, person, reading).await?),
+            Some(person) => {
+                let subject = self.person(&policy, instance, person, reading).await?;
+                Some((user_of(&subject).cloned(), person.match_value.as_str()))
+            }
             None => None,
         };
         let named = match &authenticated.on_behalf_of {
-            Some(text) => Some(self.named_subject(&policy, instance, text, reading).await?),
+            Some(text) => {
+                let user = self.user_called(&policy, instance, text, reading).await?;
+                Some((user, text.as_str()))
+            }
             None => None,
         };
-        let is_proven = proven.is_some();
-        let subject = match (proven, named) {
+        let id = |user: &Option<UserFacts>| user.as_ref().map(|user| user.id.clone());
+        let (user, text, is_proven, do_agree) = match (proven, named) {
             (None, None) => {
-                return Ok(self.asking(
-                    context,
-                    policy,
-                    itself,
-                    None,
-                    true,
-                    context.caller.clone(),
-                ));
+                let itself = Subject::Service(service.to_owned());
+                let name = context.caller.clone();
+                return Ok(self.asking(context, policy, itself, None, true, name));
             }
-            (Some(proven), None) => proven,
-            (None, Some(named)) => named,
-            (Some(proven), Some(named)) if user_id(&proven) == user_id(&named) => proven,
-            (Some(_), Some(_)) => return Err(AppError::SubjectNotFound),
+            (Some((user, text)), None) => (user, text, true, true),
+            (None, Some((user, text))) => (user, text, false, true),
+            (Some((proven, _)), Some((user, text))) => {
+                let is_proven = user.is_some() && id(&proven) == id(&user);
+                (user, text, is_proven, is_proven)
+            }
         };
-        let Subject::User(user) = &subject else {
-            return Err(AppError::SubjectNotFound);
-        };
+        // First of all: whoever may not act for this one does not hear whether it is anybody.
+        let judged = user.clone().unwrap_or_else(|| nobody(text));
+        self.check_acting(context, &policy, service, judged, is_proven)?;
+        let user = user.filter(|_| do_agree);
+        let user = user.ok_or(AppError::SubjectNotFound)?;
+        let name = name_of(Some(&user), &context.caller);
+        let subject = Subject::User(user);
+        let service = Some(service.to_owned());
+        Ok(self.asking(context, policy, subject, service, is_proven, name))
+    }
+
+    /// Refuses a service that may not act for this user.
+    fn check_acting(
+        &self,
+        context: &CallContext,
+        policy: &PolicySet,
+        service: &str,
+        user: UserFacts,
+        subject_proven: bool,
+    ) -> Result<(), AppError> {
         let scene = Scene {
-            subject: itself,
+            subject: Subject::Service(service.to_owned()),
             service: None,
-            subject_proven: is_proven,
+            subject_proven,
             now: self.parts.clock.now(),
         };
-        let (person, name) = (
-            Resource::User(user.clone()),
-            name_of(&subject, &context.caller),
-        );
+        let name = name_of(Some(&user), &context.subject);
+        let person = Resource::User(user);
         let decision = policy.decide(&scene, Action::ActFor, &person);
-        self.permitted_to_act(&context.caller, &name, &person, decision)?;
-        Ok(self.asking(
-            context,
-            policy,
-            subject,
-            Some(service.to_owned()),
-            is_proven,
-            name,
-        ))
+        self.permitted_to_act(&context.caller, &name, &person, decision)
     }
 
     fn asking(
@@ -213,97 +274,34 @@ impl App {
         }
     }
 
-    /// The user behind a token.
-    async fn person(
-        &self,
-        policy: &PolicySet,
-        instance: Option<&Instance>,
-        person: &Person,
-        reading: Reading,
-    ) -> Result<Subject, AppError> {
-        let Some(instance) = instance else {
-            return Ok(Subject::Unmatched(person.match_value.clone()));
-        };
-        let directory = &self.parts.directory;
-        let user = directory.user_of(instance, person, reading.max_age, reading.call);
-        match user.await? {
-            Some(user) => self.with_groups(policy, instance, user, reading).await,
-            None => Ok(Subject::Unmatched(person.match_value.clone())),
-        }
-    }
-
-    /// The user whom a service names.
-    async fn named_subject(
-        &self,
-        policy: &PolicySet,
-        instance: Option<&Instance>,
-        text: &str,
-        reading: Reading,
-    ) -> Result<Subject, AppError> {
-        let instance = instance.ok_or(AppError::SubjectNotFound)?;
-        let directory = &self.parts.directory;
-        let Reading { max_age, call } = reading;
-        let user = match PrincipalId::parse(text) {
-            Ok(id) => directory.user(instance, &id, max_age, call).await?,
-            Err(_) => directory.user_named(instance, text, max_age, call).await?,
-        };
-        let user = user.ok_or(AppError::SubjectNotFound)?;
-        self.with_groups(policy, instance, user, reading).await
-    }
-
-    /// The user with those groups that policies name: one operation for each hundred groups of the
-    /// user, where policies name any at all.
-    async fn with_groups(
-        &self,
-        policy: &PolicySet,
-        instance: &Instance,
-        user: User,
-        reading: Reading,
-    ) -> Result<Subject, AppError> {
-        let named: Vec<String> = policy.groups().map(str::to_owned).collect();
-        let groups = if named.is_empty() {
-            Vec::new()
-        } else {
-            let directory = &self.parts.directory;
-            let Reading { max_age, call } = reading;
-            let (named, memberships) = futures_util::try_join!(
-                directory.groups_named(instance, &named, FRESH_FOR_READING, call),
-                directory.groups_of_user(instance, &user.id, max_age, call),
-            )?;
-            let is_in = |group: &crate::domain::Group| {
-                let mut rows = memberships.value.iter();
-                rows.any(|row| row.group_id == group.id)
-            };
-            let groups = named.into_iter().filter(is_in);
-            let facts = groups.map(|group| GroupFacts {
-                id: group.id,
-                name: group.display_name,
-            });
-            facts.collect()
-        };
-        Ok(Subject::User(UserFacts {
-            id: user.id,
-            name: user.user_name,
-            email: user.email,
-            // AWS does not tell the status of every user; who is not known to be disabled is not.
-            status: match user.status {
-                PrincipalStatus::Unknown => PrincipalStatus::Enabled,
-                status => status,
-            },
-            groups,
-        }))
+    /// The set that decides this call: one for the whole of it, whatever is loaded meanwhile.
+    fn policy_of(&self, context: &CallContext) -> Arc<PolicySet> {
+        let current = || self.parts.policy.current();
+        Arc::clone(context.policy.get_or_init(current))
     }
 }
 
-fn user_id(subject: &Subject) -> Option<&UserId> {
+/// What to tell where no instance answers: rather that one could not than that one would not.
+pub(super) fn the_gravest(errors: Vec<AppError>) -> Option<AppError> {
+    let mut errors = errors;
+    let failed = errors.iter().position(|it| !it.is_about_the_subject());
+    match failed {
+        Some(place) => Some(errors.swap_remove(place)),
+        None => errors.into_iter().next(),
+    }
+}
+
+fn user_of(subject: &Subject) -> Option<&UserFacts> {
     match subject {
-        Subject::User(user) => Some(&user.id),
+        Subject::User(user) => Some(user),
         Subject::Service(_) | Subject::Unmatched(_) => None,
     }
 }
 
 /// What records name the subject by: its user's id, which outlives every rename.
-fn name_of(subject: &Subject, caller: &CallerName) -> CallerName {
-    let name = user_id(subject).map(|id| CallerName::parse(&format!("user:{id}")));
-    name.and_then(Result::ok).unwrap_or_else(|| caller.clone())
+fn name_of(user: Option<&UserFacts>, otherwise: &CallerName) -> CallerName {
+    let id = user.map(|user: &UserFacts| -> &UserId { &user.id });
+    let name = id.map(|id| CallerName::parse(&format!("user:{id}")));
+    name.and_then(Result::ok)
+        .unwrap_or_else(|| otherwise.clone())
 }

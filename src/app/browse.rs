@@ -113,7 +113,7 @@ impl App {
         let asked = instance;
         let instance = &*self.instance(asked)?;
         self.check_directory_of(context, asked, instance).await?;
-        let place = self.page_tokens.open(&context.caller, page)?;
+        let place = self.page_tokens.open(context, page)?;
         let after = place
             .map(|place| ApplicationArn::parse(&place))
             .transpose()
@@ -130,10 +130,7 @@ impl App {
             .filter(|application| after.as_ref().is_none_or(|after| &application.arn > after));
         let rows: Vec<Application> = fitting.by_ref().take(page.size).cloned().collect();
         let next_page_token = match (rows.last(), fitting.next()) {
-            (Some(last), Some(_)) => {
-                self.page_tokens
-                    .seal(&context.caller, page, last.arn.as_str())?
-            }
+            (Some(last), Some(_)) => self.page_tokens.seal(context, page, last.arn.as_str())?,
             _ => String::new(),
         };
         Ok((rows, next_page_token, listed.observed_at))
@@ -152,7 +149,7 @@ impl App {
         self.check_directory_of(context, &request.instance, instance)
             .await?;
         let call = self.call(context);
-        let place = self.page_tokens.open(&context.caller, &request.page)?;
+        let place = self.page_tokens.open(context, &request.page)?;
         let directory = &self.parts.directory;
         if let Some(query) = &request.principal {
             let found = directory
@@ -187,10 +184,9 @@ impl App {
                 continue;
             }
             let next_page_token = match &next {
-                Some(next) => {
-                    self.page_tokens
-                        .seal(&context.caller, &request.page, &next.write())?
-                }
+                Some(next) => self
+                    .page_tokens
+                    .seal(context, &request.page, &next.write())?,
                 None => String::new(),
             };
             return Ok(ListedPrincipals {

@@ -39,7 +39,7 @@ impl App {
             }
             None => {}
         }
-        let place = self.page_tokens.open(&context.caller, page)?;
+        let place = self.page_tokens.open(context, page)?;
         let after = place
             .map(|place| AccountId::parse(&place))
             .transpose()
@@ -64,10 +64,7 @@ impl App {
             .filter(|account| after.as_ref().is_none_or(|after| &account.id > after));
         let rows: Vec<Account> = fitting.by_ref().take(page.size).cloned().collect();
         let next_page_token = match (rows.last(), fitting.next()) {
-            (Some(last), Some(_)) => {
-                self.page_tokens
-                    .seal(&context.caller, page, last.id.as_str())?
-            }
+            (Some(last), Some(_)) => self.page_tokens.seal(context, page, last.id.as_str())?,
             _ => String::new(),
         };
         Ok((rows, next_page_token, listed.observed_at))
@@ -102,7 +99,7 @@ impl App {
         let instance = &*self.instance(asked)?;
         self.check_directory_of(context, asked, instance).await?;
         refuse_without_account_access(instance)?;
-        let place = self.page_tokens.open(&context.caller, page)?;
+        let place = self.page_tokens.open(context, page)?;
         let after = place
             .map(|place| PermissionSetArn::parse(&place))
             .transpose()
@@ -122,9 +119,7 @@ impl App {
             .filter(|arn| after.as_ref().is_none_or(|after| *arn > after));
         let wanted: Vec<PermissionSetArn> = fitting.by_ref().take(page.size).cloned().collect();
         let next_page_token = match (wanted.last(), fitting.next()) {
-            (Some(last), Some(_)) => self
-                .page_tokens
-                .seal(&context.caller, page, last.as_str())?,
+            (Some(last), Some(_)) => self.page_tokens.seal(context, page, last.as_str())?,
             _ => String::new(),
         };
         let rows = directory

@@ -113,10 +113,20 @@ impl App {
     }
 }
 
-/// A denial as its refusal.
+/// A denial as its refusal. Policies that could not be evaluated are among those that deny, and are
+/// the operator's to mend.
 pub(super) fn refusal(decision: Decision) -> AppError {
+    let mut policies = decision.policies;
+    if !decision.errors.is_empty() {
+        tracing::warn!(
+            policies = ?decision.errors,
+            policy.version = decision.policy_version,
+            "policies could not be evaluated, for which reason a call is denied"
+        );
+        policies.extend(decision.errors);
+    }
     AppError::PolicyDenied {
-        policies: decision.policies,
+        policies,
         policy_version: decision.policy_version,
     }
 }

@@ -190,10 +190,26 @@ impl AppError {
     /// What who may not act for its subject is told of a thing: the same as where it is not, so that
     /// a refusal never says that it is there. `WhoAmI` tells such a caller the reason.
     pub(super) fn hides(self, not_there: impl FnOnce() -> Self) -> Self {
-        match self {
-            Self::PolicyDenied { .. } | Self::SubjectNotFound => not_there(),
-            other => other,
+        if self.is_about_the_subject() {
+            not_there()
+        } else {
+            self
         }
+    }
+}
+
+impl AppError {
+    /// Whether it is refused for whom the call is made, and not for what it is about.
+    pub(super) fn is_about_the_subject(&self) -> bool {
+        matches!(self, Self::PolicyDenied { .. } | Self::SubjectNotFound)
+    }
+
+    /// Whether only AWS, or the budget for it, keeps Usher from the answer for now.
+    pub(super) fn is_for_want_of_aws(&self) -> bool {
+        matches!(
+            self,
+            Self::AwsUnavailable | Self::BudgetExhausted { .. } | Self::DeadlineExceeded
+        )
     }
 }
 

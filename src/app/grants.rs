@@ -73,7 +73,7 @@ impl App {
         context: &CallContext,
         request: &ListGrants,
     ) -> Result<GrantPage, AppError> {
-        let place = self.page_tokens.open(&context.caller, &request.page)?;
+        let place = self.page_tokens.open(context, &request.page)?;
         let after = place
             .map(|place| GrantId::parse(&place))
             .transpose()
@@ -87,7 +87,7 @@ impl App {
         let next_page_token = match more_after {
             Some(last) => self
                 .page_tokens
-                .seal(&context.caller, &request.page, last.as_str())?,
+                .seal(context, &request.page, last.as_str())?,
             None => String::new(),
         };
         let mut views = Vec::with_capacity(grants.len());

@@ -111,7 +111,7 @@ impl App {
         let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
         refuse_what_aws_does_not_list(instance, request)?;
         let asker = self.asker(context, Some(instance), Purpose::Read).await?;
-        let after = self.page_tokens.open(&context.caller, &request.page)?;
+        let after = self.page_tokens.open(context, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
         let (asked, target) = self.find_for_list(instance, request, max_age, call).await?;
@@ -188,9 +188,7 @@ impl App {
             }
             if page.len() == request.page.size {
                 let place = last_place.unwrap_or_default();
-                next_page_token = self
-                    .page_tokens
-                    .seal(&context.caller, &request.page, &place)?;
+                next_page_token = self.page_tokens.seal(context, &request.page, &place)?;
                 break;
             }
             let row = self.assignment_row(names, fact, provenance, &grants).await;

@@ -26,6 +26,7 @@ mod refused_calls_config;
 mod report;
 mod revoke;
 mod revoked;
+mod subject;
 mod targets;
 mod view;
 mod wait;
@@ -33,13 +34,13 @@ mod warnings;
 mod who_am_i;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use asker::Purpose;
+use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
@@ -65,7 +66,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, IdentityCenter, Instances};
-use crate::policy::{Action, PolicyInForce};
+use crate::policy::{Action, PolicyInForce, PolicySet};
 use crate::store::Store;
 
 /// What the use cases work with.
@@ -104,7 +105,7 @@ pub struct App {
 /// Who calls, for whom, and until when an answer is of use.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// The authenticated caller.
+    /// Who calls: what rights and records are by. The service, where a person calls through one.
     pub caller: CallerName,
     /// For whom it acts, as far as credentials and headers tell: what request ids are kept by.
     pub subject: CallerName,
@@ -112,6 +113,34 @@ pub struct CallContext {
     pub authenticated: Arc<Authenticated>,
     /// The caller's deadline.
     pub deadline: Instant,
+    /// The set that decides the call, once it was asked for.
+    policy: Arc<OnceLock<Arc<PolicySet>>>,
+}
+
+impl CallContext {
+    /// A call that nothing has been decided about.
+    #[must_use]
+    pub fn new(
+        caller: CallerName,
+        subject: CallerName,
+        authenticated: Authenticated,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            caller,
+            subject,
+            authenticated: Arc::new(authenticated),
+            deadline,
+            policy: Arc::default(),
+        }
+    }
+
+    /// The name that what a caller has open is counted by: a person's own, also through a service.
+    #[must_use]
+    pub fn counted_as(&self) -> CallerName {
+        let name = CallerName::parse(&self.authenticated.caller.to_string());
+        name.unwrap_or_else(|_| self.caller.clone())
+    }
 }
 
 impl App {
@@ -129,22 +158,34 @@ impl App {
         })
     }
 
-    /// The instances served that the subject may look at.
+    /// The instances served that the subject may look at. One on which the caller may not act for it,
+    /// or of which AWS does not answer who it is, is not among them.
     ///
     /// # Errors
-    /// `PolicyDenied` where the caller may not act for the subject; what AWS fails with.
+    /// Where that is so of all: what AWS fails with, else `PolicyDenied` or `SubjectNotFound`.
     pub async fn list_instances(
         &self,
         context: &CallContext,
     ) -> Result<Vec<Arc<Instance>>, AppError> {
-        let mut seen = Vec::new();
-        for instance in self.parts.instances.all() {
-            let asker = self.asker(context, Some(&instance), Purpose::Read).await?;
-            // A list leaves out what may not be seen.
-            let resource = instance_resource(&instance);
-            if self.may_see(&asker, Action::ReadDirectory, &resource) {
-                seen.push(instance);
+        let instances = self.parts.instances.all();
+        let (mut seen, mut errors) = (Vec::new(), Vec::new());
+        let count = instances.len();
+        for (instance, asker) in self.askers(context, instances, Purpose::Read).await {
+            match asker {
+                Ok(asker) => {
+                    // A list leaves out what may not be seen.
+                    let resource = instance_resource(&instance);
+                    if self.may_see(&asker, Action::ReadDirectory, &resource) {
+                        seen.push(instance);
+                    }
+                }
+                Err(error) => errors.push(error),
             }
+        }
+        if errors.len() == count
+            && let Some(error) = the_gravest(errors)
+        {
+            return Err(error);
         }
         Ok(seen)
     }

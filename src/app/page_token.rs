@@ -1,5 +1,5 @@
-//! Page tokens: sealed, so that a caller can neither read nor change one, and bound to the caller
-//! and to everything else that was asked. They carry a place, never a right.
+//! Page tokens: sealed, so that a caller can neither read nor change one, and bound to the caller,
+//! to whom it acts for and to everything else that was asked. They carry a place, never a right.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::error::AppError;
-use crate::domain::CallerName;
+use super::{AppError, CallContext};
 
 /// The longest token that is looked at, in characters: AWS's own tokens, which some of ours carry,
 /// have at most 65,535 (aws-api.md §2).
@@ -51,14 +50,14 @@ impl PageTokens {
     /// `Internal` when the cipher fails.
     pub fn seal(
         &self,
-        caller: &CallerName,
+        context: &CallContext,
         request: &PageRequest,
         place: &str,
     ) -> Result<String, AppError> {
         let mut sealed = place.as_bytes().to_vec();
         let nonce = self
             .key
-            .seal_in_place_append_tag(Aad::from(binding(caller, request)), &mut sealed)
+            .seal_in_place_append_tag(Aad::from(binding(context, request)), &mut sealed)
             .map_err(|_| AppError::Internal("a page token could not be sealed".to_owned()))?;
         let mut token = nonce.as_ref().to_vec();
         token.append(&mut sealed);
@@ -71,7 +70,7 @@ impl PageTokens {
     /// `PageTokenInvalid` for anything that this caller did not get for this very list.
     pub fn open(
         &self,
-        caller: &CallerName,
+        context: &CallContext,
         request: &PageRequest,
     ) -> Result<Option<String>, AppError> {
         if request.token.is_empty() {
@@ -91,7 +90,7 @@ impl PageTokens {
         let mut sealed = sealed.to_vec();
         let place = self
             .key
-            .open_in_place(nonce, Aad::from(binding(caller, request)), &mut sealed)
+            .open_in_place(nonce, Aad::from(binding(context, request)), &mut sealed)
             .map_err(|_| AppError::PageTokenInvalid)?;
         String::from_utf8(place.to_vec())
             .map(Some)
@@ -99,13 +98,28 @@ impl PageTokens {
     }
 }
 
-fn binding(caller: &CallerName, request: &PageRequest) -> String {
-    format!("{}\0{}", caller.as_str(), request.list)
+fn binding(context: &CallContext, request: &PageRequest) -> String {
+    let (caller, subject) = (context.caller.as_str(), context.subject.as_str());
+    format!("{caller}\0{subject}\0{}", request.list)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::domain::{Authenticated, CallerName, Identity};
+
+    fn by(caller: &str, subject: &str) -> CallContext {
+        let caller = CallerName::parse(caller).unwrap();
+        let authenticated = Authenticated {
+            caller: Identity::Developer(caller.clone()),
+            on_behalf_of: None,
+            subject_proof: None,
+        };
+        let subject = CallerName::parse(subject).unwrap();
+        CallContext::new(caller, subject, authenticated, Instant::now())
+    }
 
     fn request(list: &str, token: &str) -> PageRequest {
         PageRequest {
@@ -118,8 +132,12 @@ mod tests {
     #[test]
     fn a_token_opens_only_for_its_caller_and_its_list() {
         let tokens = PageTokens::new(&[7; 32]).unwrap();
-        let alice = CallerName::parse("alice").unwrap();
-        let bob = CallerName::parse("bob").unwrap();
+        let alice = by("service:portal", "for:alice");
+        let others = [
+            by("service:portal", "for:bob"),
+            by("service:tickets", "for:alice"),
+            by("alice", "alice"),
+        ];
         let token = tokens.seal(&alice, &request("list", ""), "place").unwrap();
         assert!(!token.contains("place"));
         assert_eq!(
@@ -129,7 +147,9 @@ mod tests {
                 .as_deref(),
             Some("place")
         );
-        assert!(tokens.open(&bob, &request("list", &token)).is_err());
+        for other in &others {
+            assert!(tokens.open(other, &request("list", &token)).is_err());
+        }
         assert!(tokens.open(&alice, &request("other", &token)).is_err());
         assert!(tokens.open(&alice, &request("list", "")).unwrap().is_none());
     }
@@ -137,7 +157,7 @@ mod tests {
     #[test]
     fn garbage_and_flipped_bits_are_refused() {
         let tokens = PageTokens::new(&[7; 32]).unwrap();
-        let alice = CallerName::parse("alice").unwrap();
+        let alice = by("alice", "alice");
         let token = tokens.seal(&alice, &request("list", ""), "place").unwrap();
         for position in 0..token.len() {
             let mut bytes = token.clone().into_bytes();

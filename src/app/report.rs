@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::asker::Purpose;
+use super::asker::{Asker, Purpose, the_gravest};
 use super::permission::instance_resource;
 use super::{App, AppError, CallContext};
-use crate::audit::{AccessScope, InstanceToRead, Part, ReportRequest, Scope, TargetScope};
+use crate::audit::{AccessScope, InstanceToRead, Missing, Part, ReportRequest, Scope, TargetScope};
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
@@ -42,7 +42,8 @@ impl App {
     /// channel that closes without a summary was cut.
     ///
     /// # Errors
-    /// `PolicyDenied` for an instance of it, `InstanceNotFound` for one that may not even be looked at; lookups of the principal or the target.
+    /// Where no instance of it may be audited: `PolicyDenied`, `InstanceNotFound` for one that may not
+    /// even be looked at, or what AWS fails with; lookups of the principal or the target.
     ///
     /// # Cancellation
     /// Dropping the receiver stops the collection, and so does the deadline of the call.
@@ -52,20 +53,14 @@ impl App {
         request: &AuditReport,
     ) -> Result<mpsc::Receiver<Part>, AppError> {
         let instances = self.instances_for_report(request)?;
-        for instance in &instances {
-            let asker = self.asker(context, Some(instance), Purpose::Read).await?;
-            let (resource, policy) = (instance_resource(instance), &asker.policy);
-            let decision = policy.decide(&asker.scene, Action::ReadAudit, &resource);
-            if !decision.is_allowed {
-                self.check_directory(&asker, &request.instance, instance)?;
-            }
-            self.permitted(&asker, Action::ReadAudit, &resource, decision)?;
-        }
+        let count = instances.len();
+        let (instances, missing) = self.audited(context, request, instances).await?;
+        let is_whole = instances.len() + missing.len() == count;
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),
         };
-        let covers_all = request.instance.is_empty() && scope.is_whole();
+        let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
         let report = ReportRequest {
             instances: (instances.iter())
                 .map(|instance| InstanceToRead {
@@ -78,6 +73,7 @@ impl App {
             } else {
                 Vec::new()
             },
+            missing,
             view: request.view,
             format: request.format,
             scope,
@@ -98,6 +94,50 @@ impl App {
             return Ok(self.parts.instances.all());
         }
         Ok(vec![self.instance_for("", request.target.as_ref())?])
+    }
+
+    /// Those of the instances that the subject may audit, and as missing those of which nobody could
+    /// decide it.
+    async fn audited(
+        &self,
+        context: &CallContext,
+        request: &AuditReport,
+        instances: Vec<Arc<Instance>>,
+    ) -> Result<(Vec<Arc<Instance>>, Vec<Missing>), AppError> {
+        let (mut audited, mut missing) = (Vec::new(), Vec::new());
+        let (mut refusals, mut errors) = (Vec::new(), Vec::new());
+        for (instance, asker) in self.askers(context, instances, Purpose::Read).await {
+            let asker = match asker {
+                Ok(asker) => asker,
+                Err(error) => {
+                    if !error.is_about_the_subject() {
+                        missing.push(undecided(&instance));
+                    }
+                    errors.push(error);
+                    continue;
+                }
+            };
+            match self.check_audit(&asker, &request.instance, &instance) {
+                Ok(()) => audited.push(instance),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        let reason = the_gravest(errors).or_else(|| refusals.into_iter().next());
+        match reason {
+            Some(reason) if audited.is_empty() => Err(reason),
+            _ => Ok((audited, missing)),
+        }
+    }
+
+    /// Refuses an audit of an instance that policy does not permit.
+    fn check_audit(&self, asker: &Asker, asked: &str, instance: &Instance) -> Result<(), AppError> {
+        let (resource, policy) = (instance_resource(instance), &asker.policy);
+        let decision = policy.decide(&asker.scene, Action::ReadAudit, &resource);
+        if !decision.is_allowed {
+            self.check_directory(asker, asked, instance)?;
+        }
+        self.permitted(asker, Action::ReadAudit, &resource, decision)
+            .map(drop)
     }
 
     async fn report_scope(
@@ -179,5 +219,14 @@ impl App {
             Ok(Err(error)) => tracing::info!(error = %error, "a report ended without its summary"),
             Err(_) => tracing::info!("a report was cut at its deadline"),
         }
+    }
+}
+
+/// An instance of which AWS did not tell who asks.
+fn undecided(instance: &Instance) -> Missing {
+    Missing {
+        instance_arn: Some(instance.arn.clone()),
+        scope: "everything".to_owned(),
+        reason: "AWS did not tell who you are there, so that nobody could decide whether you may audit it; try again".to_owned(),
     }
 }

@@ -220,7 +220,7 @@ impl App {
             .filter(|grant| instance.is_none_or(|instance| instance.arn == grant.instance_arn))
             .ok_or_else(not_there)?;
         let served = self.parts.instances.get(&grant.instance_arn);
-        let asker = self.asker(context, served.as_deref(), Purpose::Change);
+        let asker = self.asker(context, served.as_deref(), Purpose::End);
         let asker = asker.await.map_err(|error| error.hides(not_there))?;
         let resource = self.grant_resource(&asker, &grant).await;
         self.check_ending(&asker, &resource, Action::ReadGrants, not_there)?;
@@ -237,7 +237,7 @@ impl App {
         let instance = &*self.instance_for(&request.instance, Some(target))?;
         let key = self.key_for_ending(instance, principal, target, context);
         let key = key.await?;
-        let asker = self.asker(context, Some(instance), Purpose::Change).await?;
+        let asker = self.asker(context, Some(instance), Purpose::End).await?;
         let who = self.named_principal(&instance.arn, &key.principal).await;
         let what = self.named_target(&key.target).await;
         let resource = self.assignment_resource(&asker, &instance.arn, &who, &what);

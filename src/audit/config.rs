@@ -24,7 +24,8 @@ pub struct AuditConfig {
     /// Calls in flight per stage of a collection (applications, groups, users). 16 fill a quota of
     /// 20 a second as long as AWS answers within 0.8 s; the budget, not this, sets the pace.
     pub collect_concurrency: NonZeroUsize,
-    /// Instances read side by side in one report. Each has quotas of its own, so that four take the
+    /// Instances read side by side in one report, and asked who the subject of a call is where a call
+    /// is about all of them. Each has quotas of its own, so that four take the
     /// time of the largest; more would hold more users in memory at once.
     pub instances_at_once: NonZeroUsize,
     /// How long one call may take with its wait for the budget and its retries, in seconds. Audits

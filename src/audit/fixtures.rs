@@ -165,6 +165,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
             })
             .collect(),
         unreachable: Vec::new(),
+        missing: Vec::new(),
         view,
         format: Format::Rows,
         scope,

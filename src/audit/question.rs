@@ -8,6 +8,7 @@ use crate::domain::{
 use crate::identity_center::{Dated, UnreachableAccount};
 use crate::store::GrantScope;
 
+use super::collection::Missing;
 use super::plan::{KnownCounts, PlanScope, PlanTarget};
 
 /// A question for a report.
@@ -18,6 +19,8 @@ pub struct ReportRequest {
     /// Accounts that nobody could look into, named as missing: those that may have an instance of
     /// which the report lacks everything.
     pub unreachable: Vec<UnreachableAccount>,
+    /// What else the report lacks, found out before it began.
+    pub missing: Vec<Missing>,
     /// The question.
     pub view: View,
     /// The form of the answer.

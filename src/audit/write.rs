@@ -138,6 +138,7 @@ impl<'a> Writer<'a> {
             summary.observe(from, until);
         }
         (self.missing).extend(self.request.unreachable.iter().map(unreachable_missing));
+        (self.missing).extend(self.request.missing.iter().cloned());
         summary.completeness = Some(if self.missing.is_empty() {
             Completeness::Complete
         } else {

@@ -142,6 +142,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
             })
             .collect(),
         unreachable: instances.unreachable(),
+        missing: Vec::new(),
         view: match args.view {
             ViewArg::Access => View::Access,
             ViewArg::Assignments => View::Assignments,

@@ -33,8 +33,9 @@ pub struct DirectoryConfig {
     /// from, in seconds. Default 5: what was made a moment ago is found at the second try, and a
     /// caller that asks in a loop does not list the organization each time.
     pub miss_max_age_seconds: u64,
-    /// How many permission sets are described at once. Default 8: enough to fill the budget of
-    /// 20 operations a second where AWS answers within 400 ms.
+    /// How many permission sets are described at once, and how many groups that policies name are
+    /// found at once for one call. Default 8: enough to fill the budget of 20 operations a second
+    /// where AWS answers within 400 ms.
     pub describes_max: usize,
     /// How many users and groups are kept. Default 100,000, half the users that an identity store
     /// can hold (aws-api.md §4); at about half a kilobyte each that is 50 MB.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::Directory;
 use super::ids_by_name::Attribute;
 use crate::domain::{
-    Failure, Group, GroupId, Instance, MatchBy, Person, Principal, PrincipalKind, PrincipalRef,
-    User, UserId,
+    Failure, GroupId, Instance, MatchBy, Person, Principal, PrincipalKind, PrincipalRef, User,
+    UserId,
 };
 use crate::identity_center::Call;
 
@@ -87,54 +89,35 @@ impl Directory {
         })
     }
 
-    /// The groups of these ids and display names that exist. Their names are read anew after
-    /// `max_age`.
+    /// The groups that these texts mean, each with its text: an id means itself, and a display name
+    /// whichever group has it, by what was read at most `max_age` ago. Whether an id is any group's
+    /// is not asked.
     ///
     /// # Errors
     /// What AWS fails with.
-    pub async fn groups_named(
+    pub async fn groups_meant(
         &self,
         instance: &Instance,
-        names: &[String],
+        texts: &[String],
         max_age: Duration,
         call: Call,
-    ) -> Result<Vec<Group>, Failure> {
-        let mut groups = Vec::new();
-        for name in names {
-            if let Some(group) = self.group_named(instance, name, max_age, call).await? {
-                groups.push(group);
-            }
-        }
-        Ok(groups)
-    }
-
-    async fn group_named(
-        &self,
-        instance: &Instance,
-        name: &str,
-        max_age: Duration,
-        call: Call,
-    ) -> Result<Option<Group>, Failure> {
-        let id = match GroupId::parse(name) {
-            Ok(id) => id,
-            Err(_) => {
-                let facts = &self.inner.identities;
-                let attribute = Attribute::GroupName;
-                let id = self.id_in(facts, instance, attribute, name, max_age, call);
-                match id.await?.value {
-                    Some(id) => id,
-                    None => return Ok(None),
+    ) -> Result<Vec<(String, GroupId)>, Failure> {
+        let reads = texts.iter().cloned().map(|text| async move {
+            let id = match GroupId::parse(&text) {
+                Ok(id) => Some(id),
+                Err(_) => {
+                    let facts = &self.inner.identities;
+                    let attribute = Attribute::GroupName;
+                    let id = self.id_in(facts, instance, attribute, &text, max_age, call);
+                    id.await?.value
                 }
-            }
-        };
-        let reference = PrincipalRef {
-            kind: PrincipalKind::Group,
-            id,
-        };
-        let found = self.principal(instance, &reference, max_age, call).await?;
-        Ok(match found.value {
-            Some(Principal::Group(group)) => Some(group),
-            Some(Principal::User(_)) | None => None,
-        })
+            };
+            Ok(id.map(|id| (text, id)))
+        });
+        stream::iter(reads)
+            .buffered(self.inner.config.describes_max)
+            .try_filter_map(|meant| async move { Ok(meant) })
+            .try_collect()
+            .await
     }
 }

@@ -176,6 +176,12 @@ impl PrincipalId {
         };
         is_uuid(uuid)
     }
+
+    /// An id that AWS gives to nobody: the UUID of zeros.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self("00000000-0000-0000-0000-000000000000".to_owned())
+    }
 }
 
 impl GrantId {

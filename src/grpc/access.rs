@@ -121,7 +121,8 @@ impl pb::access_service_server::AccessService for AccessService {
         request: Request<pb::AuditReportRequest>,
     ) -> Result<Response<Self::AuditReportStream>, Status> {
         let (context, call_id, message) = take_apart(request)?;
-        let places = self.reports.try_open(&context.caller, &call_id)?;
+        let counted = context.counted_as();
+        let places = self.reports.try_open(&counted, &call_id)?;
         let report = convert::audit_report(message).map_err(|error| status_of(&error, &call_id))?;
         let parts = self
             .app

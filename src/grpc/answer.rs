@@ -1,14 +1,12 @@
 //! What every method does around its use case: the call's scope in, the status table out.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::pb::ErrorReason;
 use super::status::{status, status_of};
 use crate::app::{AppError, CallContext};
-use crate::domain::{Authenticated, CallerName};
+use crate::domain::{Authenticated, CallerName, Identity};
 
 /// What the gate found out about a call; every method finds it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -40,13 +38,23 @@ pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String,
             |_| {},
         ));
     };
-    let context = CallContext {
-        subject: subject_of(&caller, &authenticated),
-        caller,
-        authenticated: Arc::new(authenticated),
-        deadline,
-    };
+    let subject = subject_of(&caller, &authenticated);
+    let caller = caller_of(caller, &authenticated);
+    let context = CallContext::new(caller, subject, authenticated, deadline);
     Ok((context, call_id, message))
+}
+
+/// Who calls: the service, where a person's token comes over its connection.
+fn caller_of(name: CallerName, authenticated: &Authenticated) -> CallerName {
+    let Identity::Person {
+        service: Some(service),
+        ..
+    } = &authenticated.caller
+    else {
+        return name;
+    };
+    let service = Identity::Service(service.clone()).to_string();
+    CallerName::parse(&service).unwrap_or(name)
 }
 
 /// For whom the caller acts, as far as its credentials and headers tell.

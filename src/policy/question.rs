@@ -76,7 +76,7 @@ impl Action {
 pub struct GroupFacts {
     /// The id in its identity store.
     pub id: GroupId,
-    /// Its display name.
+    /// Its display name, as policies write it; empty where they write only its id.
     pub name: String,
 }
 
@@ -102,7 +102,8 @@ pub enum Subject {
     User(UserFacts),
     /// A service that acts for itself.
     Service(String),
-    /// A person whom no user matches: an entity without attributes and groups.
+    /// A person whom no user matches, by the issuer's name, a slash and what the token says: an
+    /// entity without attributes and groups. A development token's subject stands alone.
     Unmatched(String),
 }
 

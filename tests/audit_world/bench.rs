@@ -162,6 +162,7 @@ impl Bench {
                 known: KnownCounts::default(),
             }],
             unreachable: Vec::new(),
+            missing: Vec::new(),
             view,
             format,
             scope,

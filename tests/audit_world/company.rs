@@ -120,6 +120,7 @@ impl Organization {
         let request = ReportRequest {
             instances,
             unreachable: found.unreachable,
+            missing: Vec::new(),
             view,
             format: Format::Rows,
             scope: Scope::default(),

@@ -40,7 +40,7 @@ async fn a_token_of_one_service_is_nothing_on_the_connection_of_another() {
     let account = bearer(service_account(json!({})));
     assert_eq!(
         portal.caller(&[("authorization", &person)]).await,
-        json!("person:corp:u-1")
+        json!("service:portal")
     );
     assert_eq!(
         portal.caller(&[("authorization", &account)]).await,

@@ -59,11 +59,16 @@ impl Bench {
 
     /// The same with these policies.
     pub(crate) async fn start_with(config: &str, policies: &str) -> Self {
+        Self::start_in(World::demo(), config, policies).await
+    }
+
+    /// The same in this world.
+    pub(crate) async fn start_in(world: World, config: &str, policies: &str) -> Self {
         let options = SimulatorOptions {
             settings: Settings::unlimited(),
             ..SimulatorOptions::default()
         };
-        let simulator = Simulator::start(World::demo(), options).await.unwrap();
+        let simulator = Simulator::start(world, options).await.unwrap();
         let mut config: Config = toml::from_str(&format!("{BASE}{config}")).unwrap();
         config.aws.endpoint_url = Some(simulator.endpoint_url());
         config.check().unwrap();

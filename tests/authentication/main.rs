@@ -18,11 +18,13 @@ mod refused_calls;
 mod renamed;
 mod rotation;
 mod serving;
+mod several_stores;
 mod signer;
 mod stolen;
 #[allow(dead_code, unreachable_pub, reason = "other tests look for other rows")]
 #[path = "../common/store_rows.rs"]
 mod store_rows;
+mod subjects;
 mod tokens;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]

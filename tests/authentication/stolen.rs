@@ -108,7 +108,7 @@ async fn a_stolen_certificate_is_nobody_where_policy_wants_proof() {
         ("usher-on-behalf-of", "bilal.khan"),
     ];
     let answer = thief.call(GRANTS, &another, &json!({})).await;
-    check_refused("another", &answer, Code::NotFound, "SUBJECT_NOT_FOUND");
+    check_refused("another", &answer, Code::PermissionDenied, "POLICY_DENIED");
     let writes = bench.simulator.calls();
     assert!(
         writes
