@@ -235,18 +235,18 @@ impl App {
         target: &TargetQuery,
     ) -> Result<(AssignmentKey, Asker), AppError> {
         let instance = &*self.instance_for(&request.instance, Some(target))?;
-        let key = self.key_for_ending(instance, principal, target, context);
-        let key = key.await?;
         let asker = self.asker(context, Some(instance), Purpose::Change).await?;
+        let not_there = || AppError::AssignmentNotFound {
+            principal: principal.to_string(),
+            target: target.to_string(),
+        };
+        let key = self.key_for_ending(instance, principal, target, context);
+        let key = key.await;
+        let key = key.map_err(|refusal| self.veiled(&asker, instance, refusal, not_there))?;
         let who = self.named_principal(&instance.arn, &key.principal).await;
         let what = self.named_target(&key.target).await;
         let resource = self.assignment_resource(&asker, &instance.arn, &who, &what);
-        self.check_ending(&asker, &resource, Action::ReadAssignments, || {
-            AppError::AssignmentNotFound {
-                principal: principal.to_string(),
-                target: target.to_string(),
-            }
-        })?;
+        self.check_ending(&asker, &resource, Action::ReadAssignments, not_there)?;
         Ok((key, asker))
     }
 
