@@ -193,6 +193,7 @@ impl App {
                 let grant = grant.ok_or_else(|| {
                     AppError::Internal("a remembered Assign has no grant".to_owned())
                 })?;
+                self.check_repeat(context, &grant).await?;
                 self.await_grant(&mut waiter, grant).await.map(Some)
             }
         }

@@ -86,6 +86,32 @@ impl App {
         })))
     }
 
+    /// Refuses the answer of a repeated Assign to who may neither see its grant nor ask for it any more.
+    pub(super) async fn check_repeat(
+        &self,
+        context: &CallContext,
+        grant: &Grant,
+    ) -> Result<(), AppError> {
+        let served = self.parts.instances.get(&grant.instance_arn);
+        let asking = self.asker(context, served.as_deref(), Purpose::Read);
+        let asker = asking.await?;
+        let resource = self.grant_resource(&asker, grant).await;
+        if self.may_see(&asker, Action::ReadGrants, &resource) {
+            return Ok(());
+        }
+        let target = self.named_target(&grant.target).await;
+        let principal = self.named_principal(&grant.instance_arn, &grant.principal);
+        let question = GrantQuestion {
+            target: self.target_facts(&grant.instance_arn, &target),
+            beneficiary: beneficiary(&asker, &principal.await),
+            people_count: grant.people_count,
+            duration: grant.duration,
+            justification: grant.justification.as_str().to_owned(),
+            ticket: grant.ticket.as_str().to_owned(),
+        };
+        self.path_to(&asker, &question).map(drop)
+    }
+
     /// What a refusal that tells of things in the directory becomes for whom the directory is not to
     /// be seen by: the same as where these things are others. Whether Usher itself works it tells all.
     pub(super) fn veiled(

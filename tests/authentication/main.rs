@@ -18,6 +18,7 @@ mod serving;
 mod signer;
 mod stolen;
 mod tokens;
+mod veiled;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]
 mod wire;
