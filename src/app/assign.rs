@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::asker::{Asker, Purpose};
 use super::cost::operations_of_making;
-use super::permission::ChosenPath;
+use super::permission::{ChosenPath, denied_without_a_word};
 use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::warnings::Warning;
@@ -19,6 +19,10 @@ use crate::domain::{
 };
 use crate::policy::Path;
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
+
+/// How old the status and the members of who gets access may be (DESIGN.md §7), however old facts
+/// are configured to be elsewhere.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +140,7 @@ impl App {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
-        let found = self.find_for_assign(context, request).await?;
-        let (asker, path) = self.path_for(context, request, &found).await?;
+        let (found, asker, path) = self.way_for(context, request).await?;
         let target = found.target.target();
         self.refuse_if_late(context, &found.instance, &target)
             .await?;
@@ -190,6 +193,7 @@ impl App {
                 let grant = grant.ok_or_else(|| {
                     AppError::Internal("a remembered Assign has no grant".to_owned())
                 })?;
+                self.check_repeat(context, &grant).await?;
                 self.await_grant(&mut waiter, grant).await.map(Some)
             }
         }
@@ -238,19 +242,39 @@ impl App {
         });
     }
 
+    /// What is asked for, found; for whom; and the way to it. Who may not see the directory hears
+    /// the same of what is not there as of what is there and not for it.
+    async fn way_for(
+        &self,
+        context: &CallContext,
+        request: &Assign,
+    ) -> Result<(Found, Asker, ChosenPath), AppError> {
+        let instance = self.instance_for(&request.instance, Some(&request.target))?;
+        let asking = self.asker(context, Some(&instance), Purpose::Change);
+        let asker = asking.await?;
+        let found = self.find_for_assign(context, request, Arc::clone(&instance));
+        let found = found.await.map_err(|refusal| {
+            self.veiled(&asker, &instance, refusal, || denied_without_a_word(&asker))
+        })?;
+        let question = self.grant_question(&asker, request, &found);
+        let path = self.path_to(&asker, &question)?;
+        Ok((found, asker, path))
+    }
+
     async fn find_for_assign(
         &self,
         context: &CallContext,
         request: &Assign,
+        found_instance: Arc<Instance>,
     ) -> Result<Found, AppError> {
-        let found_instance = self.instance_for(&request.instance, Some(&request.target))?;
         let instance = found_instance.as_ref();
         let (call, max_age) = (self.call(context), self.default_max_age());
+        let fresh = max_age.min(FRESH);
         let directory = &self.parts.directory;
         let (principal, target) = futures_util::try_join!(
             async {
                 directory
-                    .find_principal(instance, &request.principal, max_age, call)
+                    .find_principal(instance, &request.principal, fresh, call)
                     .await
                     .map_err(AppError::from)
             },
@@ -266,7 +290,7 @@ impl App {
             Principal::User(_) => 1,
             Principal::Group(group) => {
                 let members = directory
-                    .members_of_group(instance, &group.id, max_age, call)
+                    .members_of_group(instance, &group.id, fresh, call)
                     .await
                     .map_err(|failure| {
                         let group = group_reference(&group.id);
@@ -281,20 +305,6 @@ impl App {
             target,
             people_count,
         })
-    }
-
-    /// For whom it is asked, and the way to it.
-    async fn path_for(
-        &self,
-        context: &CallContext,
-        request: &Assign,
-        found: &Found,
-    ) -> Result<(Asker, ChosenPath), AppError> {
-        let asking = self.asker(context, Some(&found.instance), Purpose::Change);
-        let asker = asking.await?;
-        let question = self.grant_question(&asker, request, found);
-        let path = self.path_to(&asker, question)?;
-        Ok((asker, path))
     }
 
     fn new_grant(
@@ -334,8 +344,7 @@ impl App {
         context: &CallContext,
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
-        let found = self.find_for_assign(context, request).await?;
-        let (_, path) = self.path_for(context, request, &found).await?;
+        let (found, _, path) = self.way_for(context, request).await?;
         let operations = operations_of_making(&found.target.target());
         let preview = Preview {
             people_count: found.people_count,

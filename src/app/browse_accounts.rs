@@ -31,13 +31,7 @@ impl App {
         let instance = instance.as_deref();
         match instance {
             Some(instance) => self.check_directory_of(context, asked, instance).await?,
-            // The organization's accounts are what every instance that may be looked at shares.
-            None if self.list_instances(context).await?.is_empty() => {
-                return Err(AppError::InstanceNotFound {
-                    query: String::new(),
-                });
-            }
-            None => {}
+            None => self.check_home_may_be_seen(context).await?,
         }
         let place = self.page_tokens.open(context, page)?;
         let after = place
@@ -68,6 +62,32 @@ impl App {
             _ => String::new(),
         };
         Ok((rows, next_page_token, listed.observed_at))
+    }
+
+    /// Refuses home's accounts to who may look at no served instance of home's organization. Where none
+    /// is known to be of it, that is who may not look at every one.
+    async fn check_home_may_be_seen(&self, context: &CallContext) -> Result<(), AppError> {
+        let seen = self.list_instances(context).await?;
+        let all = self.parts.instances.all();
+        let not_there = || AppError::InstanceNotFound {
+            query: String::new(),
+        };
+        if seen.is_empty() {
+            return Err(not_there());
+        }
+        if seen.len() == all.len() {
+            return Ok(());
+        }
+        let home = self.parts.port.organization(self.call(context)).await;
+        let home = home.ok().flatten().ok_or_else(not_there)?;
+        let is_of_home = |instance: &Arc<Instance>| {
+            instance.management_account_id.as_ref() == Some(&home.management_account_id)
+        };
+        if seen.iter().any(is_of_home) {
+            Ok(())
+        } else {
+            Err(not_there())
+        }
     }
 
     /// The instance whose organization's accounts are asked for; none for home's.

@@ -1,18 +1,14 @@
 //! One grant, and lists of grants.
 
-use std::sync::Arc;
-
 use super::asker::{Asker, Purpose};
 use super::page_token::PageRequest;
+use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{Grant, GrantId, GrantState, Instance};
 use crate::policy::Action;
 use crate::store::GrantFilter;
-
-/// Pages of grants that one call reads at most for those that may be seen.
-const UNSEEN_PAGES_MAX: usize = 10;
 
 /// Which grants to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +30,7 @@ pub struct ListGrants {
 }
 
 /// One page of grants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GrantPage {
     /// The grants, newest first.
     pub grants: Vec<GrantView>,
@@ -78,9 +74,16 @@ impl App {
             .map(|place| GrantId::parse(&place))
             .transpose()
             .map_err(|_| AppError::PageTokenInvalid)?;
-        let (instance, filter) = self.grant_filter(context, request).await?;
-        let asking = self.asker(context, Some(&instance), Purpose::Read);
-        let asker = asking.await?;
+        let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
+        let asker = self.asker(context, Some(instance), Purpose::Read).await?;
+        let filter = match self.grant_filter(context, request, instance).await {
+            Ok(filter) => filter,
+            // As of what is there and has no grants that the subject may see.
+            Err(refusal) if self.is_veiled(&asker, instance, &refusal) => {
+                return Ok(GrantPage::default());
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let (grants, more_after) = self
             .seen_grants(&asker, &filter, after, &request.page)
             .await?;
@@ -111,12 +114,12 @@ impl App {
         page: &PageRequest,
     ) -> Result<(Vec<Grant>, Option<GrantId>), AppError> {
         let mut seen = Vec::new();
-        for _ in 0..UNSEEN_PAGES_MAX {
-            let batch = page.size + 1;
-            let grants = &self.parts.store;
-            let grants = grants.grants(filter, after.as_ref(), batch).await?;
+        for _ in 0..LOOKED_AT_MAX / LOOKED_AT_ONCE {
+            let (store, batch) = (&self.parts.store, LOOKED_AT_ONCE + 1);
+            let mut grants = store.grants(filter, after.as_ref(), batch).await?;
             let is_last = grants.len() < batch;
-            let mut grants = grants.into_iter().take(page.size).peekable();
+            grants.truncate(LOOKED_AT_ONCE);
+            let mut grants = grants.into_iter().peekable();
             while let Some(grant) = grants.next() {
                 let id = grant.id.clone();
                 let resource = self.grant_resource(asker, &grant).await;
@@ -132,6 +135,7 @@ impl App {
             if is_last {
                 return Ok((seen, None));
             }
+            tokio::task::yield_now().await;
         }
         Ok((seen, after))
     }
@@ -140,26 +144,23 @@ impl App {
         &self,
         context: &CallContext,
         request: &ListGrants,
-    ) -> Result<(Arc<Instance>, GrantFilter), AppError> {
-        let target = request.target.as_ref();
-        let found = self.instance_for(&request.instance, target)?;
-        let instance = &*found;
+        instance: &Instance,
+    ) -> Result<GrantFilter, AppError> {
         let principal = match &request.principal {
             Some(query) => Some(self.principal_for_ending(instance, query, context).await?),
             None => None,
         };
-        let target = match target {
+        let target = match &request.target {
             Some(query) => Some(self.target_for_ending(instance, query, context).await?),
             None => None,
         };
-        let filter = GrantFilter {
+        Ok(GrantFilter {
             instance: Some(instance.arn.clone()),
             principal,
             target,
             states: request.states.clone(),
             ticket: request.ticket.clone(),
             requested_by: request.requested_by.clone(),
-        };
-        Ok((found, filter))
+        })
     }
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::asker::{Asker, Purpose};
-use super::assignment_facts::{Fact, Wanted};
+use super::assignment_facts::Wanted;
+use super::assignment_rows::RowNames;
 use super::page_token::PageRequest;
 use super::principals::Asked;
 use super::reasons::{Reasons, scope};
-use super::view::{NamedPrincipal, NamedTarget, status_of};
+use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::audit::StoreFacts;
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::report::Provenance;
 use crate::domain::{
-    AssignmentKey, Grant, GrantId, Instance, InstanceKind, Operation, PrincipalId, PrincipalKind,
-    PrincipalRef, PrincipalStatus, Target,
+    GrantId, Instance, InstanceKind, Operation, PrincipalId, PrincipalKind, PrincipalRef, Target,
 };
 use crate::identity_center::{Call, Dated};
 use crate::policy::Action;
@@ -85,18 +85,6 @@ pub struct AssignmentPage {
     pub as_of: Timestamp,
 }
 
-/// What the names and statuses of rows come from.
-struct RowNames<'a> {
-    /// Who is to see them.
-    asker: Asker,
-    instance: &'a Instance,
-    asked: Option<&'a Asked>,
-    /// How old a status may be.
-    max_age: Duration,
-    /// The time of the oldest fact shown so far.
-    as_of: Timestamp,
-}
-
 impl App {
     /// One page of assignments.
     ///
@@ -109,8 +97,37 @@ impl App {
         request: &ListAssignments,
     ) -> Result<AssignmentPage, AppError> {
         let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
-        refuse_what_aws_does_not_list(instance, request)?;
         let asker = self.asker(context, Some(instance), Purpose::Read).await?;
+        let page = self.page_of_assignments(context, request, instance, &asker);
+        match page.await {
+            Err(refusal) if self.is_veiled(&asker, instance, &refusal) => {
+                self.nothing_to_see(request)
+            }
+            page => page,
+        }
+    }
+
+    /// What who may not see the directory is told of what is not there, and of what it may see
+    /// nothing of.
+    fn nothing_to_see(&self, request: &ListAssignments) -> Result<AssignmentPage, AppError> {
+        if request.principal.is_some() && request.target.is_some() {
+            return Err(not_there(request));
+        }
+        Ok(AssignmentPage {
+            rows: Vec::new(),
+            next_page_token: String::new(),
+            as_of: self.parts.clock.now(),
+        })
+    }
+
+    async fn page_of_assignments(
+        &self,
+        context: &CallContext,
+        request: &ListAssignments,
+        instance: &Instance,
+        asker: &Asker,
+    ) -> Result<AssignmentPage, AppError> {
+        refuse_what_aws_does_not_list(instance, request)?;
         let after = self.page_tokens.open(context, &request.page)?;
         let call = self.call(context);
         let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
@@ -151,56 +168,20 @@ impl App {
             .rows_after(context, request, &mut names, &reasons, &facts.value, after)
             .await?;
         if let (true, Some(principal), Some(target)) = (rows.is_empty(), &principal, &target) {
-            self.check_assignment_may_be_seen(&names.asker, request, (instance, principal, target))
+            self.check_assignment_may_be_seen(asker, request, (instance, principal, target))
                 .await?;
+        } else if rows.is_empty() && next_page_token.is_empty() {
+            // The age of the facts would tell that there are some.
+            let is_own = principal.is_some_and(|principal| asker.is(&principal));
+            if !is_own && !self.may_see_directory(asker, instance) {
+                return self.nothing_to_see(request);
+            }
         }
         Ok(AssignmentPage {
             rows,
             next_page_token,
             as_of: names.as_of,
         })
-    }
-
-    /// The rows of one page, from the place `after` on, and the next page's token.
-    async fn rows_after(
-        &self,
-        context: &CallContext,
-        request: &ListAssignments,
-        names: &mut RowNames<'_>,
-        reasons: &Reasons,
-        facts: &[Fact],
-        after: Option<&str>,
-    ) -> Result<(Vec<AssignmentRow>, String), AppError> {
-        let mut rows = facts
-            .iter()
-            .filter(|fact| after.is_none_or(|after| fact.place().as_str() > after));
-        let mut page = Vec::new();
-        let mut next_page_token = String::new();
-        let mut last_place: Option<String> = None;
-        for fact in rows.by_ref() {
-            let (provenance, grants) = reasons.of(&AssignmentKey {
-                instance_arn: names.instance.arn.clone(),
-                principal: fact.assigned.clone(),
-                target: fact.target.clone(),
-            });
-            if !request.provenance.is_empty() && !request.provenance.contains(&provenance) {
-                continue;
-            }
-            if page.len() == request.page.size {
-                let place = last_place.unwrap_or_default();
-                next_page_token = self.page_tokens.seal(context, &request.page, &place)?;
-                break;
-            }
-            let row = self.assignment_row(names, fact, provenance, &grants).await;
-            let (instance, asker) = (&names.instance.arn, &names.asker);
-            let resource = self.assignment_resource(asker, instance, &row.principal, &row.target);
-            if !self.may_see(asker, Action::ReadAssignments, &resource) {
-                continue;
-            }
-            page.push(row);
-            last_place = Some(fact.place());
-        }
-        Ok((page, next_page_token))
     }
 
     /// Refuses one assignment that may not be seen as one that is not there, whether it is or not.
@@ -216,11 +197,7 @@ impl App {
         if self.may_see_alone(asker, Action::ReadAssignments, &resource) {
             return Ok(());
         }
-        let (principal, target) = (request.principal.as_ref(), request.target.as_ref());
-        Err(AppError::AssignmentNotFound {
-            principal: principal.map(ToString::to_string).unwrap_or_default(),
-            target: target.map(ToString::to_string).unwrap_or_default(),
-        })
+        Err(not_there(request))
     }
 
     /// Who and what the question names.
@@ -296,56 +273,14 @@ impl App {
             },
         })
     }
+}
 
-    async fn assignment_row(
-        &self,
-        names: &mut RowNames<'_>,
-        fact: &Fact,
-        provenance: Provenance,
-        grants: &[&Grant],
-    ) -> AssignmentRow {
-        let assigned = self.row_principal(names, &fact.assigned).await;
-        let (principal, via_group) = match names.asked {
-            Some(user) if fact.through_group => (
-                self.row_principal(names, &user.reference).await,
-                Some(assigned),
-            ),
-            _ => (assigned, None),
-        };
-        // A grant that has not begun yet will end later than all that have: no end is told.
-        let ends: Option<Vec<Timestamp>> = grants.iter().map(|grant| grant.end_at).collect();
-        AssignmentRow {
-            instance_arn: names.instance.arn.to_string(),
-            principal,
-            target: self.named_target(&fact.target).await,
-            via_group,
-            provenance,
-            grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
-            end_at: ends.and_then(|ends| ends.into_iter().max()),
-        }
-    }
-
-    /// A principal as a row shows it; the age of its status counts for the answer's.
-    async fn row_principal(
-        &self,
-        names: &mut RowNames<'_>,
-        reference: &PrincipalRef,
-    ) -> NamedPrincipal {
-        let status = match names.asked {
-            Some(asked) if asked.reference == *reference => Some(Dated {
-                value: status_of(asked.record.value.as_ref()),
-                observed_at: asked.record.observed_at,
-            }),
-            _ => self.recent_status(&names.instance.arn, reference, names.max_age),
-        };
-        if let Some(status) = &status {
-            names.as_of = names.as_of.min(status.observed_at);
-        }
-        NamedPrincipal {
-            reference: reference.clone(),
-            name: self.known_name(reference).await,
-            status: status.map_or(PrincipalStatus::Unknown, |status| status.value),
-        }
+/// The refusal of one assignment, in the caller's words.
+fn not_there(request: &ListAssignments) -> AppError {
+    let (principal, target) = (request.principal.as_ref(), request.target.as_ref());
+    AppError::AssignmentNotFound {
+        principal: principal.map(ToString::to_string).unwrap_or_default(),
+        target: target.map(ToString::to_string).unwrap_or_default(),
     }
 }
 

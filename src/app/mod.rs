@@ -7,6 +7,7 @@
 mod asker;
 mod assign;
 mod assignment_facts;
+mod assignment_rows;
 mod browse;
 mod browse_accounts;
 mod config;

@@ -9,9 +9,15 @@ use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::domain::{Grant, Instance, InstanceArn};
 use crate::policy::{
-    Action, ActivationQuestion, ApprovalStep, BeneficiaryFacts, GrantQuestion, NearMiss, Path,
-    Resource, TargetFacts,
+    Action, ActivationQuestion, ApprovalStep, BeneficiaryFacts, Decision, GrantQuestion, NearMiss,
+    Path, Resource, TargetFacts,
 };
+
+/// Rows that one call of a list asks policy about at most: of the largest page each, and with many
+/// policies half a second of work. A page may so be short, or empty, and have a token all the same.
+pub(super) const LOOKED_AT_MAX: usize = 1000;
+/// And before other calls get their turn.
+pub(super) const LOOKED_AT_ONCE: usize = 100;
 
 /// A path that a request may take, and what it costs.
 pub(super) struct ChosenPath {
@@ -35,56 +41,107 @@ pub struct Refusal {
 }
 
 impl App {
-    /// The cheapest path to a grant. One that nobody must agree to opens at once.
+    /// The first path, from the cheapest on, that opens. One that nobody must agree to opens at once,
+    /// unless a floor keeps it shut: then the next is tried.
     ///
     /// # Errors
-    /// `PathsClosed` without one; `ApprovalsNotYetAvailable` where somebody must agree;
-    /// `PolicyDenied` where a floor keeps it shut.
+    /// `PathsClosed` without one; `ApprovalsNotYetAvailable` where somebody must agree, and nothing
+    /// cheaper opens; `PolicyDenied` where floors keep shut what nobody must agree to, and there is
+    /// nothing dearer.
     pub(super) fn path_to(
         &self,
         asker: &Asker,
-        question: GrantQuestion,
+        question: &GrantQuestion,
     ) -> Result<ChosenPath, AppError> {
-        let decision = asker.policy.request(&asker.scene, &question);
-        let Some(cheapest) = decision.paths.first() else {
-            self.note_closed_paths(asker, &question, &decision);
-            // A policy that cannot be evaluated closes every path, as a forbid does.
-            let mut forbidden_by = decision.forbidden_by;
-            forbidden_by.extend(decision.errors);
-            return Err(AppError::PathsClosed(Refusal {
-                forbidden_by,
-                near_misses: decision.near_misses,
-                policy_version: decision.policy_version,
-            }));
-        };
-        if cheapest.approval_count() > 0 {
-            return Err(AppError::ApprovalsNotYetAvailable {
-                policy: cheapest.policy.clone(),
-                approval_count: cheapest.approval_count(),
-                approvers: told_approvers(&cheapest.steps),
-            });
+        let decision = asker.policy.request(&asker.scene, question);
+        let mut shut = None;
+        for path in &decision.paths {
+            if path.approval_count() > 0 {
+                return Err(AppError::ApprovalsNotYetAvailable {
+                    policy: path.policy.clone(),
+                    approval_count: path.approval_count(),
+                    approvers: told_approvers(&path.steps),
+                });
+            }
+            let opening = activation(asker, question, &path.policy);
+            if opening.is_allowed {
+                let mut policies = vec![path.policy.clone()];
+                policies.extend(opening.policies);
+                return Ok(ChosenPath {
+                    policies,
+                    policy_version: decision.policy_version,
+                    paths: decision.paths,
+                });
+            }
+            // What keeps the first one shut is told: of equal price it is the first by id.
+            shut = shut.or(Some(opening));
         }
-        let path = cheapest.policy.clone();
-        let about = about_access(&question.target, &question.beneficiary);
-        let opening = asker.policy.activate(
-            &asker.scene,
-            &ActivationQuestion {
-                grant: question,
-                path: path.clone(),
-                approval_count: 0,
-                approver_groups: Vec::new(),
-                break_glass: false,
-            },
-        );
-        if !opening.is_allowed {
-            self.note_denial(asker, Action::Activate, about, &opening);
-            return Err(refusal(opening));
+        if let Some(floor) = shut {
+            let about = about_access(&question.target, &question.beneficiary);
+            self.note_denial(asker, Action::Activate, about, &floor);
+            return Err(refusal(floor));
         }
-        Ok(ChosenPath {
-            policies: vec![path],
+        self.note_closed_paths(asker, question, &decision);
+        // A policy that cannot be evaluated closes every path, as a forbid does.
+        let mut forbidden_by = decision.forbidden_by;
+        forbidden_by.extend(decision.errors);
+        Err(AppError::PathsClosed(Refusal {
+            forbidden_by,
+            near_misses: decision.near_misses,
             policy_version: decision.policy_version,
-            paths: decision.paths,
-        })
+        }))
+    }
+
+    /// Refuses the answer of a repeated Assign to who may neither see its grant nor ask for it any more.
+    pub(super) async fn check_repeat(
+        &self,
+        context: &CallContext,
+        grant: &Grant,
+    ) -> Result<(), AppError> {
+        let served = self.parts.instances.get(&grant.instance_arn);
+        let asking = self.asker(context, served.as_deref(), Purpose::Read);
+        let asker = asking.await?;
+        let resource = self.grant_resource(&asker, grant).await;
+        if self.may_see(&asker, Action::ReadGrants, &resource) {
+            return Ok(());
+        }
+        let target = self.named_target(&grant.target).await;
+        let principal = self.named_principal(&grant.instance_arn, &grant.principal);
+        let question = GrantQuestion {
+            target: self.target_facts(&grant.instance_arn, &target),
+            beneficiary: beneficiary(&asker, &principal.await),
+            people_count: grant.people_count,
+            duration: grant.duration,
+            justification: grant.justification.as_str().to_owned(),
+            ticket: grant.ticket.as_str().to_owned(),
+        };
+        self.path_to(&asker, &question).map(drop)
+    }
+
+    /// What a refusal that tells of things in the directory becomes for whom the directory is not to
+    /// be seen by: the same as where these things are others. Whether Usher itself works it tells all.
+    pub(super) fn veiled(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        refusal: AppError,
+        instead: impl FnOnce() -> AppError,
+    ) -> AppError {
+        if self.is_veiled(asker, instance, &refusal) {
+            instead()
+        } else {
+            refusal
+        }
+    }
+
+    /// Whether a refusal is not for the subject to hear.
+    pub(super) fn is_veiled(&self, asker: &Asker, instance: &Instance, refusal: &AppError) -> bool {
+        tells_of_directory(refusal) && !self.may_see_directory(asker, instance)
+    }
+
+    /// Whether the subject may see what there is on an instance.
+    pub(super) fn may_see_directory(&self, asker: &Asker, instance: &Instance) -> bool {
+        self.may_see(asker, Action::ReadDirectory, &instance_resource(instance))
     }
 
     /// What is asked about a grant that is to be.
@@ -202,6 +259,44 @@ impl App {
             })
         }
     }
+}
+
+/// Whether a path that nobody must agree to opens.
+fn activation(asker: &Asker, question: &GrantQuestion, path: &str) -> Decision {
+    let question = ActivationQuestion {
+        grant: question.clone(),
+        path: path.to_owned(),
+        approval_count: 0,
+        approver_groups: Vec::new(),
+        break_glass: false,
+    };
+    asker.policy.activate(&asker.scene, &question)
+}
+
+/// A denial that says no more than that no policy permits what was asked.
+pub(super) fn denied_without_a_word(asker: &Asker) -> AppError {
+    AppError::PathsClosed(Refusal {
+        forbidden_by: Vec::new(),
+        near_misses: Vec::new(),
+        policy_version: asker.policy.version().to_owned(),
+    })
+}
+
+/// Whether a refusal says what there is, or what there is not.
+fn tells_of_directory(refusal: &AppError) -> bool {
+    matches!(
+        refusal,
+        AppError::ApplicationNotFound { .. }
+            | AppError::AccountNotFound { .. }
+            | AppError::PermissionSetNotFound { .. }
+            | AppError::PrincipalNotFound { .. }
+            | AppError::NameAmbiguous { .. }
+            | AppError::PrincipalDisabled { .. }
+            | AppError::AccountInactive { .. }
+            | AppError::AccountOutOfReach { .. }
+            | AppError::AccountAccessNotOffered { .. }
+            | AppError::NotListableByPrincipal { .. }
+    )
 }
 
 /// An instance as policy sees it.

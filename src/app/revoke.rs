@@ -7,6 +7,7 @@ use super::asker::{Asker, Purpose};
 use super::assign::Preview;
 use super::ending::Nothing;
 use super::paths::RemainingPath;
+use super::revoked::scope_of;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
@@ -101,9 +102,9 @@ impl App {
             .request_id
             .as_ref()
             .map(|id| self.request_use(context, id, &request.content_hash));
-        // First of all: what is remembered needs no name that AWS still knows, and no permission.
+        // First of all: what is remembered needs no name that AWS still knows.
         if let Some(usage) = &usage
-            && let Some(repeated) = self.repeated_revoke(context, usage).await?
+            && let Some(repeated) = self.repeated_revoke(context, request, usage).await?
         {
             return Ok(repeated);
         }
@@ -112,7 +113,7 @@ impl App {
             Err(refusal) => {
                 // A twin of this call may have committed since: then its outcome is the answer.
                 let twin = match &usage {
-                    Some(usage) => self.repeated_revoke(context, usage).await,
+                    Some(usage) => self.repeated_revoke(context, request, usage).await,
                     None => Ok(None),
                 };
                 twin.ok().flatten().ok_or(refusal)
@@ -124,13 +125,104 @@ impl App {
     async fn repeated_revoke(
         &self,
         context: &CallContext,
+        request: &Revoke,
         usage: &RequestUse,
     ) -> Result<Option<RevokeOutcome>, AppError> {
         let mut waiter = self.waiter(context);
-        match self.parts.store.find_revocation(usage).await? {
-            None => Ok(None),
-            Some(outcome) => self.await_end(&mut waiter, outcome, None).await.map(Some),
+        let (key, grants) = match self.parts.store.find_revocation(usage).await? {
+            None => return Ok(None),
+            Some(StoreOutcome::Repeated { grants, record }) => {
+                let first = grants.first().map(Grant::assignment_key);
+                (record.map(|record| record.key).or(first), grants)
+            }
+            Some(outcome) => {
+                return self.await_end(&mut waiter, outcome, None).await.map(Some);
+            }
+        };
+        let key = key.ok_or_else(|| {
+            AppError::Internal("a remembered Revoke names no assignment".to_owned())
+        })?;
+        let asker = self.check_repeated_end(context, request, &key, &grants);
+        let asker = asker.await?;
+        let record = Some(self.record(&key).await?);
+        let outcome = StoreOutcome::Repeated { grants, record };
+        let outcome = self.await_end(&mut waiter, outcome, None).await?;
+        Ok(Some(self.shown(&asker, request, outcome).await))
+    }
+
+    /// Refuses the answer of a repeat to who may neither end nor see any more what it ended.
+    async fn check_repeated_end(
+        &self,
+        context: &CallContext,
+        request: &Revoke,
+        key: &AssignmentKey,
+        grants: &[Grant],
+    ) -> Result<Asker, AppError> {
+        let served = self.parts.instances.get(&key.instance_arn);
+        let asking = self.asker(context, served.as_deref(), Purpose::Read);
+        let asker = asking.await?;
+        let (resource, reading, not_there) = match &request.revocation {
+            Revocation::Grant(id) => {
+                let not_there = AppError::GrantNotFound { id: id.to_string() };
+                let Some(grant) = grants.first() else {
+                    return Err(not_there);
+                };
+                let resource = self.grant_resource(&asker, grant).await;
+                (resource, Action::ReadGrants, not_there)
+            }
+            Revocation::Assignment { principal, target } => {
+                let not_there = AppError::AssignmentNotFound {
+                    principal: principal.to_string(),
+                    target: target.to_string(),
+                };
+                let who = self.named_principal(&key.instance_arn, &key.principal);
+                let (who, what) = (who.await, self.named_target(&key.target).await);
+                let resource = self.assignment_resource(&asker, &key.instance_arn, &who, &what);
+                (resource, Action::ReadAssignments, not_there)
+            }
+        };
+        let may = |action| self.may_see(&asker, action, &resource);
+        if may(Action::Revoke) || may(reading) {
+            Ok(asker)
+        } else {
+            Err(not_there)
         }
+    }
+
+    /// What an assignment was revoked with, without those grants that the subject may not see. Of a
+    /// grant that it named itself, it is told.
+    async fn shown(
+        &self,
+        asker: &Asker,
+        request: &Revoke,
+        mut outcome: RevokeOutcome,
+    ) -> RevokeOutcome {
+        if matches!(request.revocation, Revocation::Grant(_)) {
+            return outcome;
+        }
+        for view in std::mem::take(&mut outcome.grants) {
+            let resource = self.grant_resource(asker, &view.grant).await;
+            if self.may_see(asker, Action::ReadGrants, &resource) {
+                outcome.grants.push(view);
+            }
+        }
+        outcome
+    }
+
+    /// Refuses to end the grants on an assignment where policy keeps one of them.
+    async fn check_ending_grants(
+        &self,
+        asker: &Asker,
+        key: &AssignmentKey,
+    ) -> Result<(), AppError> {
+        let store = &self.parts.store;
+        let open = store.open_grants(&key.instance_arn, &scope_of(key)).await?;
+        for grant in open.iter().filter(|grant| grant.state.is_live()) {
+            let resource = self.grant_resource(asker, grant).await;
+            let decision = asker.policy.decide(&asker.scene, Action::Revoke, &resource);
+            self.permitted(asker, Action::Revoke, &resource, decision)?;
+        }
+        Ok(())
     }
 
     async fn first_revoke(
@@ -140,27 +232,28 @@ impl App {
         usage: Option<&RequestUse>,
     ) -> Result<RevokeOutcome, AppError> {
         let mut waiter = self.waiter(context);
-        let end = |asker: Asker| EndRequest {
+        let end = |asker: &Asker| EndRequest {
             caller: context.caller.clone(),
-            subject: asker.subject,
+            subject: asker.subject.clone(),
             reason: request.reason.clone(),
             now: self.parts.clock.now(),
         };
         let store = &self.parts.store;
-        let (outcome, since) = match &request.revocation {
+        let (asker, (outcome, since)) = match &request.revocation {
             Revocation::Grant(id) => {
                 let (grant, asker) = self.grant_to_end(context, request, id).await?;
                 self.refuse_if_read_only()?;
-                let end = end(asker);
-                (store.revoke_grant(&grant.id, usage, &end).await?, None)
+                let end = end(&asker);
+                let outcome = store.revoke_grant(&grant.id, usage, &end).await?;
+                (asker, (outcome, None))
             }
             Revocation::Assignment { principal, target } => {
                 let (key, asker) = self
                     .assignment_to_end(context, request, principal, target)
                     .await?;
                 self.refuse_if_read_only()?;
-                let end = end(asker);
-                match self.check_something_to_remove(context, &key).await? {
+                let end = end(&asker);
+                let outcome = match self.check_something_to_remove(context, &key).await? {
                     Nothing::ToSay => {
                         let outcome = store.remove_assignment(&key, usage, &end).await?;
                         (outcome, Some(end.now))
@@ -175,10 +268,12 @@ impl App {
                             (StoreOutcome::Ended { grants, record }, None)
                         }
                     },
-                }
+                };
+                (asker, outcome)
             }
         };
-        self.await_end(&mut waiter, outcome, since).await
+        let outcome = self.await_end(&mut waiter, outcome, since).await?;
+        Ok(self.shown(&asker, request, outcome).await)
     }
 
     async fn validate_revoke(
@@ -193,11 +288,12 @@ impl App {
                     .await
             }
             Revocation::Assignment { principal, target } => {
-                let (key, _) = self
+                let (key, asker) = self
                     .assignment_to_end(context, request, principal, target)
                     .await?;
                 self.check_something_to_remove(context, &key).await?;
-                self.preview_revoke(context, &key, None).await
+                let outcome = self.preview_revoke(context, &key, None).await?;
+                Ok(self.shown(&asker, request, outcome).await)
             }
         }
     }
@@ -235,18 +331,19 @@ impl App {
         target: &TargetQuery,
     ) -> Result<(AssignmentKey, Asker), AppError> {
         let instance = &*self.instance_for(&request.instance, Some(target))?;
-        let key = self.key_for_ending(instance, principal, target, context);
-        let key = key.await?;
         let asker = self.asker(context, Some(instance), Purpose::End).await?;
+        let not_there = || AppError::AssignmentNotFound {
+            principal: principal.to_string(),
+            target: target.to_string(),
+        };
+        let key = self.key_for_ending(instance, principal, target, context);
+        let key = key.await;
+        let key = key.map_err(|refusal| self.veiled(&asker, instance, refusal, not_there))?;
         let who = self.named_principal(&instance.arn, &key.principal).await;
         let what = self.named_target(&key.target).await;
         let resource = self.assignment_resource(&asker, &instance.arn, &who, &what);
-        self.check_ending(&asker, &resource, Action::ReadAssignments, || {
-            AppError::AssignmentNotFound {
-                principal: principal.to_string(),
-                target: target.to_string(),
-            }
-        })?;
+        self.check_ending(&asker, &resource, Action::ReadAssignments, not_there)?;
+        self.check_ending_grants(&asker, &key).await?;
         Ok((key, asker))
     }
 

@@ -26,6 +26,7 @@ mod stolen;
 mod store_rows;
 mod subjects;
 mod tokens;
+mod veiled;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]
 mod wire;

@@ -125,7 +125,7 @@ async fn a_call_is_decided_by_one_set_whatever_comes_into_force_meanwhile() {
         .await;
     let grant = answer.ok(ASSIGN)["grant"].clone();
     assert_eq!(grant["policy_version"], open);
-    assert_eq!(grant["policies"], json!(["asks"]));
+    assert_eq!(grant["policies"], json!(["asks", "usher-activate"]));
     // The next call is decided by the new set.
     let next = portal.assign("anna.berg").await;
     check_refused("next", &next, Code::PermissionDenied, "POLICY_DENIED");
