@@ -52,6 +52,15 @@ struct Run {
     what: String,
 }
 
+impl Drop for Run {
+    /// A history that broke something tells what the service said, whichever check found it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: the log:\n{}", self.what, self.place.last_log_lines());
+        }
+    }
+}
+
 impl Run {
     async fn begin(what: String, seed: u64, kinds: Kinds) -> Self {
         let settings = Settings {
@@ -99,8 +108,7 @@ impl Run {
                 server.ended().expect("its end was seen")
             }
         };
-        let told = self.place.last_log_lines();
-        assert!(was_killed(ended), "{}: {ended:?}: {told}", self.what);
+        assert!(was_killed(ended), "{}: {ended:?}", self.what);
         if let Some(mend) = mend {
             mend();
         }
@@ -140,8 +148,7 @@ impl Run {
         while server.ended().is_none() {
             assert!(
                 began.elapsed() < REACHED_WITHIN,
-                "{argument} is not reached: {}",
-                self.place.last_log_lines()
+                "{argument} is not reached"
             );
             // A stranger too: what it leaves behind is an event.
             super::common::call_as_nobody(server.address).await;
@@ -181,10 +188,9 @@ impl Run {
                 let of_probe = of == Some(&probe.key.principal_id);
                 call.operation.contains("Assignment") && of_probe || Key::of_write(call).is_some()
             });
-            works.then_some(()).ok_or_else(|| {
-                let log = self.place.last_log_lines();
-                format!("{}: no work\n{log}", self.what)
-            })
+            works
+                .then_some(())
+                .ok_or_else(|| format!("{}: no work", self.what))
         };
         super::common::until("the first work after the start", look).await;
         let recovery = began.elapsed();
@@ -198,7 +204,7 @@ impl Run {
     async fn settle_and_judge(&mut self, mut server: Server) -> String {
         let channel = self.connect(&server).await;
         let all = self.load.answer_all(&channel).await;
-        assert!(all, "{}: {}", self.what, self.place.last_log_lines());
+        assert!(all, "{}: calls without an answer", self.what);
         let began = Instant::now();
         loop {
             let moving = self.under_way(&channel).await;
@@ -207,9 +213,8 @@ impl Run {
             }
             assert!(
                 began.elapsed() < SETTLE_TIME_MAX,
-                "{}: not settled: {moving:#?}\n{}",
-                self.what,
-                self.place.last_log_lines()
+                "{}: not settled: {moving:#?}",
+                self.what
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
