@@ -11,6 +11,7 @@ mod answer;
 pub mod call;
 mod connections;
 mod convert;
+mod deadline;
 mod directory;
 mod draining;
 mod gate;
