@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -20,6 +20,7 @@ use tower::Service;
 
 use super::answer::CallScope;
 use super::callers::identify;
+use super::deadline::{CallTime, too_late};
 use super::draining::until_draining;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
@@ -33,9 +34,6 @@ const CALL_ID_HEADER: &str = "usher-call-id";
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
 /// The services of others whose answers may be long streams: health and reflection.
 const OPEN_STREAMS: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection.v1"];
-/// How much before the caller's deadline the gate answers, so that the answer is Usher's own and
-/// not the transport's.
-const DEADLINE_MARGIN: Duration = Duration::from_millis(20);
 
 /// What the gate decides with.
 pub(super) struct GateRules {
@@ -132,12 +130,10 @@ async fn admit(
     } else {
         rules.limits.call_time_max()
     };
-    let asked = grpc_timeout(request.headers()).map_err(|()| malformed_timeout(call_id))?;
-    let time = asked.map_or(time_max, |asked| asked.min(time_max));
-    let deadline = Instant::now() + time;
-    let answer_by = deadline
-        .checked_sub(DEADLINE_MARGIN.min(time / 10))
-        .unwrap_or(deadline);
+    let CallTime {
+        deadline,
+        answer_by,
+    } = CallTime::of(request.headers(), time_max, call_id)?;
     let (parts, body) = request.into_parts();
     // A token may name a key that is fetched first.
     let identified = tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
@@ -178,26 +174,6 @@ async fn admit(
         }
         Err(_) => Err(too_late(call_id)),
     }
-}
-
-fn too_late(call_id: &str) -> Status {
-    status(
-        ErrorReason::DeadlineExceeded,
-        call_id,
-        "the deadline passed; a write that was recorded goes on, and a repeat with its request_id tells",
-        &[],
-        |_| {},
-    )
-}
-
-fn malformed_timeout(call_id: &str) -> Status {
-    status(
-        ErrorReason::MessageMalformed,
-        call_id,
-        "the grpc-timeout header is not up to 8 digits and a unit",
-        &[],
-        |_| {},
-    )
 }
 
 fn shutting_down(call_id: &str) -> Status {
@@ -317,50 +293,4 @@ fn refuse_as_http() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response
-}
-
-/// The caller's time, by the gRPC protocol: at most eight digits and a unit.
-fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, ()> {
-    let Some(value) = headers.get("grpc-timeout") else {
-        return Ok(None);
-    };
-    let text = value.to_str().map_err(|_| ())?;
-    let (digits, unit) = text
-        .split_at_checked(text.len().saturating_sub(1))
-        .ok_or(())?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(());
-    }
-    let number: u64 = digits.parse().map_err(|_| ())?;
-    match unit {
-        "H" => Ok(Some(Duration::from_secs(number * 3600))),
-        "M" => Ok(Some(Duration::from_secs(number * 60))),
-        "S" => Ok(Some(Duration::from_secs(number))),
-        "m" => Ok(Some(Duration::from_millis(number))),
-        "u" => Ok(Some(Duration::from_micros(number))),
-        "n" => Ok(Some(Duration::from_nanos(number))),
-        _ => Err(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_follow_the_protocol_or_are_refused() {
-        let parse = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-timeout", text.parse().unwrap());
-            grpc_timeout(&headers)
-        };
-        assert_eq!(parse("10S"), Ok(Some(Duration::from_secs(10))));
-        assert_eq!(
-            parse("99999999H"),
-            Ok(Some(Duration::from_secs(99_999_999 * 3600)))
-        );
-        for wrong in ["", "S", "10", "10s", "-1S", "1.5S", "123456789S", "10 S"] {
-            assert_eq!(parse(wrong), Err(()), "{wrong:?}");
-        }
-    }
 }

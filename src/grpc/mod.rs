@@ -13,6 +13,7 @@ mod callers;
 mod certificate_times;
 mod connections;
 mod convert;
+mod deadline;
 mod denials;
 mod directory;
 mod draining;

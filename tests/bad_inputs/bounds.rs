@@ -121,6 +121,31 @@ async fn a_deadline_that_passes_before_the_commit_leaves_nothing() {
     assert_eq!(bench.footprint().await, before);
 }
 
+/// The transport has a timer of its own, which answers without a reason: it never comes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_of_any_shortness_is_answered_with_its_reason() {
+    let bench = Bench::demo().await;
+    bench.simulator.add_fault(slow("GetUserId", 1500));
+    let message = frame(&encode(ASSIGN, &assign()));
+    for round in 0..40 {
+        for timeout in ["0S", "1n", "900u", "1m", "2m", "3m", "5m"] {
+            let answer = bench
+                .send(
+                    CALLER,
+                    ASSIGN,
+                    &[("grpc-timeout", timeout)],
+                    message.clone(),
+                )
+                .await;
+            check_answer(
+                &format!("{timeout}, round {round}"),
+                &answer,
+                refusal(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_is_one_request() {
     let bench = Arc::new(Bench::demo().await);
