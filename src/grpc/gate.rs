@@ -33,6 +33,7 @@ const CALL_ID_HEADER: &str = "usher-call-id";
 const ON_BEHALF_OF_HEADERS: [&str; 2] = ["usher-on-behalf-of", "usher-subject-token"];
 /// The one method with an identity whose answer is a long stream.
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
+
 /// What the gate decides with.
 pub(super) struct GateRules {
     pub(super) tokens: DevelopmentTokens,
