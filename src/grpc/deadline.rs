@@ -40,14 +40,13 @@ impl CallTime {
         let asked = grpc_timeout(headers).map_err(|()| malformed_timeout(call_id))?;
         let time = asked.map_or(time_max, |asked| asked.min(time_max));
         let margin = (time / 10).clamp(MARGIN_LEAST, MARGIN_MOST);
-        let time_to_answer = time
-            .checked_sub(margin)
-            .filter(|left| !left.is_zero())
-            .ok_or_else(|| too_late(call_id))?;
-        let now = Instant::now();
+        if time <= margin {
+            return Err(too_late(call_id));
+        }
+        let deadline = Instant::now() + time;
         Ok(Self {
-            deadline: now + time,
-            answer_by: now + time_to_answer,
+            deadline,
+            answer_by: deadline - margin,
         })
     }
 }
