@@ -27,7 +27,8 @@ mod server;
 mod status;
 mod tls;
 
+pub use certificate_times::CertificateTimes;
 pub use limits::LimitsConfig;
 pub use reasons::{TABLE, TableRow};
 pub use server::{ServeError, Server};
-pub use tls::{CertificateTimes, ClientCertificates, Tls, TlsConfig, TlsError};
+pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
@@ -19,7 +18,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::certificate_times::times;
+use super::certificate_times::CertificateTimes;
 
 /// The largest file that is read, in bytes: a bundle of all public CAs is a fifth of it.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -93,19 +92,6 @@ impl TlsConfig {
     }
 }
 
-/// When a certificate counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateTimes {
-    /// The file that it is in.
-    pub file: PathBuf,
-    /// It is a CA of clients; else it is the server's or one above that.
-    pub is_client_ca: bool,
-    /// The first instant.
-    pub from: Timestamp,
-    /// The last one.
-    pub until: Timestamp,
-}
-
 /// Why TLS cannot begin: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 #[error("tls: {0}")]
@@ -150,13 +136,7 @@ impl Tls {
         let files = std::iter::once(server).chain(clients);
         let found = files.flat_map(|(path, pem, is_client_ca)| {
             let read = certificates(path, pem).unwrap_or_default().into_iter();
-            let read = read.filter_map(|certificate| times(&certificate));
-            read.map(move |(from, until)| CertificateTimes {
-                file: path.clone(),
-                is_client_ca,
-                from,
-                until,
-            })
+            read.filter_map(move |it| CertificateTimes::of(&it, path, is_client_ca))
         });
         found.collect()
     }

@@ -15,8 +15,8 @@ fn sentences(text: &str) -> String {
 #[test]
 fn what_is_no_policy_does_not_load() {
     for (text, said) in [
-        ("", "there is no policy"),
-        ("// nothing\n", "there is no policy"),
+        ("", "has no policy; write one"),
+        ("// nothing\n", "has no policy; write one"),
         ("permit(", "is no policy"),
         (&permit(""), "has no @id"),
         (&permit("@id"), "@id is 1 to"),
