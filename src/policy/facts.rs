@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 use jiff::{SignedDuration, Timestamp};
 
+use super::compared::{Holder, TextAttribute};
 use super::question::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, Resource, Scene, Subject,
     TargetFacts, UserFacts,
@@ -16,6 +17,8 @@ use crate::domain::{InstanceArn, PrincipalId, PrincipalKind, Target};
 
 type Value = RestrictedExpression;
 type Attributes = Vec<(String, Value)>;
+/// The attributes of an entity that are texts.
+type Texts = HashMap<&'static str, String>;
 
 /// A question of any kind.
 #[derive(Debug, Clone, Copy)]
@@ -72,17 +75,36 @@ pub(super) struct Facts {
     pub(super) request: Request,
     /// The subject and the resource.
     pub(super) entities: Entities,
+    /// The subject.
+    pub(super) subject: EntityUid,
     /// The subject and what it is in: what a principal scope may name.
     pub(super) subject_in: HashSet<EntityUid>,
+    /// The resource.
+    pub(super) resource: EntityUid,
     /// The resource and what it is in.
     pub(super) resource_in: HashSet<EntityUid>,
+    subject_texts: Texts,
+    resource_texts: Texts,
+}
+
+impl Facts {
+    /// The text of an attribute; none where the entity has no such text.
+    pub(super) fn text(&self, attribute: &TextAttribute) -> Option<&str> {
+        let texts = match attribute.holder {
+            Holder::Principal => &self.subject_texts,
+            Holder::Resource => &self.resource_texts,
+        };
+        texts.get(attribute.name.as_str()).map(String::as_str)
+    }
 }
 
 /// An entity in the making.
+#[derive(Clone)]
 struct Draft {
     id: EntityUid,
     parents: HashSet<EntityUid>,
     attributes: Attributes,
+    texts: Texts,
 }
 
 impl Draft {
@@ -91,15 +113,16 @@ impl Draft {
             id,
             parents: HashSet::new(),
             attributes: Vec::new(),
+            texts: HashMap::new(),
         }
     }
 
-    fn text(&mut self, key: &str, value: &str) {
-        self.attributes.push((key.to_owned(), text(value)));
+    fn text(&mut self, key: &'static str, value: &str) {
+        self.texts.insert(key, value.to_owned());
     }
 
     /// An attribute that is absent when it is not known.
-    fn known(&mut self, key: &str, value: &str) {
+    fn known(&mut self, key: &'static str, value: &str) {
         if !value.is_empty() {
             self.text(key, value);
         }
@@ -111,9 +134,12 @@ impl Draft {
         all
     }
 
-    fn finish(self) -> Option<Entity> {
-        let attributes: HashMap<String, Value> = self.attributes.into_iter().collect();
-        Entity::new(self.id, attributes, self.parents).ok()
+    fn finish(self) -> Option<(Entity, Texts)> {
+        let texts = self.texts.iter();
+        let texts = texts.map(|(key, value)| ((*key).to_owned(), text(value)));
+        let attributes: HashMap<String, Value> = self.attributes.into_iter().chain(texts).collect();
+        let entity = Entity::new(self.id, attributes, self.parents).ok()?;
+        Some((entity, self.texts))
     }
 }
 
@@ -132,6 +158,9 @@ pub(super) fn facts(scene: &Scene, question: &Question<'_>) -> Option<Facts> {
         Question::Other(_, resource) => (about(resource)?, Vec::new()),
     };
     call_context(scene, &mut context);
+    // Who is asked about themself is one entity, and one set of facts.
+    let is_one = subject.id == resource.id;
+    let resource = if is_one { subject.clone() } else { resource };
     let subject_in = subject.with_itself();
     let resource_in = resource.with_itself();
     let request = Request::new(
@@ -142,18 +171,20 @@ pub(super) fn facts(scene: &Scene, question: &Question<'_>) -> Option<Facts> {
         None,
     )
     .ok()?;
-    let is_one = subject.id == resource.id;
-    let resource = if is_one {
-        None
-    } else {
-        Some(resource.finish()?)
-    };
-    let entities = Entities::from_entities([subject.finish()?].into_iter().chain(resource), None);
+    let (subject_id, resource_id) = (subject.id.clone(), resource.id.clone());
+    let (subject, subject_texts) = subject.finish()?;
+    let (resource, resource_texts) = resource.finish()?;
+    let resource = (!is_one).then_some(resource);
+    let entities = Entities::from_entities([subject].into_iter().chain(resource), None);
     Some(Facts {
         request,
         entities: entities.ok()?,
+        subject: subject_id,
         subject_in,
+        resource: resource_id,
         resource_in,
+        subject_texts,
+        resource_texts,
     })
 }
 

@@ -1,20 +1,21 @@
 //! Which policies a question has to look at, and what they say.
 //!
-//! Policies lie on shelves by action, by what the principal must be or be in, and by what the
-//! resource must be or be in. A policy whose scope names something that the subject or the resource
-//! is not in cannot fit and cannot fail, since Cedar looks at the scope first; so its shelf is
-//! skipped. Cedar decides about everything on the shelves that are left, put together into one set,
+//! Policies lie on shelves by action, by what the principal must be or be in, by what the resource
+//! must be or be in, and by the text that they compare first. A policy whose scope names something
+//! that the subject or the resource is not in cannot fit and cannot fail, since Cedar looks at the
+//! scope first, and then at that text; so its shelf is skipped. Cedar decides about everything on the shelves that are left, put together into one set,
 //! which is kept: who asks again has the same groups. `index_tests.rs` proves the answers equal to
 //! those of the whole set.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, EntityUid, Policy, PolicyId, PolicySet as CedarSet,
-    PrincipalConstraint, ResourceConstraint,
+    AuthorizationError, Authorizer, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint,
 };
 
+use super::compared::{TextAttribute, first_comparison};
 use super::facts::Facts;
 use super::question::Action;
 use super::vocabulary::place;
@@ -33,10 +34,24 @@ pub(super) struct Found {
 /// that asks often. Each holds references only.
 const MERGED_MAX: u64 = 1_000;
 
-/// The number of a shelf: policies with the same constraints. None stands for a scope that names no
-/// entity.
-type ByResource = HashMap<Option<EntityUid>, usize>;
-type ByPrincipal = HashMap<Option<EntityUid>, ByResource>;
+/// What a scope asks of an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Scope {
+    Anything,
+    Is(EntityTypeName),
+    In(EntityUid),
+}
+
+type ByResource = HashMap<Scope, Shelves>;
+type ByPrincipal = HashMap<Scope, ByResource>;
+
+/// The numbers of the shelves of one scope.
+#[derive(Default)]
+struct Shelves {
+    /// Of those that compare no text first.
+    plain: Option<usize>,
+    by_text: HashMap<TextAttribute, HashMap<String, usize>>,
+}
 
 /// The shelves.
 pub(super) struct Index {
@@ -60,24 +75,28 @@ impl Index {
     /// Puts a policy on the shelves of its actions; none when its id is there already.
     pub(super) fn add(&mut self, policy: &Policy, actions: &[Action]) -> Option<()> {
         let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+            PrincipalConstraint::Any => Scope::Anything,
+            PrincipalConstraint::Is(kind) => Scope::Is(kind),
             PrincipalConstraint::In(id)
             | PrincipalConstraint::Eq(id)
-            | PrincipalConstraint::IsIn(_, id) => Some(id),
+            | PrincipalConstraint::IsIn(_, id) => Scope::In(id),
         };
         let resource = match policy.resource_constraint() {
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+            ResourceConstraint::Any => Scope::Anything,
+            ResourceConstraint::Is(kind) => Scope::Is(kind),
             ResourceConstraint::In(id)
             | ResourceConstraint::Eq(id)
-            | ResourceConstraint::IsIn(_, id) => Some(id),
+            | ResourceConstraint::IsIn(_, id) => Scope::In(id),
         };
+        let compared = first_comparison(policy);
         for action in actions {
             let next = self.shelves.len();
-            let number = *self.by_action[place(*action)]
+            let shelves = self.by_action[place(*action)]
                 .entry(principal.clone())
                 .or_default()
                 .entry(resource.clone())
-                .or_insert(next);
+                .or_default();
+            let number = shelves.number(compared.as_ref(), next);
             if number == next {
                 self.shelves.push(CedarSet::new());
             }
@@ -89,18 +108,13 @@ impl Index {
     /// What fits.
     pub(super) fn ask(&self, action: Action, facts: &Facts) -> Found {
         let by_principal = &self.by_action[place(action)];
-        let subject_in = facts.subject_in.iter().cloned().map(Some);
-        let resource_in: Vec<Option<EntityUid>> = facts
-            .resource_in
-            .iter()
-            .cloned()
-            .map(Some)
-            .chain([None])
-            .collect();
+        let resource = scopes(&facts.resource, &facts.resource_in);
         let mut numbers: Vec<usize> = Vec::new();
-        for principal in subject_in.chain([None]) {
-            if let Some(by_resource) = by_principal.get(&principal) {
-                numbers.extend(resource_in.iter().filter_map(|it| by_resource.get(it)));
+        for scope in scopes(&facts.subject, &facts.subject_in) {
+            if let Some(by_resource) = by_principal.get(&scope) {
+                for shelves in resource.iter().filter_map(|it| by_resource.get(it)) {
+                    shelves.collect(facts, &mut numbers);
+                }
             }
         }
         numbers.sort_unstable();
@@ -131,6 +145,40 @@ impl Index {
         numbers
             .iter()
             .filter_map(|number| self.shelves.get(*number))
+    }
+}
+
+/// The scopes that fit an entity.
+fn scopes(entity: &EntityUid, is_in: &HashSet<EntityUid>) -> Vec<Scope> {
+    let containers = is_in.iter().cloned().map(Scope::In);
+    let kind = Scope::Is(entity.type_name().clone());
+    containers.chain([kind, Scope::Anything]).collect()
+}
+
+impl Shelves {
+    /// The number of the shelf for a policy; the next one where there is none yet.
+    fn number(&mut self, compared: Option<&(TextAttribute, String)>, next: usize) -> usize {
+        match compared {
+            None => *self.plain.get_or_insert(next),
+            Some((attribute, value)) => *self
+                .by_text
+                .entry(attribute.clone())
+                .or_default()
+                .entry(value.clone())
+                .or_insert(next),
+        }
+    }
+
+    /// Adds the shelves whose text is the question's, and all where the question has none: Cedar
+    /// tells then what that means.
+    fn collect(&self, facts: &Facts, numbers: &mut Vec<usize>) {
+        numbers.extend(self.plain);
+        for (attribute, by_value) in &self.by_text {
+            match facts.text(attribute) {
+                Some(text) => numbers.extend(by_value.get(text)),
+                None => numbers.extend(by_value.values()),
+            }
+        }
     }
 }
 

@@ -69,6 +69,8 @@ fn scope_resource() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("resource".to_owned()),
         Just("resource is Usher::Application".to_owned()),
+        Just("resource is Usher::Application in Usher::Instance::\"main\"".to_owned()),
+        Just("resource is Usher::AccountAccess".to_owned()),
         (0..3_u8).prop_map(|it| format!("resource == Usher::Application::\"{APPLICATION}{it}\"")),
         (3..6_u8).prop_map(|it| format!("resource in Usher::Account::\"11112222333{it}\"")),
         (0..2_u8).prop_map(|it| format!("resource in Usher::PermissionSet::\"{SET}{it}\"")),
@@ -85,6 +87,40 @@ fn condition() -> impl Strategy<Value = String> {
         1 => Just(" unless { context has duration_seconds }".to_owned()),
         1 => Just(" when { resource is Usher::Application && resource.name == \"name 1\" }".to_owned()),
         1 => Just(" when { context.people_count * 9223372036854775807 > 3 }".to_owned()),
+        4 => (comparison(), before(), after()).prop_map(|(comparison, before, after)| {
+            format!(" when {{ {before}{comparison}{after} }}")
+        }),
+    ]
+}
+
+/// A text that is compared, by which the index may skip the policy.
+fn comparison() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => (0..4_u8).prop_map(|it| format!("resource.name == \"name {it}\"")),
+        2 => (3..6_u8).prop_map(|it| format!("resource.account_name == \"account {it}\"")),
+        2 => (0..4_u8).prop_map(|it| format!("principal.name == \"user {it}\"")),
+        1 => Just("principal has email && principal.email == \"a@example.com\"".to_owned()),
+    ]
+}
+
+/// What may stand before it: some of it fails for some questions, and then nothing may be skipped.
+fn before() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just(""),
+        2 => Just("context.subject_proven && "),
+        1 => Just("!(context has service) && "),
+        1 => Just("context.people_count * 9223372036854775807 > 3 && "),
+        1 => Just("resource in Usher::Instance::\"main\" && "),
+    ]
+}
+
+/// What may stand behind it.
+fn after() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just(""),
+        1 => Just(" && context.people_count * 9223372036854775807 > 3"),
+        1 => Just(" || context.people_count < 3"),
+        1 => Just(" } unless { context.people_count > 6"),
     ]
 }
 
@@ -112,7 +148,11 @@ fn subject() -> impl Strategy<Value = Subject> {
         Subject::User(UserFacts {
             id: id(user),
             name: format!("user {user}"),
-            email: String::new(),
+            email: if user == 0 {
+                String::new()
+            } else {
+                "a@example.com".to_owned()
+            },
             status: PrincipalStatus::Enabled,
             groups: groups
                 .into_iter()

@@ -8,6 +8,7 @@
 //! ```
 //! Whatever cannot be understood does not load; whatever cannot be evaluated denies.
 
+mod compared;
 mod config;
 mod decide;
 mod decision;
