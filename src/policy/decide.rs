@@ -6,10 +6,12 @@ use cedar_policy::PolicyId;
 
 use super::PolicySet;
 use super::decision::{Decision, NearMiss, Path, RequestDecision};
-use super::facts::{Question, facts};
+use super::facts::facts;
 use super::index::Found;
 use super::load::Loaded;
-use super::question::{Action, ActivationQuestion, GrantQuestion, Resource, Scene, Subject};
+use super::question::{
+    Action, ActivationQuestion, GrantQuestion, Question, Resource, Scene, Subject,
+};
 use super::terms::{RequiredField, Terms, write_duration};
 use crate::domain::PrincipalStatus;
 
@@ -105,7 +107,7 @@ impl PolicySet {
         if !may_be_permitted(&scene.subject) || !question.is_of_the_schema() {
             return Verdict::default();
         }
-        let Some(facts) = facts(scene, question) else {
+        let Some(facts) = facts(scene, question, &self.inner.groups) else {
             return Verdict {
                 errors: vec![UNUSABLE_FACTS.to_owned()],
                 ..Verdict::default()

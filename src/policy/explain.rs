@@ -7,10 +7,10 @@ use cedar_policy::{
 };
 
 use super::decision::{Decision, NearMiss, RequestDecision};
-use super::facts::{Facts, Question, facts};
+use super::facts::{Facts, facts};
 use super::index::Found;
 use super::load::Loaded;
-use super::question::Scene;
+use super::question::{Question, Scene};
 use super::{PolicySet, decide};
 
 /// The answer to a question of any kind.
@@ -71,7 +71,7 @@ impl PolicySet {
         if !decide::may_be_permitted(&scene.subject) {
             return None;
         }
-        let facts = facts(scene, question)?;
+        let facts = facts(scene, question, &self.inner.groups)?;
         let explanations = self.inner.policies.iter().map(|(id, loaded)| Explanation {
             policy: id.to_string(),
             is_permit: loaded.is_permit(),

@@ -2,14 +2,14 @@
 //! its groups and a target in its containers; nothing else of the directory is needed, because
 //! policies are validated to look no further than one step.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 use jiff::{SignedDuration, Timestamp};
 
 use super::compared::{Holder, TextAttribute};
 use super::question::{
-    Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, Resource, Scene, Subject,
+    ActivationQuestion, BeneficiaryFacts, GrantQuestion, Question, Resource, Scene, Subject,
     TargetFacts, UserFacts,
 };
 use super::vocabulary::{Kind, action, entity};
@@ -19,55 +19,6 @@ type Value = RestrictedExpression;
 type Attributes = Vec<(String, Value)>;
 /// The attributes of an entity that are texts.
 type Texts = HashMap<&'static str, String>;
-
-/// A question of any kind.
-#[derive(Debug, Clone, Copy)]
-pub enum Question<'a> {
-    /// May the subject ask for this grant?
-    Request(&'a GrantQuestion),
-    /// May the subject take this access at once?
-    BreakGlass(&'a GrantQuestion),
-    /// May this grant open?
-    Activate(&'a ActivationQuestion),
-    /// Any other action.
-    Other(Action, &'a Resource),
-}
-
-impl Question<'_> {
-    /// The action that is asked about.
-    #[must_use]
-    pub fn action(&self) -> Action {
-        match self {
-            Self::Request(_) => Action::Request,
-            Self::BreakGlass(_) => Action::BreakGlass,
-            Self::Activate(_) => Action::Activate,
-            Self::Other(action, _) => *action,
-        }
-    }
-
-    /// Whether the action may be asked about such a resource at all.
-    pub(super) fn is_of_the_schema(&self) -> bool {
-        let Self::Other(action, resource) = self else {
-            return true;
-        };
-        match resource {
-            Resource::Grant { .. } => {
-                matches!(
-                    action,
-                    Action::Approve | Action::Revoke | Action::ReadGrants
-                )
-            }
-            Resource::Assignment { .. } => {
-                matches!(action, Action::Revoke | Action::ReadAssignments)
-            }
-            Resource::Instance { .. } => matches!(
-                action,
-                Action::ReadDirectory | Action::ReadAudit | Action::ReadEvents | Action::Operate
-            ),
-            Resource::User(_) => *action == Action::ActFor,
-        }
-    }
-}
 
 /// A question that Cedar can answer.
 pub(super) struct Facts {
@@ -145,8 +96,14 @@ impl Draft {
 
 /// Puts a question into Cedar's form; none when a fact has no such form, such as a year that
 /// Cedar does not know.
-pub(super) fn facts(scene: &Scene, question: &Question<'_>) -> Option<Facts> {
-    let subject = subject(&scene.subject);
+///
+/// Of a user's groups it takes those in `groups`, by name or id: what no policy names, none can ask.
+pub(super) fn facts(
+    scene: &Scene,
+    question: &Question<'_>,
+    groups: &BTreeSet<String>,
+) -> Option<Facts> {
+    let subject = subject(&scene.subject, groups);
     let (resource, mut context) = match question {
         Question::Request(grant) | Question::BreakGlass(grant) => {
             (target(&grant.target), grant_context(grant)?)
@@ -155,7 +112,7 @@ pub(super) fn facts(scene: &Scene, question: &Question<'_>) -> Option<Facts> {
             target(&activation.grant.target),
             activation_context(activation)?,
         ),
-        Question::Other(_, resource) => (about(resource)?, Vec::new()),
+        Question::Other(_, resource) => (about(resource, groups)?, Vec::new()),
     };
     call_context(scene, &mut context);
     // Who is asked about themself is one entity, and one set of facts.
@@ -192,9 +149,9 @@ fn text(value: &str) -> Value {
     Value::new_string(value.to_owned())
 }
 
-fn subject(subject: &Subject) -> Draft {
+fn subject(subject: &Subject, groups: &BTreeSet<String>) -> Draft {
     match subject {
-        Subject::User(user_facts) => user(user_facts),
+        Subject::User(user_facts) => user(user_facts, groups),
         Subject::Service(name) => {
             let mut draft = Draft::new(entity(Kind::Service, name));
             draft.text("name", name);
@@ -204,15 +161,17 @@ fn subject(subject: &Subject) -> Draft {
     }
 }
 
-fn user(user: &UserFacts) -> Draft {
+fn user(user: &UserFacts, groups: &BTreeSet<String>) -> Draft {
     let mut draft = Draft::new(entity(Kind::User, user.id.as_str()));
     draft.text("id", user.id.as_str());
     draft.text("name", &user.name);
     draft.known("email", &user.email);
     for group in &user.groups {
-        draft.parents.insert(entity(Kind::Group, group.id.as_str()));
+        if groups.contains(group.id.as_str()) {
+            draft.parents.insert(entity(Kind::Group, group.id.as_str()));
+        }
         // A name that looks like an id would put its group in the place of another.
-        if !group.name.is_empty() && !PrincipalId::has_shape(&group.name) {
+        if groups.contains(&group.name) && !PrincipalId::has_shape(&group.name) {
             draft.parents.insert(entity(Kind::Group, &group.name));
         }
     }
@@ -265,7 +224,7 @@ fn target(facts: &TargetFacts) -> Draft {
     draft
 }
 
-fn about(resource: &Resource) -> Option<Draft> {
+fn about(resource: &Resource, groups: &BTreeSet<String>) -> Option<Draft> {
     Some(match resource {
         Resource::Instance { arn, alias } => {
             let mut draft = Draft::new(entity(Kind::Instance, arn.as_str()));
@@ -301,7 +260,7 @@ fn about(resource: &Resource) -> Option<Draft> {
             );
             held(entity(Kind::Assignment, &id), target, beneficiary)?
         }
-        Resource::User(facts) => user(facts),
+        Resource::User(facts) => user(facts, groups),
     })
 }
 

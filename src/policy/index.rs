@@ -35,15 +35,21 @@ pub(super) struct Found {
 const MERGED_MAX: u64 = 1_000;
 
 /// What a scope asks of an entity.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Scope {
     Anything,
     Is(EntityTypeName),
     In(EntityUid),
 }
 
-type ByResource = HashMap<Scope, Shelves>;
-type ByPrincipal = HashMap<Scope, ByResource>;
+/// Something for each scope that policies write.
+struct ByScope<T> {
+    anything: T,
+    is: HashMap<EntityTypeName, T>,
+    within: HashMap<EntityUid, T>,
+}
+
+type ByResource = ByScope<Shelves>;
+type ByPrincipal = ByScope<ByResource>;
 
 /// The numbers of the shelves of one scope.
 #[derive(Default)]
@@ -91,11 +97,7 @@ impl Index {
         let compared = first_comparison(policy);
         for action in actions {
             let next = self.shelves.len();
-            let shelves = self.by_action[place(*action)]
-                .entry(principal.clone())
-                .or_default()
-                .entry(resource.clone())
-                .or_default();
+            let shelves = self.by_action[place(*action)].of(&principal).of(&resource);
             let number = shelves.number(compared.as_ref(), next);
             if number == next {
                 self.shelves.push(CedarSet::new());
@@ -108,13 +110,10 @@ impl Index {
     /// What fits.
     pub(super) fn ask(&self, action: Action, facts: &Facts) -> Found {
         let by_principal = &self.by_action[place(action)];
-        let resource = scopes(&facts.resource, &facts.resource_in);
         let mut numbers: Vec<usize> = Vec::new();
-        for scope in scopes(&facts.subject, &facts.subject_in) {
-            if let Some(by_resource) = by_principal.get(&scope) {
-                for shelves in resource.iter().filter_map(|it| by_resource.get(it)) {
-                    shelves.collect(facts, &mut numbers);
-                }
+        for by_resource in by_principal.fitting(&facts.subject, &facts.subject_in) {
+            for shelves in by_resource.fitting(&facts.resource, &facts.resource_in) {
+                shelves.collect(facts, &mut numbers);
             }
         }
         numbers.sort_unstable();
@@ -148,11 +147,31 @@ impl Index {
     }
 }
 
-/// The scopes that fit an entity.
-fn scopes(entity: &EntityUid, is_in: &HashSet<EntityUid>) -> Vec<Scope> {
-    let containers = is_in.iter().cloned().map(Scope::In);
-    let kind = Scope::Is(entity.type_name().clone());
-    containers.chain([kind, Scope::Anything]).collect()
+impl<T: Default> Default for ByScope<T> {
+    fn default() -> Self {
+        Self {
+            anything: T::default(),
+            is: HashMap::new(),
+            within: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Default> ByScope<T> {
+    fn of(&mut self, scope: &Scope) -> &mut T {
+        match scope {
+            Scope::Anything => &mut self.anything,
+            Scope::Is(kind) => self.is.entry(kind.clone()).or_default(),
+            Scope::In(id) => self.within.entry(id.clone()).or_default(),
+        }
+    }
+
+    /// What lies under the scopes that fit an entity.
+    fn fitting(&self, entity: &EntityUid, is_in: &HashSet<EntityUid>) -> impl Iterator<Item = &T> {
+        let within = is_in.iter().filter_map(|id| self.within.get(id));
+        let is = self.is.get(entity.type_name());
+        within.chain(is).chain([&self.anything])
+    }
 }
 
 impl Shelves {

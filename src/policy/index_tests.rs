@@ -8,11 +8,11 @@ use cedar_policy::{
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::facts::{Facts, Question, facts};
+use super::facts::{Facts, facts};
 use super::index::Found;
 use super::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, PolicyFile,
-    PolicyRules, PolicySet, Resource, Scene, Subject, TargetFacts, UserFacts,
+    PolicyRules, PolicySet, Question, Resource, Scene, Subject, TargetFacts, UserFacts,
 };
 use crate::domain::{
     AccountAccess, AccountId, ApplicationArn, InstanceArn, PermissionSetArn, PrincipalId,
@@ -197,6 +197,15 @@ fn scene(subject: Subject) -> Scene {
     }
 }
 
+/// Every name and id of the subject's groups, also those that no policy names.
+fn groups_of(subject: &Subject) -> BTreeSet<String> {
+    let Subject::User(user) = subject else {
+        return BTreeSet::new();
+    };
+    let both = |group: &GroupFacts| [group.id.to_string(), group.name.clone()];
+    user.groups.iter().flat_map(both).collect()
+}
+
 /// Cedar over the whole set at once, as its authors mean it, and our rule about errors.
 fn without_index(set: &PolicySet, facts: &Facts) -> (Found, bool) {
     let policies = set.inner.policies.values();
@@ -233,7 +242,8 @@ fn set_of(texts: &[String]) -> Option<PolicySet> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Every answer over the shelves is the answer of Cedar over all policies.
+    /// Every answer over the shelves, and with only the groups that policies name, is the answer of
+    /// Cedar over all policies and all groups.
     #[test]
     fn the_index_changes_no_answer(
         texts in prop::collection::vec(policy_text(), 1..24),
@@ -245,9 +255,11 @@ proptest! {
         for (subject, grant, is_urgent) in questions {
             let scene = scene(subject);
             let asked = if is_urgent { Question::BreakGlass(&grant) } else { Question::Request(&grant) };
-            let facts = facts(&scene, &asked).unwrap();
-            let (whole, is_allowed) = without_index(&set, &facts);
-            let indexed = set.inner.index.ask(asked.action(), &facts);
+            let every_group = groups_of(&scene.subject);
+            let (whole, is_allowed) =
+                without_index(&set, &facts(&scene, &asked, &every_group).unwrap());
+            let sliced = facts(&scene, &asked, &set.inner.groups).unwrap();
+            let indexed = set.inner.index.ask(asked.action(), &sliced);
             prop_assert_eq!(&indexed.errors, &whole.errors);
             let (verdict, expected) = (set.sorted_out(&indexed), set.sorted_out(&whole));
             prop_assert_eq!(&verdict.forbids, &expected.forbids);
@@ -356,7 +368,8 @@ fn facts_keep_to_the_schema() {
         };
         for question in &questions {
             assert!(question.is_of_the_schema());
-            assert_of_the_schema(&facts(&scene, question).unwrap());
+            let groups = groups_of(&scene.subject);
+            assert_of_the_schema(&facts(&scene, question, &groups).unwrap());
         }
     }
 }

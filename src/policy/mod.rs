@@ -39,13 +39,12 @@ use load::Inner;
 pub use config::{DurationMax, PolicyBounds, PolicyConfig};
 pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
 pub use explain::{Answer, Explanation, Outcome};
-pub use facts::Question;
 pub use files::{TABLE_FILE, load_directory, load_texts, read_directory, read_table, read_text};
 pub use in_force::PolicyInForce;
 pub use problem::{PolicyFile, PolicyProblem, PolicyRules};
 pub use question::{
-    Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
-    Subject, TargetFacts, UserFacts,
+    Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Question, Resource,
+    Scene, Subject, TargetFacts, UserFacts,
 };
 pub use table::{RowResult, run_table};
 pub use table_row::{Asked, Row, read_row, read_rows};

@@ -210,3 +210,52 @@ pub enum Resource {
     /// A person for whom a service wants to act: `ActFor`.
     User(UserFacts),
 }
+
+/// A question of any kind.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// May the subject ask for this grant?
+    Request(&'a GrantQuestion),
+    /// May the subject take this access at once?
+    BreakGlass(&'a GrantQuestion),
+    /// May this grant open?
+    Activate(&'a ActivationQuestion),
+    /// Any other action.
+    Other(Action, &'a Resource),
+}
+
+impl Question<'_> {
+    /// The action that is asked about.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Request(_) => Action::Request,
+            Self::BreakGlass(_) => Action::BreakGlass,
+            Self::Activate(_) => Action::Activate,
+            Self::Other(action, _) => *action,
+        }
+    }
+
+    /// Whether the action may be asked about such a resource at all.
+    pub(super) fn is_of_the_schema(&self) -> bool {
+        let Self::Other(action, resource) = self else {
+            return true;
+        };
+        match resource {
+            Resource::Grant { .. } => {
+                matches!(
+                    action,
+                    Action::Approve | Action::Revoke | Action::ReadGrants
+                )
+            }
+            Resource::Assignment { .. } => {
+                matches!(action, Action::Revoke | Action::ReadAssignments)
+            }
+            Resource::Instance { .. } => matches!(
+                action,
+                Action::ReadDirectory | Action::ReadAudit | Action::ReadEvents | Action::Operate
+            ),
+            Resource::User(_) => *action == Action::ActFor,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::facts::Question;
+use super::question::Question;
 use super::question::{
     Action, ActivationQuestion, BeneficiaryFacts, GrantQuestion, GroupFacts, Resource, Scene,
     Subject, TargetFacts, UserFacts,

@@ -1,5 +1,7 @@
 //! Looking into the store of a service that runs: what it still has to do. Read only.
 
+#![expect(clippy::expect_used, reason = "a panic is how a test says no")]
+
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -18,11 +20,14 @@ pub async fn claimed(store: &Path) -> Vec<String> {
     rows(store, claimed).await
 }
 
-async fn rows(store: &Path, question: &'static str) -> Vec<String> {
+async fn open(store: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(store).read_only(true);
-    let mut store = SqliteConnection::connect_with(&options)
-        .await
-        .expect("the store");
+    let opened = SqliteConnection::connect_with(&options).await;
+    opened.expect("the store")
+}
+
+async fn rows(store: &Path, question: &'static str) -> Vec<String> {
+    let mut store = open(store).await;
     let rows = sqlx::query(question).fetch_all(&mut store).await;
     let rows = rows.expect("rows");
     let rows = rows.iter().map(|row| {
@@ -34,10 +39,7 @@ async fn rows(store: &Path, question: &'static str) -> Vec<String> {
 
 /// The bodies of all events, oldest first.
 pub async fn bodies(store: &Path) -> Vec<serde_json::Value> {
-    let options = SqliteConnectOptions::new().filename(store).read_only(true);
-    let mut store = SqliteConnection::connect_with(&options)
-        .await
-        .expect("the store");
+    let mut store = open(store).await;
     let rows = sqlx::query("SELECT body FROM events ORDER BY sequence")
         .fetch_all(&mut store)
         .await;
@@ -50,10 +52,7 @@ pub async fn bodies(store: &Path) -> Vec<serde_json::Value> {
 
 /// The one number that a question answers.
 pub async fn count(store: &Path, question: &'static str) -> i64 {
-    let options = SqliteConnectOptions::new().filename(store).read_only(true);
-    let mut store = SqliteConnection::connect_with(&options)
-        .await
-        .expect("the store");
+    let mut store = open(store).await;
     let row = sqlx::query(question).fetch_one(&mut store).await;
     row.expect("a row").get(0)
 }
