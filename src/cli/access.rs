@@ -67,6 +67,22 @@ pub(super) fn check_address(
     }
 }
 
+/// Refuses the built-in policy of `--dev`, which permits everything to everybody, to callers who do
+/// not hold a development token.
+pub(super) fn check_policy(mode: ServiceMode, config: &Config) -> Result<(), StartError> {
+    let callers = &config.authentication;
+    let is_developers_own = callers.issuers.is_empty() && callers.certificates.is_empty();
+    if mode == ServiceMode::Authenticated || config.policy.directory.is_some() || is_developers_own
+    {
+        return Ok(());
+    }
+    Err(StartError(
+        "--dev has issuers or client certificates, and no policies but its own, which permit \
+         everything: write a section [policy] with directory, or take [authentication] away"
+            .to_owned(),
+    ))
+}
+
 /// Prepares what tells callers apart, and TLS where it is configured.
 pub(super) async fn prepare(
     options: &ServiceOptions,
@@ -122,6 +138,20 @@ mod tests {
             "{TLS}client_ca_file = \"a\"\n{POLICY}[[authentication.certificates]]\nservice = \"portal\"\ndns = \"p.internal\"\n"
         );
         assert_eq!(begin(&certificates), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_built_in_policy_is_for_developers_alone() {
+        let certificate = "[[authentication.certificates]]\nservice = \"a\"\ndns = \"a.b\"\n";
+        let check = |mode, text: &str| check_policy(mode, &toml::from_str(text).unwrap()).is_ok();
+        assert!(check(ServiceMode::Development, ""));
+        for callers in [ISSUER, certificate] {
+            assert!(!check(ServiceMode::Development, callers));
+            assert!(check(
+                ServiceMode::Development,
+                &format!("{POLICY}{callers}")
+            ));
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ enum PolicyCommand {
             conflicts_with = "question"
         )]
         row: Option<String>,
-        /// A TOML file with one question, written like a row without [[test]]
+        /// A TOML file with one question, written like a row without `[[test]]`
         question: Option<PathBuf>,
     },
 }
@@ -76,7 +76,7 @@ enum PolicyCommand {
 /// By whose bounds and default limits a set is loaded: those of the server that will.
 #[derive(Debug, clap::Args)]
 struct RulesArgs {
-    /// The configuration file of the server, for its section [policy]; without one its defaults
+    /// The configuration file of the server, for its section `[policy]`; without one its defaults
     #[arg(long, env = "USHER_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{ServiceMode, check_address, prepare};
+use super::access::{ServiceMode, check_address, check_policy, prepare};
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
 use super::policy_keeper::PolicyKeeper;
@@ -112,6 +112,7 @@ impl Part {
 /// A sentence: the data directory, AWS, the instance or the address cannot be used.
 pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError> {
     check_address(options.mode, options.listen, options.config.tls.is_some())?;
+    check_policy(options.mode, &options.config)?;
     let opened = SqliteStore::open(&options.data_directory, options.config.store.clone()).await;
     let store = Arc::new(opened.map_err(|error| StartError(error.to_string()))?);
     let started = start_on_store(&store, options).await;
