@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -122,6 +122,7 @@ async fn admit(
     request: Request<Body>,
     call_id: &str,
 ) -> Result<Response<Body>, Status> {
+    check_metadata(request.headers(), rules.limits.metadata_bytes_max, call_id)?;
     let path = request.uri().path().to_owned();
     let is_report = path == REPORT_METHOD;
     let is_long_stream = is_report || OPEN_STREAMS.iter().any(|begin| path.starts_with(begin));
@@ -174,6 +175,26 @@ async fn admit(
         }
         Err(_) => Err(too_late(call_id)),
     }
+}
+
+/// Refuses metadata that is larger than allowed, counted as HTTP/2 does (RFC 9113 §6.5.2).
+fn check_metadata(headers: &HeaderMap, bytes_max: u32, call_id: &str) -> Result<(), Status> {
+    const OVERHEAD: usize = 32;
+    let size =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + OVERHEAD;
+    let bytes: usize = headers.iter().map(size).sum();
+    if bytes <= usize::try_from(bytes_max).unwrap_or(usize::MAX) {
+        return Ok(());
+    }
+    tracing::warn!(call.id = call_id, bytes, "a call's metadata is too large");
+    let message = format!("the metadata has {bytes} bytes; at most {bytes_max} are read");
+    Err(status(
+        ErrorReason::MessageTooLarge,
+        call_id,
+        &message,
+        &[],
+        |_| {},
+    ))
 }
 
 fn shutting_down(call_id: &str) -> Status {

@@ -173,12 +173,16 @@ async fn keep_credentials(
     tokio::join!(authenticator.run(ended.clone()), certificates);
 }
 
+/// Metadata up to this size is read, in bytes, so that a credential of 64 KiB is refused with a
+/// reason and a line in the log. The transport refuses what is larger without either.
+const METADATA_READ_BYTES: u32 = 96 * 1024;
+
 /// A connection of that age is asked to go. tonic's own grace would keep it from asking (0.14.9:
 /// with both it closes at the end of the grace and says nothing before): `Connection` ends it.
 fn transport(limits: &LimitsConfig) -> tonic::transport::Server {
     tonic::transport::Server::builder()
         .max_concurrent_streams(limits.streams_per_connection_max)
-        .http2_max_header_list_size(limits.metadata_bytes_max)
+        .http2_max_header_list_size(limits.metadata_bytes_max.max(METADATA_READ_BYTES))
         .http2_keepalive_interval(Some(Duration::from_secs(limits.keepalive_interval_seconds)))
         .http2_keepalive_timeout(Some(Duration::from_secs(limits.keepalive_timeout_seconds)))
         .max_connection_age(Duration::from_secs(limits.connection_age_seconds_max))

@@ -84,7 +84,8 @@ async fn without_a_good_credential_nothing_is_done() {
     check_answer("two credentials", &twice, INVALID);
     let huge = format!("Bearer {}", "A".repeat(64 * 1024));
     let answer = assign_with(&bench, &[&huge]).await;
-    assert_ne!(answer.code(), Code::Ok, "a credential of 64 KiB");
+    let too_large = refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+    check_answer("a credential of 64 KiB", &answer, too_large);
     assert_eq!(bench.footprint().await, before);
 }
 
