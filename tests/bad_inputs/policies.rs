@@ -11,7 +11,7 @@ use crate::wire::{Answer, GRPC, encode, frame};
 
 const ASSIGN: &str = "AccessService/Assign";
 /// An hour of Redshift at once, QuickSight with an approval, and a service for anybody.
-const POLICIES: &str = r#"
+pub(crate) const POLICIES: &str = r#"
 @id("redshift-for-an-hour") @approvals("0") @max_duration("1h")
 permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
 when { resource.name == "Amazon Redshift" };

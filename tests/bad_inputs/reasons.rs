@@ -13,7 +13,7 @@ use crate::bench::{Bench, CALLER, Setup, assign, with};
 use crate::bounds::call_beyond_the_budget;
 use crate::check::{check_answer, refusal, retry_seconds};
 use crate::connections::call_while_shutting_down;
-use crate::policies::refused_by_policies;
+use crate::policies::{POLICIES, refused_by_policies};
 use crate::roles::call_without_the_role;
 use crate::wire::{Answer, GRPC, encode, frame};
 
@@ -126,7 +126,10 @@ const TOKEN_OF_AWAY: &str =
     "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJhd2F5IiwiYXVkIjoidXNoZXIifQ.AAAA";
 
 async fn credentials_at_fault(seen: &mut Seen) {
+    let policies = tempfile::tempdir().unwrap();
+    std::fs::write(policies.path().join("all.cedar"), POLICIES).unwrap();
     let mut setup = Setup::default();
+    setup.config.policy.directory = Some(policies.path().to_owned());
     setup.config.authentication = toml::from_str(ISSUER_AWAY).unwrap();
     let bench = Bench::start(setup).await;
     let empty = || frame(&[]);

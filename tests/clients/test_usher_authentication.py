@@ -42,6 +42,12 @@ certificate_file = "{directory}/server.pem"
 key_file = "{directory}/server.key"
 client_ca_file = "{directory}/ca.pem"
 reload_seconds = 1
+[policy]
+directory = "{directory}/policies"
+"""
+POLICIES = """
+@id("reads-and-acts")
+permit (principal, action in [Usher::Action::"ReadDirectory", Usher::Action::"ActFor"], resource);
 """
 
 
@@ -114,6 +120,8 @@ def secured(tmp_path, issuer):
     issue(tmp_path, "server", "DNS:localhost,IP:127.0.0.1")
     issue(tmp_path, "portal", "URI:spiffe://example.org/portal")
     (tmp_path / "server.key").chmod(0o600)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "all.cedar").write_text(POLICIES)
     stack = Stack(tmp_path)
     stack.config.write_text(
         FAST + CONFIG.format(issuer=ISSUER, url=issuer.url, directory=tmp_path)
