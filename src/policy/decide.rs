@@ -1,7 +1,5 @@
 //! From what Cedar found to what Usher answers: paths with their price, near misses, refusals.
 
-use std::collections::BTreeSet;
-
 use cedar_policy::PolicyId;
 
 use super::PolicySet;
@@ -123,11 +121,8 @@ impl PolicySet {
             errors: found.errors.iter().map(ToString::to_string).collect(),
             ..Verdict::default()
         };
-        let satisfied: BTreeSet<&PolicyId> = found.satisfied.iter().collect();
-        for (id, loaded) in satisfied
-            .into_iter()
-            .filter_map(|id| self.inner.policies.get_key_value(id))
-        {
+        let satisfied = found.satisfied.iter();
+        for (id, loaded) in satisfied.filter_map(|id| self.inner.policies.get_key_value(id)) {
             if loaded.is_permit() {
                 verdict.permits.push((id, loaded));
             } else {

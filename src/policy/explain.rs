@@ -1,16 +1,13 @@
 //! Why a question is answered as it is: what every policy of the set says to it, one by one.
 //! For people; decisions do not come this way.
 
-use cedar_policy::{
-    Authorizer, EntityTypeName, EntityUid, Policy, PolicySet as CedarSet, PrincipalConstraint,
-    ResourceConstraint,
-};
+use cedar_policy::{Authorizer, Policy, PolicySet as CedarSet, Response};
 
 use super::decision::{Decision, NearMiss, RequestDecision};
 use super::facts::{Facts, facts};
-use super::index::Found;
 use super::load::Loaded;
 use super::question::{Question, Scene};
+use super::scope::Scope;
 use super::{PolicySet, decide};
 
 /// The answer to a question of any kind.
@@ -88,17 +85,12 @@ fn outcome(loaded: &Loaded, question: &Question<'_>, facts: &Facts) -> Outcome {
     if let Some(wanted) = unfit_scope(&loaded.policy, facts) {
         return Outcome::OtherScope(wanted);
     }
-    let authorizer = Authorizer::new();
-    let mut set = CedarSet::new();
-    let mut found = Found::default();
-    if set.add(loaded.policy.clone()).is_ok() {
-        let response = authorizer.is_authorized(&facts.request, &set, &facts.entities);
-        if let Some(error) = response.diagnostics().errors().next() {
-            return Outcome::CannotBeEvaluated(error.to_string());
-        }
-        found.add(&authorizer, &set, facts);
+    let response = asked_alone(&loaded.policy, facts);
+    let diagnostics = response.diagnostics();
+    if let Some(error) = diagnostics.errors().next() {
+        return Outcome::CannotBeEvaluated(error.to_string());
     }
-    if found.satisfied.is_empty() {
+    if diagnostics.reason().next().is_none() {
         return Outcome::ConditionFails(failing_conditions(&loaded.policy, facts));
     }
     let missed = match question {
@@ -114,37 +106,21 @@ fn outcome(loaded: &Loaded, question: &Question<'_>, facts: &Facts) -> Outcome {
     }
 }
 
+/// What Cedar says of one policy.
+fn asked_alone(policy: &Policy, facts: &Facts) -> Response {
+    let set = CedarSet::from_policies([policy.clone()]).unwrap_or_default();
+    Authorizer::new().is_authorized(&facts.request, &set, &facts.entities)
+}
+
 /// What the scope wants that the subject or the resource is not.
 fn unfit_scope(policy: &Policy, facts: &Facts) -> Option<String> {
-    let subject = facts.request.principal()?;
-    let resource = facts.request.resource()?;
-    let is = |id: &EntityUid, kind: &EntityTypeName| id.type_name() == kind;
-    let principal = match policy.principal_constraint() {
-        PrincipalConstraint::Any => None,
-        PrincipalConstraint::Eq(id) => (*subject != id).then(|| format!("principal == {id}")),
-        PrincipalConstraint::In(id) => {
-            (!facts.subject_in.contains(&id)).then(|| format!("principal in {id}"))
-        }
-        PrincipalConstraint::Is(kind) => {
-            (!is(subject, &kind)).then(|| format!("principal is {kind}"))
-        }
-        PrincipalConstraint::IsIn(kind, id) => (!is(subject, &kind)
-            || !facts.subject_in.contains(&id))
-        .then(|| format!("principal is {kind} in {id}")),
-    };
-    principal.or_else(|| match policy.resource_constraint() {
-        ResourceConstraint::Any => None,
-        ResourceConstraint::Eq(id) => (*resource != id).then(|| format!("resource == {id}")),
-        ResourceConstraint::In(id) => {
-            (!facts.resource_in.contains(&id)).then(|| format!("resource in {id}"))
-        }
-        ResourceConstraint::Is(kind) => {
-            (!is(resource, &kind)).then(|| format!("resource is {kind}"))
-        }
-        ResourceConstraint::IsIn(kind, id) => (!is(resource, &kind)
-            || !facts.resource_in.contains(&id))
-        .then(|| format!("resource is {kind} in {id}")),
-    })
+    let principal = Scope::of_principal(policy);
+    if !principal.fits(&facts.subject, &facts.subject_in) {
+        return Some(principal.told("principal"));
+    }
+    let resource = Scope::of_resource(policy);
+    let is_fit = resource.fits(&facts.resource, &facts.resource_in);
+    (!is_fit).then(|| resource.told("resource"))
 }
 
 /// Which `when` and `unless` of a policy do not hold, each tried alone.
@@ -152,22 +128,17 @@ fn failing_conditions(policy: &Policy, facts: &Facts) -> Vec<String> {
     let Ok(whole) = policy.to_json() else {
         return Vec::new();
     };
-    let authorizer = Authorizer::new();
     let mut failing = Vec::new();
     for condition in whole["conditions"].as_array().into_iter().flatten() {
         let mut alone = whole.clone();
         alone["annotations"] = serde_json::json!({});
         alone["conditions"] = serde_json::json!([condition]);
-        let Ok(alone) = Policy::from_json(None, alone) else {
+        let Ok(policy) = Policy::from_json(None, alone) else {
             continue;
         };
-        let mut set = CedarSet::new();
-        let mut found = Found::default();
-        if set.add(alone.clone()).is_ok() {
-            found.add(&authorizer, &set, facts);
-        }
-        if found.satisfied.is_empty() {
-            failing.push(condition_text(&alone));
+        let response = asked_alone(&policy, facts);
+        if response.diagnostics().reason().next().is_none() {
+            failing.push(condition_text(&policy));
         }
     }
     failing

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, EvalResult, Request, RestrictedExpression,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::compared::{Holder, TextAttribute};
@@ -13,12 +15,10 @@ use super::question::{
     TargetFacts, UserFacts,
 };
 use super::vocabulary::{Kind, action, entity};
-use crate::domain::{InstanceArn, PrincipalId, PrincipalKind, Target};
+use crate::domain::{AccountAccess, InstanceArn, PrincipalId, PrincipalKind, Target};
 
 type Value = RestrictedExpression;
 type Attributes = Vec<(String, Value)>;
-/// The attributes of an entity that are texts.
-type Texts = HashMap<&'static str, String>;
 
 /// A question that Cedar can answer.
 pub(super) struct Facts {
@@ -34,18 +34,19 @@ pub(super) struct Facts {
     pub(super) resource: EntityUid,
     /// The resource and what it is in.
     pub(super) resource_in: HashSet<EntityUid>,
-    subject_texts: Texts,
-    resource_texts: Texts,
 }
 
 impl Facts {
     /// The text of an attribute; none where the entity has no such text.
-    pub(super) fn text(&self, attribute: &TextAttribute) -> Option<&str> {
-        let texts = match attribute.holder {
-            Holder::Principal => &self.subject_texts,
-            Holder::Resource => &self.resource_texts,
+    pub(super) fn text(&self, attribute: &TextAttribute) -> Option<String> {
+        let holder = match attribute.holder {
+            Holder::Principal => &self.subject,
+            Holder::Resource => &self.resource,
         };
-        texts.get(attribute.name.as_str()).map(String::as_str)
+        match self.entities.get(holder)?.attr(&attribute.name)? {
+            Ok(EvalResult::String(text)) => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -55,7 +56,6 @@ struct Draft {
     id: EntityUid,
     parents: HashSet<EntityUid>,
     attributes: Attributes,
-    texts: Texts,
 }
 
 impl Draft {
@@ -64,16 +64,15 @@ impl Draft {
             id,
             parents: HashSet::new(),
             attributes: Vec::new(),
-            texts: HashMap::new(),
         }
     }
 
-    fn text(&mut self, key: &'static str, value: &str) {
-        self.texts.insert(key, value.to_owned());
+    fn text(&mut self, key: &str, value: &str) {
+        self.attributes.push((key.to_owned(), text(value)));
     }
 
     /// An attribute that is absent when it is not known.
-    fn known(&mut self, key: &'static str, value: &str) {
+    fn known(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.text(key, value);
         }
@@ -85,12 +84,17 @@ impl Draft {
         all
     }
 
-    fn finish(self) -> Option<(Entity, Texts)> {
-        let texts = self.texts.iter();
-        let texts = texts.map(|(key, value)| ((*key).to_owned(), text(value)));
-        let attributes: HashMap<String, Value> = self.attributes.into_iter().chain(texts).collect();
-        let entity = Entity::new(self.id, attributes, self.parents).ok()?;
-        Some((entity, self.texts))
+    /// The account and the permission set of an access.
+    fn account_access(&mut self, access: &AccountAccess, facts: &TargetFacts) {
+        self.text("account_id", access.account.as_str());
+        self.known("account_name", &facts.account_name);
+        self.text("permission_set_arn", access.permission_set.as_str());
+        self.known("permission_set_name", &facts.name);
+    }
+
+    fn finish(self) -> Option<Entity> {
+        let attributes: HashMap<String, Value> = self.attributes.into_iter().collect();
+        Entity::new(self.id, attributes, self.parents).ok()
     }
 }
 
@@ -129,10 +133,12 @@ pub(super) fn facts(
     )
     .ok()?;
     let (subject_id, resource_id) = (subject.id.clone(), resource.id.clone());
-    let (subject, subject_texts) = subject.finish()?;
-    let (resource, resource_texts) = resource.finish()?;
-    let resource = (!is_one).then_some(resource);
-    let entities = Entities::from_entities([subject].into_iter().chain(resource), None);
+    let others = if is_one {
+        None
+    } else {
+        Some(resource.finish()?)
+    };
+    let entities = Entities::from_entities([subject.finish()?].into_iter().chain(others), None);
     Some(Facts {
         request,
         entities: entities.ok()?,
@@ -140,8 +146,6 @@ pub(super) fn facts(
         subject_in,
         resource: resource_id,
         resource_in,
-        subject_texts,
-        resource_texts,
     })
 }
 
@@ -214,12 +218,7 @@ fn target(facts: &TargetFacts) -> Draft {
             draft.text("arn", arn.as_str());
             draft.known("name", &facts.name);
         }
-        Target::AccountAccess(access) => {
-            draft.text("account_id", access.account.as_str());
-            draft.known("account_name", &facts.account_name);
-            draft.text("permission_set_arn", access.permission_set.as_str());
-            draft.known("permission_set_name", &facts.name);
-        }
+        Target::AccountAccess(access) => draft.account_access(access, facts),
     }
     draft
 }
@@ -276,12 +275,7 @@ fn held(id: EntityUid, target: &TargetFacts, beneficiary: &BeneficiaryFacts) -> 
             draft.text("application_arn", arn.as_str());
             draft.known("application_name", &target.name);
         }
-        Target::AccountAccess(access) => {
-            draft.text("account_id", access.account.as_str());
-            draft.known("account_name", &target.account_name);
-            draft.text("permission_set_arn", access.permission_set.as_str());
-            draft.known("permission_set_name", &target.name);
-        }
+        Target::AccountAccess(access) => draft.account_access(access, target),
     }
     Some(draft)
 }

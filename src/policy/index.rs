@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use cedar_policy::{
     AuthorizationError, Authorizer, EntityTypeName, EntityUid, Policy, PolicyId,
-    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint,
+    PolicySet as CedarSet,
 };
 
 use super::compared::{TextAttribute, first_comparison};
 use super::facts::Facts;
 use super::question::Action;
+use super::scope::Scope;
 use super::vocabulary::place;
 
 /// What the satisfied policies of a set say. If a forbid fits, not every permit that fits need be
@@ -33,13 +34,6 @@ pub(super) struct Found {
 /// How many sets put together from shelves are kept: one for each combination of groups and targets
 /// that asks often. Each holds references only.
 const MERGED_MAX: u64 = 1_000;
-
-/// What a scope asks of an entity.
-enum Scope {
-    Anything,
-    Is(EntityTypeName),
-    In(EntityUid),
-}
 
 /// Something for each scope that policies write.
 struct ByScope<T> {
@@ -80,20 +74,7 @@ impl Default for Index {
 impl Index {
     /// Puts a policy on the shelves of its actions; none when its id is there already.
     pub(super) fn add(&mut self, policy: &Policy, actions: &[Action]) -> Option<()> {
-        let principal = match policy.principal_constraint() {
-            PrincipalConstraint::Any => Scope::Anything,
-            PrincipalConstraint::Is(kind) => Scope::Is(kind),
-            PrincipalConstraint::In(id)
-            | PrincipalConstraint::Eq(id)
-            | PrincipalConstraint::IsIn(_, id) => Scope::In(id),
-        };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Any => Scope::Anything,
-            ResourceConstraint::Is(kind) => Scope::Is(kind),
-            ResourceConstraint::In(id)
-            | ResourceConstraint::Eq(id)
-            | ResourceConstraint::IsIn(_, id) => Scope::In(id),
-        };
+        let (principal, resource) = (Scope::of_principal(policy), Scope::of_resource(policy));
         let compared = first_comparison(policy);
         for action in actions {
             let next = self.shelves.len();
@@ -133,11 +114,8 @@ impl Index {
 
     /// The policies of some shelves as one set; none where they cannot be one.
     fn merge(&self, numbers: &[usize]) -> Option<Arc<CedarSet>> {
-        let mut merged = CedarSet::new();
-        for policy in self.of(numbers).flat_map(CedarSet::policies) {
-            merged.add(policy.clone()).ok()?;
-        }
-        Some(Arc::new(merged))
+        let policies = self.of(numbers).flat_map(CedarSet::policies).cloned();
+        CedarSet::from_policies(policies).ok().map(Arc::new)
     }
 
     fn of(&self, numbers: &[usize]) -> impl Iterator<Item = &CedarSet> {
@@ -162,7 +140,9 @@ impl<T: Default> ByScope<T> {
         match scope {
             Scope::Anything => &mut self.anything,
             Scope::Is(kind) => self.is.entry(kind.clone()).or_default(),
-            Scope::In(id) => self.within.entry(id.clone()).or_default(),
+            Scope::Eq(id) | Scope::In(id) | Scope::IsIn(_, id) => {
+                self.within.entry(id.clone()).or_default()
+            }
         }
     }
 
@@ -194,7 +174,7 @@ impl Shelves {
         numbers.extend(self.plain);
         for (attribute, by_value) in &self.by_text {
             match facts.text(attribute) {
-                Some(text) => numbers.extend(by_value.get(text)),
+                Some(text) => numbers.extend(by_value.get(&text)),
                 None => numbers.extend(by_value.values()),
             }
         }

@@ -23,6 +23,7 @@ mod load;
 mod problem;
 mod question;
 mod rules;
+mod scope;
 mod table;
 mod table_row;
 mod terms;
