@@ -42,16 +42,8 @@ impl App {
         about: About,
         decision: &Decision,
     ) {
-        let policies = decision.policies.iter().chain(&decision.errors);
-        self.parts.refused_calls.denied(AccessDenied {
-            caller: asker.caller.clone(),
-            subject: Some(asker.subject.clone()),
-            action: action.as_str(),
-            about,
-            policies: policies.cloned().collect(),
-            policy_version: decision.policy_version.clone(),
-            suppressed_count: 0,
-        });
+        let who = (&asker.caller, &asker.subject);
+        self.note_decision(who, action, about, decision);
     }
 
     /// Notes that no path led to what was asked, with the forbids and the paths that were near.
@@ -99,17 +91,27 @@ impl App {
         if decision.is_allowed {
             return Ok(());
         }
+        self.note_decision((caller, subject), Action::ActFor, about(person), &decision);
+        Err(refusal(decision))
+    }
+
+    fn note_decision(
+        &self,
+        (caller, subject): (&CallerName, &CallerName),
+        action: Action,
+        about: About,
+        decision: &Decision,
+    ) {
         let policies = decision.policies.iter().chain(&decision.errors);
         self.parts.refused_calls.denied(AccessDenied {
             caller: caller.clone(),
             subject: Some(subject.clone()),
-            action: Action::ActFor.as_str(),
-            about: about(person),
+            action: action.as_str(),
+            about,
             policies: policies.cloned().collect(),
             policy_version: decision.policy_version.clone(),
             suppressed_count: 0,
         });
-        Err(refusal(decision))
     }
 }
 
