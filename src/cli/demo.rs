@@ -76,10 +76,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         listen: ([127, 0, 0, 1], 0).into(),
         mode: ServiceMode::Development,
         allow_writes: false,
-        credentials: Some(StaticCredentials {
-            access_key_id: "simulated".to_owned(),
-            secret_access_key: "simulated".to_owned(),
-        }),
+        credentials: Some(StaticCredentials::simulated()),
         clock: Clock::system(),
     };
     let outcome = show(options, args.once, &simulator, end.as_mut()).await;

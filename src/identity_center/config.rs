@@ -185,6 +185,17 @@ pub struct StaticCredentials {
     pub secret_access_key: String,
 }
 
+impl StaticCredentials {
+    /// Credentials that the simulator takes, as it takes any.
+    #[must_use]
+    pub fn simulated() -> Self {
+        Self {
+            access_key_id: "simulated".to_owned(),
+            secret_access_key: "simulated".to_owned(),
+        }
+    }
+}
+
 impl std::fmt::Debug for StaticCredentials {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("StaticCredentials(not shown)")

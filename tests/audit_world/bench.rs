@@ -92,10 +92,7 @@ impl Bench {
             endpoint_url: Some(simulator.endpoint_url()),
             ..AwsConfig::default()
         };
-        let credentials = StaticCredentials {
-            access_key_id: "simulated".to_owned(),
-            secret_access_key: "simulated".to_owned(),
-        };
+        let credentials = StaticCredentials::simulated();
         let budget = Budget::new(budget).expect("a budget");
         let port = SdkIdentityCenter::connect_with_credentials(
             &config,

@@ -57,10 +57,7 @@ impl Organization {
             attempt_timeout_seconds: 60,
             ..AwsConfig::default()
         };
-        let credentials = StaticCredentials {
-            access_key_id: "simulated".to_owned(),
-            secret_access_key: "simulated".to_owned(),
-        };
+        let credentials = StaticCredentials::simulated();
         let budget = Budget::new(budget).expect("a budget");
         let home = SdkIdentityCenter::connect_with_credentials(
             &config,

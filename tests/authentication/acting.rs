@@ -4,8 +4,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::bench::{Client, check_refused};
-use crate::certificates::{PORTAL, Secured, secured};
-use crate::pki::client;
+use crate::certificates::{PORTAL, TICKETS, secured};
 use crate::tokens::service_account;
 
 const INVALID: (Code, &str) = (Code::Unauthenticated, "CREDENTIAL_INVALID");
@@ -17,24 +16,10 @@ async fn check(what: &str, client: &Client, headers: &[(&str, &str)], expected: 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_one_service_is_nothing_on_the_connection_of_another() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        key,
-        files: _files,
-        ..
-    } = secured("").await;
-    let portal = clients.issue("portal", PORTAL);
-    let tickets = clients.issue("tickets", "DNS:tickets.internal");
-    let portal = bench
-        .secure(&client(&[&servers], Some(&portal)))
-        .await
-        .unwrap();
-    let tickets = bench
-        .secure(&client(&[&servers], Some(&tickets)))
-        .await
-        .unwrap();
+    let secured = secured("").await;
+    let key = &secured.key;
+    let portal = secured.connect("portal", PORTAL).await;
+    let tickets = secured.connect("tickets", TICKETS).await;
     let bearer = |changes| format!("Bearer {}", key.token(changes));
     let person = bearer(json!({}));
     let account = bearer(service_account(json!({})));
@@ -67,25 +52,15 @@ async fn a_token_of_one_service_is_nothing_on_the_connection_of_another() {
         let token = bearer(json!({"azp": azp}));
         check(what, &portal, &[("authorization", &token)], INVALID).await;
     }
-    bench.end().await;
+    secured.bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_services_act_for_others_and_only_with_tokens_given_to_them() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        key,
-        files: _files,
-        ..
-    } = secured("").await;
-    let portal = clients.issue("portal", PORTAL);
-    let portal = bench
-        .secure(&client(&[&servers], Some(&portal)))
-        .await
-        .unwrap();
-    let nobody = bench.secure(&client(&[&servers], None)).await.unwrap();
+    let secured = secured("").await;
+    let key = &secured.key;
+    let portal = secured.connect("portal", PORTAL).await;
+    let nobody = secured.connect_without().await;
     let now = jsonwebtoken::get_current_timestamp();
     let subject = key.token(json!({"sub": "u-7"}));
     let person = format!("Bearer {}", key.token(json!({})));
@@ -137,5 +112,5 @@ async fn only_services_act_for_others_and_only_with_tokens_given_to_them() {
     ] {
         check_refused(what, &subject(token).await, INVALID.0, INVALID.1);
     }
-    bench.end().await;
+    secured.bench.end().await;
 }

@@ -84,10 +84,7 @@ impl Bench {
             listen: ([127, 0, 0, 1], 0).into(),
             mode: ServiceMode::Authenticated,
             allow_writes: false,
-            credentials: Some(StaticCredentials {
-                access_key_id: "simulated".to_owned(),
-                secret_access_key: "simulated".to_owned(),
-            }),
+            credentials: Some(StaticCredentials::simulated()),
             clock: clock.clone(),
         });
         let service = service.await.unwrap();

@@ -8,13 +8,13 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::bench::{Bench, PERMIT_ALL, SERVER_NAME, check_refused};
+use crate::bench::{Bench, Client, PERMIT_ALL, SERVER_NAME, check_refused};
 use crate::pki::{Authority, Pair, client, install};
 use crate::signer::{Key, key_set};
 use crate::tokens::issuers;
 
 pub(crate) const PORTAL: &str = "URI:spiffe://example.org/portal";
-const TICKETS: &str = "DNS:tickets.internal";
+pub(crate) const TICKETS: &str = "DNS:tickets.internal";
 
 /// A service with a server certificate, a CA for clients, and a file of keys.
 pub(crate) struct Secured {
@@ -25,6 +25,21 @@ pub(crate) struct Secured {
     pub(crate) client_ca: std::path::PathBuf,
     pub(crate) key: Key,
     pub(crate) files: tempfile::TempDir,
+}
+
+impl Secured {
+    /// A connection with a certificate of these alternative names.
+    pub(crate) async fn connect(&self, name: &str, alternative_names: &str) -> Client {
+        let pair = self.clients.issue(name, alternative_names);
+        let config = client(&[&self.servers], Some(&pair));
+        self.bench.secure(&config).await.unwrap()
+    }
+
+    /// A connection without a certificate.
+    pub(crate) async fn connect_without(&self) -> Client {
+        let config = client(&[&self.servers], None);
+        self.bench.secure(&config).await.unwrap()
+    }
 }
 
 pub(crate) async fn secured(more: &str) -> Secured {
@@ -144,18 +159,10 @@ async fn not_good(secured: &Secured, token: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_proves_its_service_and_no_other() {
     let secured = secured("").await;
-    let (bench, clients, servers) = (&secured.bench, &secured.clients, &secured.servers);
-    let portal = clients.issue("portal", PORTAL);
-    let connection = bench
-        .secure(&client(&[servers], Some(&portal)))
-        .await
-        .unwrap();
+    let connection = secured.connect("portal", PORTAL).await;
     assert_eq!(connection.caller(&[]).await, json!("service:portal"));
-    let tickets = clients.issue("tickets", &format!("{TICKETS},DNS:other.internal"));
-    let connection = bench
-        .secure(&client(&[servers], Some(&tickets)))
-        .await
-        .unwrap();
+    let names = format!("{TICKETS},DNS:other.internal");
+    let connection = secured.connect("tickets", &names).await;
     assert_eq!(connection.caller(&[]).await, json!("service:tickets"));
 
     let token = format!("Bearer {}", secured.key.token(json!({})));
@@ -163,7 +170,7 @@ async fn a_certificate_proves_its_service_and_no_other() {
     not_good(&secured, &token).await;
 
     // Without a certificate a token does, and nothing does not.
-    let connection = bench.secure(&client(&[servers], None)).await.unwrap();
+    let connection = secured.connect_without().await;
     let answer = connection.list(&[]).await;
     check_refused(
         "nothing",
@@ -178,42 +185,27 @@ async fn a_certificate_proves_its_service_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_certificates_are_required_a_token_alone_is_nothing() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        key,
-        files: _files,
-        ..
-    } = secured("client_certificates = \"REQUIRED\"").await;
-    let token = key.token(json!({}));
-    let reached = match bench.secure(&client(&[&servers], None)).await {
+    let secured = secured("client_certificates = \"REQUIRED\"").await;
+    let token = secured.key.token(json!({}));
+    let without = client(&[&secured.servers], None);
+    let reached = match secured.bench.secure(&without).await {
         Some(connection) => connection.list_as(&token).await.http_status,
         None => 0,
     };
     assert_eq!(reached, 0);
-    let portal = clients.issue("portal", PORTAL);
-    let connection = bench
-        .secure(&client(&[&servers], Some(&portal)))
-        .await
-        .unwrap();
+    let connection = secured.connect("portal", PORTAL).await;
     assert_eq!(connection.list_as(&token).await.code(), Code::Ok);
-    bench.end().await;
+    secured.bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
-    let Secured {
-        bench,
-        servers,
-        key,
-        files: _files,
-        ..
-    } = secured("").await;
-    let token = key.token(json!({}));
+    let secured = secured("").await;
+    let bench = &secured.bench;
+    let token = secured.key.token(json!({}));
     let stream = TcpStream::connect(bench.address).await.unwrap();
     let plain = crate::wire::Connection::try_over(stream).await.unwrap();
-    let answer = crate::bench::Client(plain).list_as(&token).await;
+    let answer = Client(plain).list_as(&token).await;
     assert_eq!(answer.http_status, 0, "{answer:?}");
 
     let mut slow = Vec::new();
@@ -221,7 +213,7 @@ async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
         slow.push(TcpStream::connect(bench.address).await.unwrap());
     }
     let started = Instant::now();
-    let connection = bench.secure(&client(&[&servers], None)).await.unwrap();
+    let connection = secured.connect_without().await;
     assert_eq!(connection.list_as(&token).await.code(), Code::Ok);
     assert!(
         started.elapsed() < Duration::from_secs(2),
@@ -234,5 +226,5 @@ async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
         let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said));
         drop(end.await.unwrap());
     }
-    bench.end().await;
+    secured.bench.end().await;
 }

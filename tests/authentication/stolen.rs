@@ -5,8 +5,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::bench::{Client, check_refused};
-use crate::certificates::{PORTAL, Secured, secured_with};
-use crate::pki::client;
+use crate::certificates::{PORTAL, secured_with};
 
 const ASSIGN: &str = "AccessService/Assign";
 const GRANTS: &str = "GrantService/ListGrants";
@@ -67,17 +66,8 @@ async fn check_itself(thief: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_certificate_is_nobody_where_policy_wants_proof() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        key,
-        files: _files,
-        ..
-    } = secured_with("", &format!("{WITH_PROOF}{PEOPLE}")).await;
-    let stolen = clients.issue("portal", PORTAL);
-    let thief = bench.secure(&client(&[&servers], Some(&stolen))).await;
-    let thief = thief.unwrap();
+    let secured = secured_with("", &format!("{WITH_PROOF}{PEOPLE}")).await;
+    let thief = secured.connect("portal", PORTAL).await;
     for (user, _) in EVERYBODY {
         assert_eq!(
             tried(&thief, user).await,
@@ -88,7 +78,7 @@ async fn a_stolen_certificate_is_nobody_where_policy_wants_proof() {
     check_itself(&thief).await;
     // Tokens that were given to others are no proof; one that Anna gave to the portal is, of Anna.
     let proof = |changes| async {
-        let token = key.token(changes);
+        let token = secured.key.token(changes);
         let headers = [("usher-subject-token", token.as_str())];
         thief.call(GRANTS, &headers, &json!({})).await
     };
@@ -102,35 +92,27 @@ async fn a_stolen_certificate_is_nobody_where_policy_wants_proof() {
         );
     }
     assert_eq!(proof(json!({})).await.code(), Code::Ok);
-    let token = key.token(json!({}));
+    let token = secured.key.token(json!({}));
     let another = [
         ("usher-subject-token", token.as_str()),
         ("usher-on-behalf-of", "bilal.khan"),
     ];
     let answer = thief.call(GRANTS, &another, &json!({})).await;
     check_refused("another", &answer, Code::PermissionDenied, "POLICY_DENIED");
-    let writes = bench.simulator.calls();
+    let writes = secured.bench.simulator.calls();
     assert!(
         writes
             .iter()
             .all(|call| !call.operation.starts_with("Create"))
     );
     drop(thief);
-    bench.end().await;
+    secured.bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_certificate_is_exactly_whom_policy_lets_it_name() {
-    let Secured {
-        bench,
-        servers,
-        clients,
-        files: _files,
-        ..
-    } = secured_with("", &format!("{ON_ITS_WORD}{PEOPLE}")).await;
-    let stolen = clients.issue("portal", PORTAL);
-    let thief = bench.secure(&client(&[&servers], Some(&stolen))).await;
-    let thief = thief.unwrap();
+    let secured = secured_with("", &format!("{ON_ITS_WORD}{PEOPLE}")).await;
+    let thief = secured.connect("portal", PORTAL).await;
     for (user, is_named) in EVERYBODY {
         let expected = if is_named {
             Code::Ok
@@ -151,5 +133,5 @@ async fn a_stolen_certificate_is_exactly_whom_policy_lets_it_name() {
         assert_eq!(grant["subject"], format!("user:{id}"));
     }
     drop(thief);
-    bench.end().await;
+    secured.bench.end().await;
 }

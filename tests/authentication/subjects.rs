@@ -9,7 +9,6 @@ use usher::simulator::{Fault, FaultAction, World};
 
 use crate::bench::{Bench, Client, PERMIT_ALL, check_refused};
 use crate::certificates::{PORTAL, secured, secured_with};
-use crate::pki::client;
 use crate::signer::{Key, key_set};
 use crate::tokens::{issuers, service_account};
 
@@ -226,9 +225,7 @@ async fn a_person_over_the_connection_of_a_service_needs_that_it_may_act() {
     };
     for (service, expected) in [("tickets", Code::PermissionDenied), ("portal", Code::Ok)] {
         let secured = secured_with("", &acts(service)).await;
-        let pair = secured.clients.issue("portal", PORTAL);
-        let config = client(&[&secured.servers], Some(&pair));
-        let portal = secured.bench.secure(&config).await.unwrap();
+        let portal = secured.connect("portal", PORTAL).await;
         let token = format!("Bearer {}", secured.key.token(json!({})));
         let person = [("authorization", token.as_str())];
         let answer = portal.call(WHO, &person, &json!({})).await;
@@ -244,8 +241,7 @@ async fn a_person_over_the_connection_of_a_service_needs_that_it_may_act() {
             check_refused("portal", &answer, expected, "POLICY_DENIED");
         }
         // Without the service the token is the person's own.
-        let itself = client(&[&secured.servers], None);
-        let itself = secured.bench.secure(&itself).await.unwrap();
+        let itself = secured.connect_without().await;
         let answer = itself.call(WHO, &person, &json!({})).await;
         assert_eq!(answer.ok(WHO)["caller"], "person:corp:u-1");
         drop((portal, itself));
@@ -256,9 +252,7 @@ async fn a_person_over_the_connection_of_a_service_needs_that_it_may_act() {
 #[tokio::test(flavor = "multi_thread")]
 async fn persons_over_one_service_share_neither_request_ids_nor_page_tokens() {
     let secured = secured("").await;
-    let pair = secured.clients.issue("portal", PORTAL);
-    let config = client(&[&secured.servers], Some(&pair));
-    let portal = secured.bench.secure(&config).await.unwrap();
+    let portal = secured.connect("portal", PORTAL).await;
     let token = |user: &str| {
         let claims = json!({"preferred_username": user, "sub": user});
         format!("Bearer {}", secured.key.token(claims))

@@ -30,10 +30,7 @@ async fn may_write(mode: ServiceMode, allow_writes: bool, aws_host: &str) -> Res
         listen: ([127, 0, 0, 1], 0).into(),
         mode,
         allow_writes,
-        credentials: Some(StaticCredentials {
-            access_key_id: "simulated".to_owned(),
-            secret_access_key: "simulated".to_owned(),
-        }),
+        credentials: Some(StaticCredentials::simulated()),
         clock: Clock::system(),
     });
     let service = started.await.map_err(|error| error.to_string())?;

@@ -34,10 +34,7 @@ async fn without_its_role(
         endpoint_url: Some(simulator.endpoint_url()),
         ..AwsConfig::default()
     };
-    let credentials = StaticCredentials {
-        access_key_id: "simulated".to_owned(),
-        secret_access_key: "simulated".to_owned(),
-    };
+    let credentials = StaticCredentials::simulated();
     let budget = || Budget::new(BudgetConfig::default()).unwrap();
     let home = SdkIdentityCenter::connect_with_credentials(
         &config,

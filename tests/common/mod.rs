@@ -197,10 +197,7 @@ impl TestService {
             listen: ([127, 0, 0, 1], 0).into(),
             mode: ServiceMode::Development,
             allow_writes: false,
-            credentials: Some(StaticCredentials {
-                access_key_id: "simulated".to_owned(),
-                secret_access_key: "simulated".to_owned(),
-            }),
+            credentials: Some(StaticCredentials::simulated()),
             clock: self.clock.clone(),
         }
     }
