@@ -74,7 +74,7 @@ impl App {
     /// not answer, facts of any age that are still kept do, but for a change.
     ///
     /// # Errors
-    /// `PolicyDenied` where the caller may not act for the subject; `SubjectNotFound` where it may,
+    /// `ActingDenied` where the caller may not act for the subject; `SubjectNotFound` where it may,
     /// and nobody is who it says to act for, or proof and name disagree; what AWS fails with.
     pub(super) async fn asker(
         &self,
@@ -249,7 +249,8 @@ impl App {
         let name = name_of(Some(&user), &context.subject);
         let person = Resource::User(user);
         let decision = policy.decide(&scene, Action::ActFor, &person);
-        self.permitted_to_act(&context.caller, &name, &person, decision)
+        let who = (&context.caller, &name);
+        self.permitted_to_act(who, &person, subject_proven, decision)
     }
 
     fn asking(

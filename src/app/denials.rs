@@ -22,7 +22,7 @@ impl App {
             return Ok(decision);
         }
         self.note_denial(asker, action, about(resource), &decision);
-        Err(refusal(decision))
+        Err(refusal(action, decision))
     }
 
     /// Whether one thing may be seen that was asked for by itself; if not, it is noted.
@@ -83,16 +83,21 @@ impl App {
     /// Refuses a service that may not act for somebody.
     pub(super) fn permitted_to_act(
         &self,
-        caller: &CallerName,
-        subject: &CallerName,
+        who: (&CallerName, &CallerName),
         person: &Resource,
+        subject_proven: bool,
         decision: Decision,
     ) -> Result<(), AppError> {
         if decision.is_allowed {
             return Ok(());
         }
-        self.note_decision((caller, subject), Action::ActFor, about(person), &decision);
-        Err(refusal(decision))
+        self.note_decision(who, Action::ActFor, about(person), &decision);
+        let (policies, policy_version) = denying(decision);
+        Err(AppError::ActingDenied {
+            subject_proven,
+            policies,
+            policy_version,
+        })
     }
 
     fn note_decision(
@@ -115,9 +120,19 @@ impl App {
     }
 }
 
-/// A denial as its refusal. Policies that could not be evaluated are among those that deny, and are
-/// the operator's to mend.
-pub(super) fn refusal(decision: Decision) -> AppError {
+/// A denial as its refusal.
+pub(super) fn refusal(action: Action, decision: Decision) -> AppError {
+    let (policies, policy_version) = denying(decision);
+    AppError::PolicyDenied {
+        action: action.as_str(),
+        policies,
+        policy_version,
+    }
+}
+
+/// The policies that deny, and the version of their set. Those that could not be evaluated are among
+/// them, and are the operator's to mend.
+fn denying(decision: Decision) -> (Vec<String>, String) {
     let mut policies = decision.policies;
     if !decision.errors.is_empty() {
         tracing::warn!(
@@ -127,10 +142,7 @@ pub(super) fn refusal(decision: Decision) -> AppError {
         );
         policies.extend(decision.errors);
     }
-    AppError::PolicyDenied {
-        policies,
-        policy_version: decision.policy_version,
-    }
+    (policies, decision.policy_version)
 }
 
 /// The ids of what a question is about.

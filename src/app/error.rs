@@ -83,6 +83,18 @@ pub enum AppError {
     /// Policy does not allow it.
     #[error("policy does not allow it")]
     PolicyDenied {
+        /// The action of the schema that was denied.
+        action: &'static str,
+        /// The forbids that apply; none where nothing permits it.
+        policies: Vec<String>,
+        /// The version of the set that decided.
+        policy_version: String,
+    },
+    /// The calling service may not act for its subject.
+    #[error("the service may not act for its subject")]
+    ActingDenied {
+        /// Whether the subject's own token came along.
+        subject_proven: bool,
         /// The forbids that apply; none where nothing permits it.
         policies: Vec<String>,
         /// The version of the set that decided.
@@ -201,7 +213,10 @@ impl AppError {
 impl AppError {
     /// Whether it is refused for whom the call is made, and not for what it is about.
     pub(super) fn is_about_the_subject(&self) -> bool {
-        matches!(self, Self::PolicyDenied { .. } | Self::SubjectNotFound)
+        matches!(
+            self,
+            Self::PolicyDenied { .. } | Self::ActingDenied { .. } | Self::SubjectNotFound
+        )
     }
 
     /// Whether only AWS, or the budget for it, keeps Usher from the answer for now.

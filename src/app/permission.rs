@@ -79,7 +79,7 @@ impl App {
         if let Some(floor) = shut {
             let about = about_access(&question.target, &question.beneficiary);
             self.note_denial(asker, Action::Activate, about, &floor);
-            return Err(refusal(floor));
+            return Err(refusal(Action::Activate, floor));
         }
         self.note_closed_paths(asker, question, &decision);
         // A policy that cannot be evaluated closes every path, as a forbid does.

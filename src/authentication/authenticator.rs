@@ -95,14 +95,21 @@ impl Authenticator {
         }
         let caller = match (token, certified) {
             (None, None) => {
-                return Err(CredentialProblem::missing(
-                    "no credential was sent; send `authorization: Bearer <token>`",
-                ));
+                return Err(CredentialProblem::missing(self.wanted()));
             }
             (None, Some(service)) => Identity::Service(service.to_owned()),
             (Some(token), certified) => self.identify(token, certified).await?,
         };
         self.acting(caller, headers).await
+    }
+
+    /// What a caller is told who sent nothing that could prove it.
+    fn wanted(&self) -> &'static str {
+        if self.services.are_none() {
+            "no credential was sent; send `authorization: Bearer <token>`"
+        } else {
+            "no credential was sent; send `authorization: Bearer <token>`, or connect with the client certificate of a service"
+        }
     }
 
     /// Whether a token says that it is of a configured issuer.

@@ -52,6 +52,11 @@ impl CertificateServices {
         }
     }
 
+    /// Whether no certificate stands for anybody.
+    pub(super) fn are_none(&self) -> bool {
+        self.by_spiffe.is_empty() && self.by_dns.is_empty()
+    }
+
     /// The one service of a certificate.
     pub(super) fn service(&self, peer: &PeerCertificate) -> Result<&str, CredentialProblem> {
         let invalid = CredentialProblem::invalid;

@@ -28,35 +28,73 @@ pub(super) fn denial_status(error: &AppError, call_id: &str) -> Status {
             |_| {},
         ),
         AppError::PolicyDenied {
+            action,
             policies,
             policy_version,
-        } => denied(policies, policy_version, call_id),
+        } => denied(action, policies, policy_version, call_id),
+        AppError::ActingDenied {
+            subject_proven,
+            policies,
+            policy_version,
+        } => acting_denied(*subject_proven, policies, policy_version, call_id),
         other => {
             tracing::error!(call.id = call_id, error = %other, "no refusal of policy");
-            denied(&[], "", call_id)
+            denied("", &[], "", call_id)
         }
     }
 }
 
-fn denied(policies: &[String], policy_version: &str, call_id: &str) -> Status {
+fn denied(action: &str, policies: &[String], policy_version: &str, call_id: &str) -> Status {
     let message = if policies.is_empty() {
-        "no policy permits this"
+        format!("no policy permits {action} here")
     } else {
-        "a policy forbids this"
+        format!("a policy forbids {action} here")
     };
+    policy_denied(&message, action, policies, policy_version, None, call_id)
+}
+
+/// What a service is told that may not act for its subject: that it is that, and what may help.
+fn acting_denied(
+    subject_proven: bool,
+    policies: &[String],
+    policy_version: &str,
+    call_id: &str,
+) -> Status {
+    let (message, header) = if subject_proven {
+        ("policy does not let this service act for that person", None)
+    } else {
+        (
+            "policy does not let this service act for that person without proof; \
+             send the person's own token as usher-subject-token",
+            Some("usher-subject-token"),
+        )
+    };
+    policy_denied(message, "ActFor", policies, policy_version, header, call_id)
+}
+
+fn policy_denied(
+    message: &str,
+    action: &str,
+    policies: &[String],
+    policy_version: &str,
+    header: Option<&str>,
+    call_id: &str,
+) -> Status {
     let policies = listed(policies);
-    status(
-        ErrorReason::PolicyDenied,
-        call_id,
-        message,
-        &[("policies", &policies), ("policyVersion", policy_version)],
-        |_| {},
-    )
+    let mut metadata = vec![
+        ("action", action),
+        ("policies", policies.as_str()),
+        ("policyVersion", policy_version),
+    ];
+    metadata.extend(header.map(|header| ("header", header)));
+    let reason = ErrorReason::PolicyDenied;
+    status(reason, call_id, message, &metadata, |_| {})
 }
 
 fn paths_closed(refusal: &Refusal, call_id: &str) -> Status {
     if refusal.near_misses.is_empty() || !refusal.forbidden_by.is_empty() {
-        return denied(&refusal.forbidden_by, &refusal.policy_version, call_id);
+        let version = &refusal.policy_version;
+        return denied("Request", &refusal.forbidden_by, version, call_id);
     }
     let told = |text: &str| shorten(text, REPEATED_CHARACTERS_MAX);
     let near: Vec<_> = refusal.near_misses.iter().take(LISTED_MAX).collect();

@@ -20,7 +20,7 @@ pub const TABLE: [TableRow; 39] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
-        "send `authorization: Bearer <token>`; `usher token` prints one for development",
+        "send `authorization: Bearer <token>`, or connect with a client certificate; `usher token` prints one for development",
     ),
     row(
         ErrorReason::CredentialInvalid,

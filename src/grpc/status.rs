@@ -65,6 +65,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::GrantNotFound { .. }
         | AppError::AssignmentNotFound { .. } => not_found_status(error, call_id),
         AppError::PolicyDenied { .. }
+        | AppError::ActingDenied { .. }
         | AppError::PathsClosed(_)
         | AppError::ApprovalsNotYetAvailable { .. }
         | AppError::SubjectNotFound => denial_status(error, call_id),

@@ -75,6 +75,13 @@ async fn a_stolen_certificate_is_nobody_where_policy_wants_proof() {
             "{user}"
         );
     }
+    // The portal hears what is missing: its person's token, and not more rights of its person's.
+    let headers = [("usher-on-behalf-of", "anna.berg")];
+    let told = thief.call(GRANTS, &headers, &json!({})).await;
+    assert!(told.status().message().contains("usher-subject-token"));
+    let metadata = told.details().error_info().unwrap().metadata.clone();
+    assert_eq!(metadata["header"], "usher-subject-token");
+    assert_eq!(metadata["action"], "ActFor");
     check_itself(&thief).await;
     // Tokens that were given to others are no proof; one that Anna gave to the portal is, of Anna.
     let proof = |changes| async {
