@@ -60,14 +60,14 @@ fn acting_denied(
     policy_version: &str,
     call_id: &str,
 ) -> Status {
-    let (message, header) = if subject_proven {
-        ("policy does not let this service act for that person", None)
-    } else {
-        (
-            "policy does not let this service act for that person without proof; \
+    let (message, header) = match (policies.is_empty(), subject_proven) {
+        (false, _) => ("a policy forbids this service to act for that person", None),
+        (true, true) => ("no policy lets this service act for that person", None),
+        (true, false) => (
+            "no policy lets this service act for that person without proof; \
              send the person's own token as usher-subject-token",
             Some("usher-subject-token"),
-        )
+        ),
     };
     policy_denied(message, "ActFor", policies, policy_version, header, call_id)
 }
