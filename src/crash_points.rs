@@ -26,6 +26,7 @@ pub enum StoreCommit {
     /// Opening: the leases of the dead holder go.
     ClearLeases,
     RecordGrant,
+    DecideGrant,
     RememberRemoval,
     RevokeGrant,
     RemoveAssignment,
@@ -44,11 +45,12 @@ pub enum StoreCommit {
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
         Self::RecordGrant,
+        Self::DecideGrant,
         Self::RememberRemoval,
         Self::RevokeGrant,
         Self::RemoveAssignment,
@@ -73,6 +75,7 @@ impl StoreCommit {
             Self::Migrate => "migrate",
             Self::ClearLeases => "clear_leases",
             Self::RecordGrant => "record_grant",
+            Self::DecideGrant => "decide_grant",
             Self::RememberRemoval => "remember_removal",
             Self::RevokeGrant => "revoke_grant",
             Self::RemoveAssignment => "remove_assignment",

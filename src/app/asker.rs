@@ -17,7 +17,7 @@ use crate::identity_center::Call;
 use crate::policy::{Action, PolicySet, Resource, Scene, Subject, UserFacts};
 
 /// How old a subject's user and memberships may be at most behind a change (DESIGN.md §7).
-const FRESH: Duration = Duration::from_secs(60);
+pub(super) const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
 const FRESH_FOR_READING: Duration = Duration::from_secs(900);
 

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::approvals::{ChosenPath, WhoMayAgree, denied_without_a_word};
 use super::asker::{Asker, Purpose};
 use super::cost::operations_of_making;
-use super::permission::{ChosenPath, denied_without_a_word};
 use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::warnings::Warning;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    DirectAssignment, Grant, GrantId, GrantState, Instance, Justification, Operation, Principal,
+    DirectAssignment, Grant, GrantState, Instance, Justification, Operation, Path, Principal,
     PrincipalRef, PrincipalStatus, RequestId, Ticket,
 };
-use crate::policy::Path;
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
 
 /// How old the status and the members of who gets access may be (DESIGN.md §7), however old facts
@@ -33,8 +32,12 @@ pub struct Assign {
     pub principal: PrincipalQuery,
     /// What it gives access to.
     pub target: TargetQuery,
+    /// When it is to start; none for as soon as possible.
+    pub start_at: Option<Timestamp>,
     /// How long; none means no end.
     pub duration: Option<SignedDuration>,
+    /// To take it at once and be looked at afterwards.
+    pub break_glass: bool,
     /// Why.
     pub justification: Justification,
     /// The ticket.
@@ -79,6 +82,8 @@ pub struct Preview {
     pub policies: Vec<String>,
     /// The ways to pay for it, cheapest first; none where nothing is to be paid for.
     pub paths: Vec<Path>,
+    /// Who can agree, where somebody must; not all of very many.
+    pub who_may_agree: Vec<WhoMayAgree>,
     /// Whether Usher may change AWS here.
     pub may_write: bool,
 }
@@ -141,10 +146,17 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let (found, asker, path) = self.way_for(context, request).await?;
-        let target = found.target.target();
-        self.refuse_if_late(context, &found.instance, &target)
-            .await?;
-        let grant = self.new_grant(context, request, &found, asker, path);
+        let grant = self.new_grant(context, request, &found, &asker, &path)?;
+        self.who_can_agree(context, &found, &grant).await?;
+        // Break-glass always commits and waits (DESIGN.md §5); what waits for people or for its start
+        // wants nothing of AWS yet.
+        if grant.state == GrantState::Provisioning && !grant.break_glass {
+            let (instance, target) = (&found.instance, &grant.target);
+            self.refuse_if_late(context, instance, target).await?;
+        }
+        if grant.break_glass {
+            tracing::warn!(grant.id = grant.id.as_str(), subject = %grant.requester.subject, target.key = %grant.target.key(), "break-glass access is taken; somebody must look at it afterwards");
+        }
         let mut waiter = self.waiter(context);
         let outcome = self
             .parts
@@ -257,7 +269,11 @@ impl App {
             self.veiled(&asker, &instance, refusal, || denied_without_a_word(&asker))
         })?;
         let question = self.grant_question(&asker, request, &found);
-        let path = self.path_to(&asker, &question)?;
+        let path = if request.break_glass {
+            self.break_glass_path(&asker, &question)?
+        } else {
+            self.path_to(&asker, &question)?
+        };
         Ok((found, asker, path))
     }
 
@@ -307,44 +323,14 @@ impl App {
         })
     }
 
-    fn new_grant(
-        &self,
-        context: &CallContext,
-        request: &Assign,
-        found: &Found,
-        asker: Asker,
-        path: ChosenPath,
-    ) -> Grant {
-        Grant {
-            id: GrantId::from_uuid(uuid::Uuid::now_v7()),
-            instance_arn: found.instance.arn.clone(),
-            principal: found.principal.reference(),
-            target: found.target.target(),
-            state: GrantState::Provisioning,
-            people_count: found.people_count,
-            requested_by: context.caller.clone(),
-            subject: asker.subject,
-            justification: request.justification.clone(),
-            ticket: request.ticket.clone(),
-            policies: path.policies,
-            policy_version: path.policy_version,
-            duration: request.duration,
-            created_at: self.parts.clock.now(),
-            started_at: None,
-            end_at: None,
-            ended_at: None,
-            ending: None,
-            failure: None,
-            version: 1,
-        }
-    }
-
     async fn preview_assign(
         &self,
         context: &CallContext,
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
-        let (found, _, path) = self.way_for(context, request).await?;
+        let (found, asker, path) = self.way_for(context, request).await?;
+        let grant = self.new_grant(context, request, &found, &asker, &path)?;
+        let who_may_agree = self.who_can_agree(context, &found, &grant).await?;
         let operations = operations_of_making(&found.target.target());
         let preview = Preview {
             people_count: found.people_count,
@@ -352,6 +338,7 @@ impl App {
             operations,
             policies: path.policies,
             paths: path.paths,
+            who_may_agree,
             may_write: self.may_write(),
         };
         let warnings = self.all_warnings(context, &found).await?;
@@ -368,6 +355,7 @@ impl App {
             target: self.named_target(&grant.target).await,
             standing: crate::domain::Standing::Unknown,
             waiting: None,
+            wish: super::WishView::default(),
             last_error: grant.failure.clone(),
             timeline: Vec::new(),
             grant: grant.clone(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::directory::{Candidate, LookupError, NotFoundKind};
-use crate::domain::{ErrorKind, Failure};
+use crate::domain::{ErrorKind, Failure, GrantState};
 use crate::store::StoreError;
 
 /// A field at fault.
@@ -103,15 +103,37 @@ pub enum AppError {
     /// No path leads to what was asked.
     #[error("no path leads there")]
     PathsClosed(super::Refusal),
-    /// Somebody must agree, which cannot be asked for yet.
-    #[error("somebody must agree")]
-    ApprovalsNotYetAvailable {
-        /// The cheapest path.
-        policy: String,
-        /// How many must agree.
-        approval_count: u32,
-        /// Who may, as the policy writes them.
-        approvers: Vec<String>,
+    /// Nobody agrees for themselves.
+    #[error("the reviewer has a part in it")]
+    SelfApproval,
+    /// The reviewer is nobody whom the wish asks, or whose turn it is.
+    #[error("the reviewer is not asked")]
+    NotAnApprover,
+    /// The service carried the wish, and does not prove for whom it agrees.
+    #[error("the service does not prove the reviewer")]
+    ApproverNotProven {
+        /// Whether it names a person: then the person's own token is wanted.
+        is_named: bool,
+    },
+    /// What was looked at is not what is open.
+    #[error("the digest is another one")]
+    DigestMismatch {
+        /// What is open.
+        digest: String,
+    },
+    /// The grant's state does not let it.
+    #[error("the grant is {}", .state.as_str())]
+    StateForbids {
+        /// The state.
+        state: GrantState,
+    },
+    /// Nobody could ever agree.
+    #[error("nobody could agree")]
+    NoEligibleApprover {
+        /// The paths.
+        policies: Vec<String>,
+        /// Groups that are not there or have no members.
+        missing: Vec<String>,
     },
     /// Nobody is who the caller says to act for, or proof and name disagree.
     #[error("the subject is not to be found")]

@@ -1,14 +1,28 @@
 //! One grant, and lists of grants.
 
-use super::asker::{Asker, Purpose};
+use super::asker::{Asker, FRESH, Purpose};
 use super::page_token::PageRequest;
 use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
+use super::subject::Reading;
 use super::view::GrantView;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{Grant, GrantId, GrantState, Instance};
 use crate::policy::Action;
-use crate::store::GrantFilter;
+use crate::store::{GrantFilter, OfSubject};
+
+/// What grants have to do with the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantListScope {
+    /// All that may be seen.
+    All,
+    /// Those that the subject asked for or has.
+    Mine,
+    /// Those that wait for somebody to agree, and the subject can.
+    CanApprove,
+    /// Those of which the subject has said something.
+    Reviewed,
+}
 
 /// Which grants to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +39,10 @@ pub struct ListGrants {
     pub ticket: Option<String>,
     /// Asked for by this caller.
     pub requested_by: Option<String>,
+    /// What they have to do with the subject.
+    pub scope: GrantListScope,
+    /// Only break-glass that nobody has looked at yet.
+    pub unreviewed_break_glass: bool,
     /// Which page.
     pub page: PageRequest,
 }
@@ -36,6 +54,15 @@ pub struct GrantPage {
     pub grants: Vec<GrantView>,
     /// The next page's token; empty on the last page.
     pub next_page_token: String,
+}
+
+/// Who looks at a list, and for what.
+#[derive(Clone, Copy)]
+struct Looking<'a> {
+    asker: &'a Asker,
+    instance: &'a Instance,
+    scope: GrantListScope,
+    reading: Reading,
 }
 
 impl App {
@@ -53,11 +80,22 @@ impl App {
         let served = self.parts.instances.get(&grant.instance_arn);
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
         let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let reading = self.reading_for(context);
+        // Who is asked to agree sees what it is about.
+        let is_seen = match &served {
+            Some(served) => {
+                self.may_review_or_see(&asker, served, &grant, reading)
+                    .await?
+            }
+            None => false,
+        };
         let resource = self.grant_resource(&asker, &grant).await;
-        if !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
+        if !is_seen && !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
             return Err(not_there());
         }
-        self.grant_view(grant).await
+        let mut view = self.grant_view(grant).await?;
+        view.wish = self.wish_view(&view.grant, Some(reading)).await;
+        Ok(view)
     }
 
     /// One page of grants, newest first.
@@ -76,7 +114,7 @@ impl App {
             .map_err(|_| AppError::PageTokenInvalid)?;
         let instance = &*self.instance_for(&request.instance, request.target.as_ref())?;
         let asker = self.asker(context, Some(instance), Purpose::Read).await?;
-        let filter = match self.grant_filter(context, request, instance).await {
+        let filter = match self.grant_filter(context, request, instance, &asker).await {
             Ok(filter) => filter,
             // As of what is there and has no grants that the subject may see.
             Err(refusal) if self.is_veiled(&asker, instance, &refusal) => {
@@ -84,8 +122,14 @@ impl App {
             }
             Err(refusal) => return Err(refusal),
         };
+        let looking = Looking {
+            asker: &asker,
+            instance,
+            scope: request.scope,
+            reading: self.reading_for(context),
+        };
         let (grants, more_after) = self
-            .seen_grants(&asker, &filter, after, &request.page)
+            .seen_grants(&looking, &filter, after, &request.page)
             .await?;
         let next_page_token = match more_after {
             Some(last) => self
@@ -108,7 +152,7 @@ impl App {
     /// short, or empty, and has a token all the same.
     async fn seen_grants(
         &self,
-        asker: &Asker,
+        looking: &Looking<'_>,
         filter: &GrantFilter,
         mut after: Option<GrantId>,
         page: &PageRequest,
@@ -122,8 +166,7 @@ impl App {
             let mut grants = grants.into_iter().peekable();
             while let Some(grant) = grants.next() {
                 let id = grant.id.clone();
-                let resource = self.grant_resource(asker, &grant).await;
-                if self.may_see(asker, Action::ReadGrants, &resource) {
+                if self.is_listed(looking, &grant).await? {
                     seen.push(grant);
                 }
                 let is_more = !is_last || grants.peek().is_some();
@@ -140,11 +183,38 @@ impl App {
         Ok((seen, after))
     }
 
+    /// Whether a grant that fits the filter is for the subject to see, and of its scope.
+    async fn is_listed(&self, looking: &Looking<'_>, grant: &Grant) -> Result<bool, AppError> {
+        let Looking {
+            asker,
+            instance,
+            scope,
+            reading,
+        } = *looking;
+        match scope {
+            GrantListScope::All | GrantListScope::Mine => {
+                let resource = self.grant_resource(asker, grant).await;
+                Ok(self.may_see(asker, Action::ReadGrants, &resource))
+            }
+            // Who is asked, or has spoken, sees what it is about.
+            GrantListScope::CanApprove => self.can_agree_now(asker, instance, grant, reading).await,
+            GrantListScope::Reviewed => Ok(true),
+        }
+    }
+
+    fn reading_for(&self, context: &CallContext) -> Reading {
+        Reading {
+            max_age: FRESH,
+            call: self.call(context),
+        }
+    }
+
     async fn grant_filter(
         &self,
         context: &CallContext,
         request: &ListGrants,
         instance: &Instance,
+        asker: &Asker,
     ) -> Result<GrantFilter, AppError> {
         let principal = match &request.principal {
             Some(query) => Some(self.principal_for_ending(instance, query, context).await?),
@@ -161,6 +231,14 @@ impl App {
             states: request.states.clone(),
             ticket: request.ticket.clone(),
             requested_by: request.requested_by.clone(),
+            of_subject: (request.scope == GrantListScope::Mine).then(|| OfSubject {
+                subject: asker.subject.to_string(),
+                user: asker.user().map(|user| user.id.clone()),
+            }),
+            open_wish: request.scope == GrantListScope::CanApprove,
+            reviewed_by: (request.scope == GrantListScope::Reviewed)
+                .then(|| asker.subject.to_string()),
+            review_due: request.unreviewed_break_glass,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! changes AWS, and nothing here knows gRPC. Errors are for before the commit; once a grant is
 //! stored, the answer is the grant in its true state.
 
+mod approvals;
 mod asker;
 mod assign;
 mod assignment_facts;
@@ -41,16 +42,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use approvals::{
+    ApprovalsConfig, Cancel, Decide, DecideKind, Extend, ExtendOutcome, Refusal, SamePersonBy,
+    WhoMayAgree, WishView,
+};
 use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
-pub use grants::{GrantPage, ListGrants};
+pub use grants::{GrantListScope, GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
-pub use permission::Refusal;
 use permission::instance_resource;
 pub use refused_calls::{RefusedCalls, RefusedCallsWriter};
 pub use refused_calls_config::RefusedCallsConfig;
@@ -60,7 +64,7 @@ pub use view::{GrantView, NamedPrincipal, NamedTarget};
 pub use warnings::{Warning, WarningKind};
 pub use who_am_i::WhoAmI;
 
-pub use crate::policy::{Approvers, Path};
+pub use crate::domain::{Approvers, Path};
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
@@ -86,6 +90,8 @@ pub struct Parts {
     pub instances: Instances,
     /// The numbers.
     pub config: AppConfig,
+    /// The numbers of approvals.
+    pub approvals: ApprovalsConfig,
     /// The numbers of reports.
     pub audit: AuditConfig,
     /// What time it is.

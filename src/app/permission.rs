@@ -3,15 +3,11 @@
 
 use super::asker::{Asker, Purpose};
 use super::assign::Found;
-use super::denials::{about_access, refusal};
 use super::targets::FoundTarget;
 use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::domain::{Grant, Instance, InstanceArn};
-use crate::policy::{
-    Action, ActivationQuestion, ApprovalStep, BeneficiaryFacts, Decision, GrantQuestion, NearMiss,
-    Path, Resource, TargetFacts,
-};
+use crate::policy::{Action, BeneficiaryFacts, GrantQuestion, Resource, TargetFacts};
 
 /// Rows that one call of a list asks policy about at most: of the largest page each, and with many
 /// policies half a second of work. A page may so be short, or empty, and have a token all the same.
@@ -19,79 +15,7 @@ pub(super) const LOOKED_AT_MAX: usize = 1000;
 /// And before other calls get their turn.
 pub(super) const LOOKED_AT_ONCE: usize = 100;
 
-/// A path that a request may take, and what it costs.
-pub(super) struct ChosenPath {
-    /// The policies that allowed it: the path, then those that let it open.
-    pub(super) policies: Vec<String>,
-    /// The version of the set that decided.
-    pub(super) policy_version: String,
-    /// Every path that fits, cheapest first.
-    pub(super) paths: Vec<Path>,
-}
-
-/// Why no path leads to what was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Forbids that apply.
-    pub forbidden_by: Vec<String>,
-    /// Paths that a limit of their own keeps closed.
-    pub near_misses: Vec<NearMiss>,
-    /// The version of the set that decided.
-    pub policy_version: String,
-}
-
 impl App {
-    /// The first path, from the cheapest on, that opens. One that nobody must agree to opens at once,
-    /// unless a floor keeps it shut: then the next is tried.
-    ///
-    /// # Errors
-    /// `PathsClosed` without one; `ApprovalsNotYetAvailable` where somebody must agree, and nothing
-    /// cheaper opens; `PolicyDenied` where floors keep shut what nobody must agree to, and there is
-    /// nothing dearer.
-    pub(super) fn path_to(
-        &self,
-        asker: &Asker,
-        question: &GrantQuestion,
-    ) -> Result<ChosenPath, AppError> {
-        let decision = asker.policy.request(&asker.scene, question);
-        let mut shut = None;
-        for path in &decision.paths {
-            if path.approval_count() > 0 {
-                return Err(AppError::ApprovalsNotYetAvailable {
-                    policy: path.policy.clone(),
-                    approval_count: path.approval_count(),
-                    approvers: told_approvers(&path.steps),
-                });
-            }
-            let opening = activation(asker, question, &path.policy);
-            if opening.is_allowed {
-                let mut policies = vec![path.policy.clone()];
-                policies.extend(opening.policies);
-                return Ok(ChosenPath {
-                    policies,
-                    policy_version: decision.policy_version,
-                    paths: decision.paths,
-                });
-            }
-            // What keeps the first one shut is told: of equal price it is the first by id.
-            shut = shut.or(Some(opening));
-        }
-        if let Some(floor) = shut {
-            let about = about_access(&question.target, &question.beneficiary);
-            self.note_denial(asker, Action::Activate, about, &floor);
-            return Err(refusal(Action::Activate, floor));
-        }
-        self.note_closed_paths(asker, question, &decision);
-        // A policy that cannot be evaluated closes every path, as a forbid does.
-        let mut forbidden_by = decision.forbidden_by;
-        forbidden_by.extend(decision.errors);
-        Err(AppError::PathsClosed(Refusal {
-            forbidden_by,
-            near_misses: decision.near_misses,
-            policy_version: decision.policy_version,
-        }))
-    }
-
     /// Refuses the answer of a repeated Assign to who may neither see its grant nor ask for it any more.
     pub(super) async fn check_repeat(
         &self,
@@ -105,17 +29,25 @@ impl App {
         if self.may_see(&asker, Action::ReadGrants, &resource) {
             return Ok(());
         }
+        let question = self.question_of_grant(&asker, grant).await;
+        if grant.break_glass {
+            return self.break_glass_path(&asker, &question).map(drop);
+        }
+        self.path_to(&asker, &question).map(drop)
+    }
+
+    /// What was asked about a grant, asked again: names as they are known without asking AWS.
+    pub(super) async fn question_of_grant(&self, asker: &Asker, grant: &Grant) -> GrantQuestion {
         let target = self.named_target(&grant.target).await;
         let principal = self.named_principal(&grant.instance_arn, &grant.principal);
-        let question = GrantQuestion {
+        GrantQuestion {
             target: self.target_facts(&grant.instance_arn, &target),
-            beneficiary: beneficiary(&asker, &principal.await),
+            beneficiary: beneficiary(asker, &principal.await),
             people_count: grant.people_count,
             duration: grant.duration,
             justification: grant.justification.as_str().to_owned(),
             ticket: grant.ticket.as_str().to_owned(),
-        };
-        self.path_to(&asker, &question).map(drop)
+        }
     }
 
     /// What a refusal that tells of things in the directory becomes for whom the directory is not to
@@ -174,7 +106,8 @@ impl App {
             id: grant.id.to_string(),
             target: self.target_facts(&grant.instance_arn, &target),
             beneficiary: beneficiary(asker, &principal),
-            requested_by_subject: grant.subject == asker.subject,
+            requested_by_subject: grant.requester.subject == asker.subject,
+            break_glass: grant.break_glass,
         }
     }
 
@@ -192,7 +125,7 @@ impl App {
         }
     }
 
-    fn target_facts(&self, instance: &InstanceArn, target: &NamedTarget) -> TargetFacts {
+    pub(super) fn target_facts(&self, instance: &InstanceArn, target: &NamedTarget) -> TargetFacts {
         let served = self.parts.instances.get(instance);
         let alias = served.and_then(|served| served.alias.clone());
         TargetFacts {
@@ -261,27 +194,6 @@ impl App {
     }
 }
 
-/// Whether a path that nobody must agree to opens.
-fn activation(asker: &Asker, question: &GrantQuestion, path: &str) -> Decision {
-    let question = ActivationQuestion {
-        grant: question.clone(),
-        path: path.to_owned(),
-        approval_count: 0,
-        approver_groups: Vec::new(),
-        break_glass: false,
-    };
-    asker.policy.activate(&asker.scene, &question)
-}
-
-/// A denial that says no more than that no policy permits what was asked.
-pub(super) fn denied_without_a_word(asker: &Asker) -> AppError {
-    AppError::PathsClosed(Refusal {
-        forbidden_by: Vec::new(),
-        near_misses: Vec::new(),
-        policy_version: asker.policy.version().to_owned(),
-    })
-}
-
 /// Whether a refusal says what there is, or what there is not.
 fn tells_of_directory(refusal: &AppError) -> bool {
     matches!(
@@ -307,7 +219,7 @@ pub(super) fn instance_resource(instance: &Instance) -> Resource {
     }
 }
 
-fn beneficiary(asker: &Asker, principal: &NamedPrincipal) -> BeneficiaryFacts {
+pub(super) fn beneficiary(asker: &Asker, principal: &NamedPrincipal) -> BeneficiaryFacts {
     BeneficiaryFacts {
         principal: principal.reference.clone(),
         name: principal.name.clone(),
@@ -330,16 +242,4 @@ fn target_facts_found(instance: &Instance, found: &FoundTarget) -> TargetFacts {
         name,
         account_name,
     }
-}
-
-/// Approvers as policies write them.
-fn told_approvers(steps: &[ApprovalStep]) -> Vec<String> {
-    use crate::policy::Approvers;
-    let approvers = steps.iter().flat_map(|step| &step.approvers);
-    approvers
-        .map(|approvers| match approvers {
-            Approvers::Group(name) => format!("group:{name}"),
-            Approvers::Service(name) => format!("service:{name}"),
-        })
-        .collect()
 }

@@ -109,6 +109,7 @@ impl App {
             // Taking access away asks no policy.
             policies: Vec::new(),
             paths: Vec::new(),
+            who_may_agree: Vec::new(),
             may_write: self.may_write(),
         };
         let ended: Vec<Grant> = match grant {

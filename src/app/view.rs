@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::identity_center::Dated;
 use crate::store::{GrantScope, NameKind, StoredEvent};
 
-use super::{App, AppError};
+use super::{App, AppError, WishView};
 
 /// A principal with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct GrantView {
     pub standing: Standing,
     /// What the grant waits for.
     pub waiting: Option<Waiting>,
+    /// What reviewers said, and who can still agree.
+    pub wish: WishView,
     /// Why the last attempt failed.
     pub last_error: Option<FailedAttempt>,
     /// What happened, oldest first; empty in lists.
@@ -81,12 +83,13 @@ impl App {
                 // What fails on the assignment now keeps these waiting; an active grant has what
                 // it is about, and the failure is another's.
                 GrantState::Provisioning | GrantState::Revoking => record.last_failure.clone(),
-                GrantState::Active => None,
                 GrantState::Revoked | GrantState::Expired | GrantState::Failed => {
                     grant.failure.clone()
                 }
+                _ => None,
             },
             timeline: Vec::new(),
+            wish: self.wish_view(&grant, None).await,
             grant,
         })
     }

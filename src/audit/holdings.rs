@@ -128,7 +128,7 @@ impl Holding {
         let Some(last) = grants.first() else {
             return;
         };
-        self.requested_by = last.requested_by.to_string();
+        self.requested_by = last.requester.caller.to_string();
         self.justification = last.justification.to_string();
         self.ticket = last.ticket.to_string();
         self.granted_at = written(last.started_at);

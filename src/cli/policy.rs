@@ -306,8 +306,8 @@ fn find_row(
         })
 }
 
-fn step_text(step: &crate::policy::ApprovalStep) -> String {
-    use crate::policy::Approvers;
+fn step_text(step: &crate::domain::ApprovalStep) -> String {
+    use crate::domain::Approvers;
     let approvers: Vec<String> = step
         .approvers
         .iter()

@@ -161,6 +161,7 @@ async fn start_on_store(
         refused_calls,
         instances: instances.clone(),
         config: config.service,
+        approvals: config.approvals,
         audit: config.audit,
         clock: clock.clone(),
         stopping: stopping.clone(),
@@ -248,6 +249,9 @@ impl RunningService {
             .spawn_to_its_end(|stop| async move { reconciler.run(stop).await });
         self.background
             .spawn_to_its_end(|stop| refused_calls_writer.run(stop));
+        let looking = app.clone();
+        self.background
+            .spawn_to_its_end(|stop| async move { looking.look_at_wishes(stop).await });
         self.background
             .spawn(async move { app.follow_changes().await });
         self.background.spawn(keeper.keep(store.clone()));

@@ -63,11 +63,37 @@ pub enum EventKind {
     FoundOutOfBand,
     /// A grant's assignment was removed by somebody else; it is left so and reported.
     FoundMissing,
+    /// Somebody agreed to a grant, or to more time for it.
+    Approved,
+    /// Everybody who must has agreed: the grant opens.
+    Opened,
+    /// The grant is over before it began: somebody objected, or it may not begin.
+    Denied,
+    /// The grant is over before it began: taken back.
+    Cancelled,
+    /// The grant is over before it began: nobody agreed in time, or nobody could.
+    Lapsed,
+    /// The start that the grant waited for has come.
+    Started,
+    /// Access was taken at once, to be looked at afterwards.
+    BreakGlassTaken,
+    /// Somebody looked at it afterwards and found it justified.
+    BreakGlassJustified,
+    /// Somebody looked at it afterwards and found it not justified.
+    BreakGlassNotJustified,
+    /// More time was asked for.
+    ExtensionRequested,
+    /// More time was given.
+    Extended,
+    /// More time was refused, or is no longer wanted; the end stays.
+    ExtensionDenied,
+    /// Nobody agreed to more time in time; the end stays.
+    ExtensionLapsed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 31] = [
         Self::Requested,
         Self::CreateIntended,
         Self::StandingFound,
@@ -86,6 +112,19 @@ impl EventKind {
         Self::LateEffectFound,
         Self::FoundOutOfBand,
         Self::FoundMissing,
+        Self::Approved,
+        Self::Opened,
+        Self::Denied,
+        Self::Cancelled,
+        Self::Lapsed,
+        Self::Started,
+        Self::BreakGlassTaken,
+        Self::BreakGlassJustified,
+        Self::BreakGlassNotJustified,
+        Self::ExtensionRequested,
+        Self::Extended,
+        Self::ExtensionDenied,
+        Self::ExtensionLapsed,
     ];
 
     /// The word of the canonical form and of the store.
@@ -110,6 +149,19 @@ impl EventKind {
             Self::LateEffectFound => "late_effect_found",
             Self::FoundOutOfBand => "found_out_of_band",
             Self::FoundMissing => "found_missing",
+            Self::Approved => "grant_approved",
+            Self::Opened => "grant_opened",
+            Self::Denied => "grant_denied",
+            Self::Cancelled => "grant_cancelled",
+            Self::Lapsed => "grant_lapsed",
+            Self::Started => "grant_started",
+            Self::BreakGlassTaken => "break_glass_taken",
+            Self::BreakGlassJustified => "break_glass_justified",
+            Self::BreakGlassNotJustified => "break_glass_not_justified",
+            Self::ExtensionRequested => "extension_requested",
+            Self::Extended => "grant_extended",
+            Self::ExtensionDenied => "extension_denied",
+            Self::ExtensionLapsed => "extension_lapsed",
         }
     }
 
@@ -135,9 +187,34 @@ pub struct Event {
     pub grant_id: Option<GrantId>,
     /// The failure, for `AttemptFailed` and `Failed`.
     pub error_kind: Option<ErrorKind>,
+    /// What was asked for or agreed to, for what people decide: `Grant::digest`.
+    pub digest: Option<String>,
+    /// The policies that decided, where some did.
+    pub policies: Vec<String>,
 }
 
 impl Event {
+    /// An event of which nothing more is to be said.
+    #[must_use]
+    pub fn new(
+        kind: EventKind,
+        at: Timestamp,
+        actor: Actor,
+        key: AssignmentKey,
+        grant_id: Option<GrantId>,
+    ) -> Self {
+        Self {
+            kind,
+            at,
+            actor,
+            key,
+            grant_id,
+            error_kind: None,
+            digest: None,
+            policies: Vec::new(),
+        }
+    }
+
     /// The canonical JSON text (RFC 8785): sorted keys, no blanks, text and integers only.
     ///
     /// # Errors
@@ -163,11 +240,15 @@ impl Event {
                 ("subject", subject),
                 ("grant_id", self.grant_id.as_ref().map(GrantId::as_str)),
                 ("error_kind", self.error_kind.map(ErrorKind::as_str)),
+                ("digest", self.digest.as_deref()),
             ];
             for (name, value) in optional {
                 if let Some(value) = value {
                     object.insert(name.to_owned(), value.into());
                 }
+            }
+            if !self.policies.is_empty() {
+                object.insert("policies".to_owned(), self.policies.clone().into());
             }
         }
         serde_json_canonicalizer::to_string(&body)
@@ -184,17 +265,17 @@ mod tests {
     fn the_canonical_form_is_sorted_and_holds_ids_only() {
         let mut secret = grant(1, GrantState::Provisioning);
         secret.justification = crate::domain::Justification::parse("private words").unwrap();
-        let event = Event {
-            kind: EventKind::Requested,
-            at: at(0),
-            actor: Actor::Caller {
-                caller: secret.requested_by.clone(),
-                subject: secret.subject.clone(),
-            },
-            key: secret.assignment_key(),
-            grant_id: Some(secret.id.clone()),
-            error_kind: None,
+        let actor = Actor::Caller {
+            caller: secret.requester.caller.clone(),
+            subject: secret.requester.subject.clone(),
         };
+        let event = Event::new(
+            EventKind::Requested,
+            at(0),
+            actor,
+            secret.assignment_key(),
+            Some(secret.id.clone()),
+        );
         let text = event.to_canonical_json().unwrap();
         assert!(text.starts_with(r#"{"actor":"caller","at_microseconds":"1800000000000000","caller":"portal","grant_id":"grant_"#), "{text}");
         assert!(!text.contains("private words"));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::assignment::{AssignmentRecord, Removal, Standing};
 use super::event::{Actor, Event, EventKind};
-use super::grant::{Grant, Transition, TransitionError};
+use super::grant::{Grant, GrantState, Requester, Transition};
 use super::plan::Changes;
 use super::text::{CallerName, Justification};
 
@@ -23,17 +23,26 @@ pub struct EndRequest {
 
 impl EndRequest {
     fn event(&self, kind: EventKind, record: &AssignmentRecord, grant: Option<&Grant>) -> Event {
-        Event {
-            kind,
-            at: self.now,
-            actor: Actor::Caller {
-                caller: self.caller.clone(),
-                subject: self.subject.clone(),
-            },
-            key: record.key.clone(),
-            grant_id: grant.map(|grant| grant.id.clone()),
-            error_kind: None,
-        }
+        let actor = Actor::Caller {
+            caller: self.caller.clone(),
+            subject: self.subject.clone(),
+        };
+        let id = grant.map(|grant| grant.id.clone());
+        Event::new(kind, self.now, actor, record.key.clone(), id)
+    }
+
+    /// The end of one grant; none where it is over or ending.
+    fn end(&self, record: &AssignmentRecord, grant: &Grant) -> Option<(Grant, Event)> {
+        let revoke = Transition::Revoke {
+            by: self.subject.clone(),
+            reason: self.reason.clone(),
+        };
+        let next = grant.apply(revoke, self.now).ok()?;
+        let kind = match next.state {
+            GrantState::Cancelled => EventKind::Cancelled,
+            _ => EventKind::RevokeRequested,
+        };
+        Some((next, self.event(kind, record, Some(grant))))
     }
 }
 
@@ -44,54 +53,79 @@ fn make_due(record: &mut AssignmentRecord, now: Timestamp) {
     record.next_attempt_at = Some(due_at);
 }
 
-/// Records a new grant on its assignment and makes it due.
+/// Records a new grant on its assignment, and makes that due unless the grant waits for people or for
+/// its start.
 #[must_use]
 pub fn request_grant(mut record: AssignmentRecord, grant: Grant) -> Changes {
-    make_due(&mut record, grant.created_at);
-    let event = Event {
-        kind: EventKind::Requested,
-        at: grant.created_at,
-        actor: Actor::Caller {
-            caller: grant.requested_by.clone(),
-            subject: grant.subject.clone(),
-        },
-        key: record.key.clone(),
-        grant_id: Some(grant.id.clone()),
-        error_kind: None,
-    };
+    if grant.state.is_live() {
+        make_due(&mut record, grant.created_at);
+    }
+    let kinds = [EventKind::Requested, EventKind::BreakGlassTaken];
+    let kinds = kinds.get(..1 + usize::from(grant.break_glass));
+    let events = kinds.unwrap_or_default().iter().map(|kind| {
+        let actor = actor_of(&grant.requester);
+        let (key, id) = (record.key.clone(), Some(grant.id.clone()));
+        Event {
+            digest: Some(grant.digest()),
+            policies: grant.policies.clone(),
+            ..Event::new(*kind, grant.created_at, actor, key, id)
+        }
+    });
     Changes {
+        events: events.collect(),
         record,
         grants: vec![grant],
-        events: vec![event],
     }
 }
 
-/// Ends one grant. The assignment goes with it unless another grant holds it or it is standing.
-///
-/// # Errors
-/// `TransitionError` when the grant is over or already ending: there is nothing to record.
+/// Who asked, as events name it.
+#[must_use]
+pub fn actor_of(requester: &Requester) -> Actor {
+    Actor::Caller {
+        caller: requester.caller.clone(),
+        subject: requester.subject.clone(),
+    }
+}
+
+/// Records what people, or the clock, decided about a grant. One that opens becomes due; one whose end
+/// moved is looked at, so that the reconciler knows the new one.
+#[must_use]
+pub fn decide_grant(
+    mut record: AssignmentRecord,
+    grant: Grant,
+    events: Vec<Event>,
+    now: Timestamp,
+) -> Changes {
+    if grant.state.is_live() {
+        make_due(&mut record, now);
+    }
+    Changes {
+        record,
+        grants: vec![grant],
+        events,
+    }
+}
+
+/// Ends one grant. The assignment goes with it unless another grant holds it or it is standing. One
+/// that has not begun is cancelled, and its assignment left alone.
+#[must_use]
 pub fn revoke_grant(
     mut record: AssignmentRecord,
     grant: &Grant,
     request: &EndRequest,
-) -> Result<Changes, TransitionError> {
-    let next = grant.apply(
-        Transition::Revoke {
-            by: request.subject.clone(),
-            reason: request.reason.clone(),
-        },
-        request.now,
-    )?;
-    record.next_attempt_at = Some(request.now);
-    let event = request.event(EventKind::RevokeRequested, &record, Some(grant));
-    Ok(Changes {
+) -> Option<Changes> {
+    let (next, event) = request.end(&record, grant)?;
+    if !next.state.is_over() {
+        record.next_attempt_at = Some(request.now);
+    }
+    Some(Changes {
         record,
         grants: vec![next],
         events: vec![event],
     })
 }
 
-/// Removes an assignment, whoever made it, and ends every grant on it.
+/// Removes an assignment, whoever made it, and ends every grant on it, also those that have not begun.
 #[must_use]
 pub fn remove_assignment(
     mut record: AssignmentRecord,
@@ -100,16 +134,12 @@ pub fn remove_assignment(
 ) -> Changes {
     let mut changed = Vec::new();
     let mut events = vec![request.event(EventKind::RemovalRequested, &record, None)];
-    for grant in grants.iter().filter(|grant| grant.state.is_live()) {
-        let revoke = Transition::Revoke {
-            by: request.subject.clone(),
-            reason: request.reason.clone(),
-        };
-        // INVARIANT: a live grant can always be revoked, so none is left out.
-        if let Ok(next) = grant.apply(revoke, request.now) {
-            events.push(request.event(EventKind::RevokeRequested, &record, Some(grant)));
-            changed.push(next);
-        }
+    for (next, event) in grants
+        .iter()
+        .filter_map(|grant| request.end(&record, grant))
+    {
+        events.push(event);
+        changed.push(next);
     }
     let is_repeated = record.removal.is_some();
     record.removal = Some(Removal {

@@ -3,8 +3,9 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `report`.
 
+pub mod approval;
 pub mod assignment;
 pub mod aws;
 pub mod directory;
@@ -22,6 +23,7 @@ pub mod target;
 pub mod text;
 pub mod waiting;
 
+pub use approval::{ApprovalStep, Approver, Approvers, Path, Review, ReviewDecision};
 pub use assignment::{AssignmentKey, AssignmentRecord, PendingChange, Removal, Standing};
 pub use aws::{ErrorKind, FailedAttempt, Failure};
 pub use directory::{
@@ -30,7 +32,9 @@ pub use directory::{
     PrincipalStatus, User,
 };
 pub use event::{Actor, Event, EventKind};
-pub use grant::{Ending, EndingKind, Grant, GrantState, Transition, TransitionError};
+pub use grant::{
+    Ending, EndingKind, Extension, Grant, GrantState, Requester, Transition, TransitionError,
+};
 pub use identity::{Authenticated, Identity, MatchBy, Person};
 pub use ids::{
     AccountId, ApplicationArn, GrantId, GroupId, IdentityStoreId, InstanceArn, InvalidValue,

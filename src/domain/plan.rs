@@ -360,14 +360,13 @@ impl Situation<'_> {
 
 impl Changes {
     fn event(&self, kind: EventKind, grant: Option<&Grant>, now: Timestamp) -> Event {
-        Event {
+        Event::new(
             kind,
-            at: now,
-            actor: Actor::Usher,
-            key: self.record.key.clone(),
-            grant_id: grant.map(|grant| grant.id.clone()),
-            error_kind: None,
-        }
+            now,
+            Actor::Usher,
+            self.record.key.clone(),
+            grant.map(|grant| grant.id.clone()),
+        )
     }
 
     /// Moves every grant that fits by the same transition, each with its event.

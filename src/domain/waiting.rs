@@ -10,6 +10,10 @@ use super::plan::Write;
 /// The kind of thing a grant waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitingKind {
+    /// Somebody agreeing.
+    Approval,
+    /// Its start.
+    StartTime,
     /// Its turn within the budget of AWS operations.
     Budget,
     /// AWS showing what it accepted.
@@ -37,9 +41,8 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
     let doing = match grant.state {
         GrantState::Provisioning => "make the assignment",
         GrantState::Revoking => "remove the assignment",
-        GrantState::Active | GrantState::Revoked | GrantState::Expired | GrantState::Failed => {
-            return None;
-        }
+        GrantState::PendingApproval | GrantState::Scheduled => return waiting_for_begin(grant),
+        _ => return None,
     };
     let (kind, description) = match (&record.pending, &record.last_failure) {
         (Some(pending), last) if !is_refused(pending, last.as_ref()) => (
@@ -75,6 +78,32 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
         next_attempt_at: record.next_attempt_at,
         failed_attempts: record.failed_attempts,
     })
+}
+
+/// What a grant waits for of which nothing is in AWS yet. Who can agree, the use case adds.
+fn waiting_for_begin(grant: &Grant) -> Option<Waiting> {
+    let waiting = |kind, description, next_attempt_at| Waiting {
+        kind,
+        description,
+        next_attempt_at,
+        failed_attempts: 0,
+    };
+    match (grant.state, grant.start_asked_at) {
+        (GrantState::PendingApproval, _) => Some(waiting(
+            WaitingKind::Approval,
+            match grant.lapses_at {
+                Some(at) => format!("somebody must agree; it lapses at {at}"),
+                None => "somebody must agree".to_owned(),
+            },
+            None,
+        )),
+        (GrantState::Scheduled, Some(start)) => Some(waiting(
+            WaitingKind::StartTime,
+            format!("it starts at {start}"),
+            grant.look_at,
+        )),
+        _ => None,
+    }
 }
 
 /// Whether AWS refuses to say what became of the change. A refusal from before it says nothing.

@@ -3,23 +3,25 @@
 
 use tonic::Status;
 
+use super::approval_statuses::approval_status;
 use super::pb::ErrorReason;
 use super::status::{REPEATED_CHARACTERS_MAX, shorten, status};
 use crate::app::{AppError, Refusal};
 
 /// Policies and near misses that one answer lists: with more it could outgrow the 8 KiB of headers
 /// that some clients take.
-const LISTED_MAX: usize = 12;
+pub(super) const LISTED_MAX: usize = 12;
 
 /// Refusals of policy.
 pub(super) fn denial_status(error: &AppError, call_id: &str) -> Status {
     match error {
         AppError::PathsClosed(refusal) => paths_closed(refusal, call_id),
-        AppError::ApprovalsNotYetAvailable {
-            policy,
-            approval_count,
-            approvers,
-        } => approvals_needed(policy, *approval_count, approvers, call_id),
+        AppError::SelfApproval
+        | AppError::NotAnApprover
+        | AppError::ApproverNotProven { .. }
+        | AppError::DigestMismatch { .. }
+        | AppError::StateForbids { .. }
+        | AppError::NoEligibleApprover { .. } => approval_status(error, call_id),
         AppError::SubjectNotFound => status(
             ErrorReason::SubjectNotFound,
             call_id,
@@ -126,29 +128,7 @@ fn paths_closed(refusal: &Refusal, call_id: &str) -> Status {
     )
 }
 
-fn approvals_needed(policy: &str, count: u32, approvers: &[String], call_id: &str) -> Status {
-    let approvers = listed(approvers);
-    status(
-        ErrorReason::ApprovalsNotYetAvailable,
-        call_id,
-        "somebody must agree to this, and this version cannot ask them yet",
-        &[
-            ("policy", policy),
-            ("approvalCount", &count.to_string()),
-            ("approvers", &approvers),
-        ],
-        |details| {
-            let description = format!("{count} of {approvers} must agree");
-            details.add_precondition_failure_violation(
-                "APPROVALS_NOT_YET_AVAILABLE",
-                policy,
-                description,
-            );
-        },
-    )
-}
-
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     let names: Vec<String> = (names.iter().take(LISTED_MAX))
         .map(|name| shorten(name, REPEATED_CHARACTERS_MAX))
         .collect();

@@ -41,4 +41,80 @@ impl pb::grant_service_server::GrantService for GrantService {
         })
         .await
     }
+
+    async fn approve_grant(
+        &self,
+        request: Request<pb::ApproveGrantRequest>,
+    ) -> Result<Response<pb::ApproveGrantResponse>, Status> {
+        answer(request, |context, message| async move {
+            let grant = self
+                .0
+                .decide_grant(&context, &convert::approve(message)?)
+                .await?;
+            Ok(pb::ApproveGrantResponse {
+                grant: Some(convert::grant(grant)),
+            })
+        })
+        .await
+    }
+
+    async fn deny_grant(
+        &self,
+        request: Request<pb::DenyGrantRequest>,
+    ) -> Result<Response<pb::DenyGrantResponse>, Status> {
+        answer(request, |context, message| async move {
+            let grant = self
+                .0
+                .decide_grant(&context, &convert::deny(message)?)
+                .await?;
+            Ok(pb::DenyGrantResponse {
+                grant: Some(convert::grant(grant)),
+            })
+        })
+        .await
+    }
+
+    async fn cancel_grant(
+        &self,
+        request: Request<pb::CancelGrantRequest>,
+    ) -> Result<Response<pb::CancelGrantResponse>, Status> {
+        answer(request, |context, message| async move {
+            let grant = self
+                .0
+                .close_grant(&context, &convert::cancel(message)?)
+                .await?;
+            Ok(pb::CancelGrantResponse {
+                grant: Some(convert::grant(grant)),
+            })
+        })
+        .await
+    }
+
+    async fn review_grant(
+        &self,
+        request: Request<pb::ReviewGrantRequest>,
+    ) -> Result<Response<pb::ReviewGrantResponse>, Status> {
+        answer(request, |context, message| async move {
+            let grant = self
+                .0
+                .close_grant(&context, &convert::review(message)?)
+                .await?;
+            Ok(pb::ReviewGrantResponse {
+                grant: Some(convert::grant(grant)),
+            })
+        })
+        .await
+    }
+
+    async fn extend_grant(
+        &self,
+        request: Request<pb::ExtendGrantRequest>,
+    ) -> Result<Response<pb::ExtendGrantResponse>, Status> {
+        answer(request, |context, message| async move {
+            let request = convert::extend(message)?;
+            let outcome = self.0.extend_grant(&context, &request).await?;
+            Ok(convert::extend_response(outcome))
+        })
+        .await
+    }
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod approval_statuses;
 pub mod call;
 mod callers;
 mod certificate_times;

@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 39] = [
+pub const TABLE: [TableRow; 44] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -163,9 +163,34 @@ pub const TABLE: [TableRow; 39] = [
         "ask for less, or give what the path in the details wants",
     ),
     row(
-        ErrorReason::ApprovalsNotYetAvailable,
+        ErrorReason::SelfApproval,
+        Code::PermissionDenied,
+        "let somebody else agree; to take it back, use CancelGrant",
+    ),
+    row(
+        ErrorReason::NotAnApprover,
+        Code::PermissionDenied,
+        "let those agree whom the grant's `waiting_for` names",
+    ),
+    row(
+        ErrorReason::ApproverNotProven,
+        Code::PermissionDenied,
+        "prove who agrees: the person's own token, or `attested_approver`",
+    ),
+    row(
+        ErrorReason::DigestMismatch,
+        Code::Aborted,
+        "look at the grant again, and agree to the digest that it has",
+    ),
+    row(
+        ErrorReason::StateForbids,
         Code::FailedPrecondition,
-        "ask for what a path without approvals allows",
+        "look at the grant's state with GetGrant",
+    ),
+    row(
+        ErrorReason::NoEligibleApprover,
+        Code::FailedPrecondition,
+        "have members in the groups that the paths name, or ask for what another path allows",
     ),
     row(
         ErrorReason::CallerConcurrencyLimited,

@@ -67,7 +67,12 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         AppError::PolicyDenied { .. }
         | AppError::ActingDenied { .. }
         | AppError::PathsClosed(_)
-        | AppError::ApprovalsNotYetAvailable { .. }
+        | AppError::SelfApproval
+        | AppError::NotAnApprover
+        | AppError::ApproverNotProven { .. }
+        | AppError::DigestMismatch { .. }
+        | AppError::StateForbids { .. }
+        | AppError::NoEligibleApprover { .. }
         | AppError::SubjectNotFound => denial_status(error, call_id),
         AppError::NameAmbiguous { .. }
         | AppError::PrincipalDisabled { .. }

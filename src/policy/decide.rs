@@ -3,7 +3,7 @@
 use cedar_policy::PolicyId;
 
 use super::PolicySet;
-use super::decision::{Decision, NearMiss, Path, RequestDecision};
+use super::decision::{Decision, NearMiss, RequestDecision};
 use super::facts::facts;
 use super::index::Found;
 use super::load::Loaded;
@@ -11,7 +11,7 @@ use super::question::{
     Action, ActivationQuestion, GrantQuestion, Question, Resource, Scene, Subject,
 };
 use super::terms::{RequiredField, Terms, write_duration};
-use crate::domain::PrincipalStatus;
+use crate::domain::Path;
 
 /// Told in place of a policy when the facts themselves cannot be put into Cedar's form.
 const UNUSABLE_FACTS: &str = "usher-facts-unusable";
@@ -139,7 +139,7 @@ impl PolicySet {
 /// Whether policies are asked at all about this subject.
 pub(super) fn may_be_permitted(subject: &Subject) -> bool {
     match subject {
-        Subject::User(user) => user.status == PrincipalStatus::Enabled,
+        Subject::User(user) => user.is_enabled(),
         Subject::Service(_) | Subject::Unmatched(_) => true,
     }
 }

@@ -1,6 +1,6 @@
 //! What policy answers. Every answer names its policies.
 
-use jiff::SignedDuration;
+use crate::domain::Path;
 
 /// The answer to every action but `Request`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,45 +31,6 @@ pub struct RequestDecision {
     pub errors: Vec<String>,
     /// The version of the set that decided.
     pub policy_version: String,
-}
-
-/// One way to pay for access.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// The permit's id.
-    pub policy: String,
-    /// Who must agree, in order; none when nobody must.
-    pub steps: Vec<ApprovalStep>,
-    /// The longest duration; none when the policy says that there is none.
-    pub duration_max: Option<SignedDuration>,
-}
-
-impl Path {
-    /// How many approvals it takes.
-    #[must_use]
-    pub fn approval_count(&self) -> u32 {
-        self.steps
-            .iter()
-            .fold(0, |sum, step| sum.saturating_add(step.count))
-    }
-}
-
-/// So many of these must agree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApprovalStep {
-    /// How many.
-    pub count: u32,
-    /// Members of which groups, or which services. Empty: whoever may `Approve`.
-    pub approvers: Vec<Approvers>,
-}
-
-/// Who may approve a step.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Approvers {
-    /// The members of a group, by name or id.
-    Group(String),
-    /// A service.
-    Service(String),
 }
 
 /// A permit that would be a path, were it not for a limit of its own.

@@ -238,13 +238,16 @@ fn about(resource: &Resource, groups: &BTreeSet<String>) -> Option<Draft> {
             target,
             beneficiary,
             requested_by_subject,
+            break_glass,
         } => {
             let mut draft = held(entity(Kind::Grant, id), target, beneficiary)?;
             draft.text("id", id);
             let asked = Value::new_bool(*requested_by_subject);
-            draft
-                .attributes
-                .push(("requested_by_subject".to_owned(), asked));
+            let taken = Value::new_bool(*break_glass);
+            draft.attributes.extend([
+                ("requested_by_subject".to_owned(), asked),
+                ("break_glass".to_owned(), taken),
+            ]);
             draft
         }
         Resource::Assignment {

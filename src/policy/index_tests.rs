@@ -346,6 +346,7 @@ fn facts_keep_to_the_schema() {
         target: target(1),
         beneficiary: engineering(),
         requested_by_subject: true,
+        break_glass: false,
     };
     let person = Resource::User(alice());
     let questions = [

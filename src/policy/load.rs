@@ -7,13 +7,13 @@ use aws_lc_rs::digest;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet as CedarSet, ValidationMode, Validator};
 
-use super::decision::Approvers;
 use super::index::Index;
 use super::problem::{PolicyFile, PolicyProblem, PolicyRules};
 use super::question::Action;
 use super::terms::{self, Terms};
 use super::vocabulary::schema;
 use super::{rules, text};
+use crate::domain::Approvers;
 
 /// The built-in permit of every set that somebody wrote.
 const ACTIVATE_TEXT: &str = include_str!("activate.cedar");

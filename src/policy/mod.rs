@@ -38,7 +38,7 @@ use std::sync::Arc;
 use load::Inner;
 
 pub use config::{DurationMax, PolicyBounds, PolicyConfig};
-pub use decision::{ApprovalStep, Approvers, Decision, NearMiss, Path, RequestDecision};
+pub use decision::{Decision, NearMiss, RequestDecision};
 pub use explain::{Answer, Explanation, Outcome};
 pub use files::{TABLE_FILE, load_directory, load_texts, read_directory, read_table, read_text};
 pub use in_force::PolicyInForce;

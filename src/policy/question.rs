@@ -95,6 +95,14 @@ pub struct UserFacts {
     pub groups: Vec<GroupFacts>,
 }
 
+impl UserFacts {
+    /// Whether the user may be permitted anything.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.status == PrincipalStatus::Enabled
+    }
+}
+
 /// Who asks: the subject for whom the caller acts, which is Cedar's principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -199,6 +207,8 @@ pub enum Resource {
         beneficiary: BeneficiaryFacts,
         /// The subject asked for it.
         requested_by_subject: bool,
+        /// It was taken at once, to be looked at afterwards.
+        break_glass: bool,
     },
     /// An assignment in AWS: `ReadAssignments`, `Revoke`.
     Assignment {

@@ -264,6 +264,7 @@ impl Row {
                         target,
                         beneficiary,
                         requested_by_subject: self.requested_by_subject,
+                        break_glass: self.approvals.break_glass,
                     }
                 })
             }

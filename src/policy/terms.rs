@@ -6,8 +6,8 @@
 use jiff::SignedDuration;
 use regex_lite::{Regex, RegexBuilder};
 
-use super::decision::{ApprovalStep, Approvers};
 use super::question::Action;
+use crate::domain::{ApprovalStep, Approvers};
 
 /// The most approvals of one step, and the most steps.
 const APPROVALS_MAX: u32 = 20;

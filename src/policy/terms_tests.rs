@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::decision::{ApprovalStep, Approvers};
 use super::terms::{Kind, Terms, parse_duration, read, write_duration};
+use crate::domain::{ApprovalStep, Approvers};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 

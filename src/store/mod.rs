@@ -17,15 +17,15 @@ pub use error::StoreError;
 pub use signals::Signals;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::{
-    Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
-    RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
+    Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
+    NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
 };
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange, PolicyLoad,
-    PolicyRefusal, ServiceEvent,
+    PolicyRefusal, Review, ServiceEvent,
 };
 
 /// The transactions of the store.
@@ -43,6 +43,38 @@ pub trait Store: Send + Sync + 'static {
         &self,
         request: GrantRequest,
     ) -> Result<RequestOutcome<Grant>, StoreError>;
+
+    /// Records what was decided about a grant, with what the reviewer said, in one transaction: the
+    /// decision is of the version before its own, so that of any number of decisions made from the
+    /// same reading one is recorded and the others are `Stale`. A reviewer's second word on the same
+    /// wish is `Stale` too, but for an objection after an agreement, which takes its place. Nothing is in AWS by this; a grant that opens is made due.
+    ///
+    /// # Errors
+    /// `Stale`: the grant has changed since; nothing was written, the request id is still free, and
+    /// the caller reads and decides again. `Unavailable` as for `record_grant`.
+    async fn decide_grant(
+        &self,
+        decision: GrantDecision,
+        request: Option<&RequestUse>,
+    ) -> Result<RequestOutcome<Grant>, StoreError>;
+
+    /// What reviewers said of these grants, by grant and time.
+    async fn reviews(&self, ids: &[GrantId]) -> Result<Vec<(GrantId, Review)>, StoreError>;
+
+    /// Grants of the instance in this scope that wait for people or for their start, sorted by id.
+    async fn waiting_grants(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<Grant>, StoreError>;
+
+    /// Grants of the instance that Usher is to look at by itself at `now`, longest waiting first.
+    async fn grants_to_look_at(
+        &self,
+        instance: &InstanceArn,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError>;
 
     /// What an earlier write with this key did, with its grants in their present state.
     async fn find_request(

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn, PrincipalRef,
-    RequestId, Target,
+    RequestId, Review, Target, UserId,
 };
 
 /// Whose request id it is: an id counts per caller and subject.
@@ -49,6 +49,19 @@ pub struct GrantRequest {
     pub request: Option<RequestUse>,
 }
 
+/// What was decided about a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantDecision {
+    /// The grant as it is to be: one version on.
+    pub grant: Grant,
+    /// What the reviewer said, if it was one.
+    pub review: Option<Review>,
+    /// What is written down of it.
+    pub events: Vec<Event>,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// What became of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevokeOutcome {
@@ -88,6 +101,23 @@ pub struct GrantFilter {
     pub ticket: Option<String>,
     /// Asked for by this caller.
     pub requested_by: Option<String>,
+    /// Asked for, or had, by this one.
+    pub of_subject: Option<OfSubject>,
+    /// With a wish that people can agree to.
+    pub open_wish: bool,
+    /// Of which this reviewer has said something.
+    pub reviewed_by: Option<String>,
+    /// Break-glass that nobody has looked at yet.
+    pub review_due: bool,
+}
+
+/// Whose grants: asked for under this name, or for this user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfSubject {
+    /// The name that records use.
+    pub subject: String,
+    /// The user, if the subject has one.
+    pub user: Option<UserId>,
 }
 
 /// The part of an instance to look at.

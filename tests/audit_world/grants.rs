@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use usher::audit::{Completeness, Scope};
 use usher::domain::report::{Format, View};
 use usher::domain::{
-    ApplicationArn, CallerName, Grant, GrantId, GrantState, Justification, PrincipalId,
-    PrincipalKind, PrincipalRef, Target, Ticket,
+    ApplicationArn, AssignmentKey, CallerName, Grant, GrantId, Justification, PrincipalId,
+    PrincipalKind, PrincipalRef, Requester, Target, Ticket,
 };
 use usher::simulator::PrincipalType;
 use usher::store::{GrantRequest, SqliteOptions, SqliteStore, Store};
@@ -23,30 +23,22 @@ fn grant_on_first_assignment(bench: &Bench) -> Grant {
         PrincipalType::User => PrincipalKind::User,
     };
     let arn = ApplicationArn::parse(&assignment.application_arn).expect("an ARN");
-    Grant {
-        id: GrantId::from_uuid(uuid::Uuid::now_v7()),
+    let key = AssignmentKey {
         instance_arn: bench.instance.arn.clone(),
         principal: PrincipalRef {
             kind,
             id: PrincipalId::parse(&assignment.principal_id).expect("an id"),
         },
         target: Target::Application(arn),
-        state: GrantState::Provisioning,
-        people_count: 1,
-        requested_by: CallerName::parse("portal").expect("a name"),
-        subject: CallerName::parse("alice").expect("a name"),
+    };
+    let mut requester = Requester::itself(CallerName::parse("portal").expect("a name"));
+    requester.subject = CallerName::parse("alice").expect("a name");
+    let id = GrantId::from_uuid(uuid::Uuid::now_v7());
+    Grant {
         justification: Justification::parse("=cmd|'/c calc'!A1").expect("a reason"),
         ticket: Ticket::parse("INC-42").expect("a ticket"),
-        policies: Vec::new(),
-        policy_version: String::new(),
         duration: Some(SignedDuration::from_hours(1)),
-        created_at: Timestamp::now(),
-        started_at: None,
-        end_at: None,
-        ended_at: None,
-        ending: None,
-        failure: None,
-        version: 1,
+        ..Grant::new(id, key, requester, Timestamp::now())
     }
 }
 

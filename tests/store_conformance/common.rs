@@ -7,9 +7,9 @@ use tempfile::TempDir;
 use usher::domain::intent::EndRequest;
 use usher::domain::plan::Changes;
 use usher::domain::{
-    Actor, ApplicationArn, AssignmentKey, CallerName, Event, EventKind, Grant, GrantId, GrantState,
-    InstanceArn, Justification, PrincipalId, PrincipalKind, PrincipalRef, RequestId, Target,
-    Ticket, Transition,
+    Actor, ApplicationArn, AssignmentKey, CallerName, Event, EventKind, Grant, GrantId,
+    InstanceArn, Justification, PrincipalId, PrincipalKind, PrincipalRef, RequestId, Requester,
+    Target, Transition,
 };
 use usher::store::{
     Claim, ClaimLimit, GrantRequest, Holder, RequestKey, RequestOutcome, RequestUse, SqliteOptions,
@@ -87,27 +87,20 @@ pub(crate) fn grant_id(number: u128) -> GrantId {
 
 /// A grant whose number is also the second of its creation.
 pub(crate) fn grant(number: u32, key: &AssignmentKey) -> Grant {
-    Grant {
-        id: grant_id(number.into()),
-        instance_arn: key.instance_arn.clone(),
-        principal: key.principal.clone(),
-        target: key.target.clone(),
-        state: GrantState::Provisioning,
-        people_count: 1,
-        requested_by: caller("portal"),
+    let requester = Requester {
+        caller: caller("portal"),
         subject: caller("alice"),
+        service: None,
+        subject_proven: true,
+        known_as: None,
+    };
+    let id = grant_id(number.into());
+    Grant {
         justification: Justification::parse("a reason").unwrap(),
-        ticket: Ticket::default(),
         policies: vec!["development".to_owned()],
         policy_version: "1".to_owned(),
         duration: Some(SignedDuration::from_secs(3600)),
-        created_at: at(number.into()),
-        started_at: None,
-        end_at: None,
-        ended_at: None,
-        ending: None,
-        failure: None,
-        version: 1,
+        ..Grant::new(id, key.clone(), requester, at(number.into()))
     }
 }
 
@@ -185,14 +178,13 @@ pub(crate) fn activation(claim: &Claim, second: i64) -> Changes {
     for grant in &claim.grants {
         let next = grant.apply(Transition::Activate, at(second)).unwrap();
         changes.record.next_attempt_at = next.end_at;
-        changes.events.push(Event {
-            kind: EventKind::Activated,
-            at: at(second),
-            actor: Actor::Usher,
-            key: claim.record.key.clone(),
-            grant_id: Some(grant.id.clone()),
-            error_kind: None,
-        });
+        changes.events.push(Event::new(
+            EventKind::Activated,
+            at(second),
+            Actor::Usher,
+            claim.record.key.clone(),
+            Some(grant.id.clone()),
+        ));
         changes.grants.push(next);
     }
     changes

@@ -19,7 +19,7 @@ pub(crate) async fn grants_page_newest_first_within_a_filter(shelf: Shelf) {
         );
         if number == 4 {
             new.ticket = Ticket::parse("INC-4").unwrap();
-            new.requested_by = caller("tickets");
+            new.requester.caller = caller("tickets");
         }
         record(&*shelf.store, new).await;
     }
@@ -153,12 +153,10 @@ pub(crate) async fn events_are_read_as_written_newest_kept(shelf: Shelf) {
     let claim = claim_one(&*shelf.store, "a", 1).await;
     let mut changes = rest(&claim, None);
     let event = |kind, grant_id, error_kind| Event {
-        kind,
-        at: at(7),
-        actor: Actor::Usher,
-        key: key(1, 1),
-        grant_id,
         error_kind,
+        digest: Some("00ff".to_owned()),
+        policies: vec!["engineers".to_owned(), "usher-activate".to_owned()],
+        ..Event::new(kind, at(7), Actor::Usher, key(1, 1), grant_id)
     };
     let written = [
         event(EventKind::CreateIntended, Some(grant_id(1)), None),

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::{Approvers, Path};
+use super::timeline::grant_event;
+use super::wishes::{break_glass, eligible_approver, extension, policy_path, review_said};
 use crate::app::{
     AssignOutcome, AssignmentPage, AssignmentRow, AssignmentState, GrantView, NamedPrincipal,
     NamedTarget, Preview, RemainingPath, RevokeOutcome, Warning, WarningKind,
@@ -10,11 +11,10 @@ use crate::app::{
 use crate::domain::report::Provenance;
 use crate::domain::waiting::{Waiting, WaitingKind};
 use crate::domain::{
-    Actor, EventKind, FailedAttempt, GrantState, PrincipalKind, PrincipalRef, PrincipalStatus,
-    Standing, Target,
+    EndingKind, FailedAttempt, GrantState, PrincipalKind, PrincipalRef, PrincipalStatus, Standing,
+    Target,
 };
 use crate::grpc::pb;
-use crate::store::StoredEvent;
 
 /// An instant on the wire.
 pub(in crate::grpc) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
@@ -24,7 +24,7 @@ pub(in crate::grpc) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     }
 }
 
-fn duration(duration: SignedDuration) -> prost_types::Duration {
+pub(super) fn duration(duration: SignedDuration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: duration.as_secs(),
         nanos: duration.subsec_nanos(),
@@ -64,7 +64,7 @@ pub(super) fn resolved_principal(
     }
 }
 
-fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
+pub(super) fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
     resolved_principal(&principal.reference, principal.name, principal.status)
 }
 
@@ -90,7 +90,14 @@ fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
 /// A grant.
 pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
     let grant = view.grant;
-    let ending = grant.ending.filter(|ending| ending.by.is_some());
+    let digest = grant.digest();
+    let break_glass = break_glass(&grant);
+    // That time was up has no words of anybody.
+    let ending = grant
+        .ending
+        .filter(|ending| ending.kind != EndingKind::Expired);
+    let who_may_agree = view.wish.who_may_agree;
+    let approvers = who_may_agree.into_iter().map(eligible_approver).collect();
     pb::Grant {
         etag: format!(
             "{}-{}",
@@ -105,14 +112,14 @@ pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
         target: Some(named_target(view.target)),
         instance_arn: grant.instance_arn.to_string(),
         people_count: count(grant.people_count),
-        requested_by: grant.requested_by.to_string(),
-        subject: grant.subject.to_string(),
+        requested_by: grant.requester.caller.to_string(),
+        subject: grant.requester.subject.to_string(),
         justification: grant.justification.to_string(),
         ticket: grant.ticket.to_string(),
         policies: grant.policies,
         policy_version: grant.policy_version,
         standing: standing(view.standing).into(),
-        waiting_for: view.waiting.map(waiting_for),
+        waiting_for: view.waiting.map(|waiting| waiting_for(waiting, approvers)),
         timeline: view
             .timeline
             .into_iter()
@@ -131,11 +138,23 @@ pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
         revoke_reason: ending
             .map(|ending| ending.reason.to_string())
             .unwrap_or_default(),
+        digest,
+        paths: grant.paths.into_iter().map(policy_path).collect(),
+        reviews: view.wish.reviews.into_iter().map(review_said).collect(),
+        break_glass: break_glass.into(),
+        extension: grant.extension.map(extension),
+        requested_start_time: grant.start_asked_at.map(timestamp),
+        lapse_time: grant.lapses_at.map(timestamp),
     }
 }
 
 fn grant_state(state: GrantState) -> pb::GrantState {
     match state {
+        GrantState::PendingApproval => pb::GrantState::PendingApproval,
+        GrantState::Denied => pb::GrantState::Denied,
+        GrantState::Cancelled => pb::GrantState::Cancelled,
+        GrantState::Lapsed => pb::GrantState::Lapsed,
+        GrantState::Scheduled => pb::GrantState::Scheduled,
         GrantState::Provisioning => pb::GrantState::Provisioning,
         GrantState::Active => pb::GrantState::Active,
         GrantState::Revoking => pb::GrantState::Revoking,
@@ -153,8 +172,10 @@ fn standing(standing: Standing) -> pb::Standing {
     }
 }
 
-fn waiting_for(waiting: Waiting) -> pb::WaitingFor {
+fn waiting_for(waiting: Waiting, approvers: Vec<pb::EligibleApprover>) -> pb::WaitingFor {
     let kind = match waiting.kind {
+        WaitingKind::Approval => pb::WaitingKind::Approval,
+        WaitingKind::StartTime => pb::WaitingKind::StartTime,
         WaitingKind::Budget => pb::WaitingKind::Budget,
         WaitingKind::AwsPropagation => pb::WaitingKind::AwsPropagation,
         WaitingKind::AwsRefusal => pb::WaitingKind::AwsRefusal,
@@ -164,6 +185,7 @@ fn waiting_for(waiting: Waiting) -> pb::WaitingFor {
         description: waiting.description,
         next_attempt_time: waiting.next_attempt_at.map(timestamp),
         failed_attempts: i32::try_from(waiting.failed_attempts).unwrap_or(i32::MAX),
+        approvers,
     }
 }
 
@@ -177,66 +199,6 @@ fn attempt_error(attempt: FailedAttempt) -> pb::AttemptError {
         aws_failure_reason: attempt.failure.reason,
         time: Some(timestamp(attempt.at)),
     }
-}
-
-/// A line of a timeline; events that concern only the assignment have none.
-fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
-    use pb::GrantEventType as Wire;
-    let (wire, text) = match stored.event.kind {
-        EventKind::Requested => (Wire::Requested, "asked for and recorded"),
-        EventKind::CreateIntended => (Wire::CreateIntended, "about to create the assignment"),
-        EventKind::StandingFound => (
-            Wire::StandingFound,
-            "the assignment was there before: it outlives this grant",
-        ),
-        EventKind::Activated => (
-            Wire::Activated,
-            "the assignment was read back: access stands",
-        ),
-        EventKind::AttemptFailed => (Wire::AttemptFailed, "an attempt did not succeed"),
-        EventKind::Failed => (
-            Wire::Failed,
-            "AWS refused, and the assignment was read to be absent",
-        ),
-        EventKind::RevokeRequested => (Wire::RevokeRequested, "its end was asked for"),
-        EventKind::TimeOver => (Wire::TimeOver, "its time is up"),
-        EventKind::DeleteIntended => (Wire::DeleteIntended, "about to delete the assignment"),
-        EventKind::EndedAssignmentKept => (
-            Wire::EndedAssignmentKept,
-            "over; the assignment stays, because another grant holds it or it was there before",
-        ),
-        EventKind::EndedAssignmentGone => (
-            Wire::EndedAssignmentGone,
-            "over; the assignment was read to be gone",
-        ),
-        EventKind::LateEffectFound => (
-            Wire::LateEffectFound,
-            "a late effect of an earlier attempt was found and is being undone",
-        ),
-        EventKind::FoundMissing => (
-            Wire::AssignmentMissing,
-            "the assignment is gone although the grant holds it, and AWS refuses to have it back",
-        ),
-        EventKind::StandingGone
-        | EventKind::RemovalRequested
-        | EventKind::RemovalSuperseded
-        | EventKind::AssignmentRemoved
-        | EventKind::FoundOutOfBand => return None,
-    };
-    let description = match stored.event.error_kind {
-        Some(kind) => format!("{text}: {}", kind.explanation()),
-        None => text.to_owned(),
-    };
-    let actor = match &stored.event.actor {
-        Actor::Caller { subject, .. } => subject.to_string(),
-        Actor::Usher => "usher".to_owned(),
-    };
-    Some(pb::GrantEvent {
-        time: Some(timestamp(stored.event.at)),
-        r#type: wire.into(),
-        actor,
-        description,
-    })
 }
 
 /// What Assign answers.
@@ -274,22 +236,9 @@ fn preview(preview: Preview) -> pb::Preview {
         policies: preview.policies,
         write_mode: write_mode.into(),
         paths: preview.paths.into_iter().map(policy_path).collect(),
-    }
-}
-
-fn policy_path(path: Path) -> pb::PolicyPath {
-    let approvers = |approvers: Approvers| match approvers {
-        Approvers::Group(name) => format!("group:{name}"),
-        Approvers::Service(name) => format!("service:{name}"),
-    };
-    let steps = path.steps.into_iter().map(|step| pb::ApprovalStep {
-        approval_count: i32::try_from(step.count).unwrap_or(i32::MAX),
-        approvers: step.approvers.into_iter().map(approvers).collect(),
-    });
-    pb::PolicyPath {
-        steps: steps.collect(),
-        duration_max: path.duration_max.map(duration),
-        policy: path.policy,
+        approvers: (preview.who_may_agree.into_iter())
+            .map(eligible_approver)
+            .collect(),
     }
 }
 

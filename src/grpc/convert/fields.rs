@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 
 use crate::app::{AppError, PageRequest, Violation};
@@ -149,6 +149,27 @@ impl Fields {
             return None;
         }
         Some(duration)
+    }
+
+    /// An instant; none where there is none.
+    pub(super) fn instant(
+        &mut self,
+        field: &str,
+        at: Option<prost_types::Timestamp>,
+    ) -> Option<Timestamp> {
+        let at = at?;
+        // google.protobuf.Timestamp holds the years 1 to 9999; jiff ends a day before its own last one.
+        let in_range = (-62_135_596_800..=253_402_207_200).contains(&at.seconds)
+            && (0..=999_999_999).contains(&at.nanos);
+        let instant = Timestamp::new(at.seconds, at.nanos);
+        match instant {
+            Ok(instant) if in_range => Some(instant),
+            _ => {
+                let problem = "is not a valid time, such as \"2027-01-31T09:00:00Z\"";
+                self.refuse(field, problem);
+                None
+            }
+        }
     }
 
     /// How old facts may be; none for the default.

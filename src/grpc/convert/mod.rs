@@ -7,6 +7,8 @@ mod directory;
 mod fields;
 mod requests;
 mod targets;
+mod timeline;
+mod wishes;
 
 pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
@@ -19,3 +21,4 @@ pub(super) use requests::{
     accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,
     list_principals, permission_sets_page, revoke,
 };
+pub(super) use wishes::{approve, cancel, deny, extend, extend_response, review};

@@ -1,18 +1,17 @@
 //! Requests of the wire as requests of the use cases.
 
 use crate::app::{
-    AppError, Assign, ListAssignments, ListGrants, ListPrincipals, PageRequest, Revocation, Revoke,
-    TargetKind,
+    AppError, Assign, GrantListScope, ListAssignments, ListGrants, ListPrincipals, PageRequest,
+    Revocation, Revoke, TargetKind,
 };
 use crate::directory::PrincipalQuery;
 use crate::domain::report::Provenance;
 use crate::domain::text::{check_lookup_name, check_target_name};
-use crate::domain::{
-    CallerName, GrantId, GrantState, Justification, PrincipalKind, RequestId, Ticket,
-};
+use crate::domain::{CallerName, GrantId, GrantState, Justification, PrincipalKind, Ticket};
 use crate::grpc::pb;
 
 use super::fields::{Fields, hash_of};
+use super::wishes::request_id;
 
 /// Rows a page at most.
 const PAGE_SIZE_MAX: usize = 1000;
@@ -31,6 +30,7 @@ pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppE
     let principal = fields.principal("principal", message.principal);
     let target = fields.target("target", message.target);
     let duration = fields.grant_duration("duration", message.duration);
+    let start_at = fields.instant("start_time", message.start_time);
     let justification = fields.take(
         "justification",
         Justification::parse(&message.justification),
@@ -42,7 +42,9 @@ pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppE
             instance: message.instance,
             principal: principal?,
             target: target?,
+            start_at,
             duration,
+            break_glass: message.break_glass,
             justification: justification?,
             ticket: ticket?,
             request_id,
@@ -88,14 +90,6 @@ pub(in crate::grpc) fn revoke(message: pb::RevokeRequest) -> Result<Revoke, AppE
         validate_only: message.validate_only,
     });
     fields.finish(revoke)
-}
-
-fn request_id(fields: &mut Fields, text: &str) -> Option<RequestId> {
-    if text.is_empty() {
-        None
-    } else {
-        fields.take("request_id", RequestId::parse(text))
-    }
 }
 
 pub(in crate::grpc) fn list_assignments(
@@ -184,6 +178,17 @@ pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<Lis
         |value| pb::GrantState::try_from(value).ok().and_then(grant_state),
     );
     let ticket = fields.take("ticket", Ticket::parse(&message.ticket));
+    let scope = match pb::GrantListScope::try_from(message.scope) {
+        Ok(pb::GrantListScope::Unspecified | pb::GrantListScope::All) => GrantListScope::All,
+        Ok(pb::GrantListScope::Mine) => GrantListScope::Mine,
+        Ok(pb::GrantListScope::CanApprove) => GrantListScope::CanApprove,
+        Ok(pb::GrantListScope::Reviewed) => GrantListScope::Reviewed,
+        Err(_) => {
+            let problem = "must be GRANT_LIST_SCOPE_ALL, _MINE, _CAN_APPROVE or _REVIEWED";
+            fields.refuse("scope", problem);
+            GrantListScope::All
+        }
+    };
     let requested_by = match message.requested_by.as_str() {
         "" => None,
         name => fields.take("requested_by", CallerName::parse(name)),
@@ -197,6 +202,8 @@ pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<Lis
             .filter(|ticket| !ticket.as_str().is_empty())
             .map(|ticket| ticket.to_string()),
         requested_by: requested_by.map(|name| name.to_string()),
+        scope,
+        unreviewed_break_glass: message.unreviewed_break_glass,
         page,
     }))
 }
@@ -204,6 +211,11 @@ pub(in crate::grpc) fn list_grants(message: pb::ListGrantsRequest) -> Result<Lis
 fn grant_state(state: pb::GrantState) -> Option<GrantState> {
     match state {
         pb::GrantState::Unspecified => None,
+        pb::GrantState::PendingApproval => Some(GrantState::PendingApproval),
+        pb::GrantState::Denied => Some(GrantState::Denied),
+        pb::GrantState::Cancelled => Some(GrantState::Cancelled),
+        pb::GrantState::Lapsed => Some(GrantState::Lapsed),
+        pb::GrantState::Scheduled => Some(GrantState::Scheduled),
         pb::GrantState::Provisioning => Some(GrantState::Provisioning),
         pb::GrantState::Active => Some(GrantState::Active),
         pb::GrantState::Revoking => Some(GrantState::Revoking),

@@ -3,6 +3,7 @@
 
 use sqlx::{Row as _, SqliteConnection};
 
+use super::approvals::{insert_review, waiting_grants_on};
 use super::failure::{invalid, unreadable};
 use super::rows::{bind_key, key_from_row, microseconds, to_json};
 use super::tables::{self, write_changes};
@@ -10,7 +11,9 @@ use super::writer::Written;
 use crate::domain::intent::{self, EndRequest};
 use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId};
-use crate::store::{GrantRequest, RequestOutcome, RequestUse, RevokeOutcome, StoreError};
+use crate::store::{
+    GrantDecision, GrantRequest, RequestOutcome, RequestUse, RevokeOutcome, StoreError,
+};
 
 /// What is remembered of an earlier use of a request id.
 struct EarlierUse {
@@ -27,14 +30,7 @@ pub(super) async fn record_grant(
     let key = grant.assignment_key();
     if let Some(request) = &request {
         if !take_request(connection, request, &key).await? {
-            let outcome = match earlier_use(connection, request).await? {
-                RequestOutcome::Repeated(mut earlier) | RequestOutcome::Recorded(mut earlier) => {
-                    RequestOutcome::Repeated(earlier.grants.pop().ok_or_else(|| {
-                        unreadable("grant_ids", "a request for a grant names none")
-                    })?)
-                }
-                RequestOutcome::Reused => RequestOutcome::Reused,
-            };
+            let outcome = earlier_grant(connection, request).await?;
             return Ok(Written::unchanged(outcome));
         }
         name_grants(connection, request, std::slice::from_ref(&grant)).await?;
@@ -48,6 +44,60 @@ pub(super) async fn record_grant(
         .next()
         .ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
     Ok(written.map(|()| RequestOutcome::Recorded(grant)))
+}
+
+/// `Store::decide_grant`.
+pub(super) async fn decide_grant(
+    connection: &mut SqliteConnection,
+    decision: GrantDecision,
+    request: Option<&RequestUse>,
+) -> Result<Written<RequestOutcome<Grant>>, StoreError> {
+    let GrantDecision {
+        grant,
+        review,
+        events,
+        now,
+    } = decision;
+    let key = grant.assignment_key();
+    if let Some(request) = request {
+        if !take_request(connection, request, &key).await? {
+            return Ok(Written::unchanged(
+                earlier_grant(connection, request).await?,
+            ));
+        }
+        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
+    }
+    if let Some(review) = &review
+        && !insert_review(connection, &grant.id, review).await?
+    {
+        // An error rolls the request id back too.
+        return Err(StoreError::Stale);
+    }
+    let record = record_or_new(connection, &key).await?;
+    let changes = intent::decide_grant(record, grant, events, now);
+    let written = write(connection, &changes).await?;
+    let stored = present_grants(connection, &written.changed).await?;
+    let grant = stored
+        .into_iter()
+        .next()
+        .ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
+    Ok(written.map(|()| RequestOutcome::Recorded(grant)))
+}
+
+/// The grant of a request id that was used before.
+async fn earlier_grant(
+    connection: &mut SqliteConnection,
+    request: &RequestUse,
+) -> Result<RequestOutcome<Grant>, StoreError> {
+    Ok(match earlier_use(connection, request).await? {
+        RequestOutcome::Repeated(mut earlier) | RequestOutcome::Recorded(mut earlier) => {
+            RequestOutcome::Repeated(
+                (earlier.grants.pop())
+                    .ok_or_else(|| unreadable("grant_ids", "a request for a grant names none"))?,
+            )
+        }
+        RequestOutcome::Reused => RequestOutcome::Reused,
+    })
 }
 
 /// `Store::find_request`.
@@ -127,9 +177,9 @@ pub(super) async fn revoke_grant(
     }
     let record = record_or_new(connection, &key).await?;
     let written = match intent::revoke_grant(record, &grant, end) {
-        Ok(changes) => write(connection, &changes).await?,
+        Some(changes) => write(connection, &changes).await?,
         // Over or ending already: that is the answer.
-        Err(_) => Written::unchanged(()),
+        None => Written::unchanged(()),
     };
     let grants = present_grants(connection, std::slice::from_ref(id)).await?;
     let record = record_or_new(connection, &key).await?;
@@ -147,7 +197,8 @@ pub(super) async fn remove_assignment(
         return Ok(Written::unchanged(earlier));
     }
     let record = record_or_new(connection, key).await?;
-    let open = tables::open_grants_on(connection, key).await?;
+    let mut open = tables::open_grants_on(connection, key).await?;
+    open.extend(waiting_grants_on(connection, key).await?);
     let changes = intent::remove_assignment(record, &open, end);
     if let Some(request) = request {
         name_grants(connection, request, &changes.grants).await?;

@@ -20,6 +20,9 @@ struct Body {
     target: String,
     grant_id: Option<String>,
     error_kind: Option<ErrorKind>,
+    digest: Option<String>,
+    #[serde(default)]
+    policies: Vec<String>,
 }
 
 /// Reads an event.
@@ -55,5 +58,7 @@ pub(super) fn event_from_json(text: &str) -> Result<Event, StoreError> {
             .transpose()
             .map_err(invalid("grant_id"))?,
         error_kind: body.error_kind,
+        digest: body.digest,
+        policies: body.policies,
     })
 }

@@ -8,6 +8,7 @@
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
 //! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`.
 
+mod approvals;
 mod callers;
 mod claims;
 mod directory;
@@ -42,15 +43,15 @@ pub use options::SqliteOptions;
 
 use self::writer::{Queued, Written};
 use super::{
-    Claim, ClaimLimit, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry, NameKind,
-    RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
+    NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
 };
 use crate::crash_points::StoreCommit;
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange, PolicyLoad,
-    PolicyRefusal, ServiceEvent,
+    PolicyRefusal, Review, ServiceEvent,
 };
 
 /// The length of a secret in bytes: the key of an HMAC-SHA256.
@@ -77,6 +78,41 @@ impl Store for SqliteStore {
             Box::pin(callers::record_grant(connection, request))
         })
         .await
+    }
+
+    async fn decide_grant(
+        &self,
+        decision: GrantDecision,
+        request: Option<&RequestUse>,
+    ) -> Result<RequestOutcome<Grant>, StoreError> {
+        let request = request.cloned();
+        self.write(StoreCommit::DecideGrant, move |connection| {
+            Box::pin(
+                async move { callers::decide_grant(connection, decision, request.as_ref()).await },
+            )
+        })
+        .await
+    }
+
+    async fn reviews(&self, ids: &[GrantId]) -> Result<Vec<(GrantId, Review)>, StoreError> {
+        approvals::reviews(&mut *self.reader().await?, ids).await
+    }
+
+    async fn waiting_grants(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+    ) -> Result<Vec<Grant>, StoreError> {
+        approvals::waiting_grants(&mut *self.reader().await?, instance, scope).await
+    }
+
+    async fn grants_to_look_at(
+        &self,
+        instance: &InstanceArn,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError> {
+        approvals::grants_to_look_at(&mut *self.reader().await?, instance, now, limit).await
     }
 
     async fn find_request(

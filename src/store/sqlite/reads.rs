@@ -90,11 +90,14 @@ fn push_grants_in_state(
             .push(" AND requested_by = ")
             .push_bind(requested_by.clone());
     }
+    push_people(query, filter);
     if let Some(state) = state {
         let is_narrow = filter.principal.is_some()
             || filter.target.is_some()
             || filter.ticket.is_some()
-            || filter.requested_by.is_some();
+            || filter.requested_by.is_some()
+            || filter.reviewed_by.is_some()
+            || filter.review_due;
         // The plus keeps the state's index from being taken where another one finds far fewer.
         query
             .push(if is_narrow {
@@ -112,6 +115,33 @@ fn push_grants_in_state(
     query
         .push(" ORDER BY id DESC LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+}
+
+/// What grants have to do with somebody.
+fn push_people(query: &mut QueryBuilder<Sqlite>, filter: &GrantFilter) {
+    if let Some(of) = &filter.of_subject {
+        query.push(" AND (subject = ").push_bind(of.subject.clone());
+        if let Some(user) = &of.user {
+            query
+                .push(" OR principal_type = 'USER' AND principal_id = ")
+                .push_bind(user.as_str().to_owned());
+        }
+        query.push(")");
+    }
+    if filter.open_wish {
+        query.push(
+            " AND (state = 'PENDING_APPROVAL' OR state = 'ACTIVE' AND extension IS NOT NULL)",
+        );
+    }
+    if let Some(reviewer) = &filter.reviewed_by {
+        query
+            .push(" AND id IN (SELECT grant_id FROM reviews WHERE reviewer = ")
+            .push_bind(reviewer.clone())
+            .push(")");
+    }
+    if filter.review_due {
+        query.push(" AND review_due = 1");
+    }
 }
 
 /// `Store::open_grants`.
@@ -164,7 +194,11 @@ pub(super) fn records_query(instance: &InstanceArn, scope: &GrantScope) -> Query
     query
 }
 
-fn push_scope(query: &mut QueryBuilder<Sqlite>, instance: &InstanceArn, scope: &GrantScope) {
+pub(super) fn push_scope(
+    query: &mut QueryBuilder<Sqlite>,
+    instance: &InstanceArn,
+    scope: &GrantScope,
+) {
     query
         .push(" AND instance_arn = ")
         .push_bind(instance.as_str().to_owned());

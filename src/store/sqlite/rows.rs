@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
+use super::approvals::{extension_from_column, paths_from_column};
 use super::failure::{invalid, unreadable};
 use crate::domain::plan::Write;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, AssignmentRequestId, CallerName, Ending, EndingKind, Grant,
     GrantId, GrantState, InstanceArn, Justification, PendingChange, PrincipalId, PrincipalKind,
-    PrincipalRef, Removal, Standing, Target, Ticket,
+    PrincipalRef, Removal, Requester, Standing, Target, Ticket,
 };
 use crate::store::StoreError;
 
@@ -140,15 +141,24 @@ pub(super) fn grant_from_row(row: &SqliteRow) -> Result<Grant, StoreError> {
         target: key.target,
         state: GrantState::from_word(state).ok_or_else(|| unreadable("state", state))?,
         people_count: count(row, "people_count")?,
-        requested_by: CallerName::parse(row.try_get("requested_by")?)
-            .map_err(invalid("requested_by"))?,
-        subject: CallerName::parse(row.try_get("subject")?).map_err(invalid("subject"))?,
+        requester: requester_from_row(row)?,
         justification: Justification::parse(row.try_get("justification")?)
             .map_err(invalid("justification"))?,
         ticket: Ticket::parse(row.try_get("ticket")?).map_err(invalid("ticket"))?,
         policies: serde_json::from_str(policies)
             .map_err(|problem| unreadable("policies", problem))?,
         policy_version: row.try_get("policy_version")?,
+        paths: paths_from_column(row.try_get("paths")?)?,
+        break_glass: row.try_get("break_glass")?,
+        review_due: row.try_get("review_due")?,
+        start_asked_at: optional_time(row, "start_asked_at")?,
+        lapses_at: optional_time(row, "lapses_at")?,
+        look_at: optional_time(row, "look_at")?,
+        extension: row
+            .try_get::<Option<&str>, _>("extension")?
+            .map(extension_from_column)
+            .transpose()?,
+        extension_count: small_count(row, "extension_count")?,
         duration: duration.map(SignedDuration::from_micros),
         created_at: time("created_at", row.try_get("created_at")?)?,
         started_at: optional_time(row, "started_at")?,
@@ -160,11 +170,21 @@ pub(super) fn grant_from_row(row: &SqliteRow) -> Result<Grant, StoreError> {
     })
 }
 
+fn requester_from_row(row: &SqliteRow) -> Result<Requester, StoreError> {
+    Ok(Requester {
+        caller: CallerName::parse(row.try_get("requested_by")?).map_err(invalid("requested_by"))?,
+        subject: CallerName::parse(row.try_get("subject")?).map_err(invalid("subject"))?,
+        service: row.try_get("service")?,
+        subject_proven: row.try_get("subject_proven")?,
+        known_as: row.try_get("known_as")?,
+    })
+}
+
 fn ending_from_row(row: &SqliteRow) -> Result<Option<Ending>, StoreError> {
     let Some(word) = row.try_get::<Option<&str>, _>("ending_kind")? else {
         return Ok(None);
     };
-    let kind = ending_from_word(word).ok_or_else(|| unreadable("ending_kind", word))?;
+    let kind = EndingKind::from_word(word).ok_or_else(|| unreadable("ending_kind", word))?;
     let by = row
         .try_get::<Option<&str>, _>("ending_by")?
         .map(CallerName::parse)
@@ -177,20 +197,6 @@ fn ending_from_row(row: &SqliteRow) -> Result<Option<Ending>, StoreError> {
             .map_err(invalid("ending_reason"))?,
         at: time("ending_at", row.try_get("ending_at")?)?,
     }))
-}
-
-/// The store's word for how a grant ends.
-pub(super) fn ending_word(kind: EndingKind) -> &'static str {
-    match kind {
-        EndingKind::Revoked => "REVOKED",
-        EndingKind::Expired => "EXPIRED",
-    }
-}
-
-fn ending_from_word(word: &str) -> Option<EndingKind> {
-    [EndingKind::Revoked, EndingKind::Expired]
-        .into_iter()
-        .find(|kind| ending_word(*kind) == word)
 }
 
 /// Reads an instant.

@@ -15,11 +15,12 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
     include_str!("migrations/0004_policy_record.sql"),
+    include_str!("migrations/0005_approvals.sql"),
 ];
 
 /// How a connection that writes is opened.

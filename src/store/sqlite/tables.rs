@@ -5,9 +5,10 @@
 
 use sqlx::SqliteConnection;
 
+use super::approvals::{extension_to_column, paths_to_column};
 use super::failure::unreadable;
 use super::rows::{
-    bind_key, count_to_column, duration_microseconds, ending_word, grant_from_row, microseconds,
+    bind_key, count_to_column, duration_microseconds, grant_from_row, microseconds,
     microseconds_or_null, record_from_row, to_json,
 };
 use crate::domain::plan::Changes;
@@ -193,17 +194,19 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
         "INSERT INTO grants (instance_arn, target_kind, target, principal_type, principal_id, id, \
          state, people_count, requested_by, subject, justification, ticket, policies, \
          policy_version, duration_microseconds, created_at, started_at, end_at, ended_at, \
-         ending_kind, ending_by, ending_reason, ending_at, failure, version) \
+         ending_kind, ending_by, ending_reason, ending_at, failure, version, service, \
+         subject_proven, paths, break_glass, review_due, start_asked_at, lapses_at, look_at, \
+         extension, extension_count, known_as) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)",
     );
     let ending = grant.ending.as_ref();
     bind_key(query, &grant.assignment_key())
         .bind(grant.id.as_str().to_owned())
         .bind(grant.state.as_str())
         .bind(count_to_column(grant.people_count))
-        .bind(grant.requested_by.as_str().to_owned())
-        .bind(grant.subject.as_str().to_owned())
+        .bind(grant.requester.caller.as_str().to_owned())
+        .bind(grant.requester.subject.as_str().to_owned())
         .bind(grant.justification.as_str().to_owned())
         .bind(grant.ticket.as_str().to_owned())
         .bind(to_json(&grant.policies)?)
@@ -213,15 +216,34 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
         .bind(microseconds_or_null(grant.started_at))
         .bind(microseconds_or_null(grant.end_at))
         .bind(microseconds_or_null(grant.ended_at))
-        .bind(ending.map(|ending| ending_word(ending.kind)))
+        .bind(ending.map(|ending| ending.kind.as_str()))
         .bind(ending.and_then(|ending| ending.by.as_ref().map(|by| by.as_str().to_owned())))
         .bind(ending.map(|ending| ending.reason.as_str().to_owned()))
         .bind(ending.map(|ending| microseconds(ending.at)))
         .bind(grant.failure.as_ref().map(to_json).transpose()?)
         .bind(count_to_column(grant.version))
+        .bind(grant.requester.service.clone())
+        .bind(grant.requester.subject_proven)
+        .bind(paths_to_column(&grant.paths)?)
+        .bind(grant.break_glass)
+        .bind(grant.review_due)
+        .bind(microseconds_or_null(grant.start_asked_at))
+        .bind(microseconds_or_null(grant.lapses_at))
+        .bind(microseconds_or_null(grant.look_at))
+        .bind(extension_column(grant)?)
+        .bind(i64::from(grant.extension_count))
+        .bind(grant.requester.known_as.clone())
         .execute(connection)
         .await?;
     Ok(())
+}
+
+fn extension_column(grant: &Grant) -> Result<Option<String>, StoreError> {
+    grant
+        .extension
+        .as_ref()
+        .map(extension_to_column)
+        .transpose()
 }
 
 /// Writes what can change in a grant's life; what was asked for never does.
@@ -230,19 +252,28 @@ async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
     let done = sqlx::query(
         "UPDATE grants SET state = $2, started_at = $3, end_at = $4, ended_at = $5, \
          ending_kind = $6, ending_by = $7, ending_reason = $8, ending_at = $9, failure = $10, \
-         version = $11 WHERE id = $1 AND version = $11 - 1",
+         version = $11, policies = $12, policy_version = $13, duration_microseconds = $14, \
+         review_due = $15, look_at = $16, extension = $17, extension_count = $18 \
+         WHERE id = $1 AND version = $11 - 1",
     )
     .bind(grant.id.as_str().to_owned())
     .bind(grant.state.as_str())
     .bind(microseconds_or_null(grant.started_at))
     .bind(microseconds_or_null(grant.end_at))
     .bind(microseconds_or_null(grant.ended_at))
-    .bind(ending.map(|ending| ending_word(ending.kind)))
+    .bind(ending.map(|ending| ending.kind.as_str()))
     .bind(ending.and_then(|ending| ending.by.as_ref().map(|by| by.as_str().to_owned())))
     .bind(ending.map(|ending| ending.reason.as_str().to_owned()))
     .bind(ending.map(|ending| microseconds(ending.at)))
     .bind(grant.failure.as_ref().map(to_json).transpose()?)
     .bind(count_to_column(grant.version))
+    .bind(to_json(&grant.policies)?)
+    .bind(grant.policy_version.clone())
+    .bind(grant.duration.map(duration_microseconds))
+    .bind(grant.review_due)
+    .bind(microseconds_or_null(grant.look_at))
+    .bind(extension_column(grant)?)
+    .bind(i64::from(grant.extension_count))
     .execute(connection)
     .await?;
     // INVARIANT: a grant changes only together with its record, whose version was just compared;

@@ -64,6 +64,12 @@ pub(super) fn audit_events(old: Option<&Grant>, new: &Grant, changes: &Changes) 
             EventKind::EndedAssignmentKept | EventKind::EndedAssignmentGone
         ),
         GrantState::Failed => kind == EventKind::Failed,
+        // The plan works on what has begun; how it came there is another's.
+        GrantState::PendingApproval
+        | GrantState::Scheduled
+        | GrantState::Denied
+        | GrantState::Cancelled
+        | GrantState::Lapsed => false,
     };
     let told = changes
         .events

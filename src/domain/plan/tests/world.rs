@@ -124,8 +124,8 @@ impl World {
         };
         self.note(|_| format!("caller: revoke {}", grant.id));
         match intent::revoke_grant(self.record.clone(), grant, &self.end_request()) {
-            Ok(changes) => self.commit(&changes),
-            Err(_) => Ok(()),
+            Some(changes) => self.commit(&changes),
+            None => Ok(()),
         }
     }
 

@@ -1,0 +1,505 @@
+//! Agreeing and objecting: one reviewer, one word on exactly what is shown.
+
+use std::sync::Arc;
+
+use super::approvers::{Interested, vouched};
+use super::opening::Opening;
+use super::wish::Wish;
+use crate::app::asker::{Asker, Purpose};
+use crate::app::subject::Reading;
+use crate::app::view::GrantView;
+use crate::app::{App, AppError, CallContext};
+use crate::domain::approval::helps;
+use crate::domain::{
+    Actor, Approver, Event, EventKind, Grant, GrantId, GrantState, Instance, Justification,
+    RequestId, Review, ReviewDecision, Transition,
+};
+use crate::policy::{Action, Scene, Subject};
+use crate::store::{GrantDecision, RequestOutcome, RequestUse, StoreError};
+
+/// How often a decision is made anew because others decided meanwhile: many more than can agree to
+/// one grant.
+pub(super) const TRIES_MAX: usize = 200;
+
+/// What a reviewer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecideKind {
+    /// Agrees.
+    Approve,
+    /// Objects.
+    Deny,
+}
+
+/// What a reviewer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decide {
+    /// To agree or to object.
+    pub kind: DecideKind,
+    /// On what.
+    pub grant_id: GrantId,
+    /// The digest of what was looked at; empty only for an objection.
+    pub digest: String,
+    /// Why.
+    pub reason: Justification,
+    /// The person who said so to the calling service; empty when the reviewer calls itself.
+    pub attested_approver: String,
+    /// What makes the call safe to repeat.
+    pub request_id: Option<RequestId>,
+    /// A hash, in hex, of the method and of everything asked but the request id.
+    pub content_hash: String,
+}
+
+/// Who says it.
+struct Reviewer {
+    asker: Asker,
+    vouched_by: Option<String>,
+}
+
+impl App {
+    /// Records what a reviewer says; the wish is carried out, or ended, where that decides it.
+    ///
+    /// # Errors
+    /// Before the commit only: `GrantNotFound`, `SelfApproval`, `NotAnApprover`, `ApproverNotProven`, `DigestMismatch`,
+    /// `StateForbids`, `PolicyDenied`, `ReadOnly`, `RequestIdReused`, lookups of the attested approver, what AWS and the
+    /// store fail with.
+    pub async fn decide_grant(
+        &self,
+        context: &CallContext,
+        request: &Decide,
+    ) -> Result<GrantView, AppError> {
+        let usage = request
+            .request_id
+            .as_ref()
+            .map(|id| self.request_use(context, id, &request.content_hash));
+        if let Some(usage) = &usage
+            && let Some(grant) = self.earlier_decision(usage).await?
+        {
+            return Ok(self.grant_view_after_commit(grant).await);
+        }
+        if request.kind == DecideKind::Approve && !self.may_write() {
+            return Err(AppError::ReadOnly);
+        }
+        for _ in 0..TRIES_MAX {
+            match self.try_deciding(context, request, usage.as_ref()).await {
+                Err(Tried::Overtaken) => tokio::task::yield_now().await,
+                Err(Tried::Refused(error)) => return Err(error),
+                Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
+            }
+        }
+        Err(AppError::StoreUnavailable)
+    }
+
+    /// What an earlier call with this request id decided.
+    pub(super) async fn earlier_decision(
+        &self,
+        usage: &RequestUse,
+    ) -> Result<Option<Grant>, AppError> {
+        match self.parts.store.find_request(usage).await? {
+            None => Ok(None),
+            Some(RequestOutcome::Reused) => Err(AppError::RequestIdReused),
+            Some(RequestOutcome::Recorded(grants) | RequestOutcome::Repeated(grants)) => {
+                Ok(grants.into_iter().next())
+            }
+        }
+    }
+
+    async fn try_deciding(
+        &self,
+        context: &CallContext,
+        request: &Decide,
+        usage: Option<&RequestUse>,
+    ) -> Result<Grant, Tried> {
+        let id = &request.grant_id;
+        let not_there = || AppError::GrantNotFound { id: id.to_string() };
+        let store = &self.parts.store;
+        let grant = store.grant(id).await.map_err(AppError::from)?;
+        let grant = grant.ok_or_else(not_there)?;
+        let instance = self.parts.instances.get(&grant.instance_arn);
+        let instance = instance.ok_or_else(not_there)?;
+        let asker = self.asker(context, Some(&instance), Purpose::Change);
+        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let reading = self.fresh(context);
+        if !self
+            .may_review_or_see(&asker, &instance, &grant, reading)
+            .await?
+        {
+            return Err(not_there().into());
+        }
+        let reviewer = self
+            .reviewer_of(&asker, &instance, request, &grant, reading)
+            .await?;
+        let reviews = store
+            .reviews(std::slice::from_ref(id))
+            .await
+            .map_err(AppError::from)?;
+        let reviews: Vec<Review> = reviews.into_iter().map(|(_, review)| review).collect();
+        if let Some(said) = said_before(&reviewer, &grant, request, &reviews) {
+            return said.map_err(Tried::Refused);
+        }
+        let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
+        let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
+        if request.digest != wish.digest()
+            && !(request.kind == DecideKind::Deny && request.digest.is_empty())
+        {
+            return Err(AppError::DigestMismatch {
+                digest: wish.digest(),
+            }
+            .into());
+        }
+        let interested = self.interested_in(&instance, &wish, reading).await?;
+        let of = (reviews.as_slice(), &interested);
+        let approver = self.check_reviewer(&reviewer, &instance, &wish, of, request.kind, reading);
+        approver.await?;
+        let decision = self
+            .decision(&reviewer, &instance, &wish, of, request, reading)
+            .await?;
+        self.record_decision(decision, usage).await
+    }
+
+    /// Everybody who is out for a wish: who asked for it, and who asked for what it is about.
+    pub(super) async fn interested_in(
+        &self,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<Interested, AppError> {
+        let requesters = [wish.requester, &wish.grant.requester];
+        let beneficiary = &wish.grant.principal;
+        self.interested(instance, beneficiary, &requesters, reading)
+            .await
+    }
+
+    /// Writes a decision down, unless the grant has changed since it was read.
+    pub(super) async fn record_decision(
+        &self,
+        decision: GrantDecision,
+        usage: Option<&RequestUse>,
+    ) -> Result<Grant, Tried> {
+        match self.parts.store.decide_grant(decision, usage).await {
+            Ok(RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant)) => Ok(grant),
+            Ok(RequestOutcome::Reused) => Err(AppError::RequestIdReused.into()),
+            Err(StoreError::Stale) => Err(Tried::Overtaken),
+            Err(error) => Err(AppError::from(error).into()),
+        }
+    }
+
+    /// Who says it. A service that carried the wish needs a person for what it says of it, and the
+    /// person's own word where it speaks for one: else it could agree to what it asked for itself.
+    async fn reviewer_of(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        request: &Decide,
+        grant: &Grant,
+        reading: Reading,
+    ) -> Result<Reviewer, AppError> {
+        let carriers = [
+            Some(&grant.requester),
+            grant.extension.as_ref().map(|it| &it.requester),
+        ];
+        let carried = |service: &str| {
+            let is_by = |it: &crate::domain::Requester| {
+                it.service.as_deref() == Some(service)
+                    || it.caller.as_str().strip_prefix("service:") == Some(service)
+            };
+            carriers.into_iter().flatten().any(is_by)
+        };
+        let Subject::Service(service) = &asker.scene.subject else {
+            if !request.attested_approver.is_empty() {
+                let problem = "is for services that call for themselves; leave it out";
+                return Err(AppError::field("attested_approver", problem));
+            }
+            let through = asker.scene.service.as_deref();
+            if through.is_some_and(carried) && !asker.scene.subject_proven {
+                return Err(AppError::ApproverNotProven { is_named: true });
+            }
+            return Ok(Reviewer {
+                asker: asker.clone(),
+                vouched_by: None,
+            });
+        };
+        if request.attested_approver.is_empty() {
+            if carried(service) {
+                return Err(AppError::ApproverNotProven { is_named: false });
+            }
+            return Ok(Reviewer {
+                asker: asker.clone(),
+                vouched_by: None,
+            });
+        }
+        let text = request.attested_approver.as_str();
+        let user = self
+            .user_called(&asker.policy, Some(instance), text, reading)
+            .await?;
+        let user = user.ok_or_else(|| AppError::PrincipalNotFound {
+            query: text.to_owned(),
+        })?;
+        let name = super::approvers::name_of_user(&user.id);
+        let name = name.ok_or_else(|| AppError::Internal("a user's id is no name".to_owned()))?;
+        Ok(Reviewer {
+            asker: Asker {
+                policy: Arc::clone(&asker.policy),
+                scene: Scene {
+                    subject: Subject::User(user),
+                    service: Some(service.clone()),
+                    subject_proven: false,
+                    now: asker.scene.now,
+                },
+                caller: asker.caller.clone(),
+                subject: name,
+            },
+            vouched_by: Some(service.clone()),
+        })
+    }
+
+    /// Refuses who may not say anything to this wish.
+    async fn check_reviewer(
+        &self,
+        reviewer: &Reviewer,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        (reviews, interested): (&[Review], &Interested),
+        kind: DecideKind,
+        reading: Reading,
+    ) -> Result<(), AppError> {
+        let asker = &reviewer.asker;
+        let keys = self.keys_of_subject(asker, instance, reading).await?;
+        if interested.has(&asker.subject, &keys) {
+            return Err(AppError::SelfApproval);
+        }
+        let approver = self
+            .approver(asker, instance, wish, interested, reading)
+            .await?;
+        let Some(approver) = approver else {
+            let resource = self.grant_resource(asker, wish.grant).await;
+            let decision = asker
+                .policy
+                .decide(&asker.scene, Action::Approve, &resource);
+            self.permitted(asker, Action::Approve, &resource, decision)?;
+            return Err(AppError::NotAnApprover);
+        };
+        let approver = vouched(approver, reviewer.vouched_by.as_deref());
+        let of = (reviews, interested);
+        let policy = &asker.policy;
+        let agreed = self.agreed(policy, instance, wish, of, reading).await?;
+        let counts = |steps: &[crate::domain::ApprovalStep]| match kind {
+            DecideKind::Approve => helps(steps, &agreed, &approver),
+            // Whoever is asked at all may object, whosever turn it is.
+            DecideKind::Deny => approver.counts_for_any(steps),
+        };
+        if wish.paths.iter().any(|path| counts(&path.steps)) {
+            Ok(())
+        } else {
+            Err(AppError::NotAnApprover)
+        }
+    }
+
+    pub(super) async fn keys_of_subject(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        reading: Reading,
+    ) -> Result<Vec<String>, AppError> {
+        let Some(user) = asker.user() else {
+            return Ok(Vec::new());
+        };
+        let Reading { max_age, call } = reading;
+        let record = self.parts.directory.user(instance, &user.id, max_age, call);
+        Ok(record
+            .await?
+            .map(|user| self.keys_of(&user))
+            .unwrap_or_default())
+    }
+
+    /// What the reviewer's word makes of the grant.
+    async fn decision(
+        &self,
+        reviewer: &Reviewer,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        (reviews, interested): (&[Review], &Interested),
+        request: &Decide,
+        reading: Reading,
+    ) -> Result<GrantDecision, AppError> {
+        let now = self.parts.clock.now();
+        let review = Review {
+            reviewer: reviewer.asker.subject.clone(),
+            caller: reviewer.asker.caller.clone(),
+            decision: match request.kind {
+                DecideKind::Approve => ReviewDecision::Approved,
+                DecideKind::Deny => ReviewDecision::Denied,
+            },
+            vouched_by: reviewer.vouched_by.clone(),
+            round: wish.round,
+            digest: wish.digest(),
+            reason: request.reason.clone(),
+            at: now,
+        };
+        let (transition, mut kinds, policies) = if request.kind == DecideKind::Deny {
+            let (transition, kind) = objection(wish, &review);
+            (transition, vec![kind], Vec::new())
+        } else {
+            let mut all = reviews.to_vec();
+            all.push(review.clone());
+            let policy = &reviewer.asker.policy;
+            let of = (all.as_slice(), interested);
+            match self.opening(policy, instance, wish, of, reading).await? {
+                Opening::Shut(_) => (Transition::Review, vec![], Vec::new()),
+                Opening::Opens {
+                    policies,
+                    policy_version,
+                } => {
+                    let (transition, kind) = carried_out(wish, policies.clone(), policy_version);
+                    (transition, vec![kind], policies)
+                }
+            }
+        };
+        if review.is_approval() {
+            kinds.insert(0, EventKind::Approved);
+        }
+        let state = wish.grant.state;
+        let grant = wish.grant.apply(transition, now);
+        let grant = grant.map_err(|_| AppError::StateForbids { state })?;
+        let actor = Actor::Caller {
+            caller: review.caller.clone(),
+            subject: review.reviewer.clone(),
+        };
+        let digest = wish.digest();
+        Ok(GrantDecision {
+            events: events(&grant, &kinds, &actor, &digest, &policies, now),
+            grant,
+            review: Some(review),
+            now,
+        })
+    }
+
+    /// How facts behind a decision are read: as fresh as behind every change.
+    pub(super) fn fresh(&self, context: &CallContext) -> Reading {
+        Reading {
+            max_age: self.default_max_age().min(crate::app::asker::FRESH),
+            call: self.call(context),
+        }
+    }
+}
+
+/// Why a decision was not recorded.
+pub(super) enum Tried {
+    /// Somebody else decided meanwhile.
+    Overtaken,
+    /// It is refused.
+    Refused(AppError),
+}
+
+impl From<AppError> for Tried {
+    fn from(error: AppError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// The answer to a reviewer who has spoken: the same word again changes nothing, another one comes
+/// too late, since it was acted on.
+fn said_before(
+    reviewer: &Reviewer,
+    grant: &Grant,
+    request: &Decide,
+    reviews: &[Review],
+) -> Option<Result<Grant, AppError>> {
+    let round = grant
+        .open_wish()
+        .map_or(grant.extension_count, |(round, _)| round);
+    let mine = |it: &&Review| it.reviewer == reviewer.asker.subject && it.round == round;
+    let said = reviews.iter().find(mine)?;
+    let is_same = match request.kind {
+        DecideKind::Approve => said.decision == ReviewDecision::Approved,
+        DecideKind::Deny => said.decision == ReviewDecision::Denied,
+    };
+    let is_over = matches!(
+        grant.state,
+        GrantState::Denied | GrantState::Cancelled | GrantState::Lapsed
+    );
+    if is_same && (request.kind == DecideKind::Deny || !is_over) {
+        if !request.digest.is_empty() && request.digest != said.digest {
+            return Some(Err(AppError::DigestMismatch {
+                digest: said.digest.clone(),
+            }));
+        }
+        return Some(Ok(grant.clone()));
+    }
+    // Who agreed may still object while nothing has come of it.
+    if request.kind == DecideKind::Deny && grant.open_wish().is_some() {
+        return None;
+    }
+    Some(Err(AppError::StateForbids { state: grant.state }))
+}
+
+/// What an objection does: it ends what has not begun, and leaves the end of what has.
+fn objection(wish: &Wish<'_>, review: &Review) -> (Transition, EventKind) {
+    if wish.round > 0 {
+        return (Transition::DropExtension, EventKind::ExtensionDenied);
+    }
+    let deny = Transition::Deny {
+        by: Some(review.reviewer.clone()),
+        reason: review.reason.clone(),
+    };
+    (deny, EventKind::Denied)
+}
+
+/// What opens a wish.
+pub(super) fn carried_out(
+    wish: &Wish<'_>,
+    policies: Vec<String>,
+    policy_version: String,
+) -> (Transition, EventKind) {
+    if wish.round > 0 {
+        let extend = Transition::Extend {
+            policies,
+            policy_version,
+        };
+        return (extend, EventKind::Extended);
+    }
+    if wish.grant.state == GrantState::Scheduled {
+        let start = Transition::Start {
+            policies,
+            policy_version,
+        };
+        return (start, EventKind::Started);
+    }
+    let open = Transition::Open {
+        policies,
+        policy_version,
+    };
+    (open, EventKind::Opened)
+}
+
+/// Events of these kinds about a grant; the last is the one that policies decided.
+pub(super) fn events(
+    grant: &Grant,
+    kinds: &[EventKind],
+    actor: &Actor,
+    digest: &str,
+    policies: &[String],
+    now: jiff::Timestamp,
+) -> Vec<Event> {
+    let event = |(number, kind): (usize, &EventKind)| Event {
+        digest: Some(digest.to_owned()),
+        policies: if number + 1 == kinds.len() {
+            policies.to_vec()
+        } else {
+            Vec::new()
+        },
+        ..Event::new(
+            *kind,
+            now,
+            actor.clone(),
+            grant.assignment_key(),
+            Some(grant.id.clone()),
+        )
+    };
+    kinds.iter().enumerate().map(event).collect()
+}
+
+/// Whether this one stands for anybody whom the wish asks.
+pub(super) fn is_asked(approver: &Approver, wish: &Wish<'_>) -> bool {
+    let mut paths = wish.paths.iter();
+    paths.any(|path| approver.counts_for_any(&path.steps))
+}

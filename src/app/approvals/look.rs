@@ -1,0 +1,262 @@
+//! What Usher does with wishes by itself: a start that has come is checked once more and carried out,
+//! and what nobody agreed to in time, or nobody can agree to any more, lapses with its reason.
+//!
+//! Nothing is stuck: whatever waits has a time at which it is looked at again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::decide::{Tried, carried_out, events};
+use super::opening::Opening;
+use super::wish::Wish;
+use crate::app::subject::Reading;
+use crate::app::{App, AppError};
+use crate::domain::approval::could_be_paid;
+use crate::domain::{
+    Actor, EventKind, Grant, GrantState, Instance, Justification, Review, Transition,
+};
+use crate::identity_center::Call;
+use crate::store::GrantDecision;
+
+const NOBODY_IN_TIME: &str = "nobody agreed in time";
+const NOBODY_CAN: &str = "nobody is left who could agree: NO_ELIGIBLE_APPROVER";
+const NOT_IN_TIME: &str = "it could not be checked again at its start, since AWS did not answer";
+/// How long the reads behind one look may take.
+const LOOK_TIME: Duration = Duration::from_secs(20);
+/// How soon a look is repeated that AWS did not answer.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+impl App {
+    /// Looks at what waits, until stopped.
+    ///
+    /// # Cancellation
+    /// Cancel by the token; what is being looked at comes to its commit first.
+    pub async fn look_at_wishes(&self, stop: CancellationToken) {
+        let pause = Duration::try_from_secs_f64(self.parts.approvals.poll_seconds);
+        let pause = pause.unwrap_or(Duration::from_secs(1));
+        while !stop.is_cancelled() {
+            let is_more = self.look_once(&stop).await;
+            if !is_more {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+    }
+
+    /// Looks at what is due of every instance; answers whether there may be more.
+    async fn look_once(&self, stop: &CancellationToken) -> bool {
+        let limit = self.parts.approvals.looks_at_once_max;
+        let mut is_more = false;
+        for instance in self.parts.instances.all() {
+            let now = self.parts.clock.now();
+            let due = self
+                .parts
+                .store
+                .grants_to_look_at(&instance.arn, now, limit);
+            let due = match due.await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(error = %error, "what waits cannot be read; it is tried again");
+                    continue;
+                }
+            };
+            is_more |= due.len() == limit;
+            for grant in due {
+                if stop.is_cancelled() {
+                    return false;
+                }
+                self.look_at(&instance, &grant).await;
+            }
+        }
+        is_more
+    }
+
+    async fn look_at(&self, instance: &Instance, grant: &Grant) {
+        let id = grant.id.as_str();
+        match self.try_looking(instance, grant).await {
+            // Somebody decided meanwhile: what is due then is seen by the next look.
+            Ok(()) | Err(Tried::Overtaken) => {}
+            Err(Tried::Refused(error)) => {
+                tracing::warn!(grant.id = id, error = %error, "a grant that waits could not be looked at; it is tried again");
+                if let Err(Tried::Refused(error)) = self.look_later(grant, AGAIN_AFTER).await {
+                    tracing::error!(grant.id = id, error = %error, "nor be put off");
+                }
+            }
+        }
+    }
+
+    async fn try_looking(&self, instance: &Instance, grant: &Grant) -> Result<(), Tried> {
+        let now = self.parts.clock.now();
+        let Some(wish) = Wish::of(grant) else {
+            return Ok(());
+        };
+        if grant.state == GrantState::Scheduled {
+            return self.start(instance, &wish, now).await;
+        }
+        if wish.lapses_at.is_some_and(|at| at <= now) {
+            return self.lapse(&wish, NOBODY_IN_TIME).await;
+        }
+        let reading = self.reading();
+        let interested = self.interested_in(instance, &wish, reading).await?;
+        let candidates = self.candidates(instance, wish.paths, &interested, reading);
+        let candidates = candidates.await?;
+        let can_be = |path: &crate::domain::Path| could_be_paid(&path.steps, &candidates.approvers);
+        if !wish.paths.iter().any(can_be) {
+            return self.lapse(&wish, NOBODY_CAN).await;
+        }
+        // Who joined a group, or whom policy lets off, may have made it fit since.
+        let reviews = self.reviews_of(grant).await?;
+        let of = (reviews.as_slice(), &interested);
+        let policy = self.parts.policy.current();
+        let opening = self.opening(&policy, instance, &wish, of, reading).await?;
+        if let (
+            Opening::Opens {
+                policies,
+                policy_version,
+            },
+            true,
+        ) = (opening, self.may_write())
+        {
+            return self.carry_out(&wish, policies, policy_version).await;
+        }
+        let pause = SignedDuration::from_secs(self.parts.approvals.look_again_seconds);
+        self.look_later(grant, pause).await
+    }
+
+    /// A start that has come: checked once more, then carried out or ended.
+    async fn start(
+        &self,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        now: Timestamp,
+    ) -> Result<(), Tried> {
+        let reading = self.reading();
+        let opening = async {
+            let interested = self.interested_in(instance, wish, reading).await?;
+            let reviews = self.reviews_of(wish.grant).await?;
+            let of = (reviews.as_slice(), &interested);
+            let policy = self.parts.policy.current();
+            self.opening(&policy, instance, wish, of, reading).await
+        };
+        let opening = match opening.await {
+            Ok(opening) => opening,
+            Err(error) if self.is_too_late(wish, now) => {
+                tracing::error!(grant.id = wish.grant.id.as_str(), error = %error, "a start is given up");
+                return self.deny(wish, NOT_IN_TIME).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match opening {
+            Opening::Opens {
+                policies,
+                policy_version,
+            } if self.may_write() => self.carry_out(wish, policies, policy_version).await,
+            Opening::Opens { .. } => Err(AppError::ReadOnly.into()),
+            Opening::Shut(why) => self.deny(wish, why).await,
+        }
+    }
+
+    fn is_too_late(&self, wish: &Wish<'_>, now: Timestamp) -> bool {
+        let grace = SignedDuration::from_secs(self.parts.approvals.start_grace_seconds);
+        let start = wish.grant.start_asked_at;
+        start.is_none_or(|start| now.duration_since(start) > grace)
+    }
+
+    async fn carry_out(
+        &self,
+        wish: &Wish<'_>,
+        policies: Vec<String>,
+        policy_version: String,
+    ) -> Result<(), Tried> {
+        let (transition, kind) = carried_out(wish, policies.clone(), policy_version);
+        self.move_on(wish.grant, transition, Some(kind), &policies)
+            .await
+    }
+
+    async fn lapse(&self, wish: &Wish<'_>, why: &str) -> Result<(), Tried> {
+        let (transition, kind) = if wish.round > 0 {
+            (Transition::DropExtension, EventKind::ExtensionLapsed)
+        } else {
+            (
+                Transition::Lapse {
+                    reason: sentence(why),
+                },
+                EventKind::Lapsed,
+            )
+        };
+        self.move_on(wish.grant, transition, Some(kind), &[]).await
+    }
+
+    async fn deny(&self, wish: &Wish<'_>, why: &str) -> Result<(), Tried> {
+        let transition = Transition::Deny {
+            by: None,
+            reason: sentence(why),
+        };
+        self.move_on(wish.grant, transition, Some(EventKind::Denied), &[])
+            .await
+    }
+
+    async fn look_later(&self, grant: &Grant, pause: SignedDuration) -> Result<(), Tried> {
+        let now = self.parts.clock.now();
+        let later = now.checked_add(pause).unwrap_or(Timestamp::MAX);
+        let lapses_at = Wish::of(grant).and_then(|wish| wish.lapses_at);
+        let later = lapses_at
+            .filter(|at| *at > now)
+            .map_or(later, |at| at.min(later));
+        self.move_on(grant, Transition::LookAt(later), None, &[])
+            .await
+    }
+
+    async fn move_on(
+        &self,
+        grant: &Grant,
+        transition: Transition,
+        kind: Option<EventKind>,
+        policies: &[String],
+    ) -> Result<(), Tried> {
+        let now = self.parts.clock.now();
+        let state = grant.state;
+        let digest = grant
+            .open_wish()
+            .map_or_else(|| grant.digest(), |(_, digest)| digest);
+        let next = grant.apply(transition, now);
+        let next = next.map_err(|_| AppError::StateForbids { state })?;
+        let kinds: Vec<EventKind> = kind.into_iter().collect();
+        let decision = GrantDecision {
+            events: events(&next, &kinds, &Actor::Usher, &digest, policies, now),
+            grant: next,
+            review: None,
+            now,
+        };
+        self.record_decision(decision, None).await.map(drop)
+    }
+
+    /// What reviewers said of a grant.
+    pub(super) async fn reviews_of(&self, grant: &Grant) -> Result<Vec<Review>, AppError> {
+        let reviews = self
+            .parts
+            .store
+            .reviews(std::slice::from_ref(&grant.id))
+            .await?;
+        Ok(reviews.into_iter().map(|(_, review)| review).collect())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            max_age: self.default_max_age().min(crate::app::asker::FRESH),
+            call: Call {
+                deadline: Instant::now() + LOOK_TIME,
+            },
+        }
+    }
+}
+
+/// Usher's own words as a reason.
+fn sentence(text: &str) -> Justification {
+    Justification::parse(text).unwrap_or_default()
+}

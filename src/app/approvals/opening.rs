@@ -1,0 +1,145 @@
+//! Whether a wish may be carried out now: its requester still may ask, a path is paid by people who
+//! still count, and no floor of policy shuts it. Asked at every agreement and when a start has come.
+
+use std::sync::Arc;
+
+use super::approvers::Interested;
+use super::path::activation;
+use super::wish::Wish;
+use crate::app::asker::Asker;
+use crate::app::subject::Reading;
+use crate::app::{App, AppError};
+use crate::domain::approval::is_paid;
+use crate::domain::{ApprovalStep, ErrorKind, Instance, Path, PrincipalKind, Requester, Review};
+use crate::policy::{GrantQuestion, PolicySet, Scene};
+
+/// What comes of looking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::app) enum Opening {
+    /// It may be carried out.
+    Opens {
+        /// The path that is paid, then the policies that let it open.
+        policies: Vec<String>,
+        /// The set that decided.
+        policy_version: String,
+    },
+    /// Not now, and why.
+    Shut(&'static str),
+}
+
+const REQUESTER_GONE: &str = "who asked for it is no longer in the identity store";
+const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
+const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";
+const FLOOR: &str = "a policy forbids that it opens";
+
+impl App {
+    /// Whether the wish may be carried out with these reviews.
+    ///
+    /// # Errors
+    /// What AWS fails with: nothing is known then.
+    pub(in crate::app) async fn opening(
+        &self,
+        policy: &Arc<PolicySet>,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        (reviews, interested): (&[Review], &Interested),
+        reading: Reading,
+    ) -> Result<Opening, AppError> {
+        let requester = self.requester(policy, instance, wish.requester, reading);
+        let Some(asker) = requester.await? else {
+            return Ok(Opening::Shut(REQUESTER_GONE));
+        };
+        let question = self.question_of(&asker, instance, wish, reading).await?;
+        let decision = policy.request(&asker.scene, &question);
+        let standing: Vec<(&Path, &Path)> = (wish.paths.iter())
+            .filter_map(|stored| {
+                let now = decision
+                    .paths
+                    .iter()
+                    .find(|it| it.policy == stored.policy)?;
+                Some((stored, now))
+            })
+            .collect();
+        if standing.is_empty() {
+            return Ok(Opening::Shut(NO_PATH_LEFT));
+        }
+        let of = (reviews, interested);
+        let agreed = self.agreed(policy, instance, wish, of, reading).await?;
+        let mut shut = NOT_PAID;
+        for (stored, now) in standing {
+            // The dearer of the two prices counts: what pays both pays that.
+            if !is_paid(&stored.steps, &agreed) || !is_paid(&now.steps, &agreed) {
+                continue;
+            }
+            let steps: Vec<ApprovalStep> =
+                (stored.steps.iter().chain(&now.steps)).cloned().collect();
+            let activation = activation(&question, &stored.policy, &steps, &agreed);
+            let opening = policy.activate(&asker.scene, &activation);
+            if opening.is_allowed {
+                let mut policies = vec![stored.policy.clone()];
+                policies.extend(opening.policies);
+                return Ok(Opening::Opens {
+                    policies,
+                    policy_version: opening.policy_version,
+                });
+            }
+            shut = FLOOR;
+        }
+        Ok(Opening::Shut(shut))
+    }
+
+    /// Who asked, by facts of now; none where the user is gone.
+    pub(in crate::app) async fn requester(
+        &self,
+        policy: &Arc<PolicySet>,
+        instance: &Instance,
+        requester: &Requester,
+        reading: Reading,
+    ) -> Result<Option<Asker>, AppError> {
+        let name = requester.subject.as_str();
+        let known_as = requester.known_as.as_deref().unwrap_or(name);
+        let subject = self.subject_called(policy, instance, name, known_as, reading);
+        Ok(subject.await?.map(|subject| Asker {
+            policy: Arc::clone(policy),
+            scene: Scene {
+                subject,
+                service: requester.service.clone(),
+                subject_proven: requester.subject_proven,
+                now: self.parts.clock.now(),
+            },
+            caller: requester.caller.clone(),
+            subject: requester.subject.clone(),
+        }))
+    }
+
+    /// What policy is asked about a recorded wish. A group is as large as it is now, if that is more
+    /// than when it was asked for.
+    async fn question_of(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<GrantQuestion, AppError> {
+        let grant = wish.grant;
+        let mut question = self.question_of_grant(asker, grant).await;
+        question.duration = wish.duration;
+        question.justification = wish.justification.as_str().to_owned();
+        question.ticket = wish.ticket.as_str().to_owned();
+        if grant.principal.kind == PrincipalKind::Group {
+            let Reading { max_age, call } = reading;
+            let directory = &self.parts.directory;
+            let id = &grant.principal.id;
+            let members = match directory
+                .members_of_group(instance, id, max_age, call)
+                .await
+            {
+                Ok(members) => members.value.len() as u64,
+                Err(failure) if failure.kind == ErrorKind::NotFound => 0,
+                Err(failure) => return Err(failure.into()),
+            };
+            question.people_count = question.people_count.max(members);
+        }
+        Ok(question)
+    }
+}

@@ -1,0 +1,188 @@
+//! What people see of a wish while it waits: what was said so far, and who can agree, by name.
+
+use std::time::Duration;
+
+use super::approvers::{Candidates, user_id};
+use super::decide::is_asked;
+use super::wish::Wish;
+use crate::app::asker::Asker;
+use crate::app::subject::Reading;
+use crate::app::{App, AppError};
+use crate::domain::approval::helps;
+use crate::domain::{Grant, Instance, PrincipalKind, PrincipalRef, PrincipalStatus, Review};
+use crate::policy::Action;
+
+/// How old names may be that only tell people whom to ask.
+const NAME_AGE: Duration = Duration::from_secs(900);
+
+/// Somebody who can agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhoMayAgree {
+    /// The user.
+    pub principal: PrincipalRef,
+    /// The user name.
+    pub name: String,
+    /// In whose name, as policies write it: `group:secops`.
+    pub stands_for: Vec<String>,
+}
+
+/// What is shown of the wishes on a grant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WishView {
+    /// What reviewers said, oldest first, with names that are known.
+    pub reviews: Vec<(Review, String)>,
+    /// Who can still agree; not all of very many, and none where it was not looked for.
+    pub who_may_agree: Vec<WhoMayAgree>,
+}
+
+impl App {
+    /// Those who can agree, by name: no more than an answer lists, since a name that is not known yet
+    /// costs one operation. Who is disabled cannot.
+    pub(super) async fn who_may_agree(
+        &self,
+        instance: &Instance,
+        found: &Candidates,
+        reading: Reading,
+    ) -> Result<Vec<WhoMayAgree>, AppError> {
+        let mut named = Vec::new();
+        let listed = self.parts.approvals.listed_approvers_max;
+        let Reading { call, .. } = reading;
+        for approver in found.approvers.iter().take(listed) {
+            let Some(id) = user_id(&approver.reviewer) else {
+                continue;
+            };
+            let directory = &self.parts.directory;
+            let user = directory.user(instance, &id, NAME_AGE, call).await?;
+            let Some(user) = user.filter(|user| user.status != PrincipalStatus::Disabled) else {
+                continue;
+            };
+            let stands_for = approver.stands_for.iter().map(ToString::to_string);
+            named.push(WhoMayAgree {
+                principal: PrincipalRef {
+                    kind: PrincipalKind::User,
+                    id,
+                },
+                name: user.user_name,
+                stands_for: stands_for.collect(),
+            });
+        }
+        Ok(named)
+    }
+
+    /// The wish on a grant as its answer shows it. That AWS does not answer who can agree costs no
+    /// answer: the list is then empty.
+    pub(in crate::app) async fn wish_view(
+        &self,
+        grant: &Grant,
+        reading: Option<Reading>,
+    ) -> WishView {
+        let reviews = self.reviews_of(grant).await.unwrap_or_default();
+        let mut view = WishView::default();
+        for review in reviews {
+            let name = match user_id(&review.reviewer) {
+                Some(id) => {
+                    let kind = PrincipalKind::User;
+                    self.known_name(&PrincipalRef { kind, id }).await
+                }
+                None => String::new(),
+            };
+            view.reviews.push((review, name));
+        }
+        let instance = self.parts.instances.get(&grant.instance_arn);
+        let wish = Wish::of(grant).filter(|_| grant.open_wish().is_some());
+        if let (Some(instance), Some(wish), Some(reading)) = (instance, wish, reading) {
+            let found = async {
+                let interested = self.interested_in(&instance, &wish, reading).await?;
+                let found = self
+                    .candidates(&instance, wish.paths, &interested, reading)
+                    .await?;
+                self.who_may_agree(&instance, &found, reading).await
+            };
+            match found.await {
+                Ok(who) => {
+                    let has_spoken = |who: &WhoMayAgree| {
+                        view.reviews.iter().any(|(review, _)| {
+                            wish.is_of(review)
+                                && user_id(&review.reviewer).as_ref() == Some(&who.principal.id)
+                        })
+                    };
+                    view.who_may_agree = who.into_iter().filter(|it| !has_spoken(it)).collect();
+                }
+                Err(error) => tracing::info!(error = %error, "who can agree is not known now"),
+            }
+        }
+        view
+    }
+
+    /// Whether the subject is asked to agree to what is open on this grant.
+    pub(in crate::app) async fn is_asked_to_agree(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        grant: &Grant,
+        reading: Reading,
+    ) -> Result<bool, AppError> {
+        let Some(wish) = Wish::of(grant).filter(|_| grant.open_wish().is_some()) else {
+            return Ok(false);
+        };
+        let interested = self.interested_in(instance, &wish, reading).await?;
+        let approver = self
+            .approver(asker, instance, &wish, &interested, reading)
+            .await?;
+        Ok(approver.is_some_and(|approver| is_asked(&approver, &wish)))
+    }
+
+    /// Whether an agreement of the subject would help this grant now: it is asked, has not spoken, and it
+    /// is its turn.
+    pub(in crate::app) async fn can_agree_now(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        grant: &Grant,
+        reading: Reading,
+    ) -> Result<bool, AppError> {
+        let Some(wish) = Wish::of(grant).filter(|_| grant.open_wish().is_some()) else {
+            return Ok(false);
+        };
+        let interested = self.interested_in(instance, &wish, reading).await?;
+        let approver = self
+            .approver(asker, instance, &wish, &interested, reading)
+            .await?;
+        let Some(approver) = approver.filter(|approver| is_asked(approver, &wish)) else {
+            return Ok(false);
+        };
+        let reviews = self.reviews_of(grant).await?;
+        let has_spoken = |it: &Review| wish.is_of(it) && it.reviewer == asker.subject;
+        if reviews.iter().any(has_spoken) {
+            return Ok(false);
+        }
+        let of = (reviews.as_slice(), &interested);
+        let agreed = self
+            .agreed(&asker.policy, instance, &wish, of, reading)
+            .await?;
+        let mut paths = wish.paths.iter();
+        Ok(paths.any(|path| helps(&path.steps, &agreed, &approver)))
+    }
+
+    /// Whether the subject may see a grant: policy lets it, or it is, or was, asked to agree.
+    pub(in crate::app) async fn may_review_or_see(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        grant: &Grant,
+        reading: Reading,
+    ) -> Result<bool, AppError> {
+        let resource = self.grant_resource(asker, grant).await;
+        if self.may_see(asker, Action::ReadGrants, &resource)
+            || self
+                .is_asked_to_agree(asker, instance, grant, reading)
+                .await?
+        {
+            return Ok(true);
+        }
+        // A service that vouches is asked through the step that names it.
+        let reviews = self.reviews_of(grant).await?;
+        let has_spoken = |it: &Review| it.reviewer == asker.subject || it.caller == asker.subject;
+        Ok(reviews.iter().any(has_spoken))
+    }
+}

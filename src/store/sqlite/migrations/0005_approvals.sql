@@ -1,0 +1,41 @@
+-- What grants cost and who agreed; starts in the future; break-glass; wishes for more time.
+
+ALTER TABLE grants ADD COLUMN service TEXT;
+ALTER TABLE grants ADD COLUMN subject_proven INTEGER NOT NULL DEFAULT 1
+    CHECK (subject_proven IN (0, 1));
+ALTER TABLE grants ADD COLUMN known_as TEXT;
+-- JSON: the ways to pay, as they were when it was asked for. Written once, read whole.
+ALTER TABLE grants ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE grants ADD COLUMN break_glass INTEGER NOT NULL DEFAULT 0
+    CHECK (break_glass IN (0, 1));
+ALTER TABLE grants ADD COLUMN review_due INTEGER NOT NULL DEFAULT 0
+    CHECK (review_due IN (0, 1) AND (review_due = 0 OR break_glass = 1));
+ALTER TABLE grants ADD COLUMN start_asked_at INTEGER;
+ALTER TABLE grants ADD COLUMN lapses_at INTEGER;
+ALTER TABLE grants ADD COLUMN look_at INTEGER;
+-- JSON: one wish for more time, while it is open.
+ALTER TABLE grants ADD COLUMN extension TEXT;
+ALTER TABLE grants ADD COLUMN extension_count INTEGER NOT NULL DEFAULT 0;
+
+-- What Usher looks at by itself, oldest first: few grants at any time.
+CREATE INDEX grants_look ON grants (instance_arn, look_at) WHERE look_at IS NOT NULL;
+-- What is not in AWS yet and goes with its assignment.
+CREATE INDEX grants_waiting ON grants (instance_arn, target_kind, target, principal_type, principal_id)
+    WHERE state IN ('PENDING_APPROVAL', 'SCHEDULED');
+CREATE INDEX grants_of_subject ON grants (instance_arn, subject, id);
+CREATE INDEX grants_unreviewed ON grants (instance_arn, id) WHERE review_due = 1;
+
+-- What reviewers said. The key is what makes a person count once for each wish.
+CREATE TABLE reviews (
+    grant_id    TEXT    NOT NULL REFERENCES grants (id),
+    round       INTEGER NOT NULL,
+    reviewer    TEXT    NOT NULL,
+    caller      TEXT    NOT NULL,
+    decision    TEXT    NOT NULL,
+    vouched_by  TEXT,
+    digest      TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    reviewed_at INTEGER NOT NULL,
+    PRIMARY KEY (grant_id, round, reviewer)
+);
+CREATE INDEX reviews_of_reviewer ON reviews (reviewer, grant_id);

@@ -1,0 +1,17 @@
+//! Who must agree: wishes, approvals, starts, more time and break-glass, tried on a whole service
+//! with people, a portal and a ticket system.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
+
+#[allow(dead_code, reason = "the tests of authentication use more of it")]
+#[path = "../authentication/bench.rs"]
+mod bench;
+#[allow(dead_code, reason = "not every test of agreement uses all of it")]
+mod place;
+#[allow(dead_code, reason = "the tests of authentication use more of it")]
+#[path = "../authentication/signer.rs"]
+mod signer;
+mod story;
+#[allow(dead_code, reason = "the other tests of the wire use more of it")]
+#[path = "../bad_inputs/wire.rs"]
+mod wire;

@@ -1,0 +1,259 @@
+//! A service with people in groups, a portal and a ticket system, and policies that want agreement.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tonic::Code;
+use usher::simulator::{Group, Membership, World};
+
+use crate::bench::{Bench, Client};
+use crate::signer::{ISSUER, Key, key_set};
+use crate::wire::Answer;
+
+pub(crate) const ASSIGN: &str = "AccessService/Assign";
+pub(crate) const REVOKE: &str = "AccessService/Revoke";
+pub(crate) const APPROVE: &str = "GrantService/ApproveGrant";
+pub(crate) const DENY: &str = "GrantService/DenyGrant";
+pub(crate) const CANCEL: &str = "GrantService/CancelGrant";
+pub(crate) const EXTEND: &str = "GrantService/ExtendGrant";
+pub(crate) const REVIEW: &str = "GrantService/ReviewGrant";
+pub(crate) const GET: &str = "GrantService/GetGrant";
+pub(crate) const LIST: &str = "GrantService/ListGrants";
+
+/// Redshift by two leads, QuickSight by security and then the ticket system, the Wiki at once.
+pub(crate) const POLICIES: &str = r#"
+@id("redshift-by-two-leads") @approvals("2") @approvers("group:leads") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon Redshift" };
+@id("quicksight-by-steps") @steps("1 of group:security; 1 of service:tickets") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon QuickSight" };
+@id("wiki-at-once") @approvals("0") @max_duration("4h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Wiki" };
+@id("emergencies") @max_duration("1h") @requires("justification:(?s).{10,}")
+permit (principal in Usher::Group::"engineering", action == Usher::Action::"BreakGlass", resource);
+@id("security-looks-afterwards")
+permit (principal in Usher::Group::"security", action == Usher::Action::"Approve", resource)
+when { resource.break_glass };
+@id("own-grants")
+permit (principal, action in [Usher::Action::"ReadGrants", Usher::Action::"Revoke"], resource is Usher::Grant)
+when { resource.beneficiary_is_subject || resource.requested_by_subject };
+@id("carries")
+permit (principal is Usher::Service, action == Usher::Action::"ActFor", resource);
+@id("catalogue")
+permit (principal, action == Usher::Action::"ReadDirectory", resource);
+"#;
+
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("engineering", &["anna.berg", "bilal.khan"]),
+    (
+        "leads",
+        &["carla.mendes", "dmitri.orlov", "emi.sato", "bilal.khan"],
+    ),
+    ("security", &["emi.sato"]),
+];
+
+/// A running service.
+pub(crate) struct Place {
+    pub(crate) bench: Bench,
+    pub(crate) client: Client,
+    key: Key,
+    _files: tempfile::TempDir,
+}
+
+fn issuers(jwks_file: &std::path::Path) -> String {
+    let file = jwks_file.display();
+    format!(
+        r#"
+        [directory]
+        max_age_seconds = 1
+        [approvals]
+        poll_seconds = 0.05
+        look_again_seconds = 1
+        [[authentication.issuers]]
+        name = "corp"
+        issuer = "{ISSUER}"
+        audiences = ["usher"]
+        jwks_file = "{file}"
+        callers = "PERSONS"
+        match_by = "USER_NAME"
+        match_claim = "preferred_username"
+        clients = {{ "portal-web" = "portal" }}
+        [[authentication.issuers]]
+        name = "cluster"
+        issuer = "https://kubernetes.default.svc"
+        audiences = ["usher"]
+        jwks_file = "{file}"
+        callers = "SERVICES"
+        [authentication.issuers.clients]
+        "system:serviceaccount:web:portal" = "portal"
+        "system:serviceaccount:web:tickets" = "tickets"
+        "#
+    )
+}
+
+/// The demo world with the groups of this table.
+pub(crate) fn world() -> World {
+    let mut world = World::demo();
+    let (group, membership) = (world.groups[0].clone(), world.memberships[0].clone());
+    world.groups.clear();
+    world.memberships.clear();
+    for (number, (name, members)) in GROUPS.iter().enumerate() {
+        world.groups.push(Group {
+            group_id: format!("d4e8f4a8-0000-4000-9000-00000000000{number}"),
+            display_name: (*name).to_owned(),
+            ..group.clone()
+        });
+        for member in *members {
+            join(&mut world, &membership, name, member);
+        }
+    }
+    world.assignments.clear();
+    world
+}
+
+fn join(world: &mut World, like: &Membership, group: &str, user: &str) {
+    let number = world.memberships.len();
+    let membership = Membership {
+        group_id: world.group_named(group).unwrap().group_id.clone(),
+        user_id: world.user_named(user).unwrap().user_id.clone(),
+        membership_id: format!("d4e8f4a8-0000-4000-a000-0000000000{number:02}"),
+        ..like.clone()
+    };
+    world.memberships.push(membership);
+}
+
+/// Takes somebody out of a group.
+pub(crate) fn leave(world: &mut World, group: &str, user: &str) {
+    let group = world.group_named(group).unwrap().group_id.clone();
+    let user = world.user_named(user).unwrap().user_id.clone();
+    let is_it = |it: &Membership| it.group_id == group && it.user_id == user;
+    world.memberships.retain(|it| !is_it(it));
+}
+
+impl Place {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(POLICIES).await
+    }
+
+    pub(crate) async fn start_with(policies: &str) -> Self {
+        let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
+        let jwks = files.path().join("keys.json");
+        std::fs::write(&jwks, key_set(&[&key])).unwrap();
+        let bench = Bench::start_in(world(), &issuers(&jwks), policies).await;
+        Self {
+            client: bench.plain().await,
+            bench,
+            key,
+            _files: files,
+        }
+    }
+
+    /// A person's token.
+    pub(crate) fn person(&self, user: &str) -> String {
+        self.key
+            .token(json!({"preferred_username": user, "sub": user, "azp": "portal-web"}))
+    }
+
+    /// A call with these headers beside a credential.
+    pub(crate) async fn call_with(
+        &self,
+        token: &str,
+        more: &[(&str, &str)],
+        method: &str,
+        message: &Value,
+    ) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [&[("authorization", bearer.as_str())], more].concat();
+        self.client.call(method, &headers, message).await
+    }
+
+    /// A person's own call.
+    pub(crate) async fn call(&self, user: &str, method: &str, message: &Value) -> Answer {
+        self.call_with(&self.person(user), &[], method, message)
+            .await
+    }
+
+    /// A service's call for itself, or with headers for somebody.
+    pub(crate) async fn serve(
+        &self,
+        service: &str,
+        more: &[(&str, &str)],
+        method: &str,
+        message: &Value,
+    ) -> Answer {
+        let token = self.key.token(json!({
+            "iss": "https://kubernetes.default.svc", "azp": null, "preferred_username": null,
+            "sub": format!("system:serviceaccount:web:{service}"),
+        }));
+        self.call_with(&token, more, method, message).await
+    }
+
+    /// Somebody asks for an application for an hour; answers the grant.
+    pub(crate) async fn ask(&self, user: &str, application: &str) -> Value {
+        let answer = self.call(user, ASSIGN, &wish(user, application)).await;
+        answer.ok(ASSIGN)["grant"].clone()
+    }
+
+    /// Somebody agrees to a grant as it was shown.
+    pub(crate) async fn approve(&self, user: &str, grant: &Value) -> Answer {
+        self.call(user, APPROVE, &word(grant)).await
+    }
+
+    /// The grant, as one sees it who asked.
+    pub(crate) async fn grant(&self, user: &str, grant: &Value) -> Value {
+        let answer = self
+            .call(user, GET, &json!({"grant_id": grant["id"]}))
+            .await;
+        answer.ok(GET)["grant"].clone()
+    }
+
+    /// The grant, once it is in that state.
+    pub(crate) async fn until(&self, user: &str, grant: &Value, state: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let seen = self.grant(user, grant).await;
+            if seen["state"] == state {
+                return seen;
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "{state}: {seen:#}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Sets the clock ahead and wakes whoever waits for it.
+    pub(crate) fn later(&self, seconds: i64) {
+        self.bench
+            .clock
+            .advance(jiff::SignedDuration::from_secs(seconds));
+    }
+
+    /// Writes to AWS so far.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let calls = self.bench.simulator.calls();
+        let operations = calls.into_iter().map(|call| call.operation);
+        let is_write = |it: &String| it.starts_with("Create") || it.starts_with("Delete");
+        operations.filter(is_write).collect()
+    }
+}
+
+pub(crate) fn wish(user: &str, application: &str) -> Value {
+    json!({
+        "principal": {"user": user}, "target": {"application": application},
+        "duration": "3600s", "justification": "the quarterly report", "ticket": "INC-42",
+    })
+}
+
+/// What a reviewer sends of a grant that was shown.
+pub(crate) fn word(grant: &Value) -> Value {
+    json!({"grant_id": grant["id"], "digest": grant["digest"], "reason": "looked at it"})
+}
+
+#[track_caller]
+pub(crate) fn refused(what: &str, answer: &Answer, code: Code, reason: &str) {
+    crate::bench::check_refused(what, answer, code, reason);
+}
