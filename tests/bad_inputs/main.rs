@@ -18,6 +18,7 @@ mod names;
 mod pages;
 mod policies;
 mod reasons;
+mod reviewers;
 mod roles;
 #[allow(dead_code, reason = "the other tests of tokens use more of it")]
 #[path = "../authentication/signer.rs"]

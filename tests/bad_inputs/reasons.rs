@@ -14,6 +14,7 @@ use crate::bounds::call_beyond_the_budget;
 use crate::check::{check_answer, refusal, retry_seconds};
 use crate::connections::call_while_shutting_down;
 use crate::policies::{POLICIES, refused_by_policies};
+use crate::reviewers::reviewers_at_fault;
 use crate::roles::call_without_the_role;
 use crate::wire::{Answer, GRPC, encode, frame};
 
@@ -41,6 +42,9 @@ async fn every_reason_of_the_table_is_reached() {
         seen.add(&answer);
     }
     for (_, _, answer) in refused_by_policies().await {
+        seen.add(&answer);
+    }
+    for (_, _, answer) in reviewers_at_fault().await {
         seen.add(&answer);
     }
     for (_, answer) in accounts_at_fault().await {

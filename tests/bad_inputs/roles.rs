@@ -80,6 +80,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         policy: PolicyInForce::new(PolicySet::development()),
         instances: Instances::new(vec![instance]),
         config: config.service,
+        approvals: config.approvals,
         audit: config.audit,
         clock,
         stopping: CancellationToken::new(),

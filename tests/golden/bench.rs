@@ -17,7 +17,7 @@ use crate::actions::files;
 use crate::callers::{CALLERS, Caller, PEOPLE};
 use crate::requests::{Write, requests};
 use crate::signer::{ISSUER, Key, key_set};
-use crate::told::{oneself, refusal, rows, seen};
+use crate::told::{asked, oneself, refusal, rows, seen};
 use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
@@ -30,6 +30,10 @@ const FORBID: &str = "forbid.cedar";
 pub(crate) struct Bench {
     pub(crate) grant_of_anna: String,
     pub(crate) grant_of_bilal: String,
+    /// Waits for Carla.
+    pub(crate) wish_of_bilal: String,
+    /// Taken by Dmitri at once, and looked at by Carla.
+    pub(crate) emergency: String,
     connection: Connection,
     key: Key,
     stop: CancellationToken,
@@ -137,6 +141,8 @@ impl Bench {
         let mut bench = Self {
             grant_of_anna: String::new(),
             grant_of_bilal: String::new(),
+            wish_of_bilal: String::new(),
+            emergency: String::new(),
             connection,
             key,
             stop,
@@ -150,16 +156,25 @@ impl Bench {
         bench.grant_of_bilal = bench
             .given("the ticket system naming Dmitri", sandbox)
             .await;
+        let redshift = "Redshift for Bilal, 2 h";
+        bench.wish_of_bilal = bench.given("Bilal, her colleague", redshift).await;
+        let emergency = "the sandbox for Dmitri, at once";
+        bench.emergency = bench.given("Dmitri of operations", emergency).await;
+        let looked_at = json!({
+            "grant_id": bench.emergency, "decision": "REVIEW_DECISION_JUSTIFIED", "reason": "was on fire",
+        });
+        let review = "GrantService/ReviewGrant";
+        let carla = caller_named("Carla, who leads both");
+        bench.call(carla, review, &looked_at).await.ok(review);
         bench
     }
 
-    /// Gives access, and answers the grant's id once it stands.
+    /// Asks for access, and answers the grant's id once it stands, or waits for somebody.
     async fn given(&self, caller: &str, about: &str) -> String {
         let call = "AccessService/Assign";
         let request = requests(self, call, about, Write::Real);
         let answer = self.call(caller_named(caller), call, &request).await;
         let grant = &answer.ok(call)["grant"];
-        assert_eq!(grant["state"], "GRANT_STATE_ACTIVE", "{grant}");
         grant["id"].as_str().unwrap().to_owned()
     }
 
@@ -183,8 +198,8 @@ impl Bench {
         if call == "DirectoryService/WhoAmI" {
             return oneself(&messages[0]);
         }
-        if call == "AccessService/Assign" && messages[0].get("grant").is_some() {
-            assert_eq!(messages[0]["grant"]["state"], "GRANT_STATE_ACTIVE");
+        if call == "AccessService/Assign" {
+            return asked(&messages[0]);
         }
         let Some(shown) = rows(call, &messages) else {
             return "OK".to_owned();

@@ -16,7 +16,7 @@ pub(crate) enum Write {
 fn assign(user: &str, target: Value, hours: u64, ticket: &str) -> Value {
     json!({
         "principal": {"user": user}, "target": target, "ticket": ticket,
-        "duration": format!("{}s", hours * 3600), "justification": "the table",
+        "duration": format!("{}s", hours * 3600), "justification": "a row of the table",
     })
 }
 
@@ -44,6 +44,11 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         ("Assign", "Payroll for Anna, 2 h") => assign("anna.berg", application("Payroll"), 2, ""),
         ("Assign", "the sandbox for Bilal, INC-7") => assign("bilal.khan", account(), 2, "INC-7"),
         ("Assign", "the sandbox for Bilal, no ticket") => assign("bilal.khan", account(), 2, ""),
+        ("Assign", "the sandbox for Dmitri, at once") => {
+            let mut message = assign("dmitri.orlov", account(), 1, "");
+            message["break_glass"] = json!(true);
+            message
+        }
         ("Revoke", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
         ("Revoke", "Bilal's grant, by Dmitri's ticket") => {
             json!({"grant_id": bench.grant_of_bilal})
@@ -82,10 +87,34 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS",
             "principal": {"user": "anna.berg"},
         }),
-        _ => panic!("{call} has no request about `{about}`"),
+        _ => word(bench, method, about)
+            .unwrap_or_else(|| panic!("{call} has no request about `{about}`")),
     };
     if write == Write::Preview && matches!(method, "Assign" | "Revoke") {
         message["validate_only"] = json!(true);
     }
     message
+}
+
+/// What people say of grants. None of it changes anything.
+fn word(bench: &Bench, method: &str, about: &str) -> Option<Value> {
+    Some(match (method, about) {
+        // An old digest: who may agree hears that, and nothing is agreed to.
+        ("ApproveGrant" | "DenyGrant", "Bilal's wish, as it was before") => json!({
+            "grant_id": bench.wish_of_bilal, "digest": "0".repeat(64), "reason": "the table",
+        }),
+        // What stands cannot be taken back: who may is told that.
+        ("CancelGrant", "Anna's grant, which stands") => {
+            json!({"grant_id": bench.grant_of_anna, "reason": "the table"})
+        }
+        ("ExtendGrant", "Anna's, by an hour") => json!({
+            "grant_id": bench.grant_of_anna, "duration": "3600s", "justification": "the table",
+            "validate_only": true,
+        }),
+        ("ReviewGrant", "Dmitri's emergency, again") => json!({
+            "grant_id": bench.emergency, "decision": "REVIEW_DECISION_JUSTIFIED",
+            "reason": "the table",
+        }),
+        _ => return None,
+    })
 }

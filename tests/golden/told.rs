@@ -13,11 +13,11 @@ pub(crate) fn refusal(answer: &Answer) -> String {
         Code::PermissionDenied => "PERMISSION_DENIED",
         Code::Unauthenticated => "UNAUTHENTICATED",
         Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
         other => return format!("{other:?} {reason} {}", answer.status().message()),
     };
     match reason.as_str() {
         "POLICY_DENIED" | "CREDENTIAL_MISSING" => code.to_owned(),
-        "APPROVALS_NOT_YET_AVAILABLE" => format!("{code} (approvals)"),
         "PATH_LIMITS_EXCEEDED" => format!("{code} (limits)"),
         other => {
             let what = other.strip_suffix("_NOT_FOUND").unwrap_or(other);
@@ -45,6 +45,19 @@ pub(crate) fn rows(call: &str, messages: &[Value]) -> Option<Vec<Value>> {
 /// Whether a row is about this user, or asked for by it.
 fn is_own(row: &Value, user_id: &str) -> bool {
     row["principal"]["id"] == user_id || row["subject"] == format!("user:{user_id}")
+}
+
+/// What Assign answers: OK, or that it waits for somebody to agree.
+pub(crate) fn asked(message: &Value) -> String {
+    let waits = match (message.get("grant"), message.get("preview")) {
+        (Some(grant), _) => {
+            let state = &grant["state"];
+            assert!(state == "GRANT_STATE_ACTIVE" || state == "GRANT_STATE_PENDING_APPROVAL");
+            state == "GRANT_STATE_PENDING_APPROVAL"
+        }
+        (None, preview) => preview.is_some_and(|it| it.get("policies").is_none()),
+    };
+    if waits { "OK, waits" } else { "OK" }.to_owned()
 }
 
 /// How much of a list is seen; `all` is what the auditor sees, and its number stands in the table.

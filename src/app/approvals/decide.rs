@@ -1,20 +1,17 @@
 //! Agreeing and objecting: one reviewer, one word on exactly what is shown.
 
-use std::sync::Arc;
-
-use super::approvers::{Interested, vouched};
+use super::approvers::Interested;
 use super::opening::Opening;
+use super::reviewer::{Reviewer, said_before};
 use super::wish::Wish;
-use crate::app::asker::{Asker, Purpose};
+use crate::app::asker::Purpose;
 use crate::app::subject::Reading;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, CallContext};
-use crate::domain::approval::helps;
 use crate::domain::{
-    Actor, Approver, Event, EventKind, Grant, GrantId, GrantState, Instance, Justification,
-    RequestId, Review, ReviewDecision, Transition,
+    Actor, Event, EventKind, Grant, GrantId, GrantState, Instance, Justification, RequestId,
+    Review, ReviewDecision, Transition,
 };
-use crate::policy::{Action, Scene, Subject};
 use crate::store::{GrantDecision, RequestOutcome, RequestUse, StoreError};
 
 /// How often a decision is made anew because others decided meanwhile: many more than can agree to
@@ -47,12 +44,6 @@ pub struct Decide {
     pub request_id: Option<RequestId>,
     /// A hash, in hex, of the method and of everything asked but the request id.
     pub content_hash: String,
-}
-
-/// Who says it.
-struct Reviewer {
-    asker: Asker,
-    vouched_by: Option<String>,
 }
 
 impl App {
@@ -138,6 +129,10 @@ impl App {
         }
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
+        let interested = self.interested_in(&instance, &wish, reading).await?;
+        let of = (reviews.as_slice(), &interested);
+        let approver = self.check_reviewer(&reviewer, &instance, &wish, of, request.kind, reading);
+        approver.await?;
         if request.digest != wish.digest()
             && !(request.kind == DecideKind::Deny && request.digest.is_empty())
         {
@@ -146,10 +141,6 @@ impl App {
             }
             .into());
         }
-        let interested = self.interested_in(&instance, &wish, reading).await?;
-        let of = (reviews.as_slice(), &interested);
-        let approver = self.check_reviewer(&reviewer, &instance, &wish, of, request.kind, reading);
-        approver.await?;
         let decision = self
             .decision(&reviewer, &instance, &wish, of, request, reading)
             .await?;
@@ -181,134 +172,6 @@ impl App {
             Err(StoreError::Stale) => Err(Tried::Overtaken),
             Err(error) => Err(AppError::from(error).into()),
         }
-    }
-
-    /// Who says it. A service that carried the wish needs a person for what it says of it, and the
-    /// person's own word where it speaks for one: else it could agree to what it asked for itself.
-    async fn reviewer_of(
-        &self,
-        asker: &Asker,
-        instance: &Instance,
-        request: &Decide,
-        grant: &Grant,
-        reading: Reading,
-    ) -> Result<Reviewer, AppError> {
-        let carriers = [
-            Some(&grant.requester),
-            grant.extension.as_ref().map(|it| &it.requester),
-        ];
-        let carried = |service: &str| {
-            let is_by = |it: &crate::domain::Requester| {
-                it.service.as_deref() == Some(service)
-                    || it.caller.as_str().strip_prefix("service:") == Some(service)
-            };
-            carriers.into_iter().flatten().any(is_by)
-        };
-        let Subject::Service(service) = &asker.scene.subject else {
-            if !request.attested_approver.is_empty() {
-                let problem = "is for services that call for themselves; leave it out";
-                return Err(AppError::field("attested_approver", problem));
-            }
-            let through = asker.scene.service.as_deref();
-            if through.is_some_and(carried) && !asker.scene.subject_proven {
-                return Err(AppError::ApproverNotProven { is_named: true });
-            }
-            return Ok(Reviewer {
-                asker: asker.clone(),
-                vouched_by: None,
-            });
-        };
-        if request.attested_approver.is_empty() {
-            if carried(service) {
-                return Err(AppError::ApproverNotProven { is_named: false });
-            }
-            return Ok(Reviewer {
-                asker: asker.clone(),
-                vouched_by: None,
-            });
-        }
-        let text = request.attested_approver.as_str();
-        let user = self
-            .user_called(&asker.policy, Some(instance), text, reading)
-            .await?;
-        let user = user.ok_or_else(|| AppError::PrincipalNotFound {
-            query: text.to_owned(),
-        })?;
-        let name = super::approvers::name_of_user(&user.id);
-        let name = name.ok_or_else(|| AppError::Internal("a user's id is no name".to_owned()))?;
-        Ok(Reviewer {
-            asker: Asker {
-                policy: Arc::clone(&asker.policy),
-                scene: Scene {
-                    subject: Subject::User(user),
-                    service: Some(service.clone()),
-                    subject_proven: false,
-                    now: asker.scene.now,
-                },
-                caller: asker.caller.clone(),
-                subject: name,
-            },
-            vouched_by: Some(service.clone()),
-        })
-    }
-
-    /// Refuses who may not say anything to this wish.
-    async fn check_reviewer(
-        &self,
-        reviewer: &Reviewer,
-        instance: &Instance,
-        wish: &Wish<'_>,
-        (reviews, interested): (&[Review], &Interested),
-        kind: DecideKind,
-        reading: Reading,
-    ) -> Result<(), AppError> {
-        let asker = &reviewer.asker;
-        let keys = self.keys_of_subject(asker, instance, reading).await?;
-        if interested.has(&asker.subject, &keys) {
-            return Err(AppError::SelfApproval);
-        }
-        let approver = self
-            .approver(asker, instance, wish, interested, reading)
-            .await?;
-        let Some(approver) = approver else {
-            let resource = self.grant_resource(asker, wish.grant).await;
-            let decision = asker
-                .policy
-                .decide(&asker.scene, Action::Approve, &resource);
-            self.permitted(asker, Action::Approve, &resource, decision)?;
-            return Err(AppError::NotAnApprover);
-        };
-        let approver = vouched(approver, reviewer.vouched_by.as_deref());
-        let of = (reviews, interested);
-        let policy = &asker.policy;
-        let agreed = self.agreed(policy, instance, wish, of, reading).await?;
-        let counts = |steps: &[crate::domain::ApprovalStep]| match kind {
-            DecideKind::Approve => helps(steps, &agreed, &approver),
-            // Whoever is asked at all may object, whosever turn it is.
-            DecideKind::Deny => approver.counts_for_any(steps),
-        };
-        if wish.paths.iter().any(|path| counts(&path.steps)) {
-            Ok(())
-        } else {
-            Err(AppError::NotAnApprover)
-        }
-    }
-
-    pub(super) async fn keys_of_subject(
-        &self,
-        asker: &Asker,
-        instance: &Instance,
-        reading: Reading,
-    ) -> Result<Vec<String>, AppError> {
-        let Some(user) = asker.user() else {
-            return Ok(Vec::new());
-        };
-        let Reading { max_age, call } = reading;
-        let record = self.parts.directory.user(instance, &user.id, max_age, call);
-        Ok(record
-            .await?
-            .map(|user| self.keys_of(&user))
-            .unwrap_or_default())
     }
 
     /// What the reviewer's word makes of the grant.
@@ -396,42 +259,6 @@ impl From<AppError> for Tried {
     }
 }
 
-/// The answer to a reviewer who has spoken: the same word again changes nothing, another one comes
-/// too late, since it was acted on.
-fn said_before(
-    reviewer: &Reviewer,
-    grant: &Grant,
-    request: &Decide,
-    reviews: &[Review],
-) -> Option<Result<Grant, AppError>> {
-    let round = grant
-        .open_wish()
-        .map_or(grant.extension_count, |(round, _)| round);
-    let mine = |it: &&Review| it.reviewer == reviewer.asker.subject && it.round == round;
-    let said = reviews.iter().find(mine)?;
-    let is_same = match request.kind {
-        DecideKind::Approve => said.decision == ReviewDecision::Approved,
-        DecideKind::Deny => said.decision == ReviewDecision::Denied,
-    };
-    let is_over = matches!(
-        grant.state,
-        GrantState::Denied | GrantState::Cancelled | GrantState::Lapsed
-    );
-    if is_same && (request.kind == DecideKind::Deny || !is_over) {
-        if !request.digest.is_empty() && request.digest != said.digest {
-            return Some(Err(AppError::DigestMismatch {
-                digest: said.digest.clone(),
-            }));
-        }
-        return Some(Ok(grant.clone()));
-    }
-    // Who agreed may still object while nothing has come of it.
-    if request.kind == DecideKind::Deny && grant.open_wish().is_some() {
-        return None;
-    }
-    Some(Err(AppError::StateForbids { state: grant.state }))
-}
-
 /// What an objection does: it ends what has not begun, and leaves the end of what has.
 fn objection(wish: &Wish<'_>, review: &Review) -> (Transition, EventKind) {
     if wish.round > 0 {
@@ -496,10 +323,4 @@ pub(super) fn events(
         )
     };
     kinds.iter().enumerate().map(event).collect()
-}
-
-/// Whether this one stands for anybody whom the wish asks.
-pub(super) fn is_asked(approver: &Approver, wish: &Wish<'_>) -> bool {
-    let mut paths = wish.paths.iter();
-    paths.any(|path| approver.counts_for_any(&path.steps))
 }

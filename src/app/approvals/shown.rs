@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::approvers::{Candidates, user_id};
-use super::decide::is_asked;
+use super::reviewer::is_asked;
 use super::wish::Wish;
 use crate::app::asker::Asker;
 use crate::app::subject::Reading;

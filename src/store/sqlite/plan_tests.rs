@@ -8,7 +8,7 @@ use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Grant, GrantState, PrincipalRef};
-use crate::store::{GrantFilter, GrantScope, Store as _};
+use crate::store::{GrantFilter, GrantScope, OfSubject, Store as _};
 use jiff::Timestamp;
 
 /// How SQLite would go about each statement, one step a line.
@@ -103,6 +103,37 @@ fn lists(sample: &Grant) -> Vec<(GrantFilter, &'static str)> {
                 ..base.clone()
             },
             "grants_of_requester",
+        ),
+        (
+            GrantFilter {
+                review_due: true,
+                ..base.clone()
+            },
+            "grants_unreviewed",
+        ),
+        (
+            GrantFilter {
+                open_wish: true,
+                ..base.clone()
+            },
+            "grants_wishes",
+        ),
+        (
+            GrantFilter {
+                reviewed_by: Some("user:1".to_owned()),
+                ..base.clone()
+            },
+            "reviews_of_reviewer",
+        ),
+        (
+            GrantFilter {
+                of_subject: Some(OfSubject {
+                    subject: "user:1".to_owned(),
+                    user: Some(principal().id),
+                }),
+                ..base.clone()
+            },
+            "grants_of_subject",
         ),
         (
             GrantFilter {

@@ -63,8 +63,10 @@ async fn a_failed_commit_fails_the_whole_group_and_the_writer_recovers() {
     let store = open(directory.path()).await;
     // A foreign key that is checked at the commit, and fails there.
     let broken = "PRAGMA defer_foreign_keys = ON; \
-        INSERT INTO grants SELECT 'grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', \
-        '', '[]', '', NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1";
+        INSERT INTO grants (id, instance_arn, target_kind, target, principal_type, principal_id, \
+        state, people_count, requested_by, subject, justification, ticket, policies, \
+        policy_version, created_at, version) VALUES \
+        ('grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', '', '[]', '', 0, 1)";
     // Queued together before the writer runs (one thread, no await point between): one group.
     let (broken, recorded) =
         tokio::join!(on_writer(&store, broken), store.record_grant(request(1)));

@@ -19,6 +19,9 @@ ALTER TABLE grants ADD COLUMN extension_count INTEGER NOT NULL DEFAULT 0;
 
 -- What Usher looks at by itself, oldest first: few grants at any time.
 CREATE INDEX grants_look ON grants (instance_arn, look_at) WHERE look_at IS NOT NULL;
+-- What people can agree to, newest first: in the very words of the list's condition.
+CREATE INDEX grants_wishes ON grants (instance_arn, id)
+    WHERE look_at IS NOT NULL AND state <> 'SCHEDULED';
 -- What is not in AWS yet and goes with its assignment.
 CREATE INDEX grants_waiting ON grants (instance_arn, target_kind, target, principal_type, principal_id)
     WHERE state IN ('PENDING_APPROVAL', 'SCHEDULED');

@@ -1,0 +1,195 @@
+//! Who a reviewer is, and whether it may say anything to a wish. A service never agrees to what it
+//! carried itself without a person's word.
+
+use std::sync::Arc;
+
+use super::approvers::{Interested, name_of_user, vouched};
+use super::decide::{Decide, DecideKind};
+use super::wish::Wish;
+use crate::app::asker::Asker;
+use crate::app::subject::Reading;
+use crate::app::{App, AppError};
+use crate::domain::approval::helps;
+use crate::domain::{
+    ApprovalStep, Approver, Grant, GrantState, Instance, Requester, Review, ReviewDecision,
+};
+use crate::policy::{Action, Scene, Subject};
+
+/// Who says it.
+pub(super) struct Reviewer {
+    pub(super) asker: Asker,
+    /// The service that vouches for the person.
+    pub(super) vouched_by: Option<String>,
+}
+
+impl App {
+    /// Who says it. A service that carried the wish needs a person for what it says of it, and the
+    /// person's own word where it speaks for one: else it could agree to what it asked for itself.
+    pub(super) async fn reviewer_of(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        request: &Decide,
+        grant: &Grant,
+        reading: Reading,
+    ) -> Result<Reviewer, AppError> {
+        let carriers = [
+            Some(&grant.requester),
+            grant.extension.as_ref().map(|it| &it.requester),
+        ];
+        let carried = |service: &str| {
+            let is_by = |it: &Requester| {
+                it.service.as_deref() == Some(service)
+                    || it.caller.as_str().strip_prefix("service:") == Some(service)
+            };
+            carriers.into_iter().flatten().any(is_by)
+        };
+        let Subject::Service(service) = &asker.scene.subject else {
+            if !request.attested_approver.is_empty() {
+                let problem = "is for services that call for themselves; leave it out";
+                return Err(AppError::field("attested_approver", problem));
+            }
+            let through = asker.scene.service.as_deref();
+            if through.is_some_and(carried) && !asker.scene.subject_proven {
+                return Err(AppError::ApproverNotProven { is_named: true });
+            }
+            return Ok(Reviewer {
+                asker: asker.clone(),
+                vouched_by: None,
+            });
+        };
+        if request.attested_approver.is_empty() {
+            if carried(service) {
+                return Err(AppError::ApproverNotProven { is_named: false });
+            }
+            return Ok(Reviewer {
+                asker: asker.clone(),
+                vouched_by: None,
+            });
+        }
+        let text = request.attested_approver.as_str();
+        let user = self
+            .user_called(&asker.policy, Some(instance), text, reading)
+            .await?;
+        let user = user.ok_or_else(|| AppError::PrincipalNotFound {
+            query: text.to_owned(),
+        })?;
+        let name = name_of_user(&user.id);
+        let name = name.ok_or_else(|| AppError::Internal("a user's id is no name".to_owned()))?;
+        Ok(Reviewer {
+            asker: Asker {
+                policy: Arc::clone(&asker.policy),
+                scene: Scene {
+                    subject: Subject::User(user),
+                    service: Some(service.clone()),
+                    subject_proven: false,
+                    now: asker.scene.now,
+                },
+                caller: asker.caller.clone(),
+                subject: name,
+            },
+            vouched_by: Some(service.clone()),
+        })
+    }
+
+    /// Refuses who may not say anything to this wish.
+    pub(super) async fn check_reviewer(
+        &self,
+        reviewer: &Reviewer,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        (reviews, interested): (&[Review], &Interested),
+        kind: DecideKind,
+        reading: Reading,
+    ) -> Result<(), AppError> {
+        let asker = &reviewer.asker;
+        let keys = self.keys_of_subject(asker, instance, reading).await?;
+        if interested.has(&asker.subject, &keys) {
+            return Err(AppError::SelfApproval);
+        }
+        let approver = self
+            .approver(asker, instance, wish, interested, reading)
+            .await?;
+        let Some(approver) = approver else {
+            let resource = self.grant_resource(asker, wish.grant).await;
+            let decision = asker
+                .policy
+                .decide(&asker.scene, Action::Approve, &resource);
+            self.permitted(asker, Action::Approve, &resource, decision)?;
+            return Err(AppError::NotAnApprover);
+        };
+        let approver = vouched(approver, reviewer.vouched_by.as_deref());
+        let of = (reviews, interested);
+        let policy = &asker.policy;
+        let agreed = self.agreed(policy, instance, wish, of, reading).await?;
+        let counts = |steps: &[ApprovalStep]| match kind {
+            DecideKind::Approve => helps(steps, &agreed, &approver),
+            // Whoever is asked at all may object, whosever turn it is.
+            DecideKind::Deny => approver.counts_for_any(steps),
+        };
+        if wish.paths.iter().any(|path| counts(&path.steps)) {
+            Ok(())
+        } else {
+            Err(AppError::NotAnApprover)
+        }
+    }
+
+    pub(super) async fn keys_of_subject(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        reading: Reading,
+    ) -> Result<Vec<String>, AppError> {
+        let Some(user) = asker.user() else {
+            return Ok(Vec::new());
+        };
+        let Reading { max_age, call } = reading;
+        let record = self.parts.directory.user(instance, &user.id, max_age, call);
+        Ok(record
+            .await?
+            .map(|user| self.keys_of(&user))
+            .unwrap_or_default())
+    }
+}
+
+/// The answer to a reviewer who has spoken: the same word again changes nothing, another one comes
+/// too late, since it was acted on.
+pub(super) fn said_before(
+    reviewer: &Reviewer,
+    grant: &Grant,
+    request: &Decide,
+    reviews: &[Review],
+) -> Option<Result<Grant, AppError>> {
+    let round = grant
+        .open_wish()
+        .map_or(grant.extension_count, |(round, _)| round);
+    let mine = |it: &&Review| it.reviewer == reviewer.asker.subject && it.round == round;
+    let said = reviews.iter().find(mine)?;
+    let is_same = match request.kind {
+        DecideKind::Approve => said.decision == ReviewDecision::Approved,
+        DecideKind::Deny => said.decision == ReviewDecision::Denied,
+    };
+    let is_over = matches!(
+        grant.state,
+        GrantState::Denied | GrantState::Cancelled | GrantState::Lapsed
+    );
+    if is_same && (request.kind == DecideKind::Deny || !is_over) {
+        if !request.digest.is_empty() && request.digest != said.digest {
+            return Some(Err(AppError::DigestMismatch {
+                digest: said.digest.clone(),
+            }));
+        }
+        return Some(Ok(grant.clone()));
+    }
+    // Who agreed may still object while nothing has come of it.
+    if request.kind == DecideKind::Deny && grant.open_wish().is_some() {
+        return None;
+    }
+    Some(Err(AppError::StateForbids { state: grant.state }))
+}
+
+/// Whether this one stands for anybody whom the wish asks.
+pub(super) fn is_asked(approver: &Approver, wish: &Wish<'_>) -> bool {
+    let mut paths = wish.paths.iter();
+    paths.any(|path| approver.counts_for_any(&path.steps))
+}
