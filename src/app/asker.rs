@@ -164,7 +164,8 @@ impl App {
                 } else {
                     unmatched(&person)
                 };
-                Ok(self.asking(context, policy, subject, None, true, context.caller.clone()))
+                let name = name_of(user_of(&subject), &context.caller);
+                Ok(self.asking(context, policy, subject, None, true, name))
             }
             Identity::Person { person, service } => {
                 let subject = self.person(&policy, instance, person, reading).await?;

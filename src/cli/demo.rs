@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use super::CommandError;
 use super::access::ServiceMode;
-use super::demo_story::{self, ENGINEER, Tokens};
+use super::demo_story::{self, ENGINEER, REVIEWERS, Tokens};
 use super::serve::{end_signal, print_line};
 use super::service::{ServiceOptions, start};
 use crate::authentication::DevelopmentTokens;
@@ -102,6 +102,10 @@ async fn show(
         let tokens = Tokens {
             teller: sign_token(&data_directory, TELLER)?,
             engineer: sign_token(&data_directory, ENGINEER)?,
+            reviewers: [
+                sign_token(&data_directory, REVIEWERS[0])?,
+                sign_token(&data_directory, REVIEWERS[1])?,
+            ],
         };
         (demo_story::tell(&service, &clock, &tokens).await)
             .map(|()| tokens)
@@ -146,6 +150,9 @@ fn print_what_to_try(address: &str, tokens: &Tokens) {
     print_line("The server goes on until Ctrl-C. Try it:");
     print_line(&format!("  TOKEN={}", tokens.teller));
     print_line(&format!("  ENGINEER_TOKEN={}", tokens.engineer));
+    let [first, second] = &tokens.reviewers;
+    print_line(&format!("  FIRST_REVIEWER_TOKEN={first}"));
+    print_line(&format!("  SECOND_REVIEWER_TOKEN={second}"));
     print_line(&format!("  grpcurl -plaintext {address} list"));
     print_line(&format!(
         "  grpcurl -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"type\":\"PRINCIPAL_TYPE_USER\"}}' {address} usher.v1.DirectoryService/ListPrincipals"

@@ -20,6 +20,8 @@ const REPORT_LINES_MAX: usize = 12;
 
 /// The engineer of the story, by user name.
 pub(super) const ENGINEER: &str = "bilal.khan";
+/// Two analysts, by user name.
+pub(super) const REVIEWERS: [&str; 2] = ["dmitri.orlov", "emi.sato"];
 
 /// The tokens of those who call in the story.
 pub(super) struct Tokens {
@@ -27,6 +29,8 @@ pub(super) struct Tokens {
     pub(super) teller: String,
     /// Of `ENGINEER`, who may what the policies give to engineers.
     pub(super) engineer: String,
+    /// Of `REVIEWERS`, who are asked to agree.
+    pub(super) reviewers: [String; 2],
 }
 
 /// Tells the whole story.
@@ -35,9 +39,14 @@ pub(super) async fn tell(
     clock: &Clock,
     tokens: &Tokens,
 ) -> Result<(), String> {
+    let [first, second] = &tokens.reviewers;
     let teller = Teller {
         caller: connect(service, &tokens.teller).await?,
         engineer: connect(service, &tokens.engineer).await?,
+        reviewers: [
+            connect(service, first).await?,
+            connect(service, second).await?,
+        ],
         service,
         clock,
     };
@@ -55,9 +64,10 @@ pub(super) async fn tell(
     teller.take_back().await?;
     teller.refuse().await?;
     teller.slip().await?;
+    teller.agree().await?;
     print_line("");
     print_line(
-        "That is Usher: decided by policy, recorded before it happened, undone on time, and every row with its reason.",
+        "That is Usher: decided by policy and by people, recorded before it happened, undone on time, and every row with its reason.",
     );
     Ok(())
 }
@@ -70,16 +80,20 @@ async fn connect(service: &RunningService, token: &str) -> Result<Caller, String
 
 /// Who makes a call.
 #[derive(Clone, Copy)]
-enum Who {
+pub(super) enum Who {
     Teller,
     Engineer,
+    FirstReviewer,
+    SecondReviewer,
 }
 
-struct Teller<'a> {
+/// Tells the story, by real calls.
+pub(super) struct Teller<'a> {
     caller: Caller,
     engineer: Caller,
-    service: &'a RunningService,
-    clock: &'a Clock,
+    reviewers: [Caller; 2],
+    pub(super) service: &'a RunningService,
+    pub(super) clock: &'a Clock,
 }
 
 impl Teller<'_> {
@@ -203,12 +217,15 @@ impl Teller<'_> {
         self.clock.advance(SignedDuration::from_secs(3600));
         self.service.wake();
         for grant_id in grant_ids {
-            self.until_expired(grant_id).await?;
+            self.until(grant_id, "GRANT_STATE_EXPIRED").await?;
+            let line = format!(r#"{{"grant_id":"{grant_id}"}}"#);
+            self.call("GrantService/GetGrant", &line).await?;
         }
         Ok(())
     }
 
-    async fn until_expired(&self, grant_id: &str) -> Result<(), String> {
+    /// Waits until a grant is in a state.
+    pub(super) async fn until(&self, grant_id: &str, state: &str) -> Result<(), String> {
         let line = format!(r#"{{"grant_id":"{grant_id}"}}"#);
         let until = Instant::now() + PATIENCE;
         loop {
@@ -217,19 +234,17 @@ impl Teller<'_> {
                 .call("GrantService/GetGrant", &line)
                 .await
                 .map_err(|error| error.to_string())?;
-            let is_over = answers.first().is_some_and(|answer| {
-                text_at(&answer.value, "/grant/state") == Some("GRANT_STATE_EXPIRED")
-            });
-            if is_over {
-                break;
+            let is_so = answers
+                .first()
+                .is_some_and(|answer| text_at(&answer.value, "/grant/state") == Some(state));
+            if is_so {
+                return Ok(());
             }
             if Instant::now() >= until {
-                return Err("the grant did not expire".to_owned());
+                return Err(format!("the grant did not become {state}"));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let grant = self.call("GrantService/GetGrant", &line).await?;
-        expect_equal(&grant, "/grant/state", "GRANT_STATE_EXPIRED")
     }
 
     async fn take_back(&self) -> Result<(), String> {
@@ -256,42 +271,13 @@ impl Teller<'_> {
         expect_equal(&revoked, "/grants/0/state", "GRANT_STATE_REVOKED").map(|_| ())
     }
 
-    async fn refuse(&self) -> Result<(), String> {
-        heading(&format!(
-            "10. Policy decides. {ENGINEER}, an engineer, asks for two days and names no ticket: refused, with the path that was near, and for each of its limits what was asked and what is allowed."
-        ));
-        let (status, reason) = self
-            .refused(
-                Who::Engineer,
-                r#"{"principal":{"user":"bilal.khan"},"target":{"application":"Amazon Redshift"},"duration":"172800s","justification":"quarterly figures"}"#,
-            )
-            .await?;
-        let told = status.join(" ");
-        let limits = [
-            "engineers-redshift: limit max_duration: asked 2d, allowed 8h",
-            "limit requires",
-        ];
-        if reason != "PATH_LIMITS_EXCEEDED" || !limits.iter().all(|limit| told.contains(limit)) {
-            return Err(format!("the refusal was {reason}: {told}"));
-        }
-        heading("11. Within the limits the same path opens at once, and the grant names it.");
-        let line = r#"{"principal":{"user":"bilal.khan"},"target":{"application":"Amazon Redshift"},"duration":"28800s","justification":"quarterly figures","ticket":"INC-44"}"#;
-        let assigned = self
-            .call_as(Who::Engineer, "AccessService/Assign", line)
-            .await?;
-        expect_equal(&assigned, "/grant/state", "GRANT_STATE_ACTIVE")
-    }
-
-    async fn slip(&self) -> Result<(), String> {
-        heading("12. A slip of the finger is refused with the field and the remedy.");
-        let line =
-            r#"{"principal":{"group":"enginering"},"target":{"application":"Amazon Redshift"}}"#;
-        self.refused(Who::Teller, line).await.map(drop)
-    }
-
-    /// An Assign that must be refused: prints and answers the lines of its error, and its reason.
-    async fn refused(&self, who: Who, json: &str) -> Result<(Vec<String>, String), String> {
-        let method = "AccessService/Assign";
+    /// A call that must be refused: prints and answers the lines of its error, and its reason.
+    pub(super) async fn refused(
+        &self,
+        who: Who,
+        method: &str,
+        json: &str,
+    ) -> Result<(Vec<String>, String), String> {
         self.print_call(who, method, json);
         match self.caller_of(who).call(method, json).await {
             Err(CallError::Refused(status)) => {
@@ -313,11 +299,18 @@ impl Teller<'_> {
         match who {
             Who::Teller => &self.caller,
             Who::Engineer => &self.engineer,
+            Who::FirstReviewer => &self.reviewers[0],
+            Who::SecondReviewer => &self.reviewers[1],
         }
     }
 
     /// Prints a call, makes it, prints the answer.
-    async fn call_as(&self, who: Who, method: &str, json: &str) -> Result<Value, String> {
+    pub(super) async fn call_as(
+        &self,
+        who: Who,
+        method: &str,
+        json: &str,
+    ) -> Result<Value, String> {
         self.print_call(who, method, json);
         let answers = self
             .caller_of(who)
@@ -336,6 +329,8 @@ impl Teller<'_> {
         let token = match who {
             Who::Teller => "TOKEN",
             Who::Engineer => "ENGINEER_TOKEN",
+            Who::FirstReviewer => "FIRST_REVIEWER_TOKEN",
+            Who::SecondReviewer => "SECOND_REVIEWER_TOKEN",
         };
         print_line(&format!(
             "$ grpcurl -plaintext -H \"authorization: Bearer ${token}\" -d '{json}' {} usher.v1.{method}",
@@ -344,7 +339,7 @@ impl Teller<'_> {
     }
 }
 
-fn heading(text: &str) {
+pub(super) fn heading(text: &str) {
     print_line("");
     print_line(text);
 }
@@ -360,13 +355,13 @@ fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 /// The text at a place of an answer, which must be there.
-fn expect(value: &Value, pointer: &str) -> Result<String, String> {
+pub(super) fn expect(value: &Value, pointer: &str) -> Result<String, String> {
     text_at(value, pointer)
         .map(str::to_owned)
         .ok_or_else(|| format!("the answer has nothing at {pointer}"))
 }
 
-fn expect_equal(value: &Value, pointer: &str, wanted: &str) -> Result<(), String> {
+pub(super) fn expect_equal(value: &Value, pointer: &str, wanted: &str) -> Result<(), String> {
     let found = expect(value, pointer)?;
     if found == wanted {
         Ok(())

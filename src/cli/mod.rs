@@ -9,6 +9,7 @@ mod check_instance;
 mod check_policy;
 mod connect;
 mod demo;
+mod demo_approvals;
 mod demo_story;
 mod instances;
 mod policy;

@@ -27,6 +27,16 @@ pub(in crate::app) enum Opening {
     Shut(&'static str),
 }
 
+impl Opening {
+    /// What keeps a wish shut that is no missing agreement.
+    pub(super) fn shut_beside_price(&self) -> Option<&'static str> {
+        match self {
+            Self::Shut(why) if *why != NOT_PAID => Some(why),
+            Self::Shut(_) | Self::Opens { .. } => None,
+        }
+    }
+}
+
 const REQUESTER_GONE: &str = "who asked for it is no longer in the identity store";
 const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
 const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";

@@ -33,6 +33,8 @@ pub struct WishView {
     pub reviews: Vec<(Review, String)>,
     /// Who can still agree; not all of very many, and none where it was not looked for.
     pub who_may_agree: Vec<WhoMayAgree>,
+    /// What keeps it shut beside agreements that are missing, where something does.
+    pub shut: Option<&'static str>,
 }
 
 impl App {
@@ -96,10 +98,15 @@ impl App {
                 let found = self
                     .candidates(&instance, wish.paths, &interested, reading)
                     .await?;
-                self.who_may_agree(&instance, &found, reading).await
+                let who = self.who_may_agree(&instance, &found, reading).await?;
+                let reviews = self.reviews_of(grant).await?;
+                let (policy, of) = (self.parts.policy.current(), (&*reviews, &interested));
+                let opening = self.opening(&policy, &instance, &wish, of, reading).await?;
+                Ok::<_, AppError>((who, opening.shut_beside_price()))
             };
             match found.await {
-                Ok(who) => {
+                Ok((who, shut)) => {
+                    view.shut = shut;
                     let has_spoken = |who: &WhoMayAgree| {
                         view.reviews.iter().any(|(review, _)| {
                             wish.is_of(review)

@@ -96,6 +96,7 @@ pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
     let ending = grant
         .ending
         .filter(|ending| ending.kind != EndingKind::Expired);
+    let shut = view.wish.shut;
     let who_may_agree = view.wish.who_may_agree;
     let approvers = who_may_agree.into_iter().map(eligible_approver).collect();
     pb::Grant {
@@ -119,7 +120,7 @@ pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
         policies: grant.policies,
         policy_version: grant.policy_version,
         standing: standing(view.standing).into(),
-        waiting_for: view.waiting.map(|waiting| waiting_for(waiting, approvers)),
+        waiting_for: view.waiting.map(|it| waiting_for(it, shut, approvers)),
         timeline: view
             .timeline
             .into_iter()
@@ -172,7 +173,11 @@ fn standing(standing: Standing) -> pb::Standing {
     }
 }
 
-fn waiting_for(waiting: Waiting, approvers: Vec<pb::EligibleApprover>) -> pb::WaitingFor {
+fn waiting_for(
+    waiting: Waiting,
+    shut: Option<&str>,
+    approvers: Vec<pb::EligibleApprover>,
+) -> pb::WaitingFor {
     let kind = match waiting.kind {
         WaitingKind::Approval => pb::WaitingKind::Approval,
         WaitingKind::StartTime => pb::WaitingKind::StartTime,
@@ -182,7 +187,10 @@ fn waiting_for(waiting: Waiting, approvers: Vec<pb::EligibleApprover>) -> pb::Wa
     };
     pb::WaitingFor {
         kind: kind.into(),
-        description: waiting.description,
+        description: match shut {
+            Some(shut) => format!("{shut}; {}", waiting.description),
+            None => waiting.description,
+        },
         next_attempt_time: waiting.next_attempt_at.map(timestamp),
         failed_attempts: i32::try_from(waiting.failed_attempts).unwrap_or(i32::MAX),
         approvers,
