@@ -14,8 +14,8 @@ use super::warnings::Warning;
 use super::{App, AppError, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    DirectAssignment, Grant, GrantState, Instance, Justification, Operation, Path, Principal,
-    PrincipalRef, PrincipalStatus, RequestId, Ticket,
+    Adoption, DirectAssignment, Grant, GrantState, Instance, Justification, Operation, Path,
+    Principal, PrincipalRef, PrincipalStatus, RequestId, Ticket,
 };
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
 
@@ -38,6 +38,8 @@ pub struct Assign {
     pub duration: Option<SignedDuration>,
     /// To take it at once and be looked at afterwards.
     pub break_glass: bool,
+    /// To take over an assignment that is there.
+    pub adoption: Option<Adoption>,
     /// Why.
     pub justification: Justification,
     /// The ticket.
@@ -256,7 +258,7 @@ impl App {
 
     /// What is asked for, found; for whom; and the way to it. Who may not see the directory hears
     /// the same of what is not there as of what is there and not for it.
-    async fn way_for(
+    pub(super) async fn way_for(
         &self,
         context: &CallContext,
         request: &Assign,

@@ -43,8 +43,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use approvals::{
-    ApprovalsConfig, Cancel, Decide, DecideKind, Extend, ExtendOutcome, Refusal, SamePersonBy,
-    WhoMayAgree, WishView,
+    Adopt, AdoptRow, AdoptedRow, ApprovalsConfig, Cancel, Decide, DecideKind, Extend,
+    ExtendOutcome, Refusal, SamePersonBy, WhoMayAgree, WishView,
 };
 use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};

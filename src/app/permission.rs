@@ -47,6 +47,7 @@ impl App {
             duration: grant.duration,
             justification: grant.justification.as_str().to_owned(),
             ticket: grant.ticket.as_str().to_owned(),
+            adoption: grant.adoption.is_some(),
         }
     }
 
@@ -94,6 +95,7 @@ impl App {
             duration: request.duration,
             justification: request.justification.as_str().to_owned(),
             ticket: request.ticket.as_str().to_owned(),
+            adoption: request.adoption.is_some(),
         }
     }
 

@@ -89,11 +89,15 @@ pub enum EventKind {
     ExtensionDenied,
     /// Nobody agreed to more time in time; the end stays.
     ExtensionLapsed,
+    /// The grant took over an assignment that was there.
+    Adopted,
+    /// The assignment is left to itself again.
+    Released,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Requested,
         Self::CreateIntended,
         Self::StandingFound,
@@ -125,6 +129,8 @@ impl EventKind {
         Self::Extended,
         Self::ExtensionDenied,
         Self::ExtensionLapsed,
+        Self::Adopted,
+        Self::Released,
     ];
 
     /// The word of the canonical form and of the store.
@@ -162,6 +168,8 @@ impl EventKind {
             Self::Extended => "grant_extended",
             Self::ExtensionDenied => "extension_denied",
             Self::ExtensionLapsed => "extension_lapsed",
+            Self::Adopted => "grant_adopted",
+            Self::Released => "grant_released",
         }
     }
 

@@ -2,18 +2,19 @@
 //!
 //! What may follow in its life is in `life`: nothing else changes a grant.
 
+mod digest;
 mod life;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use aws_lc_rs::digest;
 use jiff::{SignedDuration, Timestamp};
 
 pub use life::{Transition, TransitionError};
 
 use super::approval::Path;
+use super::assignment::Standing;
 use super::aws::FailedAttempt;
-use super::ids::{GrantId, PrincipalRef};
+use super::ids::{GrantId, PrincipalRef, UserId};
 use super::target::Target;
 use super::text::{CallerName, Justification, Ticket};
 use super::{AssignmentKey, InstanceArn};
@@ -212,6 +213,15 @@ pub struct Extension {
     pub lapses_at: Timestamp,
 }
 
+/// That a grant took over an assignment that was there without one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// Whose it was before: what a release restores. Unknown until it is taken over.
+    pub standing_before: Standing,
+    /// Who answers for it from now on; none where nobody was named.
+    pub owner: Option<UserId>,
+}
+
 /// Usher's record that a principal shall have a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -243,6 +253,8 @@ pub struct Grant {
     pub break_glass: bool,
     /// Break-glass that nobody has looked at yet.
     pub review_due: bool,
+    /// It takes over an assignment that is there.
+    pub adoption: Option<Adoption>,
     /// The start that was asked for; none for as soon as possible.
     pub start_asked_at: Option<Timestamp>,
     /// How long it lasts from `started_at`; none means no end.
@@ -296,6 +308,7 @@ impl Grant {
             policy_version: String::new(),
             break_glass: false,
             review_due: false,
+            adoption: None,
             start_asked_at: None,
             duration: None,
             created_at,
@@ -326,75 +339,5 @@ impl Grant {
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.state == GrantState::Active && self.end_at.is_some_and(|end_at| end_at <= now)
-    }
-
-    /// What an agreement names: everything that will be executed, and nothing else. Another wish
-    /// has another digest, so that no agreement covers more than was looked at.
-    #[must_use]
-    pub fn digest(&self) -> String {
-        self.digest_with(None)
-    }
-
-    /// The digest of more time.
-    #[must_use]
-    pub fn extension_digest(&self, round: u32, end_at: Timestamp) -> String {
-        self.digest_with(Some((round, end_at)))
-    }
-
-    /// What is open to agreement now, if anything: its round and its digest.
-    #[must_use]
-    pub fn open_wish(&self) -> Option<(u32, String)> {
-        match (&self.extension, self.state) {
-            (_, GrantState::PendingApproval) => Some((0, self.digest())),
-            (Some(extension), GrantState::Active) => {
-                Some((extension.round, extension.digest.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    fn digest_with(&self, extension: Option<(u32, Timestamp)>) -> String {
-        let microseconds = |at: Timestamp| at.as_microsecond().to_string();
-        // Numbers as text, as in events: one form, whatever a reader's numbers hold.
-        let mut executed = serde_json::json!({
-            "grant_id": self.id.as_str(),
-            "instance_arn": self.instance_arn.as_str(),
-            "principal_type": self.principal.kind.as_str(),
-            "principal_id": self.principal.id.as_str(),
-            "target_kind": self.target.kind(),
-            "target": self.target.key(),
-            "break_glass": if self.break_glass { "yes" } else { "no" },
-        });
-        if let Some(object) = executed.as_object_mut() {
-            let duration = self.duration.map(|it| it.as_micros().to_string());
-            let round = extension.map(|(round, _)| round.to_string());
-            let optional = [
-                (
-                    "start_at_microseconds",
-                    self.start_asked_at.map(microseconds),
-                ),
-                (
-                    "duration_microseconds",
-                    duration.filter(|_| extension.is_none()),
-                ),
-                ("extension", round),
-                (
-                    "end_at_microseconds",
-                    extension.map(|(_, at)| microseconds(at)),
-                ),
-            ];
-            for (name, value) in optional {
-                if let Some(value) = value {
-                    object.insert(name.to_owned(), value.into());
-                }
-            }
-        }
-        // INVARIANT: a map of texts always has a canonical form.
-        let text = serde_json_canonicalizer::to_string(&executed).unwrap_or_default();
-        let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        hash.as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
     }
 }

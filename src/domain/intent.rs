@@ -56,13 +56,19 @@ fn make_due(record: &mut AssignmentRecord, now: Timestamp) {
 /// Records a new grant on its assignment, and makes that due unless the grant waits for people or for
 /// its start.
 #[must_use]
-pub fn request_grant(mut record: AssignmentRecord, grant: Grant) -> Changes {
-    if grant.state.is_live() {
+pub fn request_grant(mut record: AssignmentRecord, mut grant: Grant) -> Changes {
+    let is_adopted = grant.state == GrantState::Active;
+    if is_adopted {
+        adopt(&mut record, &mut grant);
+    } else if grant.state.is_live() {
         make_due(&mut record, grant.created_at);
     }
-    let kinds = [EventKind::Requested, EventKind::BreakGlassTaken];
-    let kinds = kinds.get(..1 + usize::from(grant.break_glass));
-    let events = kinds.unwrap_or_default().iter().map(|kind| {
+    let kinds = [
+        Some(EventKind::Requested),
+        grant.break_glass.then_some(EventKind::BreakGlassTaken),
+        is_adopted.then_some(EventKind::Adopted),
+    ];
+    let events = kinds.iter().flatten().map(|kind| {
         let actor = actor_of(&grant.requester);
         let (key, id) = (record.key.clone(), Some(grant.id.clone()));
         Event {
@@ -76,6 +82,22 @@ pub fn request_grant(mut record: AssignmentRecord, grant: Grant) -> Changes {
         record,
         grants: vec![grant],
     }
+}
+
+/// Takes an assignment over that is there: from now on it counts as made by Usher, and goes with the
+/// last grant on it.
+fn adopt(record: &mut AssignmentRecord, grant: &mut Grant) {
+    if let Some(adoption) = &mut grant.adoption {
+        adoption.standing_before = record.standing;
+    }
+    record.standing = Standing::No;
+    record.standing_seen_at = None;
+    record.create_acknowledged = true;
+    record.create_seen = true;
+    record.removed_at = None;
+    record.recheck_at = None;
+    let next = [record.next_attempt_at, grant.end_at];
+    record.next_attempt_at = next.into_iter().flatten().min();
 }
 
 /// Who asked, as events name it.
@@ -92,10 +114,19 @@ pub fn actor_of(requester: &Requester) -> Actor {
 #[must_use]
 pub fn decide_grant(
     mut record: AssignmentRecord,
-    grant: Grant,
+    mut grant: Grant,
     events: Vec<Event>,
     now: Timestamp,
 ) -> Changes {
+    let has = |kind| events.iter().any(|event: &Event| event.kind == kind);
+    if has(EventKind::Adopted) {
+        adopt(&mut record, &mut grant);
+    } else if let (true, Some(adoption)) = (has(EventKind::Released), &grant.adoption) {
+        // Nothing of Usher's is there any more: what stands is as it was found.
+        record.standing = adoption.standing_before;
+        record.create_acknowledged = false;
+        record.create_seen = false;
+    }
     if grant.state.is_live() {
         make_due(&mut record, now);
     }

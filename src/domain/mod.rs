@@ -33,7 +33,8 @@ pub use directory::{
 };
 pub use event::{Actor, Event, EventKind};
 pub use grant::{
-    Ending, EndingKind, Extension, Grant, GrantState, Requester, Transition, TransitionError,
+    Adoption, Ending, EndingKind, Extension, Grant, GrantState, Requester, Transition,
+    TransitionError,
 };
 pub use identity::{Authenticated, Identity, MatchBy, Person};
 pub use ids::{

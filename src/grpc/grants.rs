@@ -117,4 +117,28 @@ impl pb::grant_service_server::GrantService for GrantService {
         })
         .await
     }
+
+    async fn adopt_assignments(
+        &self,
+        request: Request<pb::AdoptAssignmentsRequest>,
+    ) -> Result<Response<pb::AdoptAssignmentsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let request = convert::adopt(message)?;
+            let rows = self.0.adopt_assignments(&context, &request).await;
+            Ok(convert::adopt_response(rows))
+        })
+        .await
+    }
+
+    async fn release_grants(
+        &self,
+        request: Request<pb::ReleaseGrantsRequest>,
+    ) -> Result<Response<pb::ReleaseGrantsResponse>, Status> {
+        answer(request, |context, message| async move {
+            let (ids, reason) = convert::release(&message)?;
+            let outcomes = self.0.release_grants(&context, &ids, &reason).await;
+            Ok(convert::release_response(outcomes))
+        })
+        .await
+    }
 }

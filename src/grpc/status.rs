@@ -107,6 +107,14 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
     }
 }
 
+/// The reason and the text of a refusal that is told beside answers.
+pub(super) fn reason_and_text(error: &AppError) -> (String, String) {
+    let status = status_of(error, "");
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    (reason.unwrap_or_default(), status.message().to_owned())
+}
+
 /// Refusals of what is not there.
 fn not_found_status(error: &AppError, call_id: &str) -> Status {
     let (reason, kind, query) = match error {

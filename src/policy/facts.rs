@@ -333,6 +333,8 @@ fn grant_context(question: &GrantQuestion) -> Option<Attributes> {
         context.push(("duration_seconds".to_owned(), seconds));
     }
     context.push(("justification".to_owned(), text(&question.justification)));
+    let adopts = Value::new_bool(question.adoption);
+    context.push(("adoption".to_owned(), adopts));
     context.push(("ticket".to_owned(), text(&question.ticket)));
     Some(context)
 }

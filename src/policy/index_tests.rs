@@ -185,6 +185,7 @@ fn question() -> impl Strategy<Value = GrantQuestion> {
         duration: has_end.then(|| SignedDuration::from_hours(1)),
         justification: String::new(),
         ticket: String::new(),
+        adoption: false,
     })
 }
 
@@ -304,6 +305,7 @@ fn wish(number: u8) -> GrantQuestion {
         duration: Some(SignedDuration::from_hours(1)),
         justification: "because".to_owned(),
         ticket: "INC-1".to_owned(),
+        adoption: false,
     }
 }
 

@@ -170,6 +170,8 @@ pub struct GrantQuestion {
     pub justification: String,
     /// The ticket; may be empty.
     pub ticket: String,
+    /// It takes over an assignment that is there.
+    pub adoption: bool,
 }
 
 /// May this grant open now? (`Activate`)

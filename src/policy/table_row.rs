@@ -46,6 +46,9 @@ pub struct Row {
     justification: String,
     #[serde(default)]
     ticket: String,
+    /// It takes over an assignment that is there.
+    #[serde(default)]
+    adoption: bool,
     at: Option<String>,
     #[serde(default)]
     requested_by_subject: bool,
@@ -234,6 +237,7 @@ impl Row {
             duration,
             justification: self.justification.clone(),
             ticket: self.ticket.clone(),
+            adoption: self.adoption,
         })
     }
 

@@ -152,8 +152,11 @@ impl Place {
 
     /// A person's token.
     pub(crate) fn person(&self, user: &str) -> String {
-        self.key
-            .token(json!({"preferred_username": user, "sub": user, "azp": "portal-web"}))
+        let now = self.bench.clock.now().as_second();
+        self.key.token(json!({
+            "preferred_username": user, "sub": user, "azp": "portal-web",
+            "nbf": now - 5, "exp": now + 600,
+        }))
     }
 
     /// A call with these headers beside a credential.
@@ -183,7 +186,9 @@ impl Place {
         method: &str,
         message: &Value,
     ) -> Answer {
+        let now = self.bench.clock.now().as_second();
         let token = self.key.token(json!({
+            "nbf": now - 5, "exp": now + 600,
             "iss": "https://kubernetes.default.svc", "azp": null, "preferred_username": null,
             "sub": format!("system:serviceaccount:web:{service}"),
         }));

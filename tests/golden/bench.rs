@@ -17,7 +17,7 @@ use crate::actions::files;
 use crate::callers::{CALLERS, Caller, PEOPLE};
 use crate::requests::{Write, requests};
 use crate::signer::{ISSUER, Key, key_set};
-use crate::told::{asked, oneself, refusal, rows, seen};
+use crate::told::{asked, oneself, refusal, rows, seen, told_of};
 use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
@@ -200,6 +200,9 @@ impl Bench {
         }
         if call == "AccessService/Assign" {
             return asked(&messages[0]);
+        }
+        if let Some(result) = messages[0]["results"].get(0) {
+            return told_of(result);
         }
         let Some(shown) = rows(call, &messages) else {
             return "OK".to_owned();

@@ -208,6 +208,10 @@ async fn who_may_see_nothing_learns_no_id() {
             "GrantService/ExtendGrant" => {
                 json!({"grant_id": bench.grant_of_anna, "duration": "60s", "validate_only": true})
             }
+            "GrantService/AdoptAssignments" => json!({"adoptions": [assignment]}),
+            "GrantService/ReleaseGrants" => json!({
+                "grant_ids": [bench.grant_of_anna], "reason": "x",
+            }),
             "GrantService/ReviewGrant" => json!({
                 "grant_id": bench.emergency, "decision": "REVIEW_DECISION_JUSTIFIED", "reason": "x",
             }),

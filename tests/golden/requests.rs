@@ -111,6 +111,14 @@ fn word(bench: &Bench, method: &str, about: &str) -> Option<Value> {
             "grant_id": bench.grant_of_anna, "duration": "3600s", "justification": "the table",
             "validate_only": true,
         }),
+        ("AdoptAssignments", "Bilal's Redshift, no grant, for 2 h") => {
+            let adoption = assign("bilal.khan", application("Amazon Redshift"), 2, "");
+            json!({"adoptions": [adoption], "validate_only": true})
+        }
+        // What was not adopted cannot be released: who may is told that.
+        ("ReleaseGrants", "Anna's grant, never adopted") => {
+            json!({"grant_ids": [bench.grant_of_anna], "reason": "the table"})
+        }
         ("ReviewGrant", "Dmitri's emergency, again") => json!({
             "grant_id": bench.emergency, "decision": "REVIEW_DECISION_JUSTIFIED",
             "reason": "the table",

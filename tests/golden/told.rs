@@ -60,6 +60,14 @@ pub(crate) fn asked(message: &Value) -> String {
     if waits { "OK, waits" } else { "OK" }.to_owned()
 }
 
+/// What a call that answers each of its rows by itself says of the first.
+pub(crate) fn told_of(result: &Value) -> String {
+    match result["error_reason"].as_str() {
+        None => "OK".to_owned(),
+        Some(reason) => format!("refused ({})", reason.to_lowercase()),
+    }
+}
+
 /// How much of a list is seen; `all` is what the auditor sees, and its number stands in the table.
 pub(crate) fn seen(rows: &[Value], all: &[Value], user_id: Option<&str>) -> String {
     let own = |row: &&Value| user_id.is_some_and(|id| is_own(row, id));

@@ -8,7 +8,7 @@ use crate::app::asker::Asker;
 use crate::app::assign::Found;
 use crate::app::subject::Reading;
 use crate::app::{App, AppError, Assign, CallContext};
-use crate::domain::{AssignmentKey, Grant, GrantId, GrantState, Requester};
+use crate::domain::{AssignmentKey, Grant, GrantId, GrantState, Requester, Transition};
 use crate::policy::Subject;
 
 /// How long ago a start may be that is asked for: clocks differ.
@@ -84,11 +84,22 @@ impl App {
             policy_version: path.policy_version.clone(),
             break_glass: request.break_glass,
             review_due: request.break_glass,
+            adoption: request.adoption.clone(),
             start_asked_at,
             duration: request.duration,
             ..Grant::new(id, key, self.requester_of(context, asker), now)
         };
-        if !path.opens {
+        if path.opens && grant.adoption.is_some() {
+            grant.state = GrantState::PendingApproval;
+            let adopt = Transition::Adopt {
+                policies: path.policies.clone(),
+                policy_version: path.policy_version.clone(),
+            };
+            let state = grant.state;
+            let adopted = grant.apply(adopt, now);
+            grant = adopted.map_err(|_| AppError::StateForbids { state })?;
+            grant.version = 1;
+        } else if !path.opens {
             let pending = SignedDuration::from_hours(self.parts.approvals.pending_hours_max);
             let again = SignedDuration::from_secs(self.parts.approvals.look_again_seconds);
             let lapses_at = now.checked_add(pending).unwrap_or(Timestamp::MAX);

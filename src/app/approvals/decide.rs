@@ -284,6 +284,13 @@ pub(super) fn carried_out(
         };
         return (extend, EventKind::Extended);
     }
+    if wish.grant.adoption.is_some() {
+        let adopt = Transition::Adopt {
+            policies,
+            policy_version,
+        };
+        return (adopt, EventKind::Adopted);
+    }
     if wish.grant.state == GrantState::Scheduled {
         let start = Transition::Start {
             policies,

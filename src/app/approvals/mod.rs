@@ -8,6 +8,7 @@
 //! decisions made at the same time the store takes one; the others look again.
 //! Reading order: `path`, `ask`, `wish`, `approvers`, `opening`, `reviewer`, `decide`, `close`, `extend`, `look`.
 
+mod adopt;
 mod approvers;
 mod ask;
 mod close;
@@ -21,6 +22,7 @@ mod reviewer;
 mod shown;
 mod wish;
 
+pub use adopt::{Adopt, AdoptRow, AdoptedRow};
 pub use close::Cancel;
 pub use config::{ApprovalsConfig, SamePersonBy};
 pub use decide::{Decide, DecideKind};

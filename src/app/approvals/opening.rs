@@ -40,6 +40,7 @@ impl Opening {
 const REQUESTER_GONE: &str = "who asked for it is no longer in the identity store";
 const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
 const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";
+const NOTHING_TO_ADOPT: &str = "the assignment that it was to take over is gone";
 const FLOOR: &str = "a policy forbids that it opens";
 
 impl App {
@@ -85,6 +86,9 @@ impl App {
                 (stored.steps.iter().chain(&now.steps)).cloned().collect();
             let activation = activation(&question, &stored.policy, &steps, &agreed);
             let opening = policy.activate(&asker.scene, &activation);
+            if opening.is_allowed && !self.is_still_there(wish, reading).await? {
+                return Ok(Opening::Shut(NOTHING_TO_ADOPT));
+            }
             if opening.is_allowed {
                 let mut policies = vec![stored.policy.clone()];
                 policies.extend(opening.policies);
@@ -96,6 +100,15 @@ impl App {
             shut = FLOOR;
         }
         Ok(Opening::Shut(shut))
+    }
+
+    /// Whether what a wish is to take over is still there; where it takes over nothing, that is so.
+    async fn is_still_there(&self, wish: &Wish<'_>, reading: Reading) -> Result<bool, AppError> {
+        if wish.grant.adoption.is_none() || wish.round > 0 {
+            return Ok(true);
+        }
+        let key = wish.grant.assignment_key();
+        self.is_there(&key, reading.call).await
     }
 
     /// Who asked, by facts of now; none where the user is gone.

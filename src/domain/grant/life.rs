@@ -26,6 +26,20 @@ pub enum Transition {
         /// The set that decided.
         policy_version: String,
     },
+    /// The same for a grant that takes over an assignment that is there: nothing changes in AWS.
+    Adopt {
+        /// The policies that opened it, the path that was paid first.
+        policies: Vec<String>,
+        /// The set that decided.
+        policy_version: String,
+    },
+    /// An assignment that was taken over is left to itself again: nothing changes in AWS.
+    Release {
+        /// Who.
+        by: CallerName,
+        /// Why.
+        reason: Justification,
+    },
     /// The start has come, and policy still opens it.
     Start {
         /// The policies that opened it.
@@ -124,10 +138,21 @@ impl Grant {
         match transition {
             Transition::Review => {}
             Transition::LookAt(at) => next.look_at = Some(at),
+            Transition::Adopt {
+                policies,
+                policy_version,
+            } if self.adoption.is_some() => {
+                next.state = GrantState::Active;
+                next.started_at = Some(now);
+                next.end_at = self.duration.map(|duration| saturating_end(now, duration));
+                next.look_at = None;
+                next.policies = policies;
+                next.policy_version = policy_version;
+            }
             Transition::Open {
                 policies,
                 policy_version,
-            } => {
+            } if self.adoption.is_none() => {
                 let start = self.start_asked_at.filter(|start| *start > now);
                 next.state = match start {
                     Some(_) => GrantState::Scheduled,
@@ -185,6 +210,11 @@ impl Grant {
             }
             (Provisioning | Active, Transition::Revoke { by, reason }) => {
                 next.begin_end(EndingKind::Revoked, Some(by), reason, now);
+            }
+            (Active, Transition::Release { by, reason }) if self.adoption.is_some() => {
+                next.begin_end(EndingKind::Revoked, Some(by), reason, now);
+                next.state = Revoked;
+                next.ended_at = Some(now);
             }
             (Active, Transition::TimeOver) if self.is_due(now) => {
                 let at = self.end_at.unwrap_or(now);
@@ -289,6 +319,8 @@ impl Transition {
         match self {
             Self::Review => "be agreed to",
             Self::Open { .. } => "open",
+            Self::Adopt { .. } => "be adopted",
+            Self::Release { .. } => "be released",
             Self::Start { .. } => "start",
             Self::Deny { .. } => "be denied",
             Self::Lapse { .. } => "lapse",

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::adoptions::adopted_from;
 use super::timeline::grant_event;
 use super::wishes::{break_glass, eligible_approver, extension, policy_path, review_said};
 use crate::app::{
@@ -146,6 +147,11 @@ pub(in crate::grpc) fn grant(view: GrantView) -> pb::Grant {
         extension: grant.extension.map(extension),
         requested_start_time: grant.start_asked_at.map(timestamp),
         lapse_time: grant.lapses_at.map(timestamp),
+        adopted_from: adopted_from(grant.adoption.as_ref()).into(),
+        owner_id: (grant.adoption)
+            .and_then(|adoption| adoption.owner)
+            .map(|owner| owner.to_string())
+            .unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Between the wire and the use cases: requests are parsed once, all violations told together;
 //! answers are built without anything that the proto does not name.
 
+mod adoptions;
 mod answers;
 mod audit;
 mod directory;
@@ -10,6 +11,7 @@ mod targets;
 mod timeline;
 mod wishes;
 
+pub(super) use adoptions::{adopt, adopt_response, release, release_response};
 pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
 };

@@ -45,6 +45,7 @@ pub(in crate::grpc) fn assign(message: pb::AssignRequest) -> Result<Assign, AppE
             start_at,
             duration,
             break_glass: message.break_glass,
+            adoption: None,
             justification: justification?,
             ticket: ticket?,
             request_id,

@@ -94,6 +94,14 @@ fn of_people(kind: EventKind) -> Option<(Wire, &'static str)> {
             Wire::ExtensionDenied,
             "more time was refused or is no longer wanted",
         ),
+        EventKind::Adopted => (
+            Wire::Adopted,
+            "took over the assignment that was there; nothing changed in AWS",
+        ),
+        EventKind::Released => (
+            Wire::Released,
+            "left the assignment to itself again; nothing changed in AWS",
+        ),
         EventKind::ExtensionLapsed => (Wire::ExtensionLapsed, "nobody agreed to more time in time"),
         _ => return None,
     })

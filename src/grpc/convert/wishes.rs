@@ -188,7 +188,7 @@ pub(super) fn request_id(fields: &mut Fields, text: &str) -> Option<RequestId> {
     }
 }
 
-fn required_reason(fields: &mut Fields, text: &str) -> Option<Justification> {
+pub(super) fn required_reason(fields: &mut Fields, text: &str) -> Option<Justification> {
     if text.trim().is_empty() {
         fields.refuse("reason", "is required: say why");
         return None;

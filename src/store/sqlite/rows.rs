@@ -8,9 +8,9 @@ use super::approvals::{extension_from_column, paths_from_column};
 use super::failure::{invalid, unreadable};
 use crate::domain::plan::Write;
 use crate::domain::{
-    AssignmentKey, AssignmentRecord, AssignmentRequestId, CallerName, Ending, EndingKind, Grant,
-    GrantId, GrantState, InstanceArn, Justification, PendingChange, PrincipalId, PrincipalKind,
-    PrincipalRef, Removal, Requester, Standing, Target, Ticket,
+    Adoption, AssignmentKey, AssignmentRecord, AssignmentRequestId, CallerName, Ending, EndingKind,
+    Grant, GrantId, GrantState, InstanceArn, Justification, PendingChange, PrincipalId,
+    PrincipalKind, PrincipalRef, Removal, Requester, Standing, Target, Ticket, UserId,
 };
 use crate::store::StoreError;
 
@@ -151,6 +151,7 @@ pub(super) fn grant_from_row(row: &SqliteRow) -> Result<Grant, StoreError> {
         paths: paths_from_column(row.try_get("paths")?)?,
         break_glass: row.try_get("break_glass")?,
         review_due: row.try_get("review_due")?,
+        adoption: adoption_from_row(row)?,
         start_asked_at: optional_time(row, "start_asked_at")?,
         lapses_at: optional_time(row, "lapses_at")?,
         look_at: optional_time(row, "look_at")?,
@@ -168,6 +169,18 @@ pub(super) fn grant_from_row(row: &SqliteRow) -> Result<Grant, StoreError> {
         failure: optional_json(row, "failure")?,
         version: count(row, "version")?,
     })
+}
+
+fn adoption_from_row(row: &SqliteRow) -> Result<Option<Adoption>, StoreError> {
+    let Some(word) = row.try_get::<Option<&str>, _>("adopted_from")? else {
+        return Ok(None);
+    };
+    let owner = row.try_get::<Option<&str>, _>("owner")?.map(UserId::parse);
+    Ok(Some(Adoption {
+        standing_before: Standing::from_word(word)
+            .ok_or_else(|| unreadable("adopted_from", word))?,
+        owner: owner.transpose().map_err(invalid("owner"))?,
+    }))
 }
 
 fn requester_from_row(row: &SqliteRow) -> Result<Requester, StoreError> {

@@ -196,9 +196,9 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
          policy_version, duration_microseconds, created_at, started_at, end_at, ended_at, \
          ending_kind, ending_by, ending_reason, ending_at, failure, version, service, \
          subject_proven, paths, break_glass, review_due, start_asked_at, lapses_at, look_at, \
-         extension, extension_count, known_as) \
+         extension, extension_count, known_as, adopted_from, owner) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
     );
     let ending = grant.ending.as_ref();
     bind_key(query, &grant.assignment_key())
@@ -233,9 +233,21 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
         .bind(extension_column(grant)?)
         .bind(i64::from(grant.extension_count))
         .bind(grant.requester.known_as.clone())
+        .bind(adopted_from(grant))
+        .bind(owner(grant))
         .execute(connection)
         .await?;
     Ok(())
+}
+
+fn adopted_from(grant: &Grant) -> Option<&'static str> {
+    let adoption = grant.adoption.as_ref();
+    adoption.map(|adoption| adoption.standing_before.as_str())
+}
+
+fn owner(grant: &Grant) -> Option<String> {
+    let owner = grant.adoption.as_ref()?.owner.as_ref();
+    owner.map(ToString::to_string)
 }
 
 fn extension_column(grant: &Grant) -> Result<Option<String>, StoreError> {
@@ -253,7 +265,8 @@ async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
         "UPDATE grants SET state = $2, started_at = $3, end_at = $4, ended_at = $5, \
          ending_kind = $6, ending_by = $7, ending_reason = $8, ending_at = $9, failure = $10, \
          version = $11, policies = $12, policy_version = $13, duration_microseconds = $14, \
-         review_due = $15, look_at = $16, extension = $17, extension_count = $18 \
+         review_due = $15, look_at = $16, extension = $17, extension_count = $18, \
+         adopted_from = $19 \
          WHERE id = $1 AND version = $11 - 1",
     )
     .bind(grant.id.as_str().to_owned())
@@ -274,6 +287,7 @@ async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
     .bind(microseconds_or_null(grant.look_at))
     .bind(extension_column(grant)?)
     .bind(i64::from(grant.extension_count))
+    .bind(adopted_from(grant))
     .execute(connection)
     .await?;
     // INVARIANT: a grant changes only together with its record, whose version was just compared;

@@ -10,6 +10,9 @@ ALTER TABLE grants ADD COLUMN break_glass INTEGER NOT NULL DEFAULT 0
     CHECK (break_glass IN (0, 1));
 ALTER TABLE grants ADD COLUMN review_due INTEGER NOT NULL DEFAULT 0
     CHECK (review_due IN (0, 1) AND (review_due = 0 OR break_glass = 1));
+-- Set where the grant took over an assignment that was there: whose that was before.
+ALTER TABLE grants ADD COLUMN adopted_from TEXT;
+ALTER TABLE grants ADD COLUMN owner TEXT CHECK (owner IS NULL OR adopted_from IS NOT NULL);
 ALTER TABLE grants ADD COLUMN start_asked_at INTEGER;
 ALTER TABLE grants ADD COLUMN lapses_at INTEGER;
 ALTER TABLE grants ADD COLUMN look_at INTEGER;

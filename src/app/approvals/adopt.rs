@@ -1,0 +1,283 @@
+//! Adoption: an assignment that stands without a grant gets an owner, a reason and an end. Nothing
+//! changes in AWS at that moment; a release undoes it in the same way.
+
+use jiff::SignedDuration;
+
+use super::decide::{TRIES_MAX, Tried, events};
+use crate::app::asker::Purpose;
+use crate::app::permission::instance_resource;
+use crate::app::view::GrantView;
+use crate::app::{App, AppError, Assign, CallContext};
+use crate::directory::{PrincipalQuery, TargetQuery};
+use crate::domain::{
+    Actor, Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, Justification,
+    Path, RequestId, Standing, Ticket, Transition,
+};
+use crate::policy::Action;
+use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome};
+
+/// What a caller wants to take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopt {
+    /// Instance ARN or alias; empty for the only one.
+    pub instance: String,
+    /// Each assignment.
+    pub rows: Vec<AdoptRow>,
+    /// Only tell what would happen.
+    pub validate_only: bool,
+}
+
+/// One assignment to take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptRow {
+    /// Who has it.
+    pub principal: PrincipalQuery,
+    /// What it is of.
+    pub target: TargetQuery,
+    /// Who answers for it from now on: a user's name, email address or id; empty for nobody.
+    pub owner: String,
+    /// How long from now; none means no end.
+    pub duration: Option<SignedDuration>,
+    /// Why it stands.
+    pub justification: Justification,
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What makes it safe to repeat: the call's own, with the row's place.
+    pub request_id: Option<RequestId>,
+    /// A hash, in hex, of the method and of everything the row says.
+    pub content_hash: String,
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum AdoptedRow {
+    /// A grant holds it, or waits for somebody to agree.
+    Recorded(Box<GrantView>),
+    /// What would be; with `validate_only`. Whether it would be taken over at once, and the paths.
+    WouldBe(bool, Vec<Path>),
+    /// It stays as it is.
+    Refused(AppError),
+}
+
+impl App {
+    /// Takes assignments over, each by itself: one that is refused keeps no other from it.
+    pub async fn adopt_assignments(
+        &self,
+        context: &CallContext,
+        request: &Adopt,
+    ) -> Vec<AdoptedRow> {
+        let mut outcomes = Vec::with_capacity(request.rows.len());
+        for row in &request.rows {
+            let outcome = self.adopt_row(context, request, row).await;
+            outcomes.push(outcome.unwrap_or_else(AdoptedRow::Refused));
+        }
+        outcomes
+    }
+
+    async fn adopt_row(
+        &self,
+        context: &CallContext,
+        request: &Adopt,
+        row: &AdoptRow,
+    ) -> Result<AdoptedRow, AppError> {
+        let usage = row
+            .request_id
+            .as_ref()
+            .filter(|_| !request.validate_only)
+            .map(|id| self.request_use(context, id, &row.content_hash));
+        if let Some(usage) = &usage
+            && let Some(grant) = self.earlier_decision(usage).await?
+        {
+            let view = self.grant_view_after_commit(grant).await;
+            return Ok(AdoptedRow::Recorded(Box::new(view)));
+        }
+        if !request.validate_only && !self.may_write() {
+            // Nothing would change in AWS now, but its end would.
+            return Err(AppError::ReadOnly);
+        }
+        let mut wish = as_wish(request, row);
+        let (found, asker, path) = self.way_for(context, &wish).await?;
+        wish.adoption = Some(self.adoption(context, row, &found.instance).await?);
+        let grant = self.new_grant(context, &wish, &found, &asker, &path)?;
+        self.who_can_agree(context, &found, &grant).await?;
+        self.check_adoptable(context, &grant.assignment_key())
+            .await?;
+        if request.validate_only {
+            return Ok(AdoptedRow::WouldBe(path.opens, path.paths));
+        }
+        let recorded = GrantRequest {
+            grant,
+            request: usage,
+        };
+        let grant = match self.parts.store.record_grant(recorded).await? {
+            RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant) => grant,
+            RequestOutcome::Reused => return Err(AppError::RequestIdReused),
+        };
+        let view = self.grant_view_after_commit(grant).await;
+        Ok(AdoptedRow::Recorded(Box::new(view)))
+    }
+
+    async fn adoption(
+        &self,
+        context: &CallContext,
+        row: &AdoptRow,
+        instance: &crate::domain::Instance,
+    ) -> Result<Adoption, AppError> {
+        let owner = if row.owner.is_empty() {
+            None
+        } else {
+            let query = PrincipalQuery::User(row.owner.clone());
+            let (max_age, call) = (self.default_max_age(), self.call(context));
+            let directory = &self.parts.directory;
+            let found = directory.find_principal(instance, &query, max_age, call);
+            Some(found.await?.value.reference().id)
+        };
+        Ok(Adoption {
+            standing_before: Standing::Unknown,
+            owner,
+        })
+    }
+
+    /// Refuses what is not there, and what a grant holds already.
+    async fn check_adoptable(
+        &self,
+        context: &CallContext,
+        key: &AssignmentKey,
+    ) -> Result<(), AppError> {
+        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
+        let store = &self.parts.store;
+        let open = store.open_grants(&key.instance_arn, &scope).await?;
+        // One that was there before a grant outlives it: it can still be taken over.
+        let is_own = self.record(key).await?.standing == Standing::No;
+        if let (true, Some(grant)) = (is_own, open.first()) {
+            return Err(AppError::StateForbids { state: grant.state });
+        }
+        if self.is_there(key, self.call(context)).await? {
+            return Ok(());
+        }
+        Err(AppError::AssignmentNotFound {
+            principal: key.principal.id.to_string(),
+            target: key.target.key().into_owned(),
+        })
+    }
+
+    /// Whether an assignment is in AWS, read now.
+    pub(super) async fn is_there(
+        &self,
+        key: &AssignmentKey,
+        call: crate::identity_center::Call,
+    ) -> Result<bool, AppError> {
+        let assignment = DirectAssignment {
+            target: key.target.clone(),
+            principal: key.principal.clone(),
+        };
+        Ok(self
+            .parts
+            .port
+            .assignment_is_present(&assignment, call)
+            .await?)
+    }
+
+    /// Leaves adopted assignments to themselves again, for those who may `Operate`: what had an end
+    /// has none then.
+    pub async fn release_grants(
+        &self,
+        context: &CallContext,
+        ids: &[GrantId],
+        reason: &Justification,
+    ) -> Vec<Result<GrantView, AppError>> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for id in ids {
+            outcomes.push(self.release_grant(context, id, reason).await);
+        }
+        outcomes
+    }
+
+    async fn release_grant(
+        &self,
+        context: &CallContext,
+        id: &GrantId,
+        reason: &Justification,
+    ) -> Result<GrantView, AppError> {
+        for _ in 0..TRIES_MAX {
+            match self.try_releasing(context, id, reason).await {
+                Err(Tried::Overtaken) => tokio::task::yield_now().await,
+                Err(Tried::Refused(error)) => return Err(error),
+                Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
+            }
+        }
+        Err(AppError::StoreUnavailable)
+    }
+
+    async fn try_releasing(
+        &self,
+        context: &CallContext,
+        id: &GrantId,
+        reason: &Justification,
+    ) -> Result<Grant, Tried> {
+        let not_there = || AppError::GrantNotFound { id: id.to_string() };
+        let grant = self.parts.store.grant(id).await.map_err(AppError::from)?;
+        let grant = grant.ok_or_else(not_there)?;
+        let instance = self.parts.instances.get(&grant.instance_arn);
+        let instance = instance.ok_or_else(not_there)?;
+        let asker = self.asker(context, Some(&instance), Purpose::Change);
+        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let resource = instance_resource(&instance);
+        let decision = asker
+            .policy
+            .decide(&asker.scene, Action::Operate, &resource);
+        let of = self.grant_resource(&asker, &grant).await;
+        let is_seen = decision.is_allowed || self.may_see(&asker, Action::ReadGrants, &of);
+        let permitted = self.permitted(&asker, Action::Operate, &resource, decision);
+        if !is_seen {
+            return Err(not_there().into());
+        }
+        permitted?;
+        let (now, state) = (self.parts.clock.now(), grant.state);
+        let release = Transition::Release {
+            by: asker.subject.clone(),
+            reason: reason.clone(),
+        };
+        let next = grant.apply(release, now);
+        let next = next.map_err(|_| AppError::StateForbids { state })?;
+        let actor = Actor::Caller {
+            caller: asker.caller.clone(),
+            subject: asker.subject.clone(),
+        };
+        let decision = GrantDecision {
+            events: events(
+                &next,
+                &[EventKind::Released],
+                &actor,
+                &grant.digest(),
+                &[],
+                now,
+            ),
+            grant: next,
+            review: None,
+            now,
+        };
+        self.record_decision(decision, None).await
+    }
+}
+
+/// A row as a wish of its own.
+fn as_wish(request: &Adopt, row: &AdoptRow) -> Assign {
+    Assign {
+        instance: request.instance.clone(),
+        principal: row.principal.clone(),
+        target: row.target.clone(),
+        start_at: None,
+        duration: row.duration,
+        break_glass: false,
+        adoption: Some(Adoption {
+            standing_before: Standing::Unknown,
+            owner: None,
+        }),
+        justification: row.justification.clone(),
+        ticket: row.ticket.clone(),
+        request_id: row.request_id.clone(),
+        content_hash: row.content_hash.clone(),
+        validate_only: request.validate_only,
+    }
+}
