@@ -61,6 +61,7 @@ fn wish(hours: Option<i64>) -> GrantQuestion {
         duration: hours.map(SignedDuration::from_hours),
         justification: String::new(),
         ticket: String::new(),
+        adoption: false,
     }
 }
 
