@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash_points;
+pub mod decision_log;
 pub mod directory;
 pub mod domain;
 pub mod grpc;
