@@ -81,6 +81,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         instances: Instances::new(vec![instance]),
         config: config.service,
         audit: config.audit,
+        log: config.log,
         clock,
         stopping: CancellationToken::new(),
     });

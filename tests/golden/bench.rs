@@ -22,14 +22,25 @@ use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
     identity_store_per_second = 1000\norganizations_per_second = 1000\nburst = 1000\n\
-    [limits]\ndrain_seconds_max = 1\n[policy]\nreload_seconds = 1\n";
+    [limits]\ndrain_seconds_max = 1\n[policy]\nreload_seconds = 1\n\
+    [log]\nheartbeat_seconds = 0.05\n";
 /// The file that forbids an action while it is there.
 const FORBID: &str = "forbid.cedar";
+
+/// Whether a stream without an end has told what there is: a heartbeat at its beginning, and another.
+fn has_told(call: &str, answer: &Answer) -> bool {
+    let messages = answer.messages(call);
+    let heartbeats = messages
+        .iter()
+        .filter(|message| message.get("event").is_none() && message.get("grant").is_none());
+    heartbeats.count() > 1
+}
 
 /// A running service.
 pub(crate) struct Bench {
     pub(crate) grant_of_anna: String,
     pub(crate) grant_of_bilal: String,
+    pub(crate) instance_arn: String,
     connection: Connection,
     key: Key,
     stop: CancellationToken,
@@ -137,6 +148,7 @@ impl Bench {
         let mut bench = Self {
             grant_of_anna: String::new(),
             grant_of_bilal: String::new(),
+            instance_arn: String::new(),
             connection,
             key,
             stop,
@@ -150,6 +162,11 @@ impl Bench {
         bench.grant_of_bilal = bench
             .given("the ticket system naming Dmitri", sandbox)
             .await;
+        let (call, id) = ("GrantService/GetGrant", &bench.grant_of_anna);
+        let auditor = caller_named("Emi, the auditor");
+        let answer = bench.call(auditor, call, &json!({"grant_id": id})).await;
+        let arn = answer.ok(call)["grant"]["instance_arn"].clone();
+        bench.instance_arn = arn.as_str().unwrap().to_owned();
         bench
     }
 
@@ -167,10 +184,17 @@ impl Bench {
         let known = caller.headers(&self.key);
         let mut headers = GRPC.to_vec();
         headers.extend(known.iter().map(|(name, value)| (*name, value.as_str())));
+
         let body = frame(&encode(call, message));
-        self.connection
-            .exchange(post(call, &headers), Some(body))
-            .await
+        let request = post(call, &headers);
+        if call.contains("/Watch") {
+            let is_enough = |answer: &Answer| has_told(call, answer);
+            let told = self
+                .connection
+                .exchange_until(request, Some(body), is_enough);
+            return told.await;
+        }
+        self.connection.exchange(request, Some(body)).await
     }
 
     /// The word of the table for a call.

@@ -210,6 +210,6 @@ async fn who_may_see_nothing_learns_no_id() {
             assert!(!shown.contains(id), "{call}: {shown}");
         }
     }
-    assert_eq!(refused, 9);
+    assert_eq!(refused, 12);
     bench.end().await;
 }

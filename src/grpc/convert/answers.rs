@@ -64,11 +64,11 @@ pub(super) fn resolved_principal(
     }
 }
 
-fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
+pub(super) fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipal {
     resolved_principal(&principal.reference, principal.name, principal.status)
 }
 
-fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
+pub(super) fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
     match target.target {
         Target::Application(arn) => pb::ResolvedTarget {
             kind: pb::TargetKind::Application.into(),
