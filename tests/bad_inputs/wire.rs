@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request};
@@ -43,6 +44,33 @@ impl Connection {
         Self::try_over(stream).await.unwrap()
     }
 
+    #[allow(dead_code, reason = "not every test of the wire is slow")]
+    /// A connection whose streams take so many bytes that were not read.
+    pub(crate) async fn with_window(address: SocketAddr, bytes: u32) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(bytes);
+        let (sender, connection) = builder.handshake(stream).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        Self { sender }
+    }
+
+    #[allow(dead_code, reason = "not every test of the wire is slow")]
+    /// Sends a request and reads its answer, with a pause behind the first part of it.
+    pub(crate) async fn exchange_slowly(
+        &self,
+        request: Request<()>,
+        body: Bytes,
+        pause: Duration,
+    ) -> Answer {
+        let mut answer = Answer::default();
+        let exchanged = self.try_exchange(request, Some(body), &mut answer, pause, &|_| false);
+        if let Err(error) = exchanged.await {
+            answer.broken = Some(error.to_string());
+        }
+        answer
+    }
+
     /// A connection, unless the server has closed it already.
     pub(crate) async fn try_over<S>(stream: S) -> Option<Self>
     where
@@ -60,7 +88,7 @@ impl Connection {
     pub(crate) async fn exchange(&self, request: Request<()>, body: Option<Bytes>) -> Answer {
         let mut answer = Answer::default();
         if let Err(error) = self
-            .try_exchange(request, body, &mut answer, &|_| false)
+            .try_exchange(request, body, &mut answer, Duration::ZERO, &|_| false)
             .await
         {
             answer.broken = Some(error.to_string());
@@ -81,7 +109,9 @@ impl Connection {
         is_enough: impl Fn(&Answer) -> bool,
     ) -> Answer {
         let mut answer = Answer::default();
-        if let Err(error) = (self.try_exchange(request, body, &mut answer, &is_enough)).await {
+        if let Err(error) =
+            (self.try_exchange(request, body, &mut answer, Duration::ZERO, &is_enough)).await
+        {
             answer.broken = Some(error.to_string());
         }
         answer
@@ -92,6 +122,7 @@ impl Connection {
         request: Request<()>,
         body: Option<Bytes>,
         answer: &mut Answer,
+        mut pause: Duration,
         is_enough: &impl Fn(&Answer) -> bool,
     ) -> Result<(), h2::Error> {
         let mut sender = self.sender.clone().ready().await?;
@@ -105,6 +136,7 @@ impl Connection {
         answer.headers = parts.headers;
         while let Some(data) = body.data().await {
             let data = data?;
+            tokio::time::sleep(std::mem::take(&mut pause)).await;
             body.flow_control().release_capacity(data.len())?;
             answer.body.extend_from_slice(&data);
             if is_enough(answer) {
