@@ -11,6 +11,11 @@ use crate::domain::log::{Link, LogHash, LogRecord};
 use crate::domain::log_head::{HeadKind, LogHead};
 use crate::store::{LogRange, LogState, StoreError};
 
+/// The last of the first records up to which everything happened before a time.
+pub(super) const BEFORE: &str = "SELECT position, hash FROM (SELECT position, hash, latest_at FROM events \
+     WHERE position IS NOT NULL ORDER BY position LIMIT $1) \
+     WHERE latest_at < $2 ORDER BY position DESC LIMIT 1";
+
 /// Reads a hash.
 pub(super) fn hash_from_column(
     row: &SqliteRow,
@@ -111,15 +116,11 @@ pub(super) async fn before(
     before: Timestamp,
     limit: usize,
 ) -> Result<Option<Link>, StoreError> {
-    let row = sqlx::query(
-        "SELECT position, hash FROM (SELECT position, hash, latest_at FROM events \
-         WHERE position IS NOT NULL ORDER BY position LIMIT $1) \
-         WHERE latest_at < $2 ORDER BY position DESC LIMIT 1",
-    )
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(microseconds(before))
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query(BEFORE)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(microseconds(before))
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| {
         Ok(Link {
             position: count(&row, "position")?,
