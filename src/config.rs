@@ -7,6 +7,7 @@ use crate::app::{AppConfig, ApprovalsConfig, RefusedCallsConfig};
 use crate::audit::AuditConfig;
 use crate::authentication::AuthenticationConfig;
 use crate::budget::BudgetConfig;
+use crate::decision_log::LogConfig;
 use crate::directory::DirectoryConfig;
 use crate::grpc::{LimitsConfig, TlsConfig};
 use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
@@ -41,6 +42,8 @@ pub struct Config {
     pub approvals: ApprovalsConfig,
     /// How many refused calls the log of events holds.
     pub refused_calls: RefusedCallsConfig,
+    /// How the decision log is kept and watched.
+    pub log: LogConfig,
     /// What callers and connections may occupy.
     pub limits: LimitsConfig,
     /// How reports are collected.
@@ -103,6 +106,7 @@ impl Config {
         self.service.check()?;
         self.approvals.check()?;
         self.refused_calls.check()?;
+        self.log.check()?;
         self.limits.check()?;
         self.audit.check()?;
         self.authentication.check()?;

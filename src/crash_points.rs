@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::Operation;
 
-/// A commit of the store: one for each method of `Store` that writes, with the method's name, and
+/// A commit of the store: one for each method of `Store` and `LogStore` that writes, with the method's name, and
 /// those of opening it. The writer takes no call without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -41,11 +41,16 @@ pub enum StoreCommit {
     RecordPolicyLoad,
     RecordPolicyRefusal,
     RecordServiceEvents,
+    LeaseLog,
+    ChainEvents,
+    KeepLogHead,
+    ForgetLog,
+    EraseNames,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -65,6 +70,11 @@ impl StoreCommit {
         Self::RecordPolicyLoad,
         Self::RecordPolicyRefusal,
         Self::RecordServiceEvents,
+        Self::LeaseLog,
+        Self::ChainEvents,
+        Self::KeepLogHead,
+        Self::ForgetLog,
+        Self::EraseNames,
     ];
 
     /// The name of the method that commits.
@@ -90,6 +100,11 @@ impl StoreCommit {
             Self::RecordPolicyLoad => "record_policy_load",
             Self::RecordPolicyRefusal => "record_policy_refusal",
             Self::RecordServiceEvents => "record_service_events",
+            Self::LeaseLog => "lease_log",
+            Self::ChainEvents => "chain_events",
+            Self::KeepLogHead => "keep_log_head",
+            Self::ForgetLog => "forget_log",
+            Self::EraseNames => "erase_names",
         }
     }
 }

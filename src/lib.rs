@@ -3,7 +3,7 @@
 //! AWS is the truth about assignments; Usher's store is the truth about grants. A call is parsed
 //! once (`grpc`), its caller proved (`authentication`), decided and recorded (`app`, `policy`, `store`), and made true by the one part
 //! that changes AWS (`reconciler`, through `identity_center`, paced by `budget`). Reports are
-//! collected by `audit`; names come from `directory`; `domain` holds the words and the rules, pure.
+//! collected by `audit`; committed events are chained by `decision_log`; names come from `directory`; `domain` holds the words and the rules, pure.
 //! `simulator` is a double of AWS that shares no code with the rest. `cli` puts it together.
 //!
 //! Reading order: `domain` (begin with its page), `domain::plan`, `store`, `identity_center`,
@@ -16,7 +16,8 @@
 //! 4. A grant gets one ending.
 //! 5. The same request id and content is the same grant, across restarts.
 //! 6. An OK survives kill -9, and no unknown outcome is forgotten.
-//! 7. Every state change has its event, in the same transaction.
+//! 7. Every state change has its event, in the same transaction, and events make one chain that shows
+//!    what was done to it.
 //! 8. Operations sent stay within the budget.
 //! 9. A report says truly whether it is complete.
 
@@ -28,6 +29,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crash_points;
+pub mod decision_log;
 pub mod directory;
 pub mod domain;
 pub mod grpc;

@@ -16,6 +16,7 @@ const STRUCTS: [&str; 15] = [
     "src/app/approvals/config.rs",
     "src/app/config.rs",
     "src/app/refused_calls_config.rs",
+    "src/decision_log/config.rs",
     "src/grpc/limits.rs",
     "src/audit/config.rs",
     "src/authentication/config.rs",

@@ -15,6 +15,8 @@ mod claims;
 mod common;
 #[path = "store_conformance/due.rs"]
 mod due;
+#[path = "store_conformance/log.rs"]
+mod log;
 #[path = "store_conformance/policies.rs"]
 mod policies;
 #[path = "store_conformance/reads.rs"]
@@ -74,6 +76,13 @@ check! {
     due::each_instance_has_its_own_share_of_claims,
     due::a_second_look_comes_as_early_as_an_end,
     due::due_work_is_counted,
+    log::events_are_chained_in_their_order_and_nothing_else_is_read,
+    log::one_holder_at_a_time_lengthens_the_log,
+    log::racing_sequencers_never_fork_the_log,
+    log::the_newest_heads_are_kept,
+    log::old_events_go_from_the_beginning_behind_a_checkpoint,
+    log::a_time_and_a_grant_lead_to_their_records,
+    log::erased_names_leave_the_log_as_it_is,
     policies::a_policy_set_is_kept_once_and_every_load_is_known,
     policies::a_set_that_does_not_load_is_told_once_until_one_loads,
     policies::refused_calls_stand_in_the_one_log_and_in_no_timeline,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::decision_log::LogKeeperError;
 use crate::directory::{Candidate, LookupError, NotFoundKind};
 use crate::domain::{ErrorKind, Failure, GrantState};
 use crate::store::StoreError;
@@ -201,6 +202,15 @@ pub enum AppError {
     /// The store does not answer.
     #[error("the store does not answer")]
     StoreUnavailable,
+    /// The events behind a place were removed by their age.
+    #[error("the events there were removed")]
+    LogPositionRemoved {
+        /// The first one that is kept.
+        first: u64,
+    },
+    /// A watcher did not read for too long.
+    #[error("the watcher does not read")]
+    WatcherTooSlow,
     /// The caller's deadline passed before anything was recorded.
     #[error("the deadline passed before anything was recorded")]
     DeadlineExceeded,
@@ -261,6 +271,15 @@ impl From<StoreError> for AppError {
                 tracing::error!(error = %error, "the store failed a call");
                 Self::StoreUnavailable
             }
+        }
+    }
+}
+
+impl From<LogKeeperError> for AppError {
+    fn from(error: LogKeeperError) -> Self {
+        match error {
+            LogKeeperError::Store(error) => error.into(),
+            LogKeeperError::Key => Self::Internal(error.to_string()),
         }
     }
 }

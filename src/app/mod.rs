@@ -16,6 +16,7 @@ mod cost;
 mod denials;
 mod ending;
 mod error;
+mod events;
 mod grants;
 mod list_assignments;
 mod page_token;
@@ -33,6 +34,8 @@ mod targets;
 mod view;
 mod wait;
 mod warnings;
+mod watch;
+mod watch_grants;
 mod who_am_i;
 
 use std::collections::BTreeMap;
@@ -51,6 +54,7 @@ pub use assign::{Assign, AssignOutcome, Preview};
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
+pub use events::{EventPage, EventView, ListEvents};
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use page_token::{PageRequest, PageTokens};
@@ -62,13 +66,17 @@ pub use report::AuditReport;
 pub use revoke::{AssignmentState, Revocation, Revoke, RevokeOutcome};
 pub use view::{GrantView, NamedPrincipal, NamedTarget};
 pub use warnings::{Warning, WarningKind};
+pub use watch::{Watch, WatchEvents, Watched};
+pub use watch_grants::WatchGrants;
 pub use who_am_i::WhoAmI;
 
 pub use crate::domain::{Approvers, Path};
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
+use crate::decision_log::{self, LogConfig};
 use crate::directory::Directory;
+use crate::domain::log_head::LogKey;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, IdentityCenter, Instances};
 use crate::policy::{Action, PolicyInForce, PolicySet};
@@ -94,6 +102,8 @@ pub struct Parts {
     pub approvals: ApprovalsConfig,
     /// The numbers of reports.
     pub audit: AuditConfig,
+    /// The numbers of the decision log.
+    pub log: LogConfig,
     /// What time it is.
     pub clock: Clock,
     /// Cancelled when the service ends: who waits for an outcome then answers the state reached.
@@ -105,6 +115,8 @@ pub struct Parts {
 pub struct App {
     parts: Arc<Parts>,
     page_tokens: PageTokens,
+    /// What the heads of the decision log are signed by.
+    log_key: LogKey,
     /// What the last whole report counted, by instance: plans are exact with it.
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
 }
@@ -151,16 +163,19 @@ impl CallContext {
 }
 
 impl App {
-    /// Puts the use cases together. The key of page tokens is read from the store, so that tokens
-    /// outlive a restart.
+    /// Puts the use cases together. The keys of page tokens and of the decision log are read from the
+    /// store, so that what they made outlives a restart.
     ///
     /// # Errors
     /// `StoreUnavailable`.
     pub async fn new(parts: Parts) -> Result<Self, AppError> {
         let page_tokens = PageTokens::new(&parts.store.secret("page_token_key").await?)?;
+        let signer = decision_log::signer(parts.store.as_ref()).await;
+        let log_key = signer?.key().clone();
         Ok(Self {
             parts: Arc::new(parts),
             page_tokens,
+            log_key,
             counts: Arc::default(),
         })
     }

@@ -166,6 +166,23 @@ impl App {
             .is_allowed
     }
 
+    /// Refuses to read something of an instance as a whole that policy does not permit: as denied where
+    /// the instance may be looked at, else as not there.
+    pub(super) fn check_reading(
+        &self,
+        asker: &Asker,
+        action: Action,
+        asked: &str,
+        instance: &Instance,
+    ) -> Result<(), AppError> {
+        let (resource, policy) = (instance_resource(instance), &asker.policy);
+        let decision = policy.decide(&asker.scene, action, &resource);
+        if !decision.is_allowed {
+            self.check_directory(asker, asked, instance)?;
+        }
+        self.permitted(asker, action, &resource, decision).map(drop)
+    }
+
     /// `check_directory` for whom the call is made.
     pub(super) async fn check_directory_of(
         &self,

@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::asker::{Asker, Purpose, the_gravest};
-use super::permission::instance_resource;
+use super::asker::{Purpose, the_gravest};
 use super::{App, AppError, CallContext};
 use crate::audit::{AccessScope, InstanceToRead, Missing, Part, ReportRequest, Scope, TargetScope};
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
@@ -117,7 +116,7 @@ impl App {
                     continue;
                 }
             };
-            match self.check_audit(&asker, &request.instance, &instance) {
+            match self.check_reading(&asker, Action::ReadAudit, &request.instance, &instance) {
                 Ok(()) => audited.push(instance),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -127,17 +126,6 @@ impl App {
             Some(reason) if audited.is_empty() => Err(reason),
             _ => Ok((audited, missing)),
         }
-    }
-
-    /// Refuses an audit of an instance that policy does not permit.
-    fn check_audit(&self, asker: &Asker, asked: &str, instance: &Instance) -> Result<(), AppError> {
-        let (resource, policy) = (instance_resource(instance), &asker.policy);
-        let decision = policy.decide(&asker.scene, Action::ReadAudit, &resource);
-        if !decision.is_allowed {
-            self.check_directory(asker, asked, instance)?;
-        }
-        self.permitted(asker, Action::ReadAudit, &resource, decision)
-            .map(drop)
     }
 
     async fn report_scope(

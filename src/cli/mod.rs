@@ -12,6 +12,7 @@ mod demo;
 mod demo_approvals;
 mod demo_story;
 mod instances;
+mod log;
 mod policy;
 mod policy_files;
 mod policy_keeper;
@@ -48,6 +49,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Writes, checks, tests and explains policies
     Policy(policy::PolicyArgs),
+    /// Verifies and exports the decision log, and erases names beside it
+    Log(log::LogArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
     /// Prints a development token for a server started with --dev
@@ -75,19 +78,21 @@ async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
 }
 
 /// Runs the command that the arguments name. Exit code 0: done; 1: it failed, with a sentence on
-/// standard error; 2: the arguments are wrong.
+/// standard error; 2: the arguments are wrong; 3: `log verify` found something bad.
 pub async fn run() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match Usher::parse().command {
-        Command::Demo(args) => demo::run(args).await,
-        Command::Check(args) => check::run(args).await,
-        Command::Audit(args) => audit::run(args).await,
-        Command::Policy(args) => policy::run(&args).await,
-        Command::Serve(args) => serve::run(args).await,
-        Command::Token(args) => token::run(&args),
-        Command::Simulate(args) => simulate(*args).await,
+        Command::Log(args) => log::run(args).await,
+        Command::Demo(args) => demo::run(args).await.map(done),
+        Command::Check(args) => check::run(args).await.map(done),
+        Command::Audit(args) => audit::run(args).await.map(done),
+        Command::Policy(args) => policy::run(&args).await.map(done),
+        Command::Serve(args) => serve::run(args).await.map(done),
+        Command::Token(args) => token::run(&args).map(done),
+        Command::Simulate(args) => simulate(*args).await.map(done),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("usher: {error}");
             ExitCode::FAILURE

@@ -17,6 +17,7 @@ use super::policy_keeper::PolicyKeeper;
 use crate::app::{App, Parts, RefusedCalls, RefusedCallsWriter};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::decision_log::{LogConfig, LogKeeper};
 use crate::directory::Directory;
 use crate::grpc::Server;
 use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
@@ -163,6 +164,7 @@ async fn start_on_store(
         config: config.service,
         approvals: config.approvals,
         audit: config.audit,
+        log: config.log.clone(),
         clock: clock.clone(),
         stopping: stopping.clone(),
     })
@@ -182,6 +184,7 @@ async fn start_on_store(
         background: Part::default(),
     };
     let house = HouseKeeping {
+        log_keeper: log_keeper(store.clone(), &clock, config.log).await?,
         clock,
         kept,
         keeper,
@@ -192,8 +195,20 @@ async fn start_on_store(
     Ok(service)
 }
 
+/// What keeps the decision log.
+async fn log_keeper(
+    store: Arc<dyn Store>,
+    clock: &Clock,
+    config: LogConfig,
+) -> Result<LogKeeper, StartError> {
+    let keeper = LogKeeper::new(store, clock.clone(), config).await;
+    keeper.map_err(|error| StartError(error.to_string()))
+}
+
 /// What housekeeping needs to know.
 struct HouseKeeping {
+    /// Keeps the decision log.
+    log_keeper: LogKeeper,
     clock: Clock,
     /// How long request ids are kept.
     kept: SignedDuration,
@@ -235,6 +250,7 @@ impl RunningService {
     /// Starts the parts.
     fn begin(&mut self, server: Server, reconciler: Reconciler, app: App, house: HouseKeeping) {
         let HouseKeeping {
+            log_keeper,
             clock,
             kept,
             keeper,
@@ -252,6 +268,8 @@ impl RunningService {
         let looking = app.clone();
         self.background
             .spawn_to_its_end(|stop| async move { looking.look_at_wishes(stop).await });
+        self.background
+            .spawn_to_its_end(|stop| log_keeper.run(stop));
         self.background
             .spawn(async move { app.follow_changes().await });
         self.background.spawn(keeper.keep(store.clone()));

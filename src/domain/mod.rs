@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `report`.
 
 pub mod approval;
 pub mod assignment;
@@ -14,6 +14,10 @@ pub mod grant;
 pub mod identity;
 pub mod ids;
 pub mod intent;
+pub mod log;
+pub mod log_event;
+pub mod log_head;
+pub mod log_verify;
 pub mod operation;
 pub mod plan;
 pub mod policy_record;

@@ -90,6 +90,14 @@ pub struct Unauthenticated {
 }
 
 impl ServiceFact {
+    /// The words of all of them.
+    pub const KINDS: [&'static str; 4] = [
+        "policy_loaded",
+        "policy_refused",
+        "access_denied",
+        "unauthenticated",
+    ];
+
     /// The word of the canonical form.
     #[must_use]
     pub fn kind(&self) -> &'static str {

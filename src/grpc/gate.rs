@@ -30,8 +30,13 @@ use crate::authentication::Authenticator;
 
 /// The header that carries the call id.
 const CALL_ID_HEADER: &str = "usher-call-id";
-/// The one method with an identity whose answer is a long stream.
+/// The method whose answer is a report: a long stream with an end.
 const REPORT_METHOD: &str = "/usher.v1.AccessService/AuditReport";
+/// The methods that go on for as long as somebody watches.
+const WATCH_METHODS: [&str; 2] = [
+    "/usher.v1.EventService/WatchEvents",
+    "/usher.v1.GrantService/WatchGrants",
+];
 /// The services of others whose answers may be long streams: health and reflection.
 const OPEN_STREAMS: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection.v1"];
 
@@ -125,11 +130,13 @@ async fn admit(
     check_metadata(request.headers(), rules.limits.metadata_bytes_max, call_id)?;
     let path = request.uri().path().to_owned();
     let is_report = path == REPORT_METHOD;
-    let is_long_stream = is_report || OPEN_STREAMS.iter().any(|begin| path.starts_with(begin));
-    let time_max = if is_report {
-        rules.limits.report_time_max()
-    } else {
-        rules.limits.call_time_max()
+    let is_watch = WATCH_METHODS.contains(&path.as_str());
+    let is_open_stream = OPEN_STREAMS.iter().any(|begin| path.starts_with(begin));
+    let is_long_stream = is_report || is_watch || is_open_stream;
+    let time_max = match (is_report, is_watch) {
+        (true, _) => rules.limits.report_time_max(),
+        (_, true) => rules.limits.watch_time_max(),
+        _ => rules.limits.call_time_max(),
     };
     let CallTime {
         deadline,
@@ -236,6 +243,22 @@ pub(super) fn too_many_reports(call_id: &str) -> Status {
             details.add_quota_failure_violation(
                 "server",
                 "the number of reports that may be open at once",
+            );
+        },
+    )
+}
+
+pub(super) fn too_many_watches(call_id: &str) -> Status {
+    status(
+        ErrorReason::CallerConcurrencyLimited,
+        call_id,
+        "as many streams of events and grants are open on this server as it has room for",
+        &[],
+        |details| {
+            details.set_retry_info(Some(Duration::from_secs(5)));
+            details.add_quota_failure_violation(
+                "server",
+                "the number of streams of events and grants that may be open at once",
             );
         },
     )

@@ -2,12 +2,17 @@
 
 use tonic::{Request, Response, Status};
 
-use super::answer::answer;
+use super::answer::{answer, take_apart};
+use super::status::status_of;
+use super::watches::{BoxStream, OpenWatches, watch_stream};
 use super::{convert, pb};
 use crate::app::App;
 
 /// The service over the use cases.
-pub(super) struct GrantService(pub(super) App);
+pub(super) struct GrantService {
+    pub(super) app: App,
+    pub(super) watches: OpenWatches,
+}
 
 #[tonic::async_trait]
 impl pb::grant_service_server::GrantService for GrantService {
@@ -17,7 +22,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::GetGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let id = convert::grant_id(&message.grant_id)?;
-            let grant = self.0.get_grant(&context, &id).await?;
+            let grant = self.app.get_grant(&context, &id).await?;
             Ok(pb::GetGrantResponse {
                 grant: Some(convert::grant(grant)),
             })
@@ -31,7 +36,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::ListGrantsResponse>, Status> {
         answer(request, |context, message| async move {
             let page = self
-                .0
+                .app
                 .list_grants(&context, &convert::list_grants(message)?)
                 .await?;
             Ok(pb::ListGrantsResponse {
@@ -48,7 +53,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::ApproveGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let grant = self
-                .0
+                .app
                 .decide_grant(&context, &convert::approve(message)?)
                 .await?;
             Ok(pb::ApproveGrantResponse {
@@ -64,7 +69,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::DenyGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let grant = self
-                .0
+                .app
                 .decide_grant(&context, &convert::deny(message)?)
                 .await?;
             Ok(pb::DenyGrantResponse {
@@ -80,7 +85,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::CancelGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let grant = self
-                .0
+                .app
                 .close_grant(&context, &convert::cancel(message)?)
                 .await?;
             Ok(pb::CancelGrantResponse {
@@ -96,7 +101,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::ReviewGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let grant = self
-                .0
+                .app
                 .close_grant(&context, &convert::review(message)?)
                 .await?;
             Ok(pb::ReviewGrantResponse {
@@ -112,7 +117,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::ExtendGrantResponse>, Status> {
         answer(request, |context, message| async move {
             let request = convert::extend(message)?;
-            let outcome = self.0.extend_grant(&context, &request).await?;
+            let outcome = self.app.extend_grant(&context, &request).await?;
             Ok(convert::extend_response(outcome))
         })
         .await
@@ -124,7 +129,7 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::AdoptAssignmentsResponse>, Status> {
         answer(request, |context, message| async move {
             let request = convert::adopt(message)?;
-            let rows = self.0.adopt_assignments(&context, &request).await;
+            let rows = self.app.adopt_assignments(&context, &request).await;
             Ok(convert::adopt_response(rows))
         })
         .await
@@ -136,9 +141,30 @@ impl pb::grant_service_server::GrantService for GrantService {
     ) -> Result<Response<pb::ReleaseGrantsResponse>, Status> {
         answer(request, |context, message| async move {
             let (ids, reason) = convert::release(&message)?;
-            let outcomes = self.0.release_grants(&context, &ids, &reason).await;
+            let outcomes = self.app.release_grants(&context, &ids, &reason).await;
             Ok(convert::release_response(outcomes))
         })
         .await
+    }
+
+    type WatchGrantsStream = BoxStream<pb::WatchGrantsResponse>;
+
+    async fn watch_grants(
+        &self,
+        request: Request<pb::WatchGrantsRequest>,
+    ) -> Result<Response<Self::WatchGrantsStream>, Status> {
+        let (context, call_id, message) = take_apart(request)?;
+        let place = self.watches.try_open(&context.counted_as(), &call_id)?;
+        let started = async {
+            let request = convert::watch_grants(message)?;
+            self.app.watch_grants(&context, request).await
+        };
+        let messages = started.await.map_err(|error| status_of(&error, &call_id))?;
+        Ok(watch_stream(
+            messages,
+            place,
+            call_id,
+            convert::watched_grant,
+        ))
     }
 }

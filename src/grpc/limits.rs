@@ -43,10 +43,18 @@ pub struct LimitsConfig {
     /// users (aws-api.md §9), and all share one quota of AWS, so that more at once only makes each
     /// of them slower.
     pub reports_max: usize,
+    /// Streams of events and grants of one caller at once: some dashboards and a feed.
+    pub watches_per_caller_max: usize,
+    /// Streams of all callers at once: each reads the log for itself, some hundred short reads a second
+    /// together.
+    pub watches_max: usize,
     /// How long a unary call may take where the caller sets no deadline, and at most.
     pub call_seconds_max: u64,
     /// How long a report may take: a large organization's takes 20 minutes (aws-api.md §9).
     pub report_seconds_max: u64,
+    /// How long a stream of events or grants may last; then it is resumed. It bounds how long a
+    /// credential that was revoked elsewhere goes on being believed.
+    pub watch_seconds_max: u64,
     /// How long a new connection may stay silent, or take for the first 24 bytes that HTTP/2 asks.
     pub first_byte_seconds_max: u64,
     /// How often a silent peer is asked whether it is there.
@@ -72,8 +80,11 @@ impl Default for LimitsConfig {
             calls_per_caller_max: 64,
             reports_per_caller_max: 4,
             reports_max: 8,
+            watches_per_caller_max: 16,
+            watches_max: 256,
             call_seconds_max: 30,
             report_seconds_max: 7200,
+            watch_seconds_max: 3600,
             first_byte_seconds_max: 10,
             keepalive_interval_seconds: 20,
             keepalive_timeout_seconds: 10,
@@ -90,7 +101,8 @@ impl LimitsConfig {
     /// # Errors
     /// A sentence that names the field.
     pub fn check(&self) -> Result<(), String> {
-        for (name, number, maximum) in self.numbers() {
+        let numbers = self.numbers().into_iter().chain(self.numbers_of_watches());
+        for (name, number, maximum) in numbers {
             if !(1..=maximum).contains(&number) {
                 return Err(format!(
                     "limits.{name} is {number}; it must be 1 to {maximum}"
@@ -100,7 +112,7 @@ impl LimitsConfig {
         Ok(())
     }
 
-    /// Every bound: its name, its value, and the largest value it takes.
+    /// Every bound but those of watches: its name, its value, and the largest value it takes.
     fn numbers(&self) -> [(&'static str, u64, u64); 16] {
         [
             (
@@ -164,6 +176,20 @@ impl LimitsConfig {
             ),
             ("drain_seconds_max", self.drain_seconds_max, SECONDS_MAX),
         ]
+    }
+
+    /// The same of streams of events and grants.
+    fn numbers_of_watches(&self) -> [(&'static str, u64, u64); 3] {
+        let (own, all) = (self.watches_per_caller_max, self.watches_max);
+        [
+            ("watches_per_caller_max", own as u64, REPORTS_MAX),
+            ("watches_max", all as u64, COUNT_MAX),
+            ("watch_seconds_max", self.watch_seconds_max, SECONDS_MAX),
+        ]
+    }
+
+    pub(super) fn watch_time_max(&self) -> Duration {
+        Duration::from_secs(self.watch_seconds_max)
     }
 
     pub(super) fn call_time_max(&self) -> Duration {

@@ -18,6 +18,7 @@ mod deadline;
 mod denials;
 mod directory;
 mod draining;
+mod events;
 mod gate;
 mod grants;
 mod limits;
@@ -27,6 +28,7 @@ mod reasons;
 mod server;
 mod status;
 mod tls;
+mod watches;
 
 pub use certificate_times::CertificateTimes;
 pub use limits::LimitsConfig;

@@ -55,6 +55,20 @@ pub(super) fn precondition_status(error: &AppError, call_id: &str) -> Status {
     }
 }
 
+/// The place that a watcher wants to go on from is not in the log any more.
+pub(super) fn log_position_removed(first: u64, call_id: &str) -> Status {
+    let first = first.to_string();
+    precondition(
+        ErrorReason::LogPositionRemoved,
+        call_id,
+        &format!(
+            "events behind this position were removed by their age; the first one that is kept has {first}"
+        ),
+        "after_position",
+        &[("firstPosition", &first)],
+    )
+}
+
 /// Refusals around access to accounts.
 fn account_status(error: &AppError, call_id: &str) -> Status {
     match error {

@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 44] = [
+pub const TABLE: [TableRow; 46] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -221,6 +221,16 @@ pub const TABLE: [TableRow; 44] = [
         ErrorReason::ShuttingDown,
         Code::Unavailable,
         "try again, on another replica where there is one",
+    ),
+    row(
+        ErrorReason::LogPositionRemoved,
+        Code::FailedPrecondition,
+        "begin with 0 for the oldest event that is kept; an export from before has the others",
+    ),
+    row(
+        ErrorReason::WatcherTooSlow,
+        Code::ResourceExhausted,
+        "read faster, and resume behind the last position that arrived",
     ),
     row(
         ErrorReason::DeadlineExceeded,

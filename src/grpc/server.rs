@@ -15,20 +15,23 @@ use tonic::service::Routes;
 use super::access::{AccessService, OpenReports};
 use super::connections::{Acceptance, accept};
 use super::directory::DirectoryService;
+use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb;
 use super::tls::Tls;
+use super::watches::OpenWatches;
 use crate::app::App;
 use crate::authentication::Authenticator;
 
 /// The services whose health is told by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 4] = [
+const HEALTH_NAMES: [&str; 5] = [
     "",
     "usher.v1.AccessService",
     "usher.v1.GrantService",
     "usher.v1.DirectoryService",
+    "usher.v1.EventService",
 ];
 
 /// Why a server could not start or go on.
@@ -193,8 +196,18 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     let access = AccessService::new(app.clone(), OpenReports::new(limits));
     let access = pb::access_service_server::AccessServiceServer::new(access)
         .max_decoding_message_size(limits.text_message_bytes_max);
-    let grants = pb::grant_service_server::GrantServiceServer::new(GrantService(app.clone()))
-        .max_decoding_message_size(size);
+    let watches = OpenWatches::new(limits);
+    let grants = pb::grant_service_server::GrantServiceServer::new(GrantService {
+        app: app.clone(),
+        watches: watches.clone(),
+    });
+    let grants = grants.max_decoding_message_size(size);
+    let events = EventService {
+        app: app.clone(),
+        watches,
+    };
+    let events =
+        pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(size);
     let directory =
         pb::directory_service_server::DirectoryServiceServer::new(DirectoryService(app));
     let directory = directory.max_decoding_message_size(size);
@@ -208,6 +221,7 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     Ok(Routes::new(access)
         .add_service(grants)
         .add_service(directory)
+        .add_service(events)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))
 }

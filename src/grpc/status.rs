@@ -13,7 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::denials::denial_status;
 use super::pb::ErrorReason;
-use super::preconditions::precondition_status;
+use super::preconditions::{log_position_removed, precondition_status};
 use super::reasons::TABLE;
 use crate::app::{AppError, Violation};
 
@@ -95,6 +95,20 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
             ErrorReason::StoreUnavailable,
             call_id,
             "Usher's store does not answer",
+        ),
+        AppError::LogPositionRemoved { first } => log_position_removed(*first, call_id),
+        AppError::WatcherTooSlow => status(
+            ErrorReason::WatcherTooSlow,
+            call_id,
+            "the stream was not read for too long; resume it behind the last position that arrived",
+            &[],
+            |details| {
+                details.set_retry_info(Some(Duration::ZERO));
+                details.add_quota_failure_violation(
+                    "caller",
+                    "the number of messages that wait for one watcher",
+                );
+            },
         ),
         AppError::DeadlineExceeded => status(
             ErrorReason::DeadlineExceeded,

@@ -6,6 +6,7 @@
 //! The store never calls AWS and decides nothing that `domain` can decide.
 
 mod error;
+mod log;
 mod signals;
 mod sqlite;
 mod types;
@@ -14,8 +15,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use error::StoreError;
+pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use signals::Signals;
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{LogCopy, Looked, SqliteOptions, SqliteStore};
 pub use types::{
     Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
     NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
@@ -30,7 +32,7 @@ use crate::domain::{
 
 /// The transactions of the store.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: LogStore + Send + Sync + 'static {
     /// Records a grant with its event, and makes its assignment due.
     ///
     /// The request key, when there is one, is taken by a unique constraint in the same

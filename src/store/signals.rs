@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::domain::GrantId;
 
@@ -15,6 +15,7 @@ const CHANGES_MAX: usize = 1024;
 pub struct Signals {
     work: Arc<Notify>,
     changes: broadcast::Sender<GrantId>,
+    chained: watch::Sender<u64>,
 }
 
 impl Default for Signals {
@@ -22,6 +23,7 @@ impl Default for Signals {
         Self {
             work: Arc::new(Notify::new()),
             changes: broadcast::channel(CHANGES_MAX).0,
+            chained: watch::Sender::new(0),
         }
     }
 }
@@ -35,6 +37,18 @@ impl Signals {
     /// Tells that this grant changed; nobody needs to listen.
     pub fn announce_change(&self, id: &GrantId) {
         drop(self.changes.send(id.clone()));
+    }
+
+    /// Tells that the decision log goes up to this place; nobody needs to listen.
+    pub fn announce_chained(&self, position: u64) {
+        self.chained.send_replace(position);
+    }
+
+    /// Listens to how far the decision log goes. Another process may chain too: who listens also
+    /// looks at the clock.
+    #[must_use]
+    pub fn chained(&self) -> watch::Receiver<u64> {
+        self.chained.subscribe()
     }
 
     /// Waits until work was announced since the last wait.

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("budget", &["domain"]),
     ("identity_center", &["budget", "crash_points", "domain"]),
     ("store", &["budget", "crash_points", "domain"]),
+    ("decision_log", &["store", "clock", "domain"]),
     (
         "directory",
         &["identity_center", "store", "clock", "domain"],
@@ -34,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &[
             "audit",
+            "decision_log",
             "directory",
             "identity_center",
             "store",
@@ -72,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "audit",
             "authentication",
             "budget",
+            "decision_log",
             "directory",
             "domain",
             "grpc",

@@ -23,4 +23,5 @@ mod roles;
 #[allow(dead_code, reason = "the other tests of tokens use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;
+mod watches;
 mod wire;

@@ -16,6 +16,7 @@ use crate::connections::call_while_shutting_down;
 use crate::policies::{POLICIES, refused_by_policies};
 use crate::reviewers::reviewers_at_fault;
 use crate::roles::call_without_the_role;
+use crate::watches::watches_at_fault;
 use crate::wire::{Answer, GRPC, encode, frame};
 
 const ASSIGN: &str = "AccessService/Assign";
@@ -56,6 +57,9 @@ async fn every_reason_of_the_table_is_reached() {
     seen.add(&call_beyond_the_budget().await);
     seen.add(&call_while_shutting_down().await);
     seen.add(&report_too_many().await);
+    for answer in watches_at_fault().await {
+        seen.add(&answer);
+    }
     let promised: BTreeMap<String, Code> = TABLE
         .iter()
         .map(|row| {

@@ -82,6 +82,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         config: config.service,
         approvals: config.approvals,
         audit: config.audit,
+        log: config.log,
         clock,
         stopping: CancellationToken::new(),
     });

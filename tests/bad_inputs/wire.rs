@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request};
@@ -43,6 +44,33 @@ impl Connection {
         Self::try_over(stream).await.unwrap()
     }
 
+    #[allow(dead_code, reason = "not every test of the wire is slow")]
+    /// A connection whose streams take so many bytes that were not read.
+    pub(crate) async fn with_window(address: SocketAddr, bytes: u32) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(bytes);
+        let (sender, connection) = builder.handshake(stream).await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        Self { sender }
+    }
+
+    #[allow(dead_code, reason = "not every test of the wire is slow")]
+    /// Sends a request and reads its answer, with a pause behind the first part of it.
+    pub(crate) async fn exchange_slowly(
+        &self,
+        request: Request<()>,
+        body: Bytes,
+        pause: Duration,
+    ) -> Answer {
+        let mut answer = Answer::default();
+        let exchanged = self.try_exchange(request, Some(body), &mut answer, pause, &|_| false);
+        if let Err(error) = exchanged.await {
+            answer.broken = Some(error.to_string());
+        }
+        answer
+    }
+
     /// A connection, unless the server has closed it already.
     pub(crate) async fn try_over<S>(stream: S) -> Option<Self>
     where
@@ -59,7 +87,31 @@ impl Connection {
     /// Sends a request and waits for all of its answer. Without a body the stream stays open.
     pub(crate) async fn exchange(&self, request: Request<()>, body: Option<Bytes>) -> Answer {
         let mut answer = Answer::default();
-        if let Err(error) = self.try_exchange(request, body, &mut answer).await {
+        if let Err(error) = self
+            .try_exchange(request, body, &mut answer, Duration::ZERO, &|_| false)
+            .await
+        {
+            answer.broken = Some(error.to_string());
+        }
+        answer
+    }
+
+    #[allow(
+        dead_code,
+        reason = "the table of who may do what looks at streams without an end"
+    )]
+    /// Sends a request and waits for so much of its answer that it is enough; then the stream is let
+    /// go, and the answer is that of one that ended well.
+    pub(crate) async fn exchange_until(
+        &self,
+        request: Request<()>,
+        body: Option<Bytes>,
+        is_enough: impl Fn(&Answer) -> bool,
+    ) -> Answer {
+        let mut answer = Answer::default();
+        if let Err(error) =
+            (self.try_exchange(request, body, &mut answer, Duration::ZERO, &is_enough)).await
+        {
             answer.broken = Some(error.to_string());
         }
         answer
@@ -70,6 +122,8 @@ impl Connection {
         request: Request<()>,
         body: Option<Bytes>,
         answer: &mut Answer,
+        mut pause: Duration,
+        is_enough: &impl Fn(&Answer) -> bool,
     ) -> Result<(), h2::Error> {
         let mut sender = self.sender.clone().ready().await?;
         let (response, mut stream) = sender.send_request(request, false)?;
@@ -82,8 +136,13 @@ impl Connection {
         answer.headers = parts.headers;
         while let Some(data) = body.data().await {
             let data = data?;
+            tokio::time::sleep(std::mem::take(&mut pause)).await;
             body.flow_control().release_capacity(data.len())?;
             answer.body.extend_from_slice(&data);
+            if is_enough(answer) {
+                answer.trailers.insert("grpc-status", 0.into());
+                return Ok(());
+            }
         }
         answer.trailers = body.trailers().await?.unwrap_or_default();
         Ok(())
@@ -125,6 +184,10 @@ impl Answer {
         while rest.len() >= 5 {
             assert_eq!(rest.get_u8(), 0, "not compressed");
             let length = rest.get_u32() as usize;
+            if rest.len() < length {
+                // A stream that was let go in the middle of a message.
+                break;
+            }
             let message = DynamicMessage::decode(output.clone(), rest.split_to(length)).unwrap();
             messages.push(to_json(&message));
         }

@@ -12,6 +12,9 @@ use super::SHORT_TIMES;
 /// How long a child may take to listen, or to refuse.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Times of the log at which each of its commits is passed within seconds.
+const LOG: &str = "[log]\nhead_interval_seconds = 1\nlease_seconds = 1\n";
+
 /// How often a child is started that AWS is too slow for.
 const STARTS_MAX: usize = 4;
 
@@ -32,8 +35,14 @@ impl Place {
     #[must_use]
     pub fn with_outstanding_max(endpoint_url: String, outstanding_max: usize) -> Self {
         let section = "[reconciler]\n";
-        let limit = format!("{section}outstanding_changes_max = {outstanding_max}\n");
+        let limit = format!("{LOG}{section}outstanding_changes_max = {outstanding_max}\n");
         Self::configured(endpoint_url, &SHORT_TIMES.replacen(section, &limit, 1))
+    }
+
+    /// The same with a section more in the configuration.
+    #[must_use]
+    pub fn with_section(endpoint_url: String, section: &str) -> Self {
+        Self::configured(endpoint_url, &format!("{SHORT_TIMES}{section}"))
     }
 
     fn configured(endpoint_url: String, configuration: &str) -> Self {

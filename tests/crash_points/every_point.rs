@@ -28,6 +28,10 @@ const PASSED_ONCE: [&str; 7] = [
     "store.record_policy_refusal.",
 ];
 
+/// Points that serving calls does not pass: events grow old enough to be removed after days, and names
+/// are erased by a command. tests/decision_log/crash.rs has the former, the latter is one statement.
+const NOT_OF_SERVING: [&str; 2] = ["store.forget_log.", "store.erase_names."];
+
 /// Otherwise a process dies at one of the first so many times.
 const COUNTS: u64 = 3;
 
@@ -68,7 +72,8 @@ async fn kill_9_at_every_crash_point_breaks_no_invariant() {
     for point in CrashPoint::all() {
         for seed in first..first + seeds {
             let name = point.name();
-            if !name.contains(&only) {
+            let is_served = !NOT_OF_SERVING.iter().any(|it| name.starts_with(it));
+            if !is_served || !name.contains(&only) {
                 continue;
             }
             let room = Arc::clone(&room);

@@ -22,9 +22,19 @@ use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
     identity_store_per_second = 1000\norganizations_per_second = 1000\nburst = 1000\n\
-    [limits]\ndrain_seconds_max = 1\n[policy]\nreload_seconds = 1\n";
+    [limits]\ndrain_seconds_max = 1\n[policy]\nreload_seconds = 1\n\
+    [log]\nheartbeat_seconds = 0.05\n";
 /// The file that forbids an action while it is there.
 const FORBID: &str = "forbid.cedar";
+
+/// Whether a stream without an end has told what there is: a heartbeat at its beginning, and another.
+fn has_told(call: &str, answer: &Answer) -> bool {
+    let messages = answer.messages(call);
+    let heartbeats = messages
+        .iter()
+        .filter(|message| message.get("event").is_none() && message.get("grant").is_none());
+    heartbeats.count() > 1
+}
 
 /// A running service.
 pub(crate) struct Bench {
@@ -34,6 +44,7 @@ pub(crate) struct Bench {
     pub(crate) wish_of_bilal: String,
     /// Taken by Dmitri at once, and looked at by Carla.
     pub(crate) emergency: String,
+    pub(crate) instance_arn: String,
     connection: Connection,
     key: Key,
     stop: CancellationToken,
@@ -143,6 +154,7 @@ impl Bench {
             grant_of_bilal: String::new(),
             wish_of_bilal: String::new(),
             emergency: String::new(),
+            instance_arn: String::new(),
             connection,
             key,
             stop,
@@ -166,6 +178,11 @@ impl Bench {
         let review = "GrantService/ReviewGrant";
         let carla = caller_named("Carla, who leads both");
         bench.call(carla, review, &looked_at).await.ok(review);
+        let (call, id) = ("GrantService/GetGrant", &bench.grant_of_anna);
+        let auditor = caller_named("Emi, the auditor");
+        let answer = bench.call(auditor, call, &json!({"grant_id": id})).await;
+        let arn = answer.ok(call)["grant"]["instance_arn"].clone();
+        bench.instance_arn = arn.as_str().unwrap().to_owned();
         bench
     }
 
@@ -182,10 +199,17 @@ impl Bench {
         let known = caller.headers(&self.key);
         let mut headers = GRPC.to_vec();
         headers.extend(known.iter().map(|(name, value)| (*name, value.as_str())));
+
         let body = frame(&encode(call, message));
-        self.connection
-            .exchange(post(call, &headers), Some(body))
-            .await
+        let request = post(call, &headers);
+        if call.contains("/Watch") {
+            let is_enough = |answer: &Answer| has_told(call, answer);
+            let told = self
+                .connection
+                .exchange_until(request, Some(body), is_enough);
+            return told.await;
+        }
+        self.connection.exchange(request, Some(body)).await
     }
 
     /// The word of the table for a call.

@@ -224,6 +224,6 @@ async fn who_may_see_nothing_learns_no_id() {
             assert!(!shown.contains(id), "{call}: {shown}");
         }
     }
-    assert_eq!(refused, 14);
+    assert_eq!(refused, 17);
     bench.end().await;
 }

@@ -67,6 +67,12 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "all",
         )
         | ("WhoAmI", "oneself") => json!({}),
+        ("ListEvents" | "GetLogHead", "all") => json!({}),
+        ("ListEvents", "of the instance") => json!({"instance": bench.instance_arn}),
+        ("WatchEvents" | "WatchGrants", "all") => json!({"after_position": 0}),
+        ("WatchGrants", "Anna's") => {
+            json!({"after_position": 0, "grant_id": bench.grant_of_anna})
+        }
         ("ListGrants" | "ListAssignments", "of Anna") => {
             json!({"principal": {"user": "anna.berg"}})
         }

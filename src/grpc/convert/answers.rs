@@ -69,7 +69,7 @@ pub(super) fn named_principal(principal: NamedPrincipal) -> pb::ResolvedPrincipa
     resolved_principal(&principal.reference, principal.name, principal.status)
 }
 
-fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
+pub(super) fn named_target(target: NamedTarget) -> pb::ResolvedTarget {
     match target.target {
         Target::Application(arn) => pb::ResolvedTarget {
             kind: pb::TargetKind::Application.into(),

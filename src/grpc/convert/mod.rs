@@ -5,6 +5,7 @@ mod adoptions;
 mod answers;
 mod audit;
 mod directory;
+mod events;
 mod fields;
 mod requests;
 mod targets;
@@ -18,6 +19,10 @@ pub(super) use answers::{
 pub(super) use audit::{audit_report, audit_response};
 pub(super) use directory::{
     account, application, instance, permission_set, principal_entry, who_am_i,
+};
+pub(super) use events::{
+    event, instance_name, list_events, log_head, watch_events, watch_grants, watched_event,
+    watched_grant,
 };
 pub(super) use requests::{
     accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,

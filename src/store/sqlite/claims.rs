@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
+use super::log_chain;
 use super::rows::{bind_key, count, microseconds, record_from_row, time};
 use super::slots::{ASYNCHRONOUS_KIND, full_instances};
 use super::tables::{self, where_key, write_changes};
@@ -329,8 +330,9 @@ pub(super) async fn clear_leases(connection: &mut SqliteConnection) -> Result<()
         let_go!(),
         ", version = version + 1 WHERE lease_holder IS NOT NULL"
     ))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    log_chain::clear_lease(connection).await?;
     crash_points::reach(CrashPoint::AfterCommit(StoreCommit::ClearLeases));
     Ok(())
 }

@@ -21,7 +21,7 @@ const LOCK_FILE: &str = "usher.lock";
 pub(super) const APPLICATION_ID: u32 = 0x5553_4852;
 
 /// The first bytes of every SQLite database that is not empty.
-const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(super) const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Where SQLite's header holds the application id, in bytes from the start.
 const APPLICATION_ID_OFFSET: usize = 68;
 /// The length of SQLite's header in bytes.

@@ -6,7 +6,7 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`.
+//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`, `log`.
 
 mod approvals;
 mod callers;
@@ -14,6 +14,10 @@ mod claims;
 mod directory;
 mod events;
 mod failure;
+mod log;
+mod log_chain;
+mod log_copy;
+mod log_reads;
 mod open;
 mod options;
 #[cfg(test)]
@@ -39,6 +43,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use log_copy::{LogCopy, Looked};
 pub use options::SqliteOptions;
 
 use self::writer::{Queued, Written};

@@ -3,12 +3,13 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::claims::{self, Due};
+use super::log_reads;
 use super::reads;
 use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Grant, GrantState, PrincipalRef};
-use crate::store::{GrantFilter, GrantScope, OfSubject, Store as _};
+use crate::store::{GrantFilter, GrantScope, LogRange, OfSubject, Store as _};
 use jiff::Timestamp;
 
 /// How SQLite would go about each statement, one step a line.
@@ -215,4 +216,37 @@ async fn due_work_and_events_use_indexes() {
     assert!(!ways[4].contains("TEMP B-TREE"), "{}", ways[4]);
     assert_way(&ways[5], "assignments_outstanding");
     assert_way(&ways[6], "assignments_outstanding");
+}
+
+#[tokio::test]
+async fn the_log_is_read_by_its_places_times_and_grants() {
+    let sql = |range: &LogRange| {
+        log_reads::records_query(range, 10)
+            .sql()
+            .as_str()
+            .to_owned()
+    };
+    let by_time = LogRange {
+        after: 5,
+        from: Some(Timestamp::UNIX_EPOCH),
+        grant_id: None,
+    };
+    let by_grant = LogRange {
+        grant_id: Some(grant(1, GrantState::Active).id),
+        ..LogRange::default()
+    };
+    let ways = ways(&[
+        sql(&LogRange::default()),
+        sql(&by_time),
+        sql(&by_grant),
+        log_reads::BEFORE.to_owned(),
+    ])
+    .await;
+    assert_way(&ways[0], "events_chained");
+    assert_way(&ways[1], "events_chained");
+    assert!(ways[1].contains("INDEX events_by_time "), "{}", ways[1]);
+    assert_way(&ways[2], "events_about_grant");
+    assert!(ways[3].contains("INDEX events_chained"), "{}", ways[3]);
+    let is_sorted = |way: &String| way.contains("TEMP B-TREE");
+    assert!(!ways[..3].iter().any(is_sorted), "{ways:#?}");
 }

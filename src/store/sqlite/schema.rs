@@ -4,7 +4,7 @@
 //! always of one version. SQLite keeps the number itself (`user_version`).
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -15,12 +15,13 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
     include_str!("migrations/0004_policy_record.sql"),
     include_str!("migrations/0005_approvals.sql"),
+    include_str!("migrations/0006_log.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -76,14 +77,18 @@ async fn make_database(directory: &DataDirectory, wait: Duration) -> Result<(), 
 /// Without a log the file is all there is, and is read as one that nobody changes. With one (after
 /// kill -9) the log is read too, and its index (`-shm`) is rebuilt in memory, not in its file.
 /// Where that file is missing SQLite has to make one; it is taken away again.
-fn check_options(directory: &DataDirectory, wait: Duration) -> SqliteConnectOptions {
-    let path = directory.database();
-    let has_log = fs::metadata(directory.companion("-wal")).is_ok_and(|log| log.len() > 0);
+pub(super) fn look_options(path: &Path, wait: Duration) -> SqliteConnectOptions {
+    let companion = |suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let has_log = fs::metadata(companion("-wal")).is_ok_and(|log| log.len() > 0);
     if !has_log {
-        return connect_options(&path, wait).read_only(true).immutable(true);
+        return connect_options(path, wait).read_only(true).immutable(true);
     }
-    if !directory.companion("-shm").exists() {
-        return connect_options(&path, wait).read_only(true);
+    if !companion("-shm").exists() {
+        return connect_options(path, wait).read_only(true);
     }
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -107,7 +112,7 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
              data directory; it was left as it is"
         ))
     };
-    let options = check_options(directory, wait);
+    let options = look_options(&path, wait);
     let had_index = directory.companion("-shm").exists();
     let check = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
@@ -178,7 +183,7 @@ mod tests {
     use super::*;
     use crate::domain::plan::Write;
     use crate::domain::{GrantState, PendingChange};
-    use crate::store::{ClaimLimit, Holder, SqliteOptions, SqliteStore, Store as _};
+    use crate::store::{ClaimLimit, Holder, LogStore as _, SqliteOptions, SqliteStore, Store as _};
 
     /// A database as the first version left it, with a grant that is due.
     const FIRST_VERSION: &str = "PRAGMA user_version = 1; \
@@ -189,7 +194,8 @@ mod tests {
         INSERT INTO grants SELECT 'grant_00000000000000000000000000000001', instance_arn, \
         target_kind, target, principal_type, principal_id, 'ACTIVE', 1, 'portal', 'alice', 'why', \
         '', '[]', '1', 3600000000, 1000000, 2000000, 9000000, NULL, NULL, NULL, NULL, NULL, NULL, 2 \
-        FROM assignments;";
+        FROM assignments; \
+        INSERT INTO events (grant_id, body) VALUES (NULL, '{\"kind\":\"old\"}');";
 
     #[tokio::test]
     async fn a_database_of_the_first_version_keeps_its_data_and_gains_the_new_columns() {
@@ -248,6 +254,11 @@ mod tests {
         let pending = changes.record.pending.clone();
         let claim = store.commit_step(&claim, changes).await.unwrap();
         assert_eq!(claim.record.pending, pending);
+        // What an earlier version committed is chained as well.
+        let lease = store.lease_log(&Holder("a".to_owned()), now, later).await;
+        let lease = lease.unwrap().unwrap();
+        let chained = store.chain_events(&lease, 10).await.unwrap();
+        assert_eq!((chained.count, chained.end.position), (1, 1));
         store.close().await;
     }
 }
