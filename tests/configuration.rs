@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 15] = [
+const STRUCTS: [&str; 16] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",

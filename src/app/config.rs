@@ -48,6 +48,12 @@ impl Default for AppConfig {
 }
 
 impl AppConfig {
+    /// How long a request id is remembered.
+    #[must_use]
+    pub fn request_id_kept(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_hours(self.request_id_kept_days.saturating_mul(24))
+    }
+
     /// Checks that the numbers make sense.
     ///
     /// # Errors

@@ -150,7 +150,7 @@ async fn start_on_store(
         instances.clone(),
         config.aws.attempt_timeout(),
     );
-    let kept = SignedDuration::from_hours(config.service.request_id_kept_days.saturating_mul(24));
+    let kept = config.service.request_id_kept();
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
     let (reading, timing) = (port.clone(), clock.clone());
@@ -169,10 +169,9 @@ async fn start_on_store(
         stopping: stopping.clone(),
     })
     .await
-    .map_err(|error| StartError(error.to_string()))?;
-    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls)
-        .await
-        .map_err(|error| StartError(error.to_string()))?;
+    .map_err(not_started)?;
+    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls);
+    let server = server.await.map_err(not_started)?;
     let mut service = RunningService {
         address: server.address(),
         instances,
@@ -193,6 +192,10 @@ async fn start_on_store(
     };
     service.begin(server, reconciler, app, house);
     Ok(service)
+}
+
+fn not_started(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
 }
 
 /// What keeps the decision log.

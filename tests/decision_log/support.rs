@@ -170,6 +170,7 @@ impl AppOnStore {
             policy: PolicyInForce::new(PolicySet::development()),
             instances,
             config: config.service,
+            approvals: config.approvals,
             audit: config.audit,
             log: config.log,
             clock,

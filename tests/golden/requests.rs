@@ -28,6 +28,11 @@ fn account() -> Value {
     json!({"account_access": {"account": "333344445555", "permission_set": "ReadOnly"}})
 }
 
+fn with(mut message: Value, flag: &str) -> Value {
+    message[flag] = json!(true);
+    message
+}
+
 /// The message of a call about something; a column that means nothing is a mistake of the table.
 pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> Value {
     let (_, method) = call.split_once('/').unwrap();
@@ -45,9 +50,7 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         ("Assign", "the sandbox for Bilal, INC-7") => assign("bilal.khan", account(), 2, "INC-7"),
         ("Assign", "the sandbox for Bilal, no ticket") => assign("bilal.khan", account(), 2, ""),
         ("Assign", "the sandbox for Dmitri, at once") => {
-            let mut message = assign("dmitri.orlov", account(), 1, "");
-            message["break_glass"] = json!(true);
-            message
+            with(assign("dmitri.orlov", account(), 1, ""), "break_glass")
         }
         ("Revoke", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
         ("Revoke", "Bilal's grant, by Dmitri's ticket") => {
