@@ -21,6 +21,9 @@ pub(super) const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
 const FRESH_FOR_READING: Duration = Duration::from_secs(900);
 
+/// Time in which AWS has had its chance: less proves nothing of it.
+const TIME_FOR_AWS: Duration = Duration::from_secs(2);
+
 /// For whom a call is made, as one instance knows it.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
@@ -71,7 +74,7 @@ impl Asker {
 
 impl App {
     /// For whom this call is made, on this instance; without one nobody has a user. Where AWS does
-    /// not answer, facts of any age that are still kept do, but for a change.
+    /// not answer, facts of a quarter of an hour do where they are kept, but for a change.
     ///
     /// # Errors
     /// `ActingDenied` where the caller may not act for the subject; `SubjectNotFound` where it may,
@@ -109,9 +112,10 @@ impl App {
             deadline: now + time / 2,
         };
         match self.asker_by(context, instance, reading).await {
-            Err(error) if error.is_for_want_of_aws() => {
+            // A caller who grants no time does not choose older facts by it.
+            Err(error) if error.is_for_want_of_aws() && time >= TIME_FOR_AWS => {
                 let kept = Reading {
-                    max_age: Duration::MAX,
+                    max_age: FRESH_FOR_READING,
                     call: self.call(context),
                 };
                 self.asker_by(context, instance, kept).await

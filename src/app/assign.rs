@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::approvals::{ChosenPath, WhoMayAgree, denied_without_a_word};
+use super::approvals::{ChosenPath, WhoMayAgree, denied_without_a_word, forbids};
 use super::asker::{Asker, Purpose};
 use super::cost::operations_of_making;
 use super::targets::FoundTarget;
@@ -272,10 +272,18 @@ impl App {
         })?;
         let question = self.grant_question(&asker, request, &found);
         let path = if request.break_glass {
-            self.break_glass_path(&asker, &question)?
+            self.break_glass_path(&asker, &question)
         } else {
-            self.path_to(&asker, &question)?
+            self.path_to(&asker, &question)
         };
+        // A forbid speaks of what is there; who may not see that hears the same as of what is not.
+        let path = path.map_err(|refusal| {
+            if forbids(&refusal) && !self.may_see_directory(&asker, &instance) {
+                denied_without_a_word(&asker)
+            } else {
+                refusal
+            }
+        })?;
         Ok((found, asker, path))
     }
 

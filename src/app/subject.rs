@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::assign::group_reference;
 use super::{App, AppError};
 use crate::domain::{
     ErrorKind, Failure, GroupId, Instance, Person, PrincipalId, PrincipalStatus, User, UserId,
@@ -94,7 +95,7 @@ impl App {
     }
 
     /// The user's groups as policies write them: one operation for each hundred groups of the user,
-    /// and one for each name in policies, where they name any at all.
+    /// and one for each name in policies or for each group of the user, whichever are fewer.
     async fn written_groups_of(
         &self,
         policy: &PolicySet,
@@ -108,22 +109,56 @@ impl App {
         }
         let directory = &self.parts.directory;
         let Reading { max_age, call } = reading;
-        let (meant, memberships) = futures_util::try_join!(
-            directory.groups_meant(instance, &written, max_age, call),
-            directory.groups_of_user(instance, user, max_age, call),
-        )?;
-        let is_in = |id: &GroupId| memberships.value.iter().any(|row| row.group_id == *id);
-        let meant = meant.into_iter().filter(|(_, id)| is_in(id));
-        let facts = meant.map(|(text, id)| GroupFacts {
-            // A group that policies write by its id has no part in what they write of its name.
-            name: if text == id.as_str() {
-                String::new()
-            } else {
-                text
-            },
-            id,
-        });
-        Ok(facts.collect())
+        let memberships = directory.groups_of_user(instance, user, max_age, call);
+        let memberships = memberships.await?.value;
+        if memberships.len() < written.len() {
+            let ids = memberships.iter().map(|row| row.group_id.clone());
+            return self
+                .written_names_of(instance, &written, ids.collect(), reading)
+                .await;
+        }
+        let meant = directory.groups_meant(instance, &written, max_age, call);
+        let is_in = |id: &GroupId| memberships.iter().any(|row| row.group_id == *id);
+        let meant = meant.await?.into_iter().filter(|(_, id)| is_in(id));
+        Ok(meant.map(|(text, id)| as_written(text, id)).collect())
+    }
+
+    /// Of these groups, those that policies write, by id or by the name that they have now.
+    async fn written_names_of(
+        &self,
+        instance: &Instance,
+        written: &[String],
+        ids: Vec<GroupId>,
+        reading: Reading,
+    ) -> Result<Vec<GroupFacts>, Failure> {
+        let Reading { max_age, call } = reading;
+        let directory = &self.parts.directory;
+        let mut facts = Vec::new();
+        for id in ids {
+            if written.iter().any(|text| text == id.as_str()) {
+                facts.push(as_written(id.to_string(), id.clone()));
+            }
+            let reference = group_reference(&id);
+            let found = directory.principal(instance, &reference, max_age, call);
+            let name = found.await?.value.map(|group| group.name().to_owned());
+            facts.extend(
+                name.filter(|name| written.contains(name))
+                    .map(|name| as_written(name, id)),
+            );
+        }
+        Ok(facts)
+    }
+}
+
+fn as_written(text: String, id: GroupId) -> GroupFacts {
+    GroupFacts {
+        // A group that policies write by its id has no part in what they write of its name.
+        name: if text == id.as_str() {
+            String::new()
+        } else {
+            text
+        },
+        id,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::CommandError;
-use super::check_policy::{check_approvers, check_folder, tell_last_load};
+use super::check_policy::{check_folder, check_groups, check_services, tell_last_load};
 use super::connect::{connect, explain, look_call, start_call};
 use super::instances::{describe, discoverer, look_call_time};
 use super::serve::print_line;
@@ -187,7 +187,8 @@ async fn check_aws(
         check_instance::run(findings, port.as_ref(), instance).await;
     }
     if let Some(set) = policies {
-        check_approvers(findings, set, &found.instances).await;
+        check_services(findings, set, config);
+        check_groups(findings, set, &found.instances).await;
     }
 }
 

@@ -101,13 +101,64 @@ pub(super) async fn approvers_in_aws(
     let found = discoverer(home, &config).discover(look).await;
     let found = found.map_err(|failure| CommandError(explain(&failure)))?;
     let mut findings = Findings::default();
-    check_approvers(&mut findings, set, &found.instances).await;
+    check_groups(&mut findings, set, &found.instances).await;
     findings.end()
 }
 
-/// Looks for the groups whose members approve, in every instance: one that is nowhere, or that has no
-/// members, can never approve anything.
-pub(super) async fn check_approvers(
+/// Looks for the services that are to approve among those that can prove themselves here.
+pub(super) fn check_services(findings: &mut Findings, set: &PolicySet, config: &Config) {
+    let certified = config.authentication.certificates.iter();
+    let certified = certified.map(|certificate| certificate.service.as_str());
+    let issuers = config.authentication.issuers.iter();
+    let clients = issuers.flat_map(|issuer| issuer.clients.values().map(String::as_str));
+    let known: Vec<&str> = certified.chain(clients).collect();
+    for name in set.approver_services() {
+        let what = format!("approver service `{name}`");
+        if known.contains(&name) {
+            findings.good(&format!("{what} is configured"));
+        } else {
+            let why =
+                "no certificate and no issuer's client stands for it, so that it never approves";
+            findings.bad(&what, why);
+        }
+    }
+}
+
+/// Looks for the groups that policies name, in every instance. What is said of one that is nowhere is
+/// said of nobody: a permit gives nothing, and a forbid keeps nobody out.
+pub(super) async fn check_groups(
+    findings: &mut Findings,
+    set: &PolicySet,
+    instances: &[(Instance, Arc<dyn IdentityCenter>)],
+) {
+    for name in set.groups() {
+        let what = format!("group `{name}`");
+        let (mut lacking, mut failure) = (Vec::new(), None);
+        for (instance, port) in instances {
+            match group_id(port.as_ref(), instance, name).await {
+                Ok(Some(_)) => {}
+                Ok(None) => lacking.push(instance.arn.as_str()),
+                Err(error) => failure = Some(explain(&error)),
+            }
+        }
+        if let Some(failure) = failure {
+            findings.not_tried(&what, &failure);
+        } else if lacking.len() == instances.len() {
+            let why =
+                "no instance has such a group: policies that name it speak of nobody, forbids too";
+            findings.bad(&what, why);
+        } else if lacking.is_empty() {
+            findings.good(&format!("{what} is there"));
+        } else {
+            findings.warn(&what, &format!("not in {}", lacking.join(", ")));
+        }
+    }
+    check_approvers(findings, set, instances).await;
+}
+
+/// The groups whose members approve: one that is nowhere, or that has no members, can never approve
+/// anything.
+async fn check_approvers(
     findings: &mut Findings,
     set: &PolicySet,
     instances: &[(Instance, Arc<dyn IdentityCenter>)],
@@ -151,14 +202,7 @@ async fn has_members(
     instance: &Instance,
     name: &str,
 ) -> Result<Option<bool>, Failure> {
-    let id = match GroupId::parse(name) {
-        Ok(id) => port
-            .group(instance, &id, start_call())
-            .await?
-            .map(|group| group.id),
-        Err(_) => port.group_id_by_name(instance, name, start_call()).await?,
-    };
-    let Some(id) = id else {
+    let Some(id) = group_id(port, instance, name).await? else {
         return Ok(None);
     };
     let id = &id;
@@ -167,4 +211,19 @@ async fn has_members(
             .await
     });
     Ok(Some(member.await?.is_some()))
+}
+
+/// The group that policies write by name or id; none where there is no such group.
+async fn group_id(
+    port: &dyn IdentityCenter,
+    instance: &Instance,
+    name: &str,
+) -> Result<Option<GroupId>, Failure> {
+    match GroupId::parse(name) {
+        Ok(id) => {
+            let group = port.group(instance, &id, start_call()).await?;
+            Ok(group.map(|group| group.id))
+        }
+        Err(_) => port.group_id_by_name(instance, name, start_call()).await,
+    }
 }

@@ -24,7 +24,7 @@ use super::deadline::{CallTime, too_late};
 use super::draining::until_draining;
 use super::limits::{LimitsConfig, OpenCalls};
 use super::pb::ErrorReason;
-use super::status::status;
+use super::status::{shorten, status};
 use crate::app::RefusedCalls;
 use crate::authentication::Authenticator;
 
@@ -39,6 +39,9 @@ const WATCH_METHODS: [&str; 2] = [
 ];
 /// The services of others whose answers may be long streams: health and reflection.
 const OPEN_STREAMS: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection.v1"];
+
+/// Characters of a path that the log repeats: a caller may send 64 KiB of them.
+const LOGGED_CHARACTERS_MAX: usize = 200;
 
 /// What the gate decides with.
 pub(super) struct GateRules {
@@ -80,7 +83,7 @@ impl Service<Request<Body>> for Gate {
         let (rules, routes) = (self.rules.clone(), self.routes.clone());
         Box::pin(async move {
             let call_id = uuid::Uuid::new_v4().to_string();
-            let method = request.uri().path().to_owned();
+            let method = shorten(request.uri().path(), LOGGED_CHARACTERS_MAX);
             let started = Instant::now();
             let mut response = if is_grpc(&request) {
                 pass(&rules, routes, request, &call_id).await

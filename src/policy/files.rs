@@ -65,7 +65,8 @@ pub fn read_table(
         .map_err(|sentence| vec![PolicyProblem::of_file(TABLE_FILE, sentence)])
 }
 
-/// The `*.cedar` files of a folder, sorted by name. Hidden files and folders below are not read.
+/// The `*.cedar` files of a folder, sorted by name. Hidden files are not read; what only looks like a
+/// policy file refuses, since its forbids would be missing in silence.
 ///
 /// # Errors
 /// What cannot be read, is too large, or is no text.
@@ -86,7 +87,13 @@ pub fn read_directory(
         let Ok(name) = entry.file_name().into_string() else {
             return Err(refuse("has a file whose name is not UTF-8".to_owned()));
         };
-        if !name.starts_with('.') && name.ends_with(".cedar") {
+        if name.starts_with('.') {
+            continue;
+        }
+        if let Some(sentence) = misnamed(&directory.join(&name), &name) {
+            return Err(vec![PolicyProblem::of_file(&name, sentence)]);
+        }
+        if name.ends_with(".cedar") {
             names.push(name);
         }
         if names.len() > bounds.files_max {
@@ -119,6 +126,26 @@ pub fn read_directory(
     } else {
         Err(problems)
     }
+}
+
+/// What is wrong with an entry that somebody may take for a part of the set, and is none.
+fn misnamed(path: &Path, name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    if path.is_dir() {
+        let holds_policies = |entry: fs::DirEntry| {
+            let name = entry.file_name().to_string_lossy().to_lowercase();
+            !name.starts_with('.') && name.contains(".cedar")
+        };
+        let mut entries = fs::read_dir(path).ok()?.flatten();
+        return entries.any(holds_policies).then_some(
+            "is a folder with policies, which are not read; put them beside the others",
+        );
+    }
+    if lower.contains(".cedar") && !name.ends_with(".cedar") {
+        return Some("is not read, since it does not end in `.cedar`; rename it, or take it away");
+    }
+    let is_table = [TABLE_FILE, "test.toml"].contains(&lower.as_str()) && name != TABLE_FILE;
+    is_table.then_some("is not read; the table of expected decisions is called tests.toml")
 }
 
 /// A file of text, of at most so many bytes.

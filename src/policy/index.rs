@@ -31,9 +31,10 @@ pub(super) struct Found {
     pub(super) errors: BTreeSet<PolicyId>,
 }
 
-/// How many sets put together from shelves are kept: one for each combination of groups and targets
-/// that asks often. Each holds references only.
-const MERGED_MAX: u64 = 1_000;
+/// How many policies the sets that are put together from shelves hold together: one set for each
+/// combination of groups and targets that asks often. Cedar copies a policy's text into each, a
+/// kilobyte or so.
+const MERGED_POLICIES_MAX: u64 = 100_000;
 
 /// Something for each scope that policies write.
 struct ByScope<T> {
@@ -66,7 +67,13 @@ impl Default for Index {
         Self {
             by_action: Default::default(),
             shelves: Vec::new(),
-            merged: moka::sync::Cache::new(MERGED_MAX),
+            merged: moka::sync::Cache::builder()
+                .weigher(|_, set: &Option<Arc<CedarSet>>| {
+                    let policies = set.as_ref().map_or(0, |set| set.policies().count());
+                    u32::try_from(policies).unwrap_or(u32::MAX).max(1)
+                })
+                .max_capacity(MERGED_POLICIES_MAX)
+                .build(),
         }
     }
 }

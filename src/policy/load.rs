@@ -45,6 +45,7 @@ pub(super) struct Inner {
     pub(super) index: Index,
     pub(super) groups: BTreeSet<String>,
     pub(super) approver_groups: BTreeSet<String>,
+    pub(super) approver_services: BTreeSet<String>,
 }
 
 /// Whose text it is.
@@ -285,7 +286,17 @@ fn finish(
     }
     let groups = by_id.values().flat_map(|it| it.groups.iter().cloned());
     let groups = groups.collect();
-    let approver_groups = by_id.values().flat_map(approver_groups).collect();
+    let approvers = || by_id.values().flat_map(approvers);
+    let approver_groups = approvers().filter_map(|approver| match approver {
+        Approvers::Group(name) => Some(name.clone()),
+        Approvers::Service(_) => None,
+    });
+    let approver_services = approvers().filter_map(|approver| match approver {
+        Approvers::Service(name) => Some(name.clone()),
+        Approvers::Group(_) => None,
+    });
+    let (approver_groups, approver_services) =
+        (approver_groups.collect(), approver_services.collect());
     Ok(Inner {
         version,
         files,
@@ -293,17 +304,13 @@ fn finish(
         index,
         groups,
         approver_groups,
+        approver_services,
     })
 }
 
-fn approver_groups(loaded: &Loaded) -> Vec<String> {
+fn approvers(loaded: &Loaded) -> impl Iterator<Item = &Approvers> {
     let steps = loaded.terms.steps.iter();
-    let approvers = steps.flat_map(|step| step.approvers.iter());
-    let groups = approvers.filter_map(|approver| match approver {
-        Approvers::Group(name) => Some(name.clone()),
-        Approvers::Service(_) => None,
-    });
-    groups.collect()
+    steps.flat_map(|step| step.approvers.iter())
 }
 
 /// Cedar's strict validation; its warnings refuse too, since each means that a policy says

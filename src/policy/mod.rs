@@ -135,6 +135,11 @@ impl PolicySet {
         self.inner.approver_groups.iter().map(String::as_str)
     }
 
+    /// The services that approve, sorted.
+    pub fn approver_services(&self) -> impl Iterator<Item = &str> {
+        self.inner.approver_services.iter().map(String::as_str)
+    }
+
     /// Every policy, the built-in ones too, sorted by id.
     pub fn policies(&self) -> impl Iterator<Item = PolicySummary> {
         self.inner.policies.iter().map(|(id, loaded)| {

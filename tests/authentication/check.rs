@@ -8,6 +8,43 @@ use crate::pki::{Authority, Pair, install};
 use crate::record::Place;
 
 #[tokio::test(flavor = "multi_thread")]
+async fn groups_and_services_that_are_nobody_are_told() {
+    let place = Place::new().await;
+    let folder = place.policies();
+    let (folder, config) = (folder.to_str().unwrap(), place.config());
+    let config = config.to_str().unwrap();
+    let arguments = [
+        "policy",
+        "check",
+        folder,
+        "--against-aws",
+        "--config",
+        config,
+    ];
+    place.write_policies(
+        "@id(\"asks\") @steps(\"1 of group:engineering; 1 of service:tikets\") @max_duration(\"1h\")\n\
+         permit (principal in Usher::Group::\"engineering\", action == Usher::Action::\"Request\", resource);\n\
+         @id(\"not-them\") forbid (principal in Usher::Group::\"aws-administrator\", \
+         action == Usher::Action::\"Request\", resource);\n",
+    );
+    let (code, told) = place.command(&arguments).await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("ok       group `engineering` is there"),
+        "{told}"
+    );
+    let group = "missing  group `aws-administrator`: no instance has such a group";
+    assert!(told.contains(group), "{told}");
+    let (code, told) = place.check().await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains(group), "{told}");
+    assert!(
+        told.contains("missing  approver service `tikets`"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn approver_groups_that_are_missing_or_empty_are_told() {
     let place = Place::new().await;
     place.simulator.edit_world(|world| {

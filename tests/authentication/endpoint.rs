@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// What the endpoint does.
 #[derive(Clone, Debug)]
@@ -51,6 +53,28 @@ impl Endpoint {
         endpoint
     }
 
+    /// The same over TLS, with that certificate.
+    pub(crate) async fn start_secure(manner: Manner, config: Arc<ServerConfig>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = Self {
+            address: listener.local_addr().unwrap(),
+            manner: Arc::new(Mutex::new(manner)),
+            asked: Arc::default(),
+        };
+        let (serving, acceptor) = (endpoint.clone(), TlsAcceptor::from(config));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (endpoint, acceptor) = (serving.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        endpoint.answer(stream).await;
+                    }
+                });
+            }
+        });
+        endpoint
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/keys", self.address)
     }
@@ -76,7 +100,7 @@ impl Endpoint {
         assert!(waited.is_ok(), "asked {} times of {until}", self.asked());
     }
 
-    async fn answer(&self, mut stream: TcpStream) {
+    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {
@@ -109,7 +133,7 @@ impl Endpoint {
 }
 
 async fn repeat(
-    mut stream: TcpStream,
+    mut stream: impl AsyncWrite + Unpin,
     begun: &str,
     part: &[u8],
     pause: Duration,

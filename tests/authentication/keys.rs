@@ -8,6 +8,7 @@ use tonic::Code;
 
 use crate::bench::{Bench, Client, check_refused};
 use crate::endpoint::{Endpoint, Manner};
+use crate::pki::{Authority, server};
 use crate::signer::{ISSUER, Key, key_set};
 use crate::tokens::issuers;
 
@@ -197,4 +198,50 @@ async fn many_callers_with_a_new_key_ask_its_issuer_once() {
     );
     drop(client);
     bench.end().await;
+}
+
+/// An https endpoint counts by its certificate: of the configured CA, and for the name that is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_fetched_over_tls_from_whom_the_authority_names() {
+    let files = tempfile::tempdir().unwrap();
+    let trusted = Authority::new(files.path(), "trusted");
+    let other = Authority::new(files.path(), "other");
+    let key = Key::new("key-1");
+    for (what, certificate, expected) in [
+        (
+            "the right one",
+            trusted.issue("right", "DNS:localhost"),
+            (Code::Ok, ""),
+        ),
+        (
+            "another authority's",
+            other.issue("foreign", "DNS:localhost"),
+            (Code::Unavailable, "ISSUER_UNAVAILABLE"),
+        ),
+        (
+            "another name's",
+            trusted.issue("elsewhere", "DNS:elsewhere.example"),
+            (Code::Unavailable, "ISSUER_UNAVAILABLE"),
+        ),
+    ] {
+        let endpoint = Endpoint::start_secure(good(&[&key]), server(&certificate)).await;
+        let config = format!(
+            "[authentication]\nfetch_timeout_seconds = 2\n[[authentication.issuers]]\nname = \"corp\"\n\
+             issuer = \"{ISSUER}\"\naudiences = [\"usher\"]\njwks_url = \"https://localhost:{}/keys\"\n\
+             ca_file = \"{}\"\ncallers = \"PERSONS\"\nmatch_by = \"USER_NAME\"\n\
+             match_claim = \"preferred_username\"\n",
+            endpoint.address.port(),
+            trusted.certificate().display(),
+        );
+        let bench = Bench::start(&config).await;
+        let client = bench.plain().await;
+        let answer = client.list_as(&key.token(json!({}))).await;
+        assert_eq!(
+            (answer.code(), answer.reason().as_str()),
+            expected,
+            "{what}"
+        );
+        drop(client);
+        bench.end().await;
+    }
 }

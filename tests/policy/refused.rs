@@ -249,6 +249,23 @@ fn folders_that_are_no_policies_do_not_load() {
     assert!(told(folder.path()).contains("a.cedar: is not UTF-8 text"));
     std::fs::write(&file, permit("@id(\"a\")\0")).unwrap();
     assert!(told(folder.path()).contains("a.cedar:1: has a control character"));
+    std::fs::write(&file, permit("@id(\"a\")")).unwrap();
+    for (name, why) in [
+        ("floors.Cedar", "does not end in `.cedar`"),
+        ("floors.cedar.txt", "does not end in `.cedar`"),
+        ("test.toml", "is called tests.toml"),
+        ("Tests.toml", "is called tests.toml"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "").unwrap();
+        assert!(told(folder.path()).contains(why), "{name}");
+        std::fs::remove_file(path).unwrap();
+    }
+    let below = folder.path().join("production");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::write(below.join("floors.cedar"), "").unwrap();
+    assert!(told(folder.path()).contains("production: is a folder with policies"));
+    std::fs::remove_dir_all(below).unwrap();
     std::fs::write(&file, vec![b' '; 10 * 1024 * 1024]).unwrap();
     assert!(told(folder.path()).contains("a.cedar: is larger than"));
     std::fs::remove_file(&file).unwrap();

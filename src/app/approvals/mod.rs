@@ -31,4 +31,4 @@ pub use shown::{WhoMayAgree, WishView};
 
 pub use path::Refusal;
 
-pub(super) use path::{ChosenPath, denied_without_a_word};
+pub(super) use path::{ChosenPath, denied_without_a_word, forbids};

@@ -201,6 +201,15 @@ pub(in crate::app) fn activation(
     }
 }
 
+/// Whether a refusal names forbids, floors or policies that could not be evaluated: these may speak of
+/// what there is to who may not see it. A near miss speaks of what its permit lets somebody ask for.
+pub(in crate::app) fn forbids(refusal: &AppError) -> bool {
+    match refusal {
+        AppError::PathsClosed(refusal) => !refusal.forbidden_by.is_empty(),
+        other => matches!(other, AppError::PolicyDenied { .. }),
+    }
+}
+
 /// A denial that says no more than that no policy permits what was asked.
 pub(in crate::app) fn denied_without_a_word(asker: &Asker) -> AppError {
     AppError::PathsClosed(Refusal {
