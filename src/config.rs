@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{AppConfig, RefusedCallsConfig};
+use crate::app::{AppConfig, BeneficiariesConfig, RefusedCallsConfig};
 use crate::audit::AuditConfig;
 use crate::authentication::AuthenticationConfig;
 use crate::budget::BudgetConfig;
@@ -37,6 +37,8 @@ pub struct Config {
     pub reconciler: ReconcilerConfig,
     /// How calls are served.
     pub service: AppConfig,
+    /// How those who have access are watched.
+    pub beneficiaries: BeneficiariesConfig,
     /// How many refused calls the log of events holds.
     pub refused_calls: RefusedCallsConfig,
     /// What callers and connections may occupy.
@@ -99,6 +101,7 @@ impl Config {
             .map_err(|error| format!("directory: {error}"))?;
         self.reconciler.check(self.aws.attempt_timeout())?;
         self.service.check()?;
+        self.beneficiaries.check()?;
         self.refused_calls.check()?;
         self.limits.check()?;
         self.audit.check()?;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::Operation;
 
-/// A commit of the store: one for each method of `Store` that writes, with the method's name, and
+/// A commit of the store: one for each method of `Store` and `BrakeStore` that writes, with the method's name, and
 /// those of opening it. The writer takes no call without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -40,11 +40,19 @@ pub enum StoreCommit {
     RecordPolicyLoad,
     RecordPolicyRefusal,
     RecordServiceEvents,
+    CommitIntent,
+    Freeze,
+    Unfreeze,
+    RetryNow,
+    EndForBeneficiary,
+    HoldMassChange,
+    ConfirmMassChange,
+    CloseMassChange,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -63,6 +71,14 @@ impl StoreCommit {
         Self::RecordPolicyLoad,
         Self::RecordPolicyRefusal,
         Self::RecordServiceEvents,
+        Self::CommitIntent,
+        Self::Freeze,
+        Self::Unfreeze,
+        Self::RetryNow,
+        Self::EndForBeneficiary,
+        Self::HoldMassChange,
+        Self::ConfirmMassChange,
+        Self::CloseMassChange,
     ];
 
     /// The name of the method that commits.
@@ -87,6 +103,14 @@ impl StoreCommit {
             Self::RecordPolicyLoad => "record_policy_load",
             Self::RecordPolicyRefusal => "record_policy_refusal",
             Self::RecordServiceEvents => "record_service_events",
+            Self::CommitIntent => "commit_intent",
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::RetryNow => "retry_now",
+            Self::EndForBeneficiary => "end_for_beneficiary",
+            Self::HoldMassChange => "hold_mass_change",
+            Self::ConfirmMassChange => "confirm_mass_change",
+            Self::CloseMassChange => "close_mass_change",
         }
     }
 }

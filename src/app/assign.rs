@@ -96,7 +96,7 @@ impl App {
     ///
     /// # Errors
     /// Before the commit only: what policy refuses (`path_to`), lookups, `PrincipalDisabled`, what `target_for_assign` refuses,
-    /// `ReadOnly`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
+    /// `ReadOnly`, `Frozen`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
     /// answer is the grant.
     ///
     /// # Cancellation
@@ -141,6 +141,11 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let (found, asker, path) = self.way_for(context, request).await?;
+        // After policy: why it is frozen is for those to hear who may ask.
+        let freezes = self.parts.store.freezes(&found.instance.arn).await?;
+        if let Some(freeze) = freezes.grants {
+            return Err(AppError::Frozen(freeze));
+        }
         let target = found.target.target();
         self.refuse_if_late(context, &found.instance, &target)
             .await?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::directory::{Candidate, LookupError, NotFoundKind};
-use crate::domain::{ErrorKind, Failure};
+use crate::domain::{ErrorKind, Failure, Freeze};
 use crate::store::StoreError;
 
 /// A field at fault.
@@ -61,6 +61,12 @@ pub enum AppError {
     /// No such grant.
     #[error("no such grant")]
     GrantNotFound {
+        /// As asked.
+        id: String,
+    },
+    /// No such mass change.
+    #[error("no such mass change")]
+    MassChangeNotFound {
         /// As asked.
         id: String,
     },
@@ -158,6 +164,9 @@ pub enum AppError {
     /// Usher may not change AWS here.
     #[error("usher is read-only here")]
     ReadOnly,
+    /// An operator has frozen new access.
+    #[error("new access is frozen")]
+    Frozen(Freeze),
     /// AWS refuses Usher's role.
     #[error("usher's role lacks a permission")]
     RoleLacksPermission {

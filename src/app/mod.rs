@@ -8,6 +8,8 @@ mod asker;
 mod assign;
 mod assignment_facts;
 mod assignment_rows;
+mod beneficiaries;
+mod beneficiaries_config;
 mod browse;
 mod browse_accounts;
 mod config;
@@ -17,6 +19,7 @@ mod ending;
 mod error;
 mod grants;
 mod list_assignments;
+mod operations;
 mod page_token;
 mod paths;
 mod permission;
@@ -38,16 +41,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
+pub use beneficiaries_config::BeneficiariesConfig;
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use grants::{GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
+pub use operations::{BrakeView, ChangeFreeze, ConfirmMassChange, RetryNow};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
 pub use permission::Refusal;
@@ -101,6 +107,8 @@ pub struct App {
     page_tokens: PageTokens,
     /// What the last whole report counted, by instance: plans are exact with it.
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
+    /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
+    look_at_beneficiaries: Arc<Notify>,
 }
 
 /// Who calls, for whom, and until when an answer is of use.
@@ -156,6 +164,7 @@ impl App {
             parts: Arc::new(parts),
             page_tokens,
             counts: Arc::default(),
+            look_at_beneficiaries: Arc::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod brakes;
 mod check;
 mod check_callers;
 mod check_instance;
@@ -10,6 +11,7 @@ mod check_policy;
 mod connect;
 mod demo;
 mod demo_story;
+mod eject;
 mod instances;
 mod policy;
 mod policy_files;
@@ -49,6 +51,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
+    /// Prints every end that is left as lines for the AWS CLI, for who switches Usher off
+    Eject(eject::EjectArgs),
     /// Prints a development token for a server started with --dev
     Token(token::TokenArgs),
     /// Serves a simulated AWS on loopback, for tests and trials
@@ -82,6 +86,7 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await,
         Command::Policy(args) => policy::run(&args).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Eject(args) => eject::run(args).await,
         Command::Token(args) => token::run(&args),
         Command::Simulate(args) => simulate(*args).await,
     };

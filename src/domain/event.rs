@@ -63,11 +63,17 @@ pub enum EventKind {
     FoundOutOfBand,
     /// A grant's assignment was removed by somebody else; it is left so and reported.
     FoundMissing,
+    /// An operator asked for the next attempt at once.
+    RetryRequested,
+    /// The beneficiary was read to be disabled: the grant ends.
+    BeneficiaryDisabled,
+    /// The beneficiary was read to be no more: the grant ends.
+    BeneficiaryDeleted,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Requested,
         Self::CreateIntended,
         Self::StandingFound,
@@ -86,6 +92,9 @@ impl EventKind {
         Self::LateEffectFound,
         Self::FoundOutOfBand,
         Self::FoundMissing,
+        Self::RetryRequested,
+        Self::BeneficiaryDisabled,
+        Self::BeneficiaryDeleted,
     ];
 
     /// The word of the canonical form and of the store.
@@ -110,6 +119,9 @@ impl EventKind {
             Self::LateEffectFound => "late_effect_found",
             Self::FoundOutOfBand => "found_out_of_band",
             Self::FoundMissing => "found_missing",
+            Self::RetryRequested => "retry_requested",
+            Self::BeneficiaryDisabled => "beneficiary_disabled",
+            Self::BeneficiaryDeleted => "beneficiary_deleted",
         }
     }
 

@@ -3,11 +3,14 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `brake`, `brake_fact`, `eject`, `report`.
 
 pub mod assignment;
 pub mod aws;
+pub mod brake;
+pub mod brake_fact;
 pub mod directory;
+pub mod eject;
 pub mod event;
 pub mod grant;
 pub mod identity;
@@ -24,6 +27,11 @@ pub mod waiting;
 
 pub use assignment::{AssignmentKey, AssignmentRecord, PendingChange, Removal, Standing};
 pub use aws::{ErrorKind, FailedAttempt, Failure};
+pub use brake::{
+    Brake, Freeze, Freezes, Frozen, Gone, MassChange, MassChangeId, MassChangeLimit,
+    MassChangeState, Order,
+};
+pub use brake_fact::{BrakeFact, FreezeFact};
 pub use directory::{
     Account, AccountStatus, Application, ApplicationStatus, AssignmentRequired, DirectAssignment,
     ExternalId, Group, Instance, InstanceKind, Membership, Organization, PermissionSet, Principal,

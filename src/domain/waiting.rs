@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::assignment::{AssignmentRecord, PendingChange};
 use super::aws::{ErrorKind, FailedAttempt};
+use super::brake::{Freeze, Freezes};
 use super::grant::{Grant, GrantState};
 use super::plan::Write;
 
@@ -16,6 +17,8 @@ pub enum WaitingKind {
     AwsPropagation,
     /// AWS no longer refusing or failing.
     AwsRefusal,
+    /// An operator's Unfreeze.
+    Freeze,
 }
 
 /// What a grant waits for.
@@ -33,14 +36,18 @@ pub struct Waiting {
 
 /// What a grant waits for; none when it is where it should be.
 #[must_use]
-pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> {
-    let doing = match grant.state {
-        GrantState::Provisioning => "make the assignment",
-        GrantState::Revoking => "remove the assignment",
+pub fn waiting_for(grant: &Grant, record: &AssignmentRecord, freezes: &Freezes) -> Option<Waiting> {
+    let (write, doing) = match grant.state {
+        GrantState::Provisioning => (Write::Create, "make the assignment"),
+        GrantState::Revoking => (Write::Delete, "remove the assignment"),
         GrantState::Active | GrantState::Revoked | GrantState::Expired | GrantState::Failed => {
             return None;
         }
     };
+    // What AWS works on already no freeze calls back.
+    if let (None, Some(freeze)) = (&record.pending, freezes.stopping(write)) {
+        return Some(frozen(record, freeze, doing));
+    }
     let (kind, description) = match (&record.pending, &record.last_failure) {
         (Some(pending), last) if !is_refused(pending, last.as_ref()) => (
             WaitingKind::AwsPropagation,
@@ -75,6 +82,23 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> 
         next_attempt_at: record.next_attempt_at,
         failed_attempts: record.failed_attempts,
     })
+}
+
+/// That it waits for an Unfreeze. No next attempt is told: none is made before.
+fn frozen(record: &AssignmentRecord, freeze: &Freeze, doing: &str) -> Waiting {
+    let Freeze { by, reason, since } = freeze;
+    let why = match reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    Waiting {
+        kind: WaitingKind::Freeze,
+        description: format!(
+            "Usher does not {doing} until Unfreeze; frozen since {since} by {by}{why}"
+        ),
+        next_attempt_at: None,
+        failed_attempts: record.failed_attempts,
+    }
 }
 
 /// Whether AWS refuses to say what became of the change. A refusal from before it says nothing.

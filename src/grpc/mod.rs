@@ -20,6 +20,7 @@ mod draining;
 mod gate;
 mod grants;
 mod limits;
+mod operations;
 pub mod pb;
 mod preconditions;
 mod reasons;

@@ -18,17 +18,19 @@ use super::directory::DirectoryService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
 use super::limits::{LimitsConfig, OpenCalls};
+use super::operations::OperationsService;
 use super::pb;
 use super::tls::Tls;
 use crate::app::App;
 use crate::authentication::Authenticator;
 
 /// The services whose health is told by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 4] = [
+const HEALTH_NAMES: [&str; 5] = [
     "",
     "usher.v1.AccessService",
     "usher.v1.GrantService",
     "usher.v1.DirectoryService",
+    "usher.v1.OperationsService",
 ];
 
 /// Why a server could not start or go on.
@@ -195,6 +197,9 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
         .max_decoding_message_size(limits.text_message_bytes_max);
     let grants = pb::grant_service_server::GrantServiceServer::new(GrantService(app.clone()))
         .max_decoding_message_size(size);
+    let operations = OperationsService(app.clone());
+    let operations = pb::operations_service_server::OperationsServiceServer::new(operations)
+        .max_decoding_message_size(size);
     let directory =
         pb::directory_service_server::DirectoryServiceServer::new(DirectoryService(app));
     let directory = directory.max_decoding_message_size(size);
@@ -208,6 +213,7 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     Ok(Routes::new(access)
         .add_service(grants)
         .add_service(directory)
+        .add_service(operations)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))
 }

@@ -5,6 +5,7 @@
 //! survives kill -9 and power loss. Races are decided by constraints and conditional updates.
 //! The store never calls AWS and decides nothing that `domain` can decide.
 
+mod brake;
 mod error;
 mod signals;
 mod sqlite;
@@ -13,6 +14,7 @@ mod types;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
 pub use error::StoreError;
 pub use signals::Signals;
 pub use sqlite::{SqliteOptions, SqliteStore};
@@ -28,9 +30,9 @@ use crate::domain::{
     PolicyRefusal, ServiceEvent,
 };
 
-/// The transactions of the store.
+/// The transactions of the store; those of the brake are `BrakeStore`.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: BrakeStore + Send + Sync + 'static {
     /// Records a grant with its event, and makes its assignment due.
     ///
     /// The request key, when there is one, is taken by a unique constraint in the same

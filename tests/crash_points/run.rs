@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use usher::grpc::pb::GrantState;
+use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
+use super::brake::{is_of_brake, look_at_brake, use_brake};
 use super::common::asked::{Key, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
@@ -164,6 +166,10 @@ impl Run {
             calls.push(call);
             let sending = self.load.send(calls, &channel);
             self.load.keep_answers(sending).await;
+            if is_of_brake(argument) {
+                // An error is the death that is waited for, or is told when it does not come.
+                drop(use_brake(&channel, &self.setting.leaver, &self.simulator).await);
+            }
         }
     }
 
@@ -266,10 +272,19 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     if point.starts_with("store.clear_leases.") {
         run.leave_leases().await;
     }
+    if is_of_brake(point) {
+        run.place.watch_beneficiaries();
+    }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();
     let (server, start, recovery) = run.recover(died_at).await;
     let channel = run.connect(&server).await;
+    if is_of_brake(point) {
+        // What was frozen is frozen still; who waits below waits for the ends.
+        let mut operations = OperationsServiceClient::new(channel.clone());
+        let brake = look_at_brake(&mut operations).await;
+        brake.expect("the brake after the crash");
+    }
     let calls = run.load.wave(CALLS);
     let sending = run.load.send(calls, &channel);
     run.load.keep_answers(sending).await;

@@ -2,11 +2,14 @@
 
 use usher::simulator::{PrincipalType, World};
 
+use super::common::Triple;
 use super::common::asked::{Goal, Key};
 use super::common::targets::{WorldTarget, add_user, empty_world};
 
 /// Users beside the demo's.
 const USERS: usize = 3;
+/// The number of the user who is left to who uses the brake.
+const LEAVER: usize = 999_999;
 /// Targets of each kind. Few, so that calls meet on them.
 const TARGETS: usize = 2;
 /// Applications beside the demo's where many are needed: twice as many as the workers, since writes
@@ -31,6 +34,8 @@ pub(crate) struct Setting {
     /// Given once, and taken away again and again.
     pub(crate) taken: Goal,
     pub(crate) standing: Vec<Key>,
+    /// Left to who uses the brake.
+    pub(crate) leaver: Triple,
 }
 
 /// Few assignments, so that calls meet on them; some of each kind stand before Usher.
@@ -60,6 +65,7 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
             }
         }
     }
+    let leaver = leaver(&mut world);
     let probe = goals.pop().expect("a goal");
     let taken = goals.pop().expect("a goal");
     Setting {
@@ -68,6 +74,16 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
         probe,
         taken,
         standing,
+        leaver,
+    }
+}
+
+/// A user whom no goal is about, on an application.
+fn leaver(world: &mut World) -> Triple {
+    Triple {
+        kind: PrincipalType::User,
+        principal_id: add_user(world, LEAVER),
+        application_arn: world.applications[0].application_arn.clone(),
     }
 }
 
@@ -101,6 +117,7 @@ pub(crate) fn many(users: usize) -> Setting {
         taken: goals[0].clone(),
         goals,
         standing: Vec::new(),
+        leaver: leaver(&mut world),
         world,
     }
 }

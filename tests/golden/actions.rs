@@ -55,7 +55,7 @@ fn about_what(action: &str, about: &str) -> &'static str {
             "target = { account = \"333344445555\", permission_set = \"ReadOnly\" }\nbeneficiary = \
              { user = \"dmitri.orlov\" }\nduration = \"1h\"\n"
         }
-        ("ReadEvents" | "Operate", "the instance") => "",
+        ("ReadEvents", "the instance") => "",
         _ => panic!("{action} has no question about `{about}`"),
     }
 }

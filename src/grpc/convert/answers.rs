@@ -31,7 +31,7 @@ fn duration(duration: SignedDuration) -> prost_types::Duration {
     }
 }
 
-fn count(count: u64) -> i64 {
+pub(super) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -158,6 +158,7 @@ fn waiting_for(waiting: Waiting) -> pb::WaitingFor {
         WaitingKind::Budget => pb::WaitingKind::Budget,
         WaitingKind::AwsPropagation => pb::WaitingKind::AwsPropagation,
         WaitingKind::AwsRefusal => pb::WaitingKind::AwsRefusal,
+        WaitingKind::Freeze => pb::WaitingKind::Freeze,
     };
     pb::WaitingFor {
         kind: kind.into(),
@@ -217,6 +218,9 @@ fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
             Wire::AssignmentMissing,
             "the assignment is gone although the grant holds it, and AWS refuses to have it back",
         ),
+        kind @ (EventKind::RetryRequested
+        | EventKind::BeneficiaryDisabled
+        | EventKind::BeneficiaryDeleted) => super::operations::event(kind)?,
         EventKind::StandingGone
         | EventKind::RemovalRequested
         | EventKind::RemovalSuperseded

@@ -5,6 +5,7 @@ mod answers;
 mod audit;
 mod directory;
 mod fields;
+mod operations;
 mod requests;
 mod targets;
 
@@ -14,6 +15,9 @@ pub(super) use answers::{
 pub(super) use audit::{audit_report, audit_response};
 pub(super) use directory::{
     account, application, instance, permission_set, principal_entry, who_am_i,
+};
+pub(super) use operations::{
+    brake_state, confirm_mass_change, freeze, mass_change, retry_now, unfreeze,
 };
 pub(super) use requests::{
     accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,

@@ -6,13 +6,17 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`.
+//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`, `brake`,
+//! `mass_changes`, `beside`.
 
+mod beside;
+mod brake;
 mod callers;
 mod claims;
 mod directory;
 mod events;
 mod failure;
+mod mass_changes;
 mod open;
 mod options;
 #[cfg(test)]
