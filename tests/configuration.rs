@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 14] = [
+const STRUCTS: [&str; 15] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -15,6 +15,7 @@ const STRUCTS: [&str; 14] = [
     "src/reconciler/config.rs",
     "src/app/config.rs",
     "src/app/refused_calls_config.rs",
+    "src/app/beneficiaries_config.rs",
     "src/grpc/limits.rs",
     "src/audit/config.rs",
     "src/authentication/config.rs",

@@ -54,6 +54,7 @@ check! {
     brake::a_retry_makes_a_waiting_grant_due,
     brake::a_beneficiarys_active_grants_end_and_no_others,
     brake::what_is_held_ends_nobody_until_it_is_confirmed,
+    brake::every_state_of_a_mass_change_is_an_event,
     callers::a_grant_is_recorded_with_its_event_and_is_due,
     callers::fifty_equal_requests_at_once_record_one_grant,
     callers::a_request_id_with_other_content_is_reused,

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(fate(&[endless], record(Standing::No)), None);
         let making = grant(1, GrantState::Provisioning);
         assert_eq!(
-            fate(&[making.clone()], record(Standing::No)),
+            fate(std::slice::from_ref(&making), record(Standing::No)),
             Some(Fate::Remove(at(3600)))
         );
         // Nothing was sent for it yet.

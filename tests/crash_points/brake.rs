@@ -5,7 +5,6 @@
 use std::time::{Duration, Instant};
 
 use tonic::Status;
-use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::grpc::pb::{
@@ -15,7 +14,7 @@ use usher::grpc::pb::{
 use usher::simulator::Simulator;
 
 use super::common::brake::set_enabled;
-use super::common::{TokenChannel, Triple, within};
+use super::common::{TokenChannel, within};
 
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(5);
@@ -30,21 +29,16 @@ pub(crate) fn is_of_brake(point: &str) -> bool {
     own.iter().any(|own| point.contains(own))
 }
 
-/// Uses everything once.
+/// Uses everything once, with a grant of a user's who leaves.
 ///
 /// # Errors
 /// The process is gone, or refuses what it should not: whoever waits for its death tells that.
 pub(crate) async fn use_brake(
     channel: &TokenChannel,
-    leaver: &Triple,
+    (grant_id, user_id): (&str, &String),
     simulator: &Simulator,
 ) -> Result<(), Status> {
-    let users = std::slice::from_ref(&leaver.principal_id);
-    set_enabled(simulator, users, true);
-    let mut access = AccessServiceClient::new(channel.clone());
     let mut operations = OperationsServiceClient::new(channel.clone());
-    let given = access.assign(within(leaver.assign(), CALL_MAX)).await?;
-    let grant_id = given.into_inner().grant.unwrap_or_default().id;
     // Only ends are frozen: what other calls ask for is still made.
     let scope = FreezeScope::Revocations.into();
     let freeze = FreezeRequest {
@@ -54,12 +48,12 @@ pub(crate) async fn use_brake(
     operations.freeze(within(freeze, CALL_MAX)).await?;
     look_at_brake(&mut operations).await?;
     let retry = RetryNowRequest {
-        grant_id: grant_id.clone(),
+        grant_id: grant_id.to_owned(),
         ..RetryNowRequest::default()
     };
     operations.retry_now(within(retry, CALL_MAX)).await?;
-    await_state(channel, &grant_id, GrantState::Active).await?;
-    set_enabled(simulator, users, false);
+    await_state(channel, grant_id, GrantState::Active).await?;
+    set_enabled(simulator, std::slice::from_ref(user_id), false);
     let began = Instant::now();
     while began.elapsed() < AWAITED_MAX {
         let brake = look_at_brake(&mut operations).await?;
@@ -77,7 +71,7 @@ pub(crate) async fn use_brake(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    await_state(channel, &grant_id, GrantState::Revoked).await
+    await_state(channel, grant_id, GrantState::Revoked).await
 }
 
 /// Lets everything go on, which also tells what is stopped.

@@ -8,7 +8,7 @@ use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
 use super::brake::{is_of_brake, look_at_brake, use_brake};
-use super::common::asked::{Key, Wish, epoch_seconds};
+use super::common::asked::{Goal, Key, Told, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
@@ -167,9 +167,30 @@ impl Run {
             let sending = self.load.send(calls, &channel);
             self.load.keep_answers(sending).await;
             if is_of_brake(argument) {
-                // An error is the death that is waited for, or is told when it does not come.
-                drop(use_brake(&channel, &self.setting.leaver, &self.simulator).await);
+                self.use_brake(&channel, argument).await;
             }
+        }
+    }
+
+    /// Gives somebody access, and takes it away by the brake's own ways.
+    async fn use_brake(&mut self, channel: &TokenChannel, argument: &str) {
+        let Some(leaver) = self.setting.leavers.pop() else {
+            return;
+        };
+        let wish = Wish::Give { duration: None };
+        let call = self.load.call(Goal::from(&leaver), wish, true);
+        let number = call.number;
+        let sending = self.load.send(vec![call], channel);
+        self.load.keep_answers(sending).await;
+        let Told::Ok {
+            grant_id: Some(grant_id),
+        } = self.load.asked[number].told.clone()
+        else {
+            return;
+        };
+        let used = use_brake(channel, (&grant_id, &leaver.principal_id), &self.simulator);
+        if let Err(error) = used.await {
+            println!("{argument}: the brake was not used to its end: {error}");
         }
     }
 

@@ -8,8 +8,10 @@ use super::common::targets::{WorldTarget, add_user, empty_world};
 
 /// Users beside the demo's.
 const USERS: usize = 3;
-/// The number of the user who is left to who uses the brake.
-const LEAVER: usize = 999_999;
+/// The number of the first user who is left to who uses the brake, and how many there are: a point
+/// is reached by the third at the latest, unless AWS's faults come between.
+const FIRST_LEAVER: usize = 900_000;
+const LEAVERS: usize = 12;
 /// Targets of each kind. Few, so that calls meet on them.
 const TARGETS: usize = 2;
 /// Applications beside the demo's where many are needed: twice as many as the workers, since writes
@@ -34,8 +36,9 @@ pub(crate) struct Setting {
     /// Given once, and taken away again and again.
     pub(crate) taken: Goal,
     pub(crate) standing: Vec<Key>,
-    /// Left to who uses the brake.
-    pub(crate) leaver: Triple,
+    /// Left to who uses the brake: one is used up each time, since Usher may take a user who was
+    /// enabled again for disabled for a minute.
+    pub(crate) leavers: Vec<Triple>,
 }
 
 /// Few assignments, so that calls meet on them; some of each kind stand before Usher.
@@ -65,7 +68,7 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
             }
         }
     }
-    let leaver = leaver(&mut world);
+    let leavers = leavers(&mut world);
     let probe = goals.pop().expect("a goal");
     let taken = goals.pop().expect("a goal");
     Setting {
@@ -74,17 +77,19 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
         probe,
         taken,
         standing,
-        leaver,
+        leavers,
     }
 }
 
-/// A user whom no goal is about, on an application.
-fn leaver(world: &mut World) -> Triple {
-    Triple {
+/// Users whom no goal is about, on an application.
+fn leavers(world: &mut World) -> Vec<Triple> {
+    let application_arn = world.applications[0].application_arn.clone();
+    let leavers = (0..LEAVERS).map(|number| Triple {
         kind: PrincipalType::User,
-        principal_id: add_user(world, LEAVER),
-        application_arn: world.applications[0].application_arn.clone(),
-    }
+        principal_id: add_user(world, FIRST_LEAVER + number),
+        application_arn: application_arn.clone(),
+    });
+    leavers.collect()
 }
 
 /// One assignment for each of many users, by turns to an application and to an account; nothing
@@ -117,7 +122,7 @@ pub(crate) fn many(users: usize) -> Setting {
         taken: goals[0].clone(),
         goals,
         standing: Vec::new(),
-        leaver: leaver(&mut world),
+        leavers: leavers(&mut world),
         world,
     }
 }

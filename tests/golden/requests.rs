@@ -53,7 +53,7 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         }}),
         ("GetGrant", "Anna's") => json!({"grant_id": bench.grant_of_anna}),
         ("GetGrant", "Bilal's, by Dmitri's ticket") => json!({"grant_id": bench.grant_of_bilal}),
-        ("GetGrant", "one that never was") => {
+        ("GetGrant" | "RetryNow", "one that never was") => {
             json!({"grant_id": format!("grant_{}", "0".repeat(32))})
         }
         (
@@ -80,9 +80,6 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             json!({"scope": "FREEZE_SCOPE_ALL"})
         }
         ("RetryNow", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
-        ("RetryNow", "one that never was") => {
-            json!({"grant_id": format!("grant_{}", "0".repeat(32))})
-        }
         ("ConfirmMassChange", "one that never was") => {
             json!({"mass_change_id": format!("mass_change_{}", "0".repeat(32))})
         }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use tonic::Code;
-use usher::grpc::pb::{FreezeScope, GrantEventType, GrantState, WaitingKind};
+use tonic_types::StatusExt;
+use usher::grpc::pb::{
+    ConfirmMassChangeRequest, FreezeRequest, FreezeScope, GrantEventType, GrantState, WaitingKind,
+};
 use usher::simulator::{
     Fault, FaultAction, PrincipalType, Settings, Simulator, SimulatorOptions, World,
 };
@@ -282,4 +285,30 @@ async fn retry_now_ends_the_pause_of_a_grant_that_waits() {
     let answered = service.retry_now(&grant.id).await;
     assert_eq!(answered.state(), GrantState::Active);
     assert_eq!(answered.timeline.len(), active.timeline.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_fields_of_the_brake_are_named_together() {
+    let service = TestService::start().await;
+    let request = FreezeRequest {
+        instance: "no such\nname".to_owned(),
+        reason: "x".repeat(2001),
+        ..FreezeRequest::default()
+    };
+    let status = service.operations().freeze(in_time(request)).await;
+    let status = status.unwrap_err();
+    assert_eq!(reason(&status), "FIELD_INVALID");
+    let told = format!("{:?}", status.get_details_bad_request());
+    for field in ["instance", "scope", "reason"] {
+        assert!(told.contains(&format!("\"{field}\"")), "{field}: {told}");
+    }
+    let request = ConfirmMassChangeRequest {
+        mass_change_id: "mass_change_1".to_owned(),
+        ..ConfirmMassChangeRequest::default()
+    };
+    let status = service
+        .operations()
+        .confirm_mass_change(in_time(request))
+        .await;
+    assert_eq!(reason(&status.unwrap_err()), "FIELD_INVALID");
 }

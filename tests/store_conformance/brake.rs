@@ -274,6 +274,22 @@ pub(crate) async fn what_is_held_ends_nobody_until_it_is_confirmed(mut shelf: Sh
     let again = confirm(&*store, &change.id).await.unwrap();
     assert_eq!(again.state, MassChangeState::CarriedOut);
     assert_eq!(confirm(&*store, &found(9, &[]).id).await, None);
+}
+
+pub(crate) async fn every_state_of_a_mass_change_is_an_event(shelf: Shelf) {
+    let store = shelf.store.clone();
+    let users = with_access(&*store, 3).await;
+    let (change, _) = store
+        .hold_mass_change(&found(7, &users[..1]))
+        .await
+        .unwrap();
+    confirm(&*store, &change.id).await.unwrap();
+    let (from, to) = (MassChangeState::Confirmed, MassChangeState::CarriedOut);
+    let closed = store.close_mass_change(&change.id, from, to, at(400)).await;
+    closed.unwrap();
+    // One in another state stays there, and is no event.
+    let closed = store.close_mass_change(&change.id, from, to, at(401)).await;
+    closed.unwrap();
     // The next one is another.
     let (next, is_new) = store
         .hold_mass_change(&found(8, &users[1..]))

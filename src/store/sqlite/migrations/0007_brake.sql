@@ -41,3 +41,7 @@ CREATE TABLE mass_change_principals (
     principal_id   TEXT NOT NULL,
     PRIMARY KEY (mass_change_id, principal_type, principal_id)
 );
+
+-- Who has access by a grant: everybody is looked at again and again, the finished grants are not.
+CREATE INDEX grants_beneficiaries ON grants (instance_arn, principal_type, principal_id)
+    WHERE state = 'ACTIVE';
