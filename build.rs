@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "usher/v1/errors.proto",
         "usher/v1/event_service.proto",
         "usher/v1/grant_service.proto",
+        "usher/v1/operations_service.proto",
         "usher/v1/types.proto",
     ];
     for file in files {

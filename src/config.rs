@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{AppConfig, ApprovalsConfig, RefusedCallsConfig};
+use crate::app::{AppConfig, ApprovalsConfig, BeneficiariesConfig, RefusedCallsConfig};
 use crate::audit::AuditConfig;
 use crate::authentication::AuthenticationConfig;
 use crate::budget::BudgetConfig;
@@ -40,6 +40,8 @@ pub struct Config {
     pub service: AppConfig,
     /// How people are waited for.
     pub approvals: ApprovalsConfig,
+    /// How those who have access are watched.
+    pub beneficiaries: BeneficiariesConfig,
     /// How many refused calls the log of events holds.
     pub refused_calls: RefusedCallsConfig,
     /// How the decision log is kept and watched.
@@ -105,6 +107,7 @@ impl Config {
         self.reconciler.check(self.aws.attempt_timeout())?;
         self.service.check()?;
         self.approvals.check()?;
+        self.beneficiaries.check()?;
         self.refused_calls.check()?;
         self.log.check()?;
         self.limits.check()?;

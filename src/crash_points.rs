@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::Operation;
 
-/// A commit of the store: one for each method of `Store` and `LogStore` that writes, with the method's name, and
+/// A commit of the store: one for each method of `Store`, `LogStore` and `BrakeStore` that writes, with the method's name, and
 /// those of opening it. The writer takes no call without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -46,11 +46,19 @@ pub enum StoreCommit {
     KeepLogHead,
     ForgetLog,
     EraseNames,
+    CommitIntent,
+    Freeze,
+    Unfreeze,
+    RetryNow,
+    EndForBeneficiary,
+    HoldMassChange,
+    ConfirmMassChange,
+    CloseMassChange,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 32] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -75,6 +83,14 @@ impl StoreCommit {
         Self::KeepLogHead,
         Self::ForgetLog,
         Self::EraseNames,
+        Self::CommitIntent,
+        Self::Freeze,
+        Self::Unfreeze,
+        Self::RetryNow,
+        Self::EndForBeneficiary,
+        Self::HoldMassChange,
+        Self::ConfirmMassChange,
+        Self::CloseMassChange,
     ];
 
     /// The name of the method that commits.
@@ -105,6 +121,14 @@ impl StoreCommit {
             Self::KeepLogHead => "keep_log_head",
             Self::ForgetLog => "forget_log",
             Self::EraseNames => "erase_names",
+            Self::CommitIntent => "commit_intent",
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::RetryNow => "retry_now",
+            Self::EndForBeneficiary => "end_for_beneficiary",
+            Self::HoldMassChange => "hold_mass_change",
+            Self::ConfirmMassChange => "confirm_mass_change",
+            Self::CloseMassChange => "close_mass_change",
         }
     }
 }

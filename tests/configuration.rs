@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 16] = [
+const STRUCTS: [&str; 17] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -17,6 +17,7 @@ const STRUCTS: [&str; 16] = [
     "src/app/config.rs",
     "src/app/refused_calls_config.rs",
     "src/decision_log/config.rs",
+    "src/app/beneficiaries_config.rs",
     "src/grpc/limits.rs",
     "src/audit/config.rs",
     "src/authentication/config.rs",

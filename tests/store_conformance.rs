@@ -7,6 +7,8 @@
     reason = "tests: a panic is how a test says no, in their helpers too"
 )]
 
+#[path = "store_conformance/brake.rs"]
+mod brake;
 #[path = "store_conformance/callers.rs"]
 mod callers;
 #[path = "store_conformance/claims.rs"]
@@ -48,6 +50,13 @@ macro_rules! check {
 }
 
 check! {
+    brake::an_intent_that_is_frozen_is_parked_until_unfreeze,
+    brake::what_may_be_on_its_way_is_counted_until_it_is_answered,
+    brake::freezing_what_is_frozen_changes_nothing,
+    brake::a_retry_makes_a_waiting_grant_due,
+    brake::a_beneficiarys_active_grants_end_and_no_others,
+    brake::what_is_held_ends_nobody_until_it_is_confirmed,
+    brake::every_state_of_a_mass_change_is_an_event,
     callers::a_grant_is_recorded_with_its_event_and_is_due,
     callers::fifty_equal_requests_at_once_record_one_grant,
     callers::a_request_id_with_other_content_is_reused,

@@ -103,7 +103,7 @@ impl App {
     ///
     /// # Errors
     /// Before the commit only: what policy refuses (`path_to`), lookups, `PrincipalDisabled`, what `target_for_assign` refuses,
-    /// `ReadOnly`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
+    /// `ReadOnly`, `Frozen`, `RequestIdReused`, `BudgetExhausted`, `AwsUnavailable`, `StoreUnavailable`, `DeadlineExceeded`. After it, the
     /// answer is the grant.
     ///
     /// # Cancellation
@@ -148,6 +148,11 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let (found, asker, path) = self.way_for(context, request).await?;
+        // After policy: why it is frozen is for those to hear who may ask.
+        let freezes = self.parts.store.freezes(&found.instance.arn).await?;
+        if let Some(freeze) = freezes.grants {
+            return Err(AppError::Frozen(freeze));
+        }
         let grant = self.new_grant(context, request, &found, &asker, &path)?;
         self.who_can_agree(context, &found, &grant).await?;
         // Break-glass always commits and waits (DESIGN.md §5); what waits for people or for its start

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::decision_log::LogKeeperError;
 use crate::directory::{Candidate, LookupError, NotFoundKind};
-use crate::domain::{ErrorKind, Failure, GrantState};
+use crate::domain::{ErrorKind, Failure, Freeze, GrantState};
 use crate::store::StoreError;
 
 /// A field at fault.
@@ -62,6 +62,12 @@ pub enum AppError {
     /// No such grant.
     #[error("no such grant")]
     GrantNotFound {
+        /// As asked.
+        id: String,
+    },
+    /// No such mass change.
+    #[error("no such mass change")]
+    MassChangeNotFound {
         /// As asked.
         id: String,
     },
@@ -181,6 +187,9 @@ pub enum AppError {
     /// Usher may not change AWS here.
     #[error("usher is read-only here")]
     ReadOnly,
+    /// An operator has frozen new access.
+    #[error("new access is frozen")]
+    Frozen(Freeze),
     /// AWS refuses Usher's role.
     #[error("usher's role lacks a permission")]
     RoleLacksPermission {

@@ -9,6 +9,8 @@ mod asker;
 mod assign;
 mod assignment_facts;
 mod assignment_rows;
+mod beneficiaries;
+mod beneficiaries_config;
 mod browse;
 mod browse_accounts;
 mod config;
@@ -19,6 +21,7 @@ mod error;
 mod events;
 mod grants;
 mod list_assignments;
+mod operations;
 mod page_token;
 mod paths;
 mod permission;
@@ -42,6 +45,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -51,12 +55,14 @@ pub use approvals::{
 };
 use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
+pub use beneficiaries_config::BeneficiariesConfig;
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
+pub use operations::{BrakeView, ChangeFreeze, ConfirmMassChange, RetryNow};
 pub use page_token::{PageRequest, PageTokens};
 pub use paths::RemainingPath;
 use permission::instance_resource;
@@ -119,6 +125,8 @@ pub struct App {
     log_key: LogKey,
     /// What the last whole report counted, by instance: plans are exact with it.
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
+    /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
+    look_at_beneficiaries: Arc<Notify>,
 }
 
 /// Who calls, for whom, and until when an answer is of use.
@@ -177,6 +185,7 @@ impl App {
             page_tokens,
             log_key,
             counts: Arc::default(),
+            look_at_beneficiaries: Arc::default(),
         })
     }
 

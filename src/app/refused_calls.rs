@@ -223,7 +223,9 @@ impl Shared {
             ServiceFact::Unauthenticated(call) => {
                 Some((&self.unauthenticated, &mut call.suppressed_count))
             }
-            ServiceFact::PolicyLoaded { .. } | ServiceFact::PolicyRefused { .. } => None,
+            ServiceFact::PolicyLoaded { .. }
+            | ServiceFact::PolicyRefused { .. }
+            | ServiceFact::Brake(_) => None,
         }
     }
 }

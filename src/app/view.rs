@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::domain::waiting::{Waiting, waiting_for};
 use crate::domain::{
-    AssignmentRecord, FailedAttempt, Grant, GrantState, InstanceArn, Principal, PrincipalKind,
-    PrincipalRef, PrincipalStatus, Standing, Target,
+    AssignmentRecord, FailedAttempt, Freezes, Grant, GrantState, InstanceArn, Principal,
+    PrincipalKind, PrincipalRef, PrincipalStatus, Standing, Target,
 };
 use crate::identity_center::Dated;
 use crate::store::{GrantScope, NameKind, StoredEvent};
@@ -72,13 +72,20 @@ impl App {
         grant: Grant,
     ) -> Result<GrantView, AppError> {
         let record = self.record_of(&grant).await?;
+        let freezes = match grant.state {
+            GrantState::Provisioning | GrantState::Revoking => {
+                self.parts.store.freezes(&grant.instance_arn).await?
+            }
+            // These wait for nothing.
+            _ => Freezes::default(),
+        };
         Ok(GrantView {
             principal: self
                 .named_principal(&grant.instance_arn, &grant.principal)
                 .await,
             target: self.named_target(&grant.target).await,
             standing: record.standing,
-            waiting: waiting_for(&grant, &record),
+            waiting: waiting_for(&grant, &record, &freezes),
             last_error: match grant.state {
                 // What fails on the assignment now keeps these waiting; an active grant has what
                 // it is about, and the failure is another's.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::CommandError;
+use super::brakes::tell_brakes;
 use super::check_policy::{check_folder, check_groups, check_services, tell_last_load};
 use super::connect::{connect, explain, look_call, start_call};
 use super::instances::{describe, discoverer, look_call_time};
@@ -151,6 +152,7 @@ async fn check_data(
         Ok(last) => tell_last_load(findings, last.as_ref(), policies),
         Err(problem) => findings.bad("policies in force", &problem.to_string()),
     }
+    tell_brakes(findings, SqliteStore::read_brakes(directory).await);
 }
 
 /// Checks who Usher is, what it finds, each instance that it found, and who is to approve there.

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod brakes;
 mod check;
 mod check_callers;
 mod check_instance;
@@ -11,6 +12,7 @@ mod connect;
 mod demo;
 mod demo_approvals;
 mod demo_story;
+mod eject;
 mod instances;
 mod log;
 mod policy;
@@ -53,6 +55,8 @@ enum Command {
     Log(log::LogArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
+    /// Prints every end that is left as lines for the AWS CLI, for who switches Usher off
+    Eject(eject::EjectArgs),
     /// Prints a development token for a server started with --dev
     Token(token::TokenArgs),
     /// Serves a simulated AWS on loopback, for tests and trials
@@ -88,6 +92,7 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await.map(done),
         Command::Policy(args) => policy::run(&args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
+        Command::Eject(args) => eject::run(args).await.map(done),
         Command::Token(args) => token::run(&args).map(done),
         Command::Simulate(args) => simulate(*args).await.map(done),
     };

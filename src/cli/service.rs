@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{ServiceMode, check_address, check_policy, prepare};
+use super::brakes::warn_of_brakes;
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
 use super::policy_keeper::PolicyKeeper;
-use crate::app::{App, Parts, RefusedCalls, RefusedCallsWriter};
+use crate::app::{App, BeneficiariesConfig, Parts, RefusedCalls, RefusedCallsWriter};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decision_log::{LogConfig, LogKeeper};
@@ -189,6 +190,7 @@ async fn start_on_store(
         keeper,
         policies,
         refused_calls_writer,
+        beneficiaries: config.beneficiaries,
     };
     service.begin(server, reconciler, app, house);
     Ok(service)
@@ -221,6 +223,8 @@ struct HouseKeeping {
     policies: PolicyKeeper,
     /// Writes refused calls down.
     refused_calls_writer: RefusedCallsWriter,
+    /// How those who have access are watched.
+    beneficiaries: BeneficiariesConfig,
 }
 
 /// Finds AWS and the instances, and reads of each what shows whether they can be served.
@@ -259,6 +263,7 @@ impl RunningService {
             keeper,
             policies,
             refused_calls_writer,
+            beneficiaries,
         } = house;
         let store: Arc<dyn Store> = self.store.clone();
         let stop = self.serving.stop.clone();
@@ -273,8 +278,13 @@ impl RunningService {
             .spawn_to_its_end(|stop| async move { looking.look_at_wishes(stop).await });
         self.background
             .spawn_to_its_end(|stop| log_keeper.run(stop));
+        let watching = app.clone();
+        self.background
+            .spawn(async move { watching.watch_beneficiaries(beneficiaries).await });
         self.background
             .spawn(async move { app.follow_changes().await });
+        self.background
+            .spawn(warn_of_brakes(store.clone(), self.instances.clone()));
         self.background.spawn(keeper.keep(store.clone()));
         self.background.spawn_to_its_end(|stop| async move {
             // Without written policies there is nothing to look at.

@@ -93,11 +93,17 @@ pub enum EventKind {
     Adopted,
     /// The assignment is left to itself again.
     Released,
+    /// An operator asked for the next attempt at once.
+    RetryRequested,
+    /// The beneficiary was read to be disabled: the grant ends.
+    BeneficiaryDisabled,
+    /// The beneficiary was read to be no more: the grant ends.
+    BeneficiaryDeleted,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::Requested,
         Self::CreateIntended,
         Self::StandingFound,
@@ -131,6 +137,9 @@ impl EventKind {
         Self::ExtensionLapsed,
         Self::Adopted,
         Self::Released,
+        Self::RetryRequested,
+        Self::BeneficiaryDisabled,
+        Self::BeneficiaryDeleted,
     ];
 
     /// The word of the canonical form and of the store.
@@ -170,6 +179,9 @@ impl EventKind {
             Self::ExtensionLapsed => "extension_lapsed",
             Self::Adopted => "grant_adopted",
             Self::Released => "grant_released",
+            Self::RetryRequested => "retry_requested",
+            Self::BeneficiaryDisabled => "beneficiary_disabled",
+            Self::BeneficiaryDeleted => "beneficiary_deleted",
         }
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::assignment::{AssignmentRecord, Removal, Standing};
+use super::brake::{Gone, Order};
 use super::event::{Actor, Event, EventKind};
 use super::grant::{Grant, GrantState, Requester, Transition};
 use super::plan::Changes;
@@ -190,6 +191,74 @@ pub fn remove_assignment(
     }
 }
 
+/// Makes the next attempt for a waiting grant due at once, and its pauses short again. Nothing to
+/// record for a grant that waits for nothing.
+#[must_use]
+pub fn retry_now(mut record: AssignmentRecord, grant: &Grant, order: &Order) -> Option<Changes> {
+    let waits = matches!(grant.state, GrantState::Provisioning | GrantState::Revoking);
+    if !waits {
+        return None;
+    }
+    make_due(&mut record, order.now);
+    // What AWS has failed for good is still counted: only the pause is an operator's to end.
+    record.failed_attempts = 0;
+    let actor = Actor::Caller {
+        caller: order.caller.clone(),
+        subject: order.subject.clone(),
+    };
+    let (key, id) = (record.key.clone(), Some(grant.id.clone()));
+    let event = Event::new(EventKind::RetryRequested, order.now, actor, key, id);
+    Some(Changes {
+        record,
+        grants: Vec::new(),
+        events: vec![event],
+    })
+}
+
+/// Ends the active grants on an assignment whose beneficiary is disabled or deleted. None where
+/// there are none.
+#[must_use]
+pub fn end_for_beneficiary(
+    mut record: AssignmentRecord,
+    grants: &[Grant],
+    gone: Gone,
+    now: Timestamp,
+) -> Option<Changes> {
+    let by = CallerName::parse("usher").unwrap_or_default();
+    let reason = Justification::parse(gone.as_str()).unwrap_or_default();
+    let kind = match gone {
+        Gone::Disabled => EventKind::BeneficiaryDisabled,
+        Gone::Deleted => EventKind::BeneficiaryDeleted,
+    };
+    let (mut changed, mut events) = (Vec::new(), Vec::new());
+    for grant in grants.iter().filter(|it| it.state == GrantState::Active) {
+        let revoke = Transition::Revoke {
+            by: by.clone(),
+            reason: reason.clone(),
+        };
+        // INVARIANT: an active grant can always be revoked, so none is left out.
+        if let Ok(next) = grant.apply(revoke, now) {
+            changed.push(next);
+            events.push(Event::new(
+                kind,
+                now,
+                Actor::Usher,
+                record.key.clone(),
+                Some(grant.id.clone()),
+            ));
+        }
+    }
+    if changed.is_empty() {
+        return None;
+    }
+    record.next_attempt_at = Some(now);
+    Some(Changes {
+        record,
+        grants: changed,
+        events,
+    })
+}
+
 /// Whether the end of this grant alone would leave the assignment where it is.
 #[must_use]
 pub fn ending_keeps_assignment(record: &AssignmentRecord, other_live_grants: usize) -> bool {
@@ -200,7 +269,6 @@ pub fn ending_keeps_assignment(record: &AssignmentRecord, other_live_grants: usi
 mod tests {
     use super::super::grant::tests::{at, grant};
     use super::*;
-    use crate::domain::GrantState;
 
     #[test]
     fn repeated_wishes_keep_their_place_among_what_is_due() {
@@ -227,5 +295,45 @@ mod tests {
         // What rests is due at once all the same.
         asked.next_attempt_at = Some(at(500));
         assert_eq!(again(asked, 20).next_attempt_at, Some(at(20)));
+    }
+
+    #[test]
+    fn a_beneficiary_that_is_gone_ends_active_grants_alone() {
+        let states = [
+            GrantState::Provisioning,
+            GrantState::Active,
+            GrantState::Revoking,
+        ];
+        let grants: Vec<Grant> = (1..).zip(states).map(|(n, it)| grant(n, it)).collect();
+        let record = AssignmentRecord::new(grants[0].assignment_key());
+        let changes = end_for_beneficiary(record.clone(), &grants, Gone::Deleted, at(5));
+        let changes = changes.unwrap();
+        assert_eq!(changes.record.next_attempt_at, Some(at(5)));
+        assert_eq!(changes.grants.len(), 1);
+        let ending = changes.grants[0].ending.clone().unwrap();
+        assert_eq!(ending.by.unwrap().as_str(), "usher");
+        assert_eq!(ending.reason.as_str(), "BENEFICIARY_DELETED");
+        assert_eq!(changes.events[0].kind, EventKind::BeneficiaryDeleted);
+        assert!(end_for_beneficiary(record, &grants[..1], Gone::Disabled, at(5)).is_none());
+    }
+
+    #[test]
+    fn a_retry_ends_the_pause_of_a_grant_that_waits() {
+        let order = Order {
+            caller: CallerName::parse("alice").unwrap(),
+            subject: CallerName::parse("alice").unwrap(),
+            reason: Justification::default(),
+            now: at(50),
+        };
+        let waiting = grant(1, GrantState::Provisioning);
+        let mut record = AssignmentRecord::new(waiting.assignment_key());
+        record.next_attempt_at = Some(at(500));
+        record.failed_attempts = 9;
+        let changes = retry_now(record.clone(), &waiting, &order).unwrap();
+        assert_eq!(changes.record.next_attempt_at, Some(at(50)));
+        assert_eq!(changes.record.failed_attempts, 0);
+        assert_eq!(changes.events[0].kind, EventKind::RetryRequested);
+        let active = grant(1, GrantState::Active);
+        assert_eq!(retry_now(record, &active, &order), None);
     }
 }

@@ -3,12 +3,15 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `brake`, `brake_fact`, `eject`, `report`.
 
 pub mod approval;
 pub mod assignment;
 pub mod aws;
+pub mod brake;
+pub mod brake_fact;
 pub mod directory;
+pub mod eject;
 pub mod event;
 pub mod grant;
 pub mod identity;
@@ -30,6 +33,11 @@ pub mod waiting;
 pub use approval::{ApprovalStep, Approver, Approvers, Path, Review, ReviewDecision};
 pub use assignment::{AssignmentKey, AssignmentRecord, PendingChange, Removal, Standing};
 pub use aws::{ErrorKind, FailedAttempt, Failure};
+pub use brake::{
+    Brake, Freeze, Freezes, Frozen, Gone, MassChange, MassChangeId, MassChangeLimit,
+    MassChangeState, Order,
+};
+pub use brake_fact::{BrakeFact, FreezeFact};
 pub use directory::{
     Account, AccountStatus, Application, ApplicationStatus, AssignmentRequired, DirectAssignment,
     ExternalId, Group, Instance, InstanceKind, Membership, Organization, PermissionSet, Principal,

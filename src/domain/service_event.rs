@@ -1,10 +1,11 @@
 //! Events that are about no assignment: policies that came into force or did not load, calls that
-//! were refused. They stand in the same log as the others, in the same canonical form, and like
+//! were refused, the brake. They stand in the same log as the others, in the same canonical form, and like
 //! those hold ids only: no name that can change, no token, no text of a caller.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::brake_fact::BrakeFact;
 use super::ids::{GrantId, InstanceArn, PrincipalRef};
 use super::target::Target;
 use super::text::CallerName;
@@ -39,6 +40,8 @@ pub enum ServiceFact {
     AccessDenied(AccessDenied),
     /// A call proved nobody.
     Unauthenticated(Unauthenticated),
+    /// Something happened to the brake.
+    Brake(BrakeFact),
 }
 
 /// Policy did not let somebody do or see something.
@@ -106,6 +109,7 @@ impl ServiceFact {
             Self::PolicyRefused { .. } => "policy_refused",
             Self::AccessDenied(_) => "access_denied",
             Self::Unauthenticated(_) => "unauthenticated",
+            Self::Brake(fact) => fact.kind(),
         }
     }
 
@@ -114,6 +118,7 @@ impl ServiceFact {
             Self::PolicyLoaded { .. } | Self::PolicyRefused { .. } => "usher",
             Self::AccessDenied(_) => "caller",
             Self::Unauthenticated(_) => "nobody",
+            Self::Brake(fact) => fact.actor(),
         }
     }
 
@@ -135,6 +140,7 @@ impl ServiceFact {
             }
             Self::AccessDenied(denied) => denied.write(body),
             Self::Unauthenticated(unauthenticated) => unauthenticated.write(body),
+            Self::Brake(fact) => fact.write(body),
         }
     }
 }
@@ -191,7 +197,7 @@ impl Unauthenticated {
     }
 }
 
-fn put(body: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
+pub(super) fn put(body: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
     body.insert(name.to_owned(), value.into());
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::assignment::{AssignmentRecord, PendingChange};
 use super::aws::{ErrorKind, FailedAttempt};
+use super::brake::{Freeze, Freezes};
 use super::grant::{Grant, GrantState};
 use super::plan::Write;
 
@@ -20,6 +21,8 @@ pub enum WaitingKind {
     AwsPropagation,
     /// AWS no longer refusing or failing.
     AwsRefusal,
+    /// An operator's Unfreeze.
+    Freeze,
 }
 
 /// What a grant waits for.
@@ -37,13 +40,17 @@ pub struct Waiting {
 
 /// What a grant waits for; none when it is where it should be.
 #[must_use]
-pub fn waiting_for(grant: &Grant, record: &AssignmentRecord) -> Option<Waiting> {
-    let doing = match grant.state {
-        GrantState::Provisioning => "make the assignment",
-        GrantState::Revoking => "remove the assignment",
+pub fn waiting_for(grant: &Grant, record: &AssignmentRecord, freezes: &Freezes) -> Option<Waiting> {
+    let (write, doing) = match grant.state {
+        GrantState::Provisioning => (Write::Create, "make the assignment"),
+        GrantState::Revoking => (Write::Delete, "remove the assignment"),
         GrantState::PendingApproval | GrantState::Scheduled => return waiting_for_begin(grant),
         _ => return None,
     };
+    // What AWS works on already no freeze calls back.
+    if let (None, Some(freeze)) = (&record.pending, freezes.stopping(write)) {
+        return Some(frozen(record, freeze, doing));
+    }
     let (kind, description) = match (&record.pending, &record.last_failure) {
         (Some(pending), last) if !is_refused(pending, last.as_ref()) => (
             WaitingKind::AwsPropagation,
@@ -103,6 +110,23 @@ fn waiting_for_begin(grant: &Grant) -> Option<Waiting> {
             grant.look_at,
         )),
         _ => None,
+    }
+}
+
+/// That it waits for an Unfreeze. No next attempt is told: none is made before.
+fn frozen(record: &AssignmentRecord, freeze: &Freeze, doing: &str) -> Waiting {
+    let Freeze { by, reason, since } = freeze;
+    let why = match reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    Waiting {
+        kind: WaitingKind::Freeze,
+        description: format!(
+            "Usher does not {doing} until Unfreeze; frozen since {since} by {by}{why}"
+        ),
+        next_attempt_at: None,
+        failed_attempts: record.failed_attempts,
     }
 }
 

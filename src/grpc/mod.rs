@@ -22,6 +22,7 @@ mod events;
 mod gate;
 mod grants;
 mod limits;
+mod operations;
 pub mod pb;
 mod preconditions;
 mod reasons;

@@ -7,6 +7,7 @@ use super::pb::ErrorReason;
 use super::status::{REPEATED_CHARACTERS_MAX, shorten, status, wire_reason};
 use crate::app::AppError;
 use crate::directory::Candidate;
+use crate::domain::{Freeze, Frozen};
 
 /// Candidates and groups that one answer lists: with more it could outgrow the 8 KiB of headers
 /// that some clients take, and would not arrive.
@@ -25,6 +26,7 @@ pub(super) fn precondition_status(error: &AppError, call_id: &str) -> Status {
             user_id,
             &[("userId", user_id)],
         ),
+        AppError::Frozen(freeze) => frozen(freeze, call_id),
         AppError::AccessViaGroup { groups } => access_via_group(groups, call_id),
         AppError::RoleLacksPermission { action } => precondition(
             ErrorReason::UsherRoleLacksPermission,
@@ -66,6 +68,26 @@ pub(super) fn log_position_removed(first: u64, call_id: &str) -> Status {
         ),
         "after_position",
         &[("firstPosition", &first)],
+    )
+}
+
+/// New access is frozen: since when, by whom and why.
+fn frozen(freeze: &Freeze, call_id: &str) -> Status {
+    let since = freeze.since.to_string();
+    let by = shorten(freeze.by.as_str(), REPEATED_CHARACTERS_MAX);
+    let reason = shorten(freeze.reason.as_str(), REPEATED_CHARACTERS_MAX);
+    let scope = Frozen::Grants.as_str();
+    precondition(
+        ErrorReason::Frozen,
+        call_id,
+        &format!("an operator has frozen new access since {since}"),
+        scope,
+        &[
+            ("scope", scope),
+            ("since", &since),
+            ("frozenBy", &by),
+            ("freezeReason", &reason),
+        ],
     )
 }
 

@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 46] = [
+pub const TABLE: [TableRow; 48] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -98,6 +98,11 @@ pub const TABLE: [TableRow; 46] = [
         "look with ListGrants",
     ),
     row(
+        ErrorReason::MassChangeNotFound,
+        Code::NotFound,
+        "look with `usher check --data-dir`, which names those that are held",
+    ),
+    row(
         ErrorReason::SubjectNotFound,
         Code::NotFound,
         "name one user of the identity store, the same in header and token",
@@ -146,6 +151,11 @@ pub const TABLE: [TableRow; 46] = [
         ErrorReason::ReadOnly,
         Code::FailedPrecondition,
         "use validate_only, or start Usher with --allow-writes",
+    ),
+    row(
+        ErrorReason::Frozen,
+        Code::FailedPrecondition,
+        "wait for Unfreeze, or talk to who froze it",
     ),
     row(
         ErrorReason::UsherRoleLacksPermission,

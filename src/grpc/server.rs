@@ -19,6 +19,7 @@ use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
 use super::limits::{LimitsConfig, OpenCalls};
+use super::operations::OperationsService;
 use super::pb;
 use super::tls::Tls;
 use super::watches::OpenWatches;
@@ -26,12 +27,13 @@ use crate::app::App;
 use crate::authentication::Authenticator;
 
 /// The services whose health is told by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 5] = [
+const HEALTH_NAMES: [&str; 6] = [
     "",
     "usher.v1.AccessService",
     "usher.v1.GrantService",
     "usher.v1.DirectoryService",
     "usher.v1.EventService",
+    "usher.v1.OperationsService",
 ];
 
 /// Why a server could not start or go on.
@@ -208,6 +210,9 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     };
     let events =
         pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(size);
+    let operations = OperationsService(app.clone());
+    let operations = pb::operations_service_server::OperationsServiceServer::new(operations)
+        .max_decoding_message_size(size);
     let directory =
         pb::directory_service_server::DirectoryServiceServer::new(DirectoryService(app));
     let directory = directory.max_decoding_message_size(size);
@@ -222,6 +227,7 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
         .add_service(grants)
         .add_service(directory)
         .add_service(events)
+        .add_service(operations)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))
 }

@@ -63,6 +63,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::PermissionSetNotFound { .. }
         | AppError::PrincipalNotFound { .. }
         | AppError::GrantNotFound { .. }
+        | AppError::MassChangeNotFound { .. }
         | AppError::AssignmentNotFound { .. } => not_found_status(error, call_id),
         AppError::PolicyDenied { .. }
         | AppError::ActingDenied { .. }
@@ -78,6 +79,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::PrincipalDisabled { .. }
         | AppError::AccessViaGroup { .. }
         | AppError::ReadOnly
+        | AppError::Frozen(_)
         | AppError::RoleLacksPermission { .. }
         | AppError::CredentialsInvalid
         | AppError::AccountInactive { .. }
@@ -143,6 +145,7 @@ fn not_found_status(error: &AppError, call_id: &str) -> Status {
             (ErrorReason::PrincipalNotFound, "principal", query)
         }
         AppError::GrantNotFound { id } => (ErrorReason::GrantNotFound, "grant", id),
+        AppError::MassChangeNotFound { id } => (ErrorReason::MassChangeNotFound, "mass change", id),
         AppError::AssignmentNotFound { principal, target } => {
             let query = format!("{principal} on {target}");
             return not_found(

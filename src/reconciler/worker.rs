@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
+use crate::domain::brake::wait_for_unfreeze;
 use crate::domain::plan::{Answer, Changes, Run, Step, Write, next_step};
 use crate::domain::{AssignmentKey, DirectAssignment, ErrorKind, Failure};
 use crate::identity_center::{Call, Sent};
-use crate::store::{Claim, StoreError};
+use crate::store::{Claim, Intent, StoreError};
 
 /// Steps that one claim may take. The longest sensible way has about ten; a plan that exceeds this
 /// has gone astray and comes back after a pause.
@@ -122,7 +123,7 @@ impl Reconciler {
         }
     }
 
-    /// Writes the intent down, then sends it.
+    /// Writes the intent down, then sends it; what is frozen is parked in the same transaction.
     async fn write(
         &self,
         claim: Claim,
@@ -131,8 +132,14 @@ impl Reconciler {
         changes: Changes,
     ) -> Result<Progress, StoreError> {
         run.begin_write(&claim.record, write);
-        let claim = match self.store.commit_step(&claim, changes).await {
-            Ok(claim) => claim,
+        let parked = wait_for_unfreeze(&claim.record, &claim.grants, self.clock.now());
+        let intent = self.store.commit_intent(&claim, write, changes, parked);
+        let claim = match intent.await {
+            Ok(Intent::Recorded(claim)) => *claim,
+            Ok(Intent::Frozen) => {
+                log_frozen(&claim, write);
+                return Ok(Progress::Released);
+            }
             Err(StoreError::Stale) => return self.read_again(&claim, run).await,
             Err(error) => return Err(error),
         };
@@ -256,6 +263,15 @@ fn answer(claim: &Claim, write: Write, sent: Sent) -> Result<Answer, Failure> {
             )
         }),
     }
+}
+
+fn log_frozen(claim: &Claim, write: Write) {
+    tracing::info!(
+        operation = write.operation(&claim.record.key.target).name(),
+        target.key = %claim.record.key.target.key(),
+        principal.id = %claim.record.key.principal.id,
+        "an operation is frozen and waits for Unfreeze"
+    );
 }
 
 pub(super) fn log_failure(claim: &Claim, failure: Option<&Failure>) {

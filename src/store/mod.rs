@@ -5,6 +5,7 @@
 //! survives kill -9 and power loss. Races are decided by constraints and conditional updates.
 //! The store never calls AWS and decides nothing that `domain` can decide.
 
+mod brake;
 mod error;
 mod log;
 mod signals;
@@ -14,6 +15,7 @@ mod types;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
 pub use error::StoreError;
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use signals::Signals;
@@ -30,9 +32,9 @@ use crate::domain::{
     PolicyRefusal, Review, ServiceEvent,
 };
 
-/// The transactions of the store.
+/// The transactions of the store; those of the brake are `BrakeStore`.
 #[async_trait]
-pub trait Store: LogStore + Send + Sync + 'static {
+pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// Records a grant with its event, and makes its assignment due.
     ///
     /// The request key, when there is one, is taken by a unique constraint in the same

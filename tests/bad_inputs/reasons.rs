@@ -116,6 +116,12 @@ async fn requests_at_fault(seen: &mut Seen) {
             .send(CALLER, "AccessService/Nothing", &[], frame(b""))
             .await,
     );
+    let no_change = json!({"mass_change_id": format!("mass_change_{}", "0".repeat(32))});
+    let confirm = "OperationsService/ConfirmMassChange";
+    seen.add(&bench.call(confirm, no_change).await);
+    let scope = json!({"scope": "FREEZE_SCOPE_GRANTS"});
+    bench.ok("OperationsService/Freeze", scope).await;
+    seen.add(&bench.call(ASSIGN, assign()).await);
 }
 
 /// An issuer whose keys cannot be had: nothing listens there.

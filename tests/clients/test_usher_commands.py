@@ -209,7 +209,8 @@ def test_serve_with_wrong_arguments(stack):
         fails(done, expected)
     fails(stack.run("serve", "--dev", "--config", stack.directory), str(stack.directory))
     fails(stack.run("nonsense"), "nonsense", code=2)
-    for command in ([], ["demo"], ["check"], ["audit"], ["serve"], ["token"], ["simulate"]):
+    for command in ([], ["demo"], ["check"], ["audit"], ["serve"], ["token"], ["eject"],
+                    ["simulate"]):
         done = stack.run(*command, "--help")
         assert done.returncode == 0 and b"Usage:" in done.stdout
 

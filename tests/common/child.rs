@@ -73,6 +73,15 @@ impl Place {
         move || std::fs::write(file, mended).expect("a file")
     }
 
+    /// Has children look at beneficiaries all the time, to whom the first that goes is a mass change.
+    pub fn watch_beneficiaries(&self) {
+        let file = self.directory.path().join("usher.toml");
+        let before = std::fs::read_to_string(&file).expect("a file");
+        let section = "[beneficiaries]\nlook_seconds = 0.1\ndescribes_per_second_max = 1000.0\n\
+             mass_change_share_max = 0.0\nmass_change_principals_min = 1\n";
+        std::fs::write(&file, format!("{before}{section}")).expect("a file");
+    }
+
     fn log(&self) -> PathBuf {
         self.directory.path().join("stderr.log")
     }

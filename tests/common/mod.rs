@@ -13,6 +13,7 @@
 )]
 
 pub mod asked;
+pub mod brake;
 pub mod checker;
 pub mod child;
 pub mod company;
@@ -42,6 +43,7 @@ use usher::domain::CallerName;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::directory_service_client::DirectoryServiceClient;
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
+use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, Switches, World};
 
@@ -247,6 +249,12 @@ impl TestService {
     #[must_use]
     pub fn directory(&self) -> DirectoryServiceClient<TokenChannel> {
         DirectoryServiceClient::new(self.running().channel.clone())
+    }
+
+    /// A client with the token of `tester`.
+    #[must_use]
+    pub fn operations(&self) -> OperationsServiceClient<TokenChannel> {
+        OperationsServiceClient::new(self.running().channel.clone())
     }
 
     /// A channel of its own with the token of another caller.

@@ -8,6 +8,7 @@
 
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
+mod brake;
 #[path = "../common/mod.rs"]
 mod common;
 mod dangerous;

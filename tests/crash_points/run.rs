@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use usher::grpc::pb::GrantState;
+use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
-use super::common::asked::{Key, Wish, epoch_seconds};
+use super::brake::{is_of_brake, look_at_brake, use_brake};
+use super::common::asked::{Goal, Key, Told, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
@@ -164,6 +166,31 @@ impl Run {
             calls.push(call);
             let sending = self.load.send(calls, &channel);
             self.load.keep_answers(sending).await;
+            if is_of_brake(argument) {
+                self.use_brake(&channel, argument).await;
+            }
+        }
+    }
+
+    /// Gives somebody access, and takes it away by the brake's own ways.
+    async fn use_brake(&mut self, channel: &TokenChannel, argument: &str) {
+        let Some(leaver) = self.setting.leavers.pop() else {
+            return;
+        };
+        let wish = Wish::Give { duration: None };
+        let call = self.load.call(Goal::from(&leaver), wish, true);
+        let number = call.number;
+        let sending = self.load.send(vec![call], channel);
+        self.load.keep_answers(sending).await;
+        let Told::Ok {
+            grant_id: Some(grant_id),
+        } = self.load.asked[number].told.clone()
+        else {
+            return;
+        };
+        let used = use_brake(channel, (&grant_id, &leaver.principal_id), &self.simulator);
+        if let Err(error) = used.await {
+            println!("{argument}: the brake was not used to its end: {error}");
         }
     }
 
@@ -266,10 +293,19 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     if point.starts_with("store.clear_leases.") {
         run.leave_leases().await;
     }
+    if is_of_brake(point) {
+        run.place.watch_beneficiaries();
+    }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();
     let (server, start, recovery) = run.recover(died_at).await;
     let channel = run.connect(&server).await;
+    if is_of_brake(point) {
+        // What was frozen is frozen still; who waits below waits for the ends.
+        let mut operations = OperationsServiceClient::new(channel.clone());
+        let brake = look_at_brake(&mut operations).await;
+        brake.expect("the brake after the crash");
+    }
     let calls = run.load.wave(CALLS);
     let sending = run.load.send(calls, &channel);
     run.load.keep_answers(sending).await;

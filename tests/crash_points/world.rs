@@ -2,11 +2,16 @@
 
 use usher::simulator::{PrincipalType, World};
 
+use super::common::Triple;
 use super::common::asked::{Goal, Key};
 use super::common::targets::{WorldTarget, add_user, empty_world};
 
 /// Users beside the demo's.
 const USERS: usize = 3;
+/// The number of the first user who is left to who uses the brake, and how many there are: a point
+/// is reached by the third at the latest, unless AWS's faults come between.
+const FIRST_LEAVER: usize = 900_000;
+const LEAVERS: usize = 12;
 /// Targets of each kind. Few, so that calls meet on them.
 const TARGETS: usize = 2;
 /// Applications beside the demo's where many are needed: twice as many as the workers, since writes
@@ -31,6 +36,9 @@ pub(crate) struct Setting {
     /// Given once, and taken away again and again.
     pub(crate) taken: Goal,
     pub(crate) standing: Vec<Key>,
+    /// Left to who uses the brake: one is used up each time, since Usher may take a user who was
+    /// enabled again for disabled for a minute.
+    pub(crate) leavers: Vec<Triple>,
 }
 
 /// Few assignments, so that calls meet on them; some of each kind stand before Usher.
@@ -60,6 +68,7 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
             }
         }
     }
+    let leavers = leavers(&mut world);
     let probe = goals.pop().expect("a goal");
     let taken = goals.pop().expect("a goal");
     Setting {
@@ -68,7 +77,19 @@ pub(crate) fn setting(kinds: Kinds) -> Setting {
         probe,
         taken,
         standing,
+        leavers,
     }
+}
+
+/// Users whom no goal is about, on an application.
+fn leavers(world: &mut World) -> Vec<Triple> {
+    let application_arn = world.applications[0].application_arn.clone();
+    let leavers = (0..LEAVERS).map(|number| Triple {
+        kind: PrincipalType::User,
+        principal_id: add_user(world, FIRST_LEAVER + number),
+        application_arn: application_arn.clone(),
+    });
+    leavers.collect()
 }
 
 /// One assignment for each of many users, by turns to an application and to an account; nothing
@@ -101,6 +122,7 @@ pub(crate) fn many(users: usize) -> Setting {
         taken: goals[0].clone(),
         goals,
         standing: Vec::new(),
+        leavers: leavers(&mut world),
         world,
     }
 }

@@ -200,7 +200,12 @@ async fn who_may_see_nothing_learns_no_id() {
                 json!({"view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS"})
             }
             "DirectoryService/ListPrincipals" => json!({"type": "PRINCIPAL_TYPE_USER"}),
-            "GrantService/GetGrant" => json!({"grant_id": bench.grant_of_anna}),
+            "GrantService/GetGrant" | "OperationsService/RetryNow" => {
+                json!({"grant_id": bench.grant_of_anna})
+            }
+            "OperationsService/Freeze" | "OperationsService/Unfreeze" => {
+                json!({"scope": "FREEZE_SCOPE_ALL"})
+            }
             "GrantService/ApproveGrant" | "GrantService/DenyGrant" => json!({
                 "grant_id": bench.wish_of_bilal, "digest": "0".repeat(64), "reason": "x",
             }),
@@ -224,6 +229,6 @@ async fn who_may_see_nothing_learns_no_id() {
             assert!(!shown.contains(id), "{call}: {shown}");
         }
     }
-    assert_eq!(refused, 17);
+    assert_eq!(refused, 21);
     bench.end().await;
 }

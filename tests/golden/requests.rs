@@ -61,7 +61,7 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         }}),
         ("GetGrant", "Anna's") => json!({"grant_id": bench.grant_of_anna}),
         ("GetGrant", "Bilal's, by Dmitri's ticket") => json!({"grant_id": bench.grant_of_bilal}),
-        ("GetGrant", "one that never was") => {
+        ("GetGrant" | "RetryNow", "one that never was") => {
             json!({"grant_id": format!("grant_{}", "0".repeat(32))})
         }
         (
@@ -89,6 +89,14 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "principal": {"user": "anna.berg"}, "target": application("Payroll")}),
         ("ListPrincipals", "users") => json!({"type": "PRINCIPAL_TYPE_USER"}),
         ("ListPrincipals", "groups") => json!({"type": "PRINCIPAL_TYPE_GROUP"}),
+        ("Freeze", "grants of the instance") => json!({"scope": "FREEZE_SCOPE_GRANTS"}),
+        ("Freeze" | "Unfreeze", "everything of the instance") => {
+            json!({"scope": "FREEZE_SCOPE_ALL"})
+        }
+        ("RetryNow", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
+        ("ConfirmMassChange", "one that never was") => {
+            json!({"mass_change_id": format!("mass_change_{}", "0".repeat(32))})
+        }
         ("AuditReport", "all") => {
             json!({"view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS"})
         }

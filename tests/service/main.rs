@@ -6,6 +6,8 @@
 
 mod account_access;
 mod accounts;
+mod beneficiaries;
+mod brake;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;

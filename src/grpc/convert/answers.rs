@@ -32,7 +32,7 @@ pub(super) fn duration(duration: SignedDuration) -> prost_types::Duration {
     }
 }
 
-fn count(count: u64) -> i64 {
+pub(super) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -190,6 +190,7 @@ fn waiting_for(
         WaitingKind::Budget => pb::WaitingKind::Budget,
         WaitingKind::AwsPropagation => pb::WaitingKind::AwsPropagation,
         WaitingKind::AwsRefusal => pb::WaitingKind::AwsRefusal,
+        WaitingKind::Freeze => pb::WaitingKind::Freeze,
     };
     pb::WaitingFor {
         kind: kind.into(),

@@ -7,6 +7,7 @@ mod audit;
 mod directory;
 mod events;
 mod fields;
+mod operations;
 mod requests;
 mod targets;
 mod timeline;
@@ -23,6 +24,9 @@ pub(super) use directory::{
 pub(super) use events::{
     event, instance_name, list_events, log_head, watch_events, watch_grants, watched_event,
     watched_grant,
+};
+pub(super) use operations::{
+    brake_state, confirm_mass_change, freeze, mass_change, retry_now, unfreeze,
 };
 pub(super) use requests::{
     accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,

@@ -9,7 +9,7 @@ use crate::store::StoredEvent;
 /// A line of a timeline; events that concern only the assignment have none.
 pub(super) fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
     let kind = stored.event.kind;
-    let (wire, text) = of_access(kind).or_else(|| of_people(kind))?;
+    let (wire, text) = told(kind)?;
     let description = match stored.event.error_kind {
         Some(kind) => format!("{text}: {}", kind.explanation()),
         None => text.to_owned(),
@@ -24,6 +24,13 @@ pub(super) fn grant_event(stored: &StoredEvent) -> Option<pb::GrantEvent> {
         actor,
         description,
     })
+}
+
+/// The type of an event and a sentence.
+fn told(kind: EventKind) -> Option<(Wire, &'static str)> {
+    of_access(kind)
+        .or_else(|| of_people(kind))
+        .or_else(|| super::operations::event(kind))
 }
 
 /// What was done in AWS, or was to be.
@@ -115,7 +122,7 @@ mod tests {
     fn only_what_concerns_the_assignment_alone_has_no_line() {
         let without: Vec<EventKind> = EventKind::ALL
             .into_iter()
-            .filter(|kind| of_access(*kind).or_else(|| of_people(*kind)).is_none())
+            .filter(|kind| told(*kind).is_none())
             .collect();
         let expected = [
             EventKind::StandingGone,

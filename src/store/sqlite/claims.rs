@@ -22,10 +22,12 @@ use crate::store::{Claim, ClaimLimit, Holder, StoreError};
 /// that the log tells of it while somebody looks.
 const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Taking a lease away: a slot goes with it unless a change is pending.
+/// Taking a lease away: a slot goes with it unless a change is pending, and nothing is sent under it
+/// any more.
 macro_rules! let_go {
     () => {
-        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, asynchronous_slot = \
+        "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, intended_write = NULL, \
+         asynchronous_slot = \
          CASE WHEN pending_write IS NULL THEN 0 ELSE asynchronous_slot END"
     };
 }
@@ -352,6 +354,14 @@ async fn write_under_lease(
     if !write_changes(connection, &changes).await? {
         return Err(StoreError::Stale);
     }
+    // A step of the holder's: the write before it is answered, and what was frozen is looked at.
+    let query = sqlx::query(concat!(
+        "UPDATE assignments SET intended_write = NULL, frozen_write = NULL",
+        where_key!(),
+        " AND (intended_write IS NOT NULL OR frozen_write IS NOT NULL)"
+    ));
+    let query = bind_key(query, &claim.record.key);
+    query.execute(&mut *connection).await?;
     Ok(Written {
         value: (),
         makes_work: false,

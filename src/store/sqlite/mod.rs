@@ -6,9 +6,13 @@
 //! ```
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
 //! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`, `log`.
+//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`, `log`, `brake`,
+//! `mass_changes`, `beside`.
 
 mod approvals;
+
+mod beside;
+mod brake;
 mod callers;
 mod claims;
 mod directory;
@@ -18,6 +22,7 @@ mod log;
 mod log_chain;
 mod log_copy;
 mod log_reads;
+mod mass_changes;
 mod open;
 mod options;
 #[cfg(test)]

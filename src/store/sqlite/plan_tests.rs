@@ -2,8 +2,10 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::brake;
 use super::claims::{self, Due};
 use super::log_reads;
+use super::mass_changes;
 use super::reads;
 use super::slots;
 use super::tests::open;
@@ -204,6 +206,9 @@ async fn due_work_and_events_use_indexes() {
         reads::EVENTS_OF_GRANT.to_owned(),
         slots::full_query(&instances, 9).sql().as_str().to_owned(),
         slots::PENDING.to_owned(),
+        brake::UNDER_WAY.to_owned(),
+        brake::WAITING.to_owned(),
+        mass_changes::BENEFICIARIES.to_owned(),
     ])
     .await;
     assert_way(&ways[0], "assignments_ends");
@@ -216,6 +221,10 @@ async fn due_work_and_events_use_indexes() {
     assert!(!ways[4].contains("TEMP B-TREE"), "{}", ways[4]);
     assert_way(&ways[5], "assignments_outstanding");
     assert_way(&ways[6], "assignments_outstanding");
+    assert_way(&ways[7], "assignments_intended");
+    assert_way(&ways[8], "assignments_frozen");
+    assert_way(&ways[9], "grants_beneficiaries");
+    assert!(!ways[9].contains("TEMP B-TREE"), "{}", ways[9]);
 }
 
 #[tokio::test]

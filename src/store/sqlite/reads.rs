@@ -185,6 +185,24 @@ pub(super) async fn assignment_records(
     Ok(records)
 }
 
+/// Every grant that is not over, of every instance, and every record; in no order.
+pub(super) async fn all_open(
+    connection: &mut SqliteConnection,
+) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError> {
+    let grants = sqlx::query(concat!("SELECT * FROM grants WHERE 1 = 1", is_open!()))
+        .fetch_all(&mut *connection)
+        .await?;
+    let records = sqlx::query("SELECT * FROM assignments")
+        .fetch_all(connection)
+        .await?;
+    let grants = grants.iter().map(grant_from_row);
+    let records = records.iter().map(record_from_row);
+    Ok((
+        grants.collect::<Result<_, _>>()?,
+        records.collect::<Result<_, _>>()?,
+    ))
+}
+
 /// The open grants of a scope.
 pub(super) fn open_grants_query(
     instance: &InstanceArn,

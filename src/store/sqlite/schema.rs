@@ -15,13 +15,14 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
     include_str!("migrations/0004_policy_record.sql"),
     include_str!("migrations/0005_approvals.sql"),
     include_str!("migrations/0006_log.sql"),
+    include_str!("migrations/0007_brake.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -169,11 +170,26 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn user_version(connection: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
-    let version: i64 = sqlx::query("PRAGMA user_version")
+/// Whether the database is as this version writes it.
+pub(super) async fn is_of_this_version(
+    connection: &mut SqliteConnection,
+) -> Result<bool, sqlx::Error> {
+    Ok(user_version(connection).await? == MIGRATIONS.len())
+}
+
+/// A number of SQLite's own about the database.
+pub(super) async fn pragma(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(format!("PRAGMA {name}")))
         .fetch_one(connection)
         .await?
-        .try_get(0)?;
+        .try_get(0)
+}
+
+async fn user_version(connection: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
+    let version = pragma(connection, "user_version").await?;
     // A negative version is nobody's: read as later than every known one, it is refused.
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
