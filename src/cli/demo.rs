@@ -107,7 +107,7 @@ async fn show(
                 sign_token(&data_directory, REVIEWERS[1])?,
             ],
         };
-        (demo_story::tell(&service, &clock, &tokens).await)
+        (demo_story::tell(&service, &clock, &tokens, &data_directory).await)
             .map(|()| tokens)
             .map_err(|problem| {
                 CommandError(format!("the story did not go as it should: {problem}"))

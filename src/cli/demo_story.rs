@@ -2,19 +2,21 @@
 //! makes that very call, and prints what came back; where the answer is not what the story
 //! promises, it stops with an error.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::demo_log::verify_and_change;
 use super::serve::print_line;
 use super::service::RunningService;
 use crate::clock::Clock;
 use crate::grpc::call::{Answer, CallError, Caller, Refusal};
 
 /// How long the story waits for a state, in real time.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Lines of a report that are shown.
 const REPORT_LINES_MAX: usize = 12;
 
@@ -38,6 +40,7 @@ pub(super) async fn tell(
     service: &RunningService,
     clock: &Clock,
     tokens: &Tokens,
+    data: &Path,
 ) -> Result<(), String> {
     let [first, second] = &tokens.reviewers;
     let teller = Teller {
@@ -64,10 +67,11 @@ pub(super) async fn tell(
     teller.take_back().await?;
     teller.refuse().await?;
     teller.slip().await?;
-    teller.agree().await?;
+    let agreed = teller.agree().await?;
+    verify_and_change(data, &agreed).await?;
     print_line("");
     print_line(
-        "That is Usher: decided by policy and by people, recorded before it happened, undone on time, and every row with its reason.",
+        "That is Usher: decided by policy and by people, recorded before it happened, undone on time, proved afterwards, and every row with its reason.",
     );
     Ok(())
 }

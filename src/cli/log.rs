@@ -134,7 +134,7 @@ async fn verify_and_tell(args: VerifyArgs) -> Result<ExitCode, CommandError> {
 }
 
 /// What a look found, in sentences.
-fn told(looked: &Looked) -> Vec<String> {
+pub(super) fn told(looked: &Looked) -> Vec<String> {
     let mut lines = Vec::new();
     match &looked.chain {
         Ok(whole) => {

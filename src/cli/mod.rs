@@ -11,6 +11,7 @@ mod check_policy;
 mod connect;
 mod demo;
 mod demo_approvals;
+mod demo_log;
 mod demo_story;
 mod eject;
 mod instances;
