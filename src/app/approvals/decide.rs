@@ -12,7 +12,7 @@ use crate::app::{App, AppError, CallContext};
 use crate::domain::approval::helps;
 use crate::domain::{
     Actor, Approver, Event, EventKind, Grant, GrantId, GrantState, Instance, Justification,
-    RequestId, Review, ReviewDecision, Transition,
+    RequestId, Requester, Review, ReviewDecision, Transition,
 };
 use crate::policy::{Action, Scene, Subject};
 use crate::store::{GrantDecision, RequestOutcome, RequestUse, StoreError};
@@ -74,6 +74,7 @@ impl App {
         if let Some(usage) = &usage
             && let Some(grant) = self.earlier_decision(usage).await?
         {
+            self.check_repeated_word(context, &grant).await?;
             return Ok(self.grant_view_after_commit(grant).await);
         }
         if request.kind == DecideKind::Approve && !self.may_write() {
@@ -82,11 +83,28 @@ impl App {
         for _ in 0..TRIES_MAX {
             match self.try_deciding(context, request, usage.as_ref()).await {
                 Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => return Err(error),
+                Err(Tried::Refused(error)) => {
+                    let grant = self.twin_or(usage.as_ref(), error).await?;
+                    return Ok(self.grant_view_after_commit(grant).await);
+                }
                 Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
             }
         }
         Err(AppError::StoreUnavailable)
+    }
+
+    /// What a twin of this call decided meanwhile: it may be the very reason of the refusal, and its
+    /// outcome is then the answer.
+    pub(super) async fn twin_or(
+        &self,
+        usage: Option<&RequestUse>,
+        refusal: AppError,
+    ) -> Result<Grant, AppError> {
+        let twin = match usage {
+            Some(usage) => self.earlier_decision(usage).await,
+            None => Ok(None),
+        };
+        twin.ok().flatten().ok_or(refusal)
     }
 
     /// What an earlier call with this request id decided.
@@ -148,7 +166,10 @@ impl App {
         }
         let interested = self.interested_in(&instance, &wish, reading).await?;
         let of = (reviews.as_slice(), &interested);
-        let approver = self.check_reviewer(&reviewer, &instance, &wish, of, request.kind, reading);
+        let paths = self.paths_asked(&asker.policy, &instance, &wish, reading);
+        let paths = paths.await?;
+        let asked = wish.with_paths(&paths);
+        let approver = self.check_reviewer(&reviewer, &instance, &asked, of, request.kind, reading);
         approver.await?;
         let decision = self
             .decision(&reviewer, &instance, &wish, of, request, reading)
@@ -193,17 +214,7 @@ impl App {
         grant: &Grant,
         reading: Reading,
     ) -> Result<Reviewer, AppError> {
-        let carriers = [
-            Some(&grant.requester),
-            grant.extension.as_ref().map(|it| &it.requester),
-        ];
-        let carried = |service: &str| {
-            let is_by = |it: &crate::domain::Requester| {
-                it.service.as_deref() == Some(service)
-                    || it.caller.as_str().strip_prefix("service:") == Some(service)
-            };
-            carriers.into_iter().flatten().any(is_by)
-        };
+        let carried = |service: &str| is_carried_by(grant, service);
         let Subject::Service(service) = &asker.scene.subject else {
             if !request.attested_approver.is_empty() {
                 let problem = "is for services that call for themselves; leave it out";
@@ -380,6 +391,19 @@ impl App {
             call: self.call(context),
         }
     }
+}
+
+/// Whether a service carried the grant's request, or that for more time.
+pub(super) fn is_carried_by(grant: &Grant, service: &str) -> bool {
+    let carriers = [
+        Some(&grant.requester),
+        grant.extension.as_ref().map(|it| &it.requester),
+    ];
+    let is_by = |it: &Requester| {
+        it.service.as_deref() == Some(service)
+            || it.caller.as_str().strip_prefix("service:") == Some(service)
+    };
+    carriers.into_iter().flatten().any(is_by)
 }
 
 /// Why a decision was not recorded.
