@@ -7,6 +7,8 @@
     reason = "tests: a panic is how a test says no, in their helpers too"
 )]
 
+#[path = "store_conformance/approvals.rs"]
+mod approvals;
 #[path = "store_conformance/callers.rs"]
 mod callers;
 #[path = "store_conformance/claims.rs"]
@@ -46,6 +48,13 @@ macro_rules! check {
 }
 
 check! {
+    approvals::a_word_is_written_with_what_it_makes_of_the_grant,
+    approvals::a_decision_on_an_older_grant_changes_nothing,
+    approvals::a_second_word_counts_only_as_an_objection,
+    approvals::a_repeated_decision_is_the_first_one,
+    approvals::of_many_decisions_at_once_one_is_made,
+    approvals::what_waits_is_found_by_its_scope_and_in_its_time,
+    approvals::a_wish_for_more_time_comes_back_and_has_words_of_its_own,
     callers::a_grant_is_recorded_with_its_event_and_is_due,
     callers::fifty_equal_requests_at_once_record_one_grant,
     callers::a_request_id_with_other_content_is_reused,

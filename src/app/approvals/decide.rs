@@ -152,7 +152,10 @@ impl App {
             .map_err(AppError::from)?;
         let reviews: Vec<Review> = reviews.into_iter().map(|(_, review)| review).collect();
         if let Some(said) = said_before(&reviewer, &grant, request, &reviews) {
-            return said.map_err(Tried::Refused);
+            said?;
+            // The word may have been recorded after the grant was read.
+            let grant = store.grant(id).await.map_err(AppError::from)?;
+            return Ok(grant.ok_or_else(not_there)?);
         }
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
@@ -427,7 +430,7 @@ fn said_before(
     grant: &Grant,
     request: &Decide,
     reviews: &[Review],
-) -> Option<Result<Grant, AppError>> {
+) -> Option<Result<(), AppError>> {
     let round = grant
         .open_wish()
         .map_or(grant.extension_count, |(round, _)| round);
@@ -447,7 +450,7 @@ fn said_before(
                 digest: said.digest.clone(),
             }));
         }
-        return Some(Ok(grant.clone()));
+        return Some(Ok(()));
     }
     // Who agreed may still object while nothing has come of it.
     if request.kind == DecideKind::Deny && grant.open_wish().is_some() {
