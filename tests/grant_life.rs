@@ -316,7 +316,7 @@ fn history(seed: u64, bare: &Grant, reached: &mut Reached) {
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut grant, mut model) = first(&mut random, bare);
     let (mut now, mut ends) = (0, 0);
-    let digest = (seed % 64 == 0).then(|| grant.digest());
+    let digest = seed.is_multiple_of(64).then(|| grant.digest());
     for number in 0..STEPS {
         now += random.i64(0..40);
         let step = any_step(&mut random, now);
