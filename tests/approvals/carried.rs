@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::place::{APPROVE, ASSIGN, DENY, LIST, Place, refused, speakers, wish, word};
+use crate::place::{APPROVE, ASSIGN, DENY, LIST, POLICIES, Place, refused, speakers, wish, word};
 
 const BEHALF: &str = "usher-on-behalf-of";
 const TOKEN: &str = "usher-subject-token";
@@ -143,6 +143,12 @@ async fn a_service_that_carried_it_names_a_person_who_is_checked_as_any_other() 
     assert_eq!(review["reviewer_name"], "dmitri.orlov");
     assert_eq!(review["caller"], "service:tickets");
     place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
+    let said = json!({"scope": "GRANT_LIST_SCOPE_REVIEWED"});
+    let listed = place.serve("tickets", &[], LIST, &said).await.ok(LIST);
+    assert_eq!(
+        listed["grants"][0]["id"], asked["id"],
+        "it has said something"
+    );
     place.bench.end().await;
 }
 
@@ -185,5 +191,35 @@ async fn a_service_objects_in_its_turn_or_before_it() {
     let denied = place.serve("tickets", &[], DENY, &said).await.ok(DENY);
     assert_eq!(denied["grant"]["state"], "GRANT_STATE_DENIED");
     assert_eq!(speakers(&denied["grant"]), ["dmitri.orlov"]);
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_without_proof_count_as_long_as_policy_takes_them() {
+    let place = Place::start().await;
+    let asked = place.ask("anna.berg", "Amazon Redshift").await;
+    let carla = place.person("carla.mendes");
+    let proven = [(BEHALF, "carla.mendes"), (TOKEN, carla.as_str())];
+    let one = place.serve("portal", &proven, APPROVE, &word(&asked)).await;
+    one.ok(APPROVE);
+    let named = [(BEHALF, "dmitri.orlov")];
+    // From now on a service's word alone is nobody's, also what was said before.
+    let floor = r#"
+        @id("proof") forbid (principal, action == Usher::Action::"Approve", resource)
+        unless { context.subject_proven };
+    "#;
+    let other = place.ask("bilal.khan", "Amazon Redshift").await;
+    let two = place.serve("portal", &named, APPROVE, &word(&other)).await;
+    two.ok(APPROVE);
+    place.policies(&format!("{POLICIES}{floor}")).await;
+    let late = place.serve("portal", &named, APPROVE, &word(&asked)).await;
+    assert_eq!(late.code(), Code::NotFound, "{:?}", late.status());
+    for (grant, user, state) in [
+        (&asked, "anna.berg", "GRANT_STATE_ACTIVE"),
+        (&other, "bilal.khan", "GRANT_STATE_PENDING_APPROVAL"),
+    ] {
+        place.approve("emi.sato", grant).await.ok(APPROVE);
+        place.until(user, grant, state).await;
+    }
     place.bench.end().await;
 }

@@ -29,6 +29,7 @@ fn word(grant: &Grant, who: &str, decision: ReviewDecision, second: i64) -> Revi
         reviewer: caller(who),
         caller: caller("service:portal"),
         decision,
+        subject_proven: false,
         vouched_by: Some("tickets".to_owned()),
         round: grant.extension.as_ref().map_or(0, |wish| wish.round),
         digest: grant.digest(),
@@ -330,6 +331,20 @@ pub(crate) async fn a_wish_for_more_time_comes_back_and_has_words_of_its_own(she
     };
     let open = store.grants(&filter, None, 9).await.unwrap();
     assert_eq!(open, std::slice::from_ref(&asked));
+    let said_by = async |who: &str| {
+        let filter = GrantFilter {
+            reviewed_by: Some(who.to_owned()),
+            ..GrantFilter::default()
+        };
+        store.grants(&filter, None, 9).await.unwrap().len()
+    };
+    // A service has said what it vouched for, and not what it carried.
+    assert_eq!(said_by("user:carla").await, 1);
+    assert_eq!(said_by("service:tickets").await, 1);
+    assert_eq!(
+        said_by("service:portal").await + said_by("user:emi").await,
+        0
+    );
     // The same person on another wish.
     let again = recorded(
         store

@@ -328,7 +328,7 @@ impl App {
             scene: Scene {
                 subject,
                 service: service.map(str::to_owned),
-                subject_proven: review.vouched_by.is_none(),
+                subject_proven: review.subject_proven,
                 now: self.parts.clock.now(),
             },
             caller: review.caller.clone(),

@@ -183,6 +183,7 @@ impl App {
             reviewer: asker.subject.clone(),
             caller: asker.caller.clone(),
             decision: finding,
+            subject_proven: asker.scene.subject_proven,
             vouched_by: None,
             round: 0,
             digest: grant.digest(),

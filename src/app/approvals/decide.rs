@@ -343,6 +343,7 @@ impl App {
                 DecideKind::Approve => ReviewDecision::Approved,
                 DecideKind::Deny => ReviewDecision::Denied,
             },
+            subject_proven: reviewer.asker.scene.subject_proven,
             vouched_by: reviewer.vouched_by.clone(),
             round: wish.round,
             digest: wish.digest(),

@@ -141,10 +141,11 @@ pub(super) async fn insert_review(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "INSERT INTO reviews (grant_id, round, reviewer, caller, decision, vouched_by, digest, \
-         reason, reviewed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         reason, reviewed_at, subject_proven) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (grant_id, round, reviewer) DO UPDATE SET caller = excluded.caller, \
          decision = excluded.decision, vouched_by = excluded.vouched_by, digest = excluded.digest, \
-         reason = excluded.reason, reviewed_at = excluded.reviewed_at \
+         reason = excluded.reason, reviewed_at = excluded.reviewed_at, \
+         subject_proven = excluded.subject_proven \
          WHERE reviews.decision = 'APPROVED' AND excluded.decision = 'DENIED'",
     )
     .bind(id.as_str().to_owned())
@@ -156,6 +157,7 @@ pub(super) async fn insert_review(
     .bind(review.digest.clone())
     .bind(review.reason.as_str().to_owned())
     .bind(microseconds(review.at))
+    .bind(review.subject_proven)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -191,6 +193,7 @@ fn review_from_row(row: &SqliteRow) -> Result<(GrantId, Review), StoreError> {
         caller: name("caller")?,
         decision: ReviewDecision::from_word(decision)
             .ok_or_else(|| unreadable("decision", decision))?,
+        subject_proven: row.try_get("subject_proven")?,
         vouched_by: row.try_get("vouched_by")?,
         round: u32::try_from(round).map_err(|problem| unreadable("round", problem))?,
         digest: row.try_get("digest")?,

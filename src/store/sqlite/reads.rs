@@ -136,8 +136,14 @@ fn push_people(query: &mut QueryBuilder<Sqlite>, filter: &GrantFilter) {
     if let Some(reviewer) = &filter.reviewed_by {
         query
             .push(" AND id IN (SELECT grant_id FROM reviews WHERE reviewer = ")
-            .push_bind(reviewer.clone())
-            .push(")");
+            .push_bind(reviewer.clone());
+        // A service has said what it vouched for.
+        if let Some(service) = reviewer.strip_prefix("service:") {
+            query
+                .push(" UNION SELECT grant_id FROM reviews WHERE vouched_by = ")
+                .push_bind(service.to_owned());
+        }
+        query.push(")");
     }
     if filter.review_due {
         query.push(" AND review_due = 1");

@@ -32,6 +32,7 @@ CREATE TABLE reviews (
     reviewer    TEXT    NOT NULL,
     caller      TEXT    NOT NULL,
     decision    TEXT    NOT NULL,
+    subject_proven INTEGER NOT NULL CHECK (subject_proven IN (0, 1)),
     vouched_by  TEXT,
     digest      TEXT    NOT NULL,
     reason      TEXT    NOT NULL,
@@ -39,3 +40,4 @@ CREATE TABLE reviews (
     PRIMARY KEY (grant_id, round, reviewer)
 );
 CREATE INDEX reviews_of_reviewer ON reviews (reviewer, grant_id);
+CREATE INDEX reviews_of_voucher ON reviews (vouched_by, grant_id) WHERE vouched_by IS NOT NULL;
