@@ -63,7 +63,11 @@ async fn a_failed_commit_fails_the_whole_group_and_the_writer_recovers() {
     let store = open(directory.path()).await;
     // A foreign key that is checked at the commit, and fails there.
     let broken = "PRAGMA defer_foreign_keys = ON; \
-        INSERT INTO grants SELECT 'grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', \
+        INSERT INTO grants (id, instance_arn, target_kind, target, principal_type, principal_id, state, \
+        people_count, requested_by, subject, justification, ticket, policies, \
+        policy_version, duration_microseconds, created_at, started_at, end_at, ended_at, \
+        ending_kind, ending_by, ending_reason, ending_at, failure, version) \
+        SELECT 'grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', \
         '', '[]', '', NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1";
     // Queued together before the writer runs (one thread, no await point between): one group.
     let (broken, recorded) =
