@@ -7,6 +7,8 @@
     reason = "tests: a panic is how a test says no, in their helpers too"
 )]
 
+#[path = "store_conformance/approvals.rs"]
+mod approvals;
 #[path = "store_conformance/brake.rs"]
 mod brake;
 #[path = "store_conformance/callers.rs"]
@@ -50,6 +52,13 @@ macro_rules! check {
 }
 
 check! {
+    approvals::a_word_is_written_with_what_it_makes_of_the_grant,
+    approvals::a_decision_on_an_older_grant_changes_nothing,
+    approvals::a_second_word_counts_only_as_an_objection,
+    approvals::a_repeated_decision_is_the_first_one,
+    approvals::of_many_decisions_at_once_one_is_made,
+    approvals::what_waits_is_found_by_its_scope_and_in_its_time,
+    approvals::a_wish_for_more_time_comes_back_and_has_words_of_its_own,
     brake::an_intent_that_is_frozen_is_parked_until_unfreeze,
     brake::what_may_be_on_its_way_is_counted_until_it_is_answered,
     brake::freezing_what_is_frozen_changes_nothing,

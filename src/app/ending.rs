@@ -28,13 +28,11 @@ impl App {
         context: &CallContext,
         key: &AssignmentKey,
     ) -> Result<Nothing, AppError> {
-        let open = self
-            .parts
-            .store
-            .open_grants(&key.instance_arn, &scope_of(key))
-            .await?;
+        let (store, scope) = (&self.parts.store, scope_of(key));
+        let open = store.open_grants(&key.instance_arn, &scope).await?;
+        let waiting = store.waiting_grants(&key.instance_arn, &scope).await?;
         let record = self.record(key).await?;
-        if !open.is_empty() || record.removal.is_some() {
+        if !open.is_empty() || !waiting.is_empty() || record.removal.is_some() {
             return Ok(Nothing::ToSay);
         }
         let call = self.call(context);

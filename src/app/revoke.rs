@@ -216,8 +216,12 @@ impl App {
         key: &AssignmentKey,
     ) -> Result<(), AppError> {
         let store = &self.parts.store;
-        let open = store.open_grants(&key.instance_arn, &scope_of(key)).await?;
-        for grant in open.iter().filter(|grant| grant.state.is_live()) {
+        let scope = scope_of(key);
+        let mut ending = store.open_grants(&key.instance_arn, &scope).await?;
+        ending.retain(|grant| grant.state.is_live());
+        // What waits on it goes with it.
+        ending.extend(store.waiting_grants(&key.instance_arn, &scope).await?);
+        for grant in &ending {
             let resource = self.grant_resource(asker, grant).await;
             let decision = asker.policy.decide(&asker.scene, Action::Revoke, &resource);
             self.permitted(asker, Action::Revoke, &resource, decision)?;

@@ -96,7 +96,10 @@ impl App {
             .open
             .iter()
             .filter(|other| other.state.is_live() && !is_asked(&other.id));
-        let keeps = grant.is_some() && ending_keeps_assignment(&known.record, others.count());
+        // What waits has nothing in AWS that could go.
+        let keeps = grant.is_some_and(|grant| {
+            grant.state.is_waiting() || ending_keeps_assignment(&known.record, others.count())
+        });
         let operations = match (keeps, grant) {
             (true, _) => Vec::new(),
             (false, Some(grant)) if grant.state.is_over() => Vec::new(),
@@ -114,7 +117,11 @@ impl App {
         };
         let ended: Vec<Grant> = match grant {
             Some(grant) => vec![grant.clone()],
-            None => known.open.clone(),
+            None => {
+                let (store, scope) = (&self.parts.store, scope_of(key));
+                let waiting = store.waiting_grants(&key.instance_arn, &scope).await?;
+                known.open.iter().cloned().chain(waiting).collect()
+            }
         };
         let until = self.answer_by(context);
         let mut outcome = self

@@ -19,6 +19,10 @@ use crate::domain::log::LogRecord;
 use crate::domain::log_event::EventFilter;
 use crate::store::LogRange;
 
+/// A question of policy within a stream has at least so long: less would end streams whenever the
+/// machine is busy for a moment.
+const ASKED_WITHIN_MIN: Duration = Duration::from_secs(5);
+
 /// A message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched<T> {
@@ -156,7 +160,7 @@ impl App {
     /// The context of a question of policy within a stream: nothing is decided about it yet, and an AWS
     /// that hangs does not hold it up for long.
     pub(super) fn asking_again(&self, context: &CallContext) -> CallContext {
-        let soon = Instant::now() + self.parts.log.watch_policy();
+        let soon = Instant::now() + self.parts.log.watch_policy().max(ASKED_WITHIN_MIN);
         CallContext::new(
             context.caller.clone(),
             context.subject.clone(),

@@ -154,10 +154,10 @@ async fn start_on_store(
     let kept = config.service.request_id_kept();
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
-    let (reading, timing) = (port.clone(), clock.clone());
+    let reading = port.clone();
     let app = App::new(Parts {
         store: dyn_store.clone(),
-        directory: Directory::new(reading, dyn_store, timing, config.directory),
+        directory: Directory::new(reading, dyn_store, clock.clone(), config.directory),
         port,
         policy: policies.in_force(),
         refused_calls,
@@ -171,8 +171,9 @@ async fn start_on_store(
     })
     .await
     .map_err(not_started)?;
-    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls);
-    let server = server.await.map_err(not_started)?;
+    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls)
+        .await
+        .map_err(not_started)?;
     let mut service = RunningService {
         address: server.address(),
         instances,

@@ -140,6 +140,8 @@ pub struct Review {
     pub caller: CallerName,
     /// What was said.
     pub decision: ReviewDecision,
+    /// Whether the reviewer's own token proved who it is, and not a service's word alone.
+    pub subject_proven: bool,
     /// In whose name: a service that vouches for a person stands here; none for a person itself.
     pub vouched_by: Option<String>,
     /// Which wish it was about: 0 for the grant itself, then one for each extension.

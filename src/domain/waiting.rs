@@ -45,6 +45,7 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord, freezes: &Freezes) 
         GrantState::Provisioning => (Write::Create, "make the assignment"),
         GrantState::Revoking => (Write::Delete, "remove the assignment"),
         GrantState::PendingApproval | GrantState::Scheduled => return waiting_for_begin(grant),
+        GrantState::Active => return waiting_for_more(grant),
         _ => return None,
     };
     // What AWS works on already no freeze calls back.
@@ -84,6 +85,18 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord, freezes: &Freezes) 
         description,
         next_attempt_at: record.next_attempt_at,
         failed_attempts: record.failed_attempts,
+    })
+}
+
+/// What an active grant waits for: somebody agreeing to more time, if that was asked for.
+fn waiting_for_more(grant: &Grant) -> Option<Waiting> {
+    let wish = grant.extension.as_ref()?;
+    let (end, at) = (wish.end_at, wish.lapses_at);
+    Some(Waiting {
+        kind: WaitingKind::Approval,
+        description: format!("somebody must agree to its end at {end}; the wish lapses at {at}"),
+        next_attempt_at: None,
+        failed_attempts: 0,
     })
 }
 

@@ -7,11 +7,18 @@ mod adoption;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/bench.rs"]
 mod bench;
+mod break_glass;
+mod carried;
+mod changes;
+mod extensions;
+mod lists;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
+mod races;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;
+mod starts;
 mod story;
 #[allow(dead_code, reason = "the other tests of the wire use more of it")]
 #[path = "../bad_inputs/wire.rs"]

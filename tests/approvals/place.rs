@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tonic::Code;
-use usher::simulator::{Group, Membership, World};
+use usher::simulator::{Group, Membership, User, World};
 
 use crate::bench::{Bench, Client};
 use crate::signer::{ISSUER, Key, key_set};
@@ -18,6 +18,7 @@ pub(crate) const CANCEL: &str = "GrantService/CancelGrant";
 pub(crate) const EXTEND: &str = "GrantService/ExtendGrant";
 pub(crate) const REVIEW: &str = "GrantService/ReviewGrant";
 pub(crate) const GET: &str = "GrantService/GetGrant";
+const WHO_AM_I: &str = "DirectoryService/WhoAmI";
 pub(crate) const LIST: &str = "GrantService/ListGrants";
 
 /// Redshift by two leads, QuickSight by security and then the ticket system, the Wiki at once.
@@ -68,6 +69,9 @@ fn issuers(jwks_file: &std::path::Path) -> String {
         r#"
         [directory]
         max_age_seconds = 1
+        miss_max_age_seconds = 1
+        [policy]
+        reload_seconds = 1
         [approvals]
         poll_seconds = 0.05
         look_again_seconds = 1
@@ -114,7 +118,10 @@ pub(crate) fn world() -> World {
 }
 
 fn join(world: &mut World, like: &Membership, group: &str, user: &str) {
-    let number = world.memberships.len();
+    // Also after others have left.
+    let number = world.memberships.iter().map(|it| &it.membership_id[34..]);
+    let number = number.filter_map(|it| it.parse::<u32>().ok()).max();
+    let number = number.map_or(0, |number| number + 1);
     let membership = Membership {
         group_id: world.group_named(group).unwrap().group_id.clone(),
         user_id: world.user_named(user).unwrap().user_id.clone(),
@@ -152,11 +159,17 @@ impl Place {
 
     /// A person's token.
     pub(crate) fn person(&self, user: &str) -> String {
+        let mut claims = json!({"preferred_username": user, "sub": user, "azp": "portal-web"});
+        self.set_times(&mut claims);
+        self.key.token(claims)
+    }
+
+    /// Times by the service's clock, which tests set ahead.
+    fn set_times(&self, claims: &mut Value) {
         let now = self.bench.clock.now().as_second();
-        self.key.token(json!({
-            "preferred_username": user, "sub": user, "azp": "portal-web",
-            "nbf": now - 5, "exp": now + 600,
-        }))
+        claims["iat"] = json!(now);
+        claims["nbf"] = json!(now);
+        claims["exp"] = json!(now + 600);
     }
 
     /// A call with these headers beside a credential.
@@ -186,12 +199,12 @@ impl Place {
         method: &str,
         message: &Value,
     ) -> Answer {
-        let now = self.bench.clock.now().as_second();
-        let token = self.key.token(json!({
-            "nbf": now - 5, "exp": now + 600,
+        let mut claims = json!({
             "iss": "https://kubernetes.default.svc", "azp": null, "preferred_username": null,
             "sub": format!("system:serviceaccount:web:{service}"),
-        }));
+        });
+        self.set_times(&mut claims);
+        let token = self.key.token(claims);
         self.call_with(&token, more, method, message).await
     }
 
@@ -230,6 +243,42 @@ impl Place {
         }
     }
 
+    /// A time so many seconds from now, as JSON has it.
+    pub(crate) fn in_seconds(&self, seconds: i64) -> Value {
+        let ahead = jiff::SignedDuration::from_secs(seconds);
+        let at = self.bench.clock.now().checked_add(ahead).unwrap();
+        json!(at.to_string())
+    }
+
+    /// Changes the world, and waits until the facts of before are too old to count: that shows
+    /// nowhere.
+    pub(crate) async fn change(&self, edit: impl FnOnce(&mut World)) {
+        self.bench.simulator.edit_world(edit);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+
+    async fn policy_version(&self) -> Value {
+        let answer = self.call("anna.berg", WHO_AM_I, &json!({})).await;
+        answer.ok(WHO_AM_I)["policy_version"].clone()
+    }
+
+    /// Puts other policies in force.
+    pub(crate) async fn policies(&self, text: &str) {
+        let (before, started) = (self.policy_version().await, Instant::now());
+        self.bench.write_policies(text);
+        while self.policy_version().await == before {
+            assert!(started.elapsed() < Duration::from_secs(20), "not in force");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Grants that a list answers, by id.
+    pub(crate) async fn listed(&self, user: &str, message: &Value) -> Vec<Value> {
+        let answer = self.call(user, LIST, message).await.ok(LIST);
+        let grants = answer["grants"].as_array().cloned().unwrap_or_default();
+        grants.iter().map(|grant| grant["id"].clone()).collect()
+    }
+
     /// Sets the clock ahead and wakes whoever waits for it.
     pub(crate) fn later(&self, seconds: i64) {
         self.bench
@@ -256,6 +305,38 @@ pub(crate) fn wish(user: &str, application: &str) -> Value {
 /// What a reviewer sends of a grant that was shown.
 pub(crate) fn word(grant: &Value) -> Value {
     json!({"grant_id": grant["id"], "digest": grant["digest"], "reason": "looked at it"})
+}
+
+/// A request for a group.
+pub(crate) fn wish_of_group(group: &str, application: &str) -> Value {
+    let mut wish = wish("", application);
+    wish["principal"] = json!({"group": group});
+    wish
+}
+
+/// Who has said something, oldest word first, by user name; a service by its own.
+pub(crate) fn speakers(grant: &Value) -> Vec<String> {
+    let reviews = grant["reviews"].as_array().cloned().unwrap_or_default();
+    let name = |review: &Value| {
+        let name = review["reviewer_name"].as_str().unwrap_or_default();
+        let name = Some(name).filter(|name| !name.is_empty());
+        name.or(review["reviewer"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    reviews.iter().map(name).collect()
+}
+
+/// A person of the world.
+pub(crate) fn person_of<'a>(world: &'a mut World, user: &str) -> &'a mut User {
+    let is_it = |it: &&mut User| it.user_name == user;
+    world.users.iter_mut().find(is_it).unwrap()
+}
+
+/// Takes somebody into a group.
+pub(crate) fn enter(world: &mut World, group: &str, user: &str) {
+    let like = world.memberships[0].clone();
+    join(world, &like, group, user);
 }
 
 #[track_caller]

@@ -8,6 +8,7 @@ use usher::grpc::pb::operations_service_client::OperationsServiceClient;
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
 use super::brake::{is_of_brake, look_at_brake, use_brake};
+use super::changed_mind::change_ones_mind;
 use super::common::asked::{Goal, Key, Told, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
@@ -168,6 +169,12 @@ impl Run {
             self.load.keep_answers(sending).await;
             if is_of_brake(argument) {
                 self.use_brake(&channel, argument).await;
+            }
+            if argument.contains("decide_grant") {
+                let leaver = &self.setting.leavers[0];
+                if let Err(error) = change_ones_mind(&channel, leaver).await {
+                    println!("{argument}: nothing was decided: {error}");
+                }
             }
         }
     }

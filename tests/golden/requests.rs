@@ -89,14 +89,6 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "principal": {"user": "anna.berg"}, "target": application("Payroll")}),
         ("ListPrincipals", "users") => json!({"type": "PRINCIPAL_TYPE_USER"}),
         ("ListPrincipals", "groups") => json!({"type": "PRINCIPAL_TYPE_GROUP"}),
-        ("Freeze", "grants of the instance") => json!({"scope": "FREEZE_SCOPE_GRANTS"}),
-        ("Freeze" | "Unfreeze", "everything of the instance") => {
-            json!({"scope": "FREEZE_SCOPE_ALL"})
-        }
-        ("RetryNow", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
-        ("ConfirmMassChange", "one that never was") => {
-            json!({"mass_change_id": format!("mass_change_{}", "0".repeat(32))})
-        }
         ("AuditReport", "all") => {
             json!({"view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS"})
         }
@@ -105,12 +97,28 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "principal": {"user": "anna.berg"},
         }),
         _ => word(bench, method, about)
+            .or_else(|| of_brake(bench, method, about))
             .unwrap_or_else(|| panic!("{call} has no request about `{about}`")),
     };
     if write == Write::Preview && matches!(method, "Assign" | "Revoke") {
         message["validate_only"] = json!(true);
     }
     message
+}
+
+/// What is asked of the brake.
+fn of_brake(bench: &Bench, method: &str, about: &str) -> Option<Value> {
+    Some(match (method, about) {
+        ("Freeze", "grants of the instance") => json!({"scope": "FREEZE_SCOPE_GRANTS"}),
+        ("Freeze" | "Unfreeze", "everything of the instance") => {
+            json!({"scope": "FREEZE_SCOPE_ALL"})
+        }
+        ("RetryNow", "Anna's grant") => json!({"grant_id": bench.grant_of_anna}),
+        ("ConfirmMassChange", "one that never was") => {
+            json!({"mass_change_id": format!("mass_change_{}", "0".repeat(32))})
+        }
+        _ => return None,
+    })
 }
 
 /// What people say of grants. None of it changes anything.

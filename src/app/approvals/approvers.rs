@@ -10,7 +10,7 @@ use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::{
     Approver, Approvers, CallerName, ErrorKind, GroupId, Instance, Path, PrincipalKind,
-    PrincipalRef, Requester, Review, User, UserId,
+    PrincipalRef, PrincipalStatus, Requester, Review, User, UserId,
 };
 use crate::policy::{Action, PolicySet, Scene, Subject};
 
@@ -89,7 +89,12 @@ impl App {
                 match members {
                     Ok(members) => {
                         let ids = members.value.iter().map(|row| row.user_id.clone());
-                        interested.users.extend(ids);
+                        let ids: Vec<UserId> = ids.collect();
+                        if ids.len() <= self.parts.approvals.compared_members_max {
+                            users.extend(ids);
+                        } else {
+                            interested.users.extend(ids);
+                        }
                     }
                     Err(failure) if failure.kind == ErrorKind::NotFound => {}
                     Err(failure) => return Err(failure.into()),
@@ -155,9 +160,21 @@ impl App {
                 of.insert(approvers.clone());
             }
         }
+        // Each of few is looked at; of very many there is always one who can.
+        let are_few = stand_for.len() <= self.parts.approvals.compared_members_max;
         for (id, stands_for) in stand_for {
+            let mut keys = Vec::new();
+            if are_few {
+                let user = self.parts.directory.user(instance, &id, max_age, call);
+                match user.await? {
+                    Some(user) if user.status != PrincipalStatus::Disabled => {
+                        keys = self.keys_of(&user);
+                    }
+                    _ => continue,
+                }
+            }
             if let Some(reviewer) = name_of_user(&id)
-                && !interested.has(&reviewer, &[])
+                && !interested.has(&reviewer, &keys)
             {
                 found.approvers.push(Approver {
                     reviewer,
@@ -311,7 +328,7 @@ impl App {
             scene: Scene {
                 subject,
                 service: service.map(str::to_owned),
-                subject_proven: review.vouched_by.is_none(),
+                subject_proven: review.subject_proven,
                 now: self.parts.clock.now(),
             },
             caller: review.caller.clone(),

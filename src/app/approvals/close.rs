@@ -1,6 +1,7 @@
 //! Taking a wish back, and looking at break-glass access afterwards.
 
 use super::decide::{TRIES_MAX, Tried, events};
+use super::reviewer::is_carried_by;
 use super::wish::Wish;
 use crate::app::asker::{Asker, Purpose};
 use crate::app::view::GrantView;
@@ -31,7 +32,7 @@ impl App {
     /// that has. With a finding: records that somebody looked at break-glass access.
     ///
     /// # Errors
-    /// Before the commit only: `GrantNotFound`, `PolicyDenied`, `SelfApproval`, `StateForbids`, `RequestIdReused`, what
+    /// Before the commit only: `GrantNotFound`, `PolicyDenied`, `SelfApproval`, `ApproverNotProven`, `StateForbids`, `RequestIdReused`, what
     /// AWS and the store fail with.
     pub async fn close_grant(
         &self,
@@ -45,12 +46,16 @@ impl App {
         if let Some(usage) = &usage
             && let Some(grant) = self.earlier_decision(usage).await?
         {
+            self.check_repeated_word(context, &grant).await?;
             return Ok(self.grant_view_after_commit(grant).await);
         }
         for _ in 0..TRIES_MAX {
             match self.try_closing(context, request, usage.as_ref()).await {
                 Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => return Err(error),
+                Err(Tried::Refused(error)) => {
+                    let grant = self.twin_or(usage.as_ref(), error).await?;
+                    return Ok(self.grant_view_after_commit(grant).await);
+                }
                 Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
             }
         }
@@ -99,7 +104,8 @@ impl App {
         request: &Cancel,
     ) -> Result<Option<GrantDecision>, AppError> {
         let wish = Wish::of(grant);
-        let is_mine = wish.is_some_and(|wish| wish.requester.subject == asker.subject);
+        let requester = wish.map_or(&grant.requester, |wish| wish.requester);
+        let is_mine = requester.subject == asker.subject;
         if !is_mine {
             let not_there = || AppError::GrantNotFound {
                 id: grant.id.to_string(),
@@ -146,6 +152,13 @@ impl App {
             return Err(not_there());
         }
         permitted?;
+        // As for an agreement: who carried the request says nothing of it for others on its own word.
+        let through = asker.scene.service.as_deref();
+        if through.is_some_and(|service| is_carried_by(grant, service))
+            && !asker.scene.subject_proven
+        {
+            return Err(AppError::ApproverNotProven { is_named: true });
+        }
         let requesters = [&grant.requester];
         let interested = self.interested(instance, &grant.principal, &requesters, reading);
         let interested = interested.await?;
@@ -171,6 +184,7 @@ impl App {
             reviewer: asker.subject.clone(),
             caller: asker.caller.clone(),
             decision: finding,
+            subject_proven: asker.scene.subject_proven,
             vouched_by: None,
             round: 0,
             digest: grant.digest(),

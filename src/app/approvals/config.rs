@@ -28,6 +28,9 @@ pub struct ApprovalsConfig {
     pub looks_at_once_max: usize,
     /// People who can agree that an answer names at most.
     pub listed_approvers_max: usize,
+    /// Members of a group that are looked at one by one, for second accounts and who is disabled: each
+    /// costs an operation. Of larger groups only the ids are compared.
+    pub compared_members_max: usize,
     /// What makes two users one person: nobody agrees for themselves with a second account.
     pub same_person_by: SamePersonBy,
 }
@@ -42,6 +45,7 @@ impl Default for ApprovalsConfig {
             poll_seconds: 1.0,
             looks_at_once_max: 50,
             listed_approvers_max: 20,
+            compared_members_max: 50,
             same_person_by: SamePersonBy::Email,
         }
     }
@@ -74,6 +78,9 @@ impl ApprovalsConfig {
         }
         if !(1..=1000).contains(&self.looks_at_once_max) {
             return Err("approvals.looks_at_once_max must be 1 to 1000".to_owned());
+        }
+        if self.compared_members_max > 1000 {
+            return Err("approvals.compared_members_max must be 0 to 1000".to_owned());
         }
         if self.listed_approvers_max > 100 {
             return Err("approvals.listed_approvers_max must be 0 to 100".to_owned());

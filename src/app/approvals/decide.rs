@@ -65,6 +65,7 @@ impl App {
         if let Some(usage) = &usage
             && let Some(grant) = self.earlier_decision(usage).await?
         {
+            self.check_repeated_word(context, &grant).await?;
             return Ok(self.grant_view_after_commit(grant).await);
         }
         if request.kind == DecideKind::Approve && !self.may_write() {
@@ -73,11 +74,28 @@ impl App {
         for _ in 0..TRIES_MAX {
             match self.try_deciding(context, request, usage.as_ref()).await {
                 Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => return Err(error),
+                Err(Tried::Refused(error)) => {
+                    let grant = self.twin_or(usage.as_ref(), error).await?;
+                    return Ok(self.grant_view_after_commit(grant).await);
+                }
                 Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
             }
         }
         Err(AppError::StoreUnavailable)
+    }
+
+    /// What a twin of this call decided meanwhile: it may be the very reason of the refusal, and its
+    /// outcome is then the answer.
+    pub(super) async fn twin_or(
+        &self,
+        usage: Option<&RequestUse>,
+        refusal: AppError,
+    ) -> Result<Grant, AppError> {
+        let twin = match usage {
+            Some(usage) => self.earlier_decision(usage).await,
+            None => Ok(None),
+        };
+        twin.ok().flatten().ok_or(refusal)
     }
 
     /// What an earlier call with this request id decided.
@@ -125,13 +143,19 @@ impl App {
             .map_err(AppError::from)?;
         let reviews: Vec<Review> = reviews.into_iter().map(|(_, review)| review).collect();
         if let Some(said) = said_before(&reviewer, &grant, request, &reviews) {
-            return said.map_err(Tried::Refused);
+            said?;
+            // The word may have been recorded after the grant was read.
+            let grant = store.grant(id).await.map_err(AppError::from)?;
+            return Ok(grant.ok_or_else(not_there)?);
         }
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
         let interested = self.interested_in(&instance, &wish, reading).await?;
         let of = (reviews.as_slice(), &interested);
-        let approver = self.check_reviewer(&reviewer, &instance, &wish, of, request.kind, reading);
+        let paths = self.paths_asked(&asker.policy, &instance, &wish, reading);
+        let paths = paths.await?;
+        let asked = wish.with_paths(&paths);
+        let approver = self.check_reviewer(&reviewer, &instance, &asked, of, request.kind, reading);
         approver.await?;
         if request.digest != wish.digest()
             && !(request.kind == DecideKind::Deny && request.digest.is_empty())
@@ -192,6 +216,7 @@ impl App {
                 DecideKind::Approve => ReviewDecision::Approved,
                 DecideKind::Deny => ReviewDecision::Denied,
             },
+            subject_proven: reviewer.asker.scene.subject_proven,
             vouched_by: reviewer.vouched_by.clone(),
             round: wish.round,
             digest: wish.digest(),

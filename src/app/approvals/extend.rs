@@ -67,6 +67,7 @@ impl App {
         if let Some(usage) = &usage
             && let Some(grant) = self.earlier_decision(usage).await?
         {
+            self.check_repeated_word(context, &grant).await?;
             return Ok(self.extended(grant).await);
         }
         if !request.validate_only && !self.may_write() {
@@ -75,7 +76,10 @@ impl App {
         for _ in 0..TRIES_MAX {
             match self.try_extending(context, request, usage.as_ref()).await {
                 Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => return Err(error),
+                Err(Tried::Refused(error)) => {
+                    let grant = self.twin_or(usage.as_ref(), error).await?;
+                    return Ok(self.extended(grant).await);
+                }
                 Ok(outcome) => return Ok(outcome),
             }
         }
@@ -249,6 +253,7 @@ impl App {
                 missing: found.missing,
             });
         }
-        self.who_may_agree(instance, &found, reading).await
+        self.who_may_agree(instance, &found, &interested, reading)
+            .await
     }
 }

@@ -16,7 +16,7 @@ use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::approval::could_be_paid;
 use crate::domain::{
-    Actor, EventKind, Grant, GrantState, Instance, Justification, Review, Transition,
+    Actor, EventKind, Grant, GrantState, Instance, Justification, Path, Review, Transition,
 };
 use crate::identity_center::Call;
 use crate::store::GrantDecision;
@@ -50,30 +50,34 @@ impl App {
 
     /// Looks at what is due of every instance; answers whether there may be more.
     async fn look_once(&self, stop: &CancellationToken) -> bool {
+        // Side by side: an instance that does not answer keeps no other's starts waiting.
+        let instances = self.parts.instances.all();
+        let looks = instances.iter().map(|it| self.look_at_due(it, stop));
+        let looked = futures_util::future::join_all(looks).await;
+        looked.into_iter().any(|is_more| is_more)
+    }
+
+    async fn look_at_due(&self, instance: &Instance, stop: &CancellationToken) -> bool {
         let limit = self.parts.approvals.looks_at_once_max;
-        let mut is_more = false;
-        for instance in self.parts.instances.all() {
-            let now = self.parts.clock.now();
-            let due = self
-                .parts
-                .store
-                .grants_to_look_at(&instance.arn, now, limit);
-            let due = match due.await {
-                Ok(due) => due,
-                Err(error) => {
-                    tracing::error!(error = %error, "what waits cannot be read; it is tried again");
-                    continue;
-                }
-            };
-            is_more |= due.len() == limit;
-            for grant in due {
-                if stop.is_cancelled() {
-                    return false;
-                }
-                self.look_at(&instance, &grant).await;
+        let now = self.parts.clock.now();
+        let due = self
+            .parts
+            .store
+            .grants_to_look_at(&instance.arn, now, limit);
+        let due = match due.await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %error, "what waits cannot be read; it is tried again");
+                return false;
             }
+        };
+        for grant in &due {
+            if stop.is_cancelled() {
+                return false;
+            }
+            self.look_at(instance, grant).await;
         }
-        is_more
+        due.len() == limit
     }
 
     async fn look_at(&self, instance: &Instance, grant: &Grant) {
@@ -103,16 +107,21 @@ impl App {
         }
         let reading = self.reading();
         let interested = self.interested_in(instance, &wish, reading).await?;
-        let candidates = self.candidates(instance, wish.paths, &interested, reading);
+        let policy = self.parts.policy.current();
+        let paths = self.paths_asked(&policy, instance, &wish, reading).await?;
+        let candidates = self.candidates(instance, &paths, &interested, reading);
         let candidates = candidates.await?;
-        let can_be = |path: &crate::domain::Path| could_be_paid(&path.steps, &candidates.approvers);
+        // As it was, and as it is by now: what pays only one of both opens nothing.
+        let can_be = |stored: &Path| {
+            let mut both = paths.iter().filter(|it| it.policy == stored.policy);
+            both.all(|path| could_be_paid(&path.steps, &candidates.approvers))
+        };
         if !wish.paths.iter().any(can_be) {
             return self.lapse(&wish, NOBODY_CAN).await;
         }
         // Who joined a group, or whom policy lets off, may have made it fit since.
         let reviews = self.reviews_of(grant).await?;
         let of = (reviews.as_slice(), &interested);
-        let policy = self.parts.policy.current();
         let opening = self.opening(&policy, instance, &wish, of, reading).await?;
         if let (
             Opening::Opens {

@@ -10,7 +10,9 @@ use crate::app::asker::Asker;
 use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::approval::is_paid;
-use crate::domain::{ApprovalStep, ErrorKind, Instance, Path, PrincipalKind, Requester, Review};
+use crate::domain::{
+    ApprovalStep, ErrorKind, Instance, Path, PrincipalKind, PrincipalStatus, Requester, Review,
+};
 use crate::policy::{GrantQuestion, PolicySet, Scene};
 
 /// What comes of looking.
@@ -38,6 +40,7 @@ impl Opening {
 }
 
 const REQUESTER_GONE: &str = "who asked for it is no longer in the identity store";
+const BENEFICIARY_GONE: &str = "who is to get the access is gone or disabled";
 const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
 const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";
 const NOTHING_TO_ADOPT: &str = "the assignment that it was to take over is gone";
@@ -60,6 +63,9 @@ impl App {
         let Some(asker) = requester.await? else {
             return Ok(Opening::Shut(REQUESTER_GONE));
         };
+        if !self.beneficiary_stands(instance, wish, reading).await? {
+            return Ok(Opening::Shut(BENEFICIARY_GONE));
+        }
         let question = self.question_of(&asker, instance, wish, reading).await?;
         let decision = policy.request(&asker.scene, &question);
         let standing: Vec<(&Path, &Path)> = (wish.paths.iter())
@@ -75,7 +81,9 @@ impl App {
             return Ok(Opening::Shut(NO_PATH_LEFT));
         }
         let of = (reviews, interested);
-        let agreed = self.agreed(policy, instance, wish, of, reading).await?;
+        let asked = with_present(wish.paths, &decision.paths);
+        let asked = wish.with_paths(&asked);
+        let agreed = self.agreed(policy, instance, &asked, of, reading).await?;
         let mut shut = NOT_PAID;
         for (stored, now) in standing {
             // The dearer of the two prices counts: what pays both pays that.
@@ -109,6 +117,42 @@ impl App {
         }
         let key = wish.grant.assignment_key();
         self.is_there(&key, reading.call).await
+    }
+
+    /// The ways to pay as people are asked for them now: as they were when it was asked for, and, of
+    /// those that policy has changed since, as they are by now. Both prices are to be paid, so that
+    /// whoever helps with one of them is asked.
+    ///
+    /// # Errors
+    /// What AWS fails with.
+    pub(in crate::app) async fn paths_asked(
+        &self,
+        policy: &Arc<PolicySet>,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<Vec<Path>, AppError> {
+        let requester = self.requester(policy, instance, wish.requester, reading);
+        let Some(asker) = requester.await? else {
+            return Ok(wish.paths.to_vec());
+        };
+        let question = self.question_of(&asker, instance, wish, reading).await?;
+        let decision = policy.request(&asker.scene, &question);
+        Ok(with_present(wish.paths, &decision.paths))
+    }
+
+    /// Whether who is to get the access is there and enabled: the requester may be somebody else.
+    async fn beneficiary_stands(
+        &self,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<bool, AppError> {
+        let Reading { max_age, call } = reading;
+        let (directory, principal) = (&self.parts.directory, &wish.grant.principal);
+        let found = directory.principal(instance, principal, max_age, call);
+        let found = found.await?.value;
+        Ok(found.is_some_and(|found| found.status() != PrincipalStatus::Disabled))
     }
 
     /// Who asked, by facts of now; none where the user is gone.
@@ -165,4 +209,14 @@ impl App {
         }
         Ok(question)
     }
+}
+
+/// Paths as they were, then those of them that cost something else by now.
+fn with_present(stored: &[Path], now: &[Path]) -> Vec<Path> {
+    let is_changed = |now: &&Path| {
+        let mut same = stored.iter().filter(|it| it.policy == now.policy);
+        same.any(|it| it.steps != now.steps)
+    };
+    let changed = now.iter().filter(is_changed);
+    stored.iter().chain(changed).cloned().collect()
 }

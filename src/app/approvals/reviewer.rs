@@ -33,17 +33,7 @@ impl App {
         grant: &Grant,
         reading: Reading,
     ) -> Result<Reviewer, AppError> {
-        let carriers = [
-            Some(&grant.requester),
-            grant.extension.as_ref().map(|it| &it.requester),
-        ];
-        let carried = |service: &str| {
-            let is_by = |it: &Requester| {
-                it.service.as_deref() == Some(service)
-                    || it.caller.as_str().strip_prefix("service:") == Some(service)
-            };
-            carriers.into_iter().flatten().any(is_by)
-        };
+        let carried = |service: &str| is_carried_by(grant, service);
         let Subject::Service(service) = &asker.scene.subject else {
             if !request.attested_approver.is_empty() {
                 let problem = "is for services that call for themselves; leave it out";
@@ -152,6 +142,19 @@ impl App {
     }
 }
 
+/// Whether a service carried the grant's request, or that for more time.
+pub(super) fn is_carried_by(grant: &Grant, service: &str) -> bool {
+    let carriers = [
+        Some(&grant.requester),
+        grant.extension.as_ref().map(|it| &it.requester),
+    ];
+    let is_by = |it: &Requester| {
+        it.service.as_deref() == Some(service)
+            || it.caller.as_str().strip_prefix("service:") == Some(service)
+    };
+    carriers.into_iter().flatten().any(is_by)
+}
+
 /// The answer to a reviewer who has spoken: the same word again changes nothing, another one comes
 /// too late, since it was acted on.
 pub(super) fn said_before(
@@ -159,7 +162,7 @@ pub(super) fn said_before(
     grant: &Grant,
     request: &Decide,
     reviews: &[Review],
-) -> Option<Result<Grant, AppError>> {
+) -> Option<Result<(), AppError>> {
     let round = grant
         .open_wish()
         .map_or(grant.extension_count, |(round, _)| round);
@@ -179,7 +182,7 @@ pub(super) fn said_before(
                 digest: said.digest.clone(),
             }));
         }
-        return Some(Ok(grant.clone()));
+        return Some(Ok(()));
     }
     // Who agreed may still object while nothing has come of it.
     if request.kind == DecideKind::Deny && grant.open_wish().is_some() {

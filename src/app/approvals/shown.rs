@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::approvers::{Candidates, user_id};
+use super::approvers::{Candidates, Interested, user_id};
 use super::reviewer::is_asked;
 use super::wish::Wish;
-use crate::app::asker::Asker;
+use crate::app::asker::{Asker, Purpose};
 use crate::app::subject::Reading;
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, CallContext};
 use crate::domain::approval::helps;
-use crate::domain::{Grant, Instance, PrincipalKind, PrincipalRef, PrincipalStatus, Review};
+use crate::domain::{Grant, Instance, PrincipalKind, PrincipalRef, PrincipalStatus, Review, User};
 use crate::policy::Action;
 
 /// How old names may be that only tell people whom to ask.
@@ -44,6 +44,7 @@ impl App {
         &self,
         instance: &Instance,
         found: &Candidates,
+        interested: &Interested,
         reading: Reading,
     ) -> Result<Vec<WhoMayAgree>, AppError> {
         let mut named = Vec::new();
@@ -55,7 +56,11 @@ impl App {
             };
             let directory = &self.parts.directory;
             let user = directory.user(instance, &id, NAME_AGE, call).await?;
-            let Some(user) = user.filter(|user| user.status != PrincipalStatus::Disabled) else {
+            let can = |user: &User| {
+                user.status != PrincipalStatus::Disabled
+                    && !interested.has(&approver.reviewer, &self.keys_of(user))
+            };
+            let Some(user) = user.filter(can) else {
                 continue;
             };
             let stands_for = approver.stands_for.iter().map(ToString::to_string);
@@ -93,14 +98,19 @@ impl App {
         let instance = self.parts.instances.get(&grant.instance_arn);
         let wish = Wish::of(grant).filter(|_| grant.open_wish().is_some());
         if let (Some(instance), Some(wish), Some(reading)) = (instance, wish, reading) {
+            let policy = self.parts.policy.current();
             let found = async {
+                let paths = self.paths_asked(&policy, &instance, &wish, reading);
+                let paths = paths.await?;
                 let interested = self.interested_in(&instance, &wish, reading).await?;
                 let found = self
-                    .candidates(&instance, wish.paths, &interested, reading)
+                    .candidates(&instance, &paths, &interested, reading)
                     .await?;
-                let who = self.who_may_agree(&instance, &found, reading).await?;
+                let who = self
+                    .who_may_agree(&instance, &found, &interested, reading)
+                    .await?;
                 let reviews = self.reviews_of(grant).await?;
-                let (policy, of) = (self.parts.policy.current(), (&*reviews, &interested));
+                let of = (&*reviews, &interested);
                 let opening = self.opening(&policy, &instance, &wish, of, reading).await?;
                 Ok::<_, AppError>((who, opening.shut_beside_price()))
             };
@@ -121,7 +131,8 @@ impl App {
         view
     }
 
-    /// Whether the subject is asked to agree to what is open on this grant.
+    /// Whether the subject is asked to agree to what is open on this grant, or, where nothing is, to
+    /// the grant as it was: who comes too late hears that, and not that nothing is there.
     pub(in crate::app) async fn is_asked_to_agree(
         &self,
         asker: &Asker,
@@ -129,9 +140,11 @@ impl App {
         grant: &Grant,
         reading: Reading,
     ) -> Result<bool, AppError> {
-        let Some(wish) = Wish::of(grant).filter(|_| grant.open_wish().is_some()) else {
-            return Ok(false);
-        };
+        let wish = Wish::of(grant).filter(|_| grant.open_wish().is_some());
+        let wish = wish.unwrap_or_else(|| Wish::first_of(grant));
+        let paths = self.paths_asked(&asker.policy, instance, &wish, reading);
+        let paths = paths.await?;
+        let wish = wish.with_paths(&paths);
         let interested = self.interested_in(instance, &wish, reading).await?;
         let approver = self
             .approver(asker, instance, &wish, &interested, reading)
@@ -151,6 +164,9 @@ impl App {
         let Some(wish) = Wish::of(grant).filter(|_| grant.open_wish().is_some()) else {
             return Ok(false);
         };
+        let paths = self.paths_asked(&asker.policy, instance, &wish, reading);
+        let paths = paths.await?;
+        let wish = wish.with_paths(&paths);
         let interested = self.interested_in(instance, &wish, reading).await?;
         let approver = self
             .approver(asker, instance, &wish, &interested, reading)
@@ -171,6 +187,40 @@ impl App {
         Ok(paths.any(|path| helps(&path.steps, &agreed, &approver)))
     }
 
+    /// Refuses the answer of a repeat to who has nothing to do with the grant any more. What is
+    /// remembered wants no AWS.
+    pub(super) async fn check_repeated_word(
+        &self,
+        context: &CallContext,
+        grant: &Grant,
+    ) -> Result<(), AppError> {
+        let not_there = || AppError::GrantNotFound {
+            id: grant.id.to_string(),
+        };
+        let served = self.parts.instances.get(&grant.instance_arn);
+        let asker = self.asker(context, served.as_deref(), Purpose::Read);
+        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let resource = self.grant_resource(&asker, grant).await;
+        if grant.requester.subject == asker.subject
+            || self.may_see(&asker, Action::ReadGrants, &resource)
+            || self.may_see(&asker, Action::Revoke, &resource)
+            || self.has_spoken(&asker, grant).await?
+        {
+            return Ok(());
+        }
+        Err(not_there())
+    }
+
+    /// Whether the subject has said something of a grant, or vouched for somebody who has.
+    async fn has_spoken(&self, asker: &Asker, grant: &Grant) -> Result<bool, AppError> {
+        let reviews = self.reviews_of(grant).await?;
+        let service = asker.subject.as_str().strip_prefix("service:");
+        let is_by = |it: &Review| {
+            it.reviewer == asker.subject || service.is_some() && it.vouched_by.as_deref() == service
+        };
+        Ok(reviews.iter().any(is_by))
+    }
+
     /// Whether the subject may see a grant: policy lets it, or it is, or was, asked to agree.
     pub(in crate::app) async fn may_review_or_see(
         &self,
@@ -187,9 +237,6 @@ impl App {
         {
             return Ok(true);
         }
-        // A service that vouches is asked through the step that names it.
-        let reviews = self.reviews_of(grant).await?;
-        let has_spoken = |it: &Review| it.reviewer == asker.subject || it.caller == asker.subject;
-        Ok(reviews.iter().any(has_spoken))
+        self.has_spoken(asker, grant).await
     }
 }

@@ -29,16 +29,7 @@ impl<'a> Wish<'a> {
     /// The wish of a grant that is not carried out yet, if there is one.
     pub(in crate::app) fn of(grant: &'a Grant) -> Option<Self> {
         match (grant.state, &grant.extension) {
-            (GrantState::PendingApproval | GrantState::Scheduled, _) => Some(Self {
-                grant,
-                round: 0,
-                requester: &grant.requester,
-                paths: &grant.paths,
-                duration: grant.duration,
-                justification: &grant.justification,
-                ticket: &grant.ticket,
-                lapses_at: grant.lapses_at,
-            }),
+            (GrantState::PendingApproval | GrantState::Scheduled, _) => Some(Self::first_of(grant)),
             (GrantState::Active, Some(extension)) => Some(Self {
                 grant,
                 round: extension.round,
@@ -53,6 +44,25 @@ impl<'a> Wish<'a> {
             }),
             _ => None,
         }
+    }
+
+    /// The wish for the grant itself, whatever became of it.
+    pub(in crate::app) fn first_of(grant: &'a Grant) -> Self {
+        Self {
+            grant,
+            round: 0,
+            requester: &grant.requester,
+            paths: &grant.paths,
+            duration: grant.duration,
+            justification: &grant.justification,
+            ticket: &grant.ticket,
+            lapses_at: grant.lapses_at,
+        }
+    }
+
+    /// The same wish with these ways to pay for it.
+    pub(in crate::app) fn with_paths(self, paths: &'a [Path]) -> Self {
+        Self { paths, ..self }
     }
 
     /// What an agreement names.

@@ -135,7 +135,10 @@ impl Grant {
 
     fn while_pending(&self, transition: Transition, now: Timestamp) -> Option<Self> {
         let mut next = self.clone();
+        // Too late is too late, also where it was not looked at since.
+        let is_in_time = self.lapses_at.is_none_or(|at| at > now);
         match transition {
+            Transition::Review | Transition::Open { .. } if !is_in_time => return None,
             Transition::Review => {}
             Transition::LookAt(at) => next.look_at = Some(at),
             Transition::Adopt {
@@ -242,6 +245,11 @@ impl Grant {
                 next.extension_count = wish.round;
                 next.look_at = Some(wish.lapses_at);
                 next.extension = Some(*wish);
+            }
+            (Transition::Review | Transition::Extend { .. }, Some(wish))
+                if wish.lapses_at <= now =>
+            {
+                return None;
             }
             (Transition::Review, Some(_)) => {}
             (Transition::LookAt(at), Some(_)) => next.look_at = Some(at),

@@ -11,7 +11,7 @@ use crate::domain::{
     ApprovalStep, AssignmentKey, CallerName, Extension, Grant, GrantId, InstanceArn, Justification,
     Path, Requester, Review, ReviewDecision, Ticket,
 };
-use crate::store::{GrantScope, StoreError};
+use crate::store::{GrantFilter, GrantScope, StoreError};
 
 /// A path as its column holds it.
 #[derive(Serialize, Deserialize)]
@@ -141,10 +141,11 @@ pub(super) async fn insert_review(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "INSERT INTO reviews (grant_id, round, reviewer, caller, decision, vouched_by, digest, \
-         reason, reviewed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         reason, reviewed_at, subject_proven) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (grant_id, round, reviewer) DO UPDATE SET caller = excluded.caller, \
          decision = excluded.decision, vouched_by = excluded.vouched_by, digest = excluded.digest, \
-         reason = excluded.reason, reviewed_at = excluded.reviewed_at \
+         reason = excluded.reason, reviewed_at = excluded.reviewed_at, \
+         subject_proven = excluded.subject_proven \
          WHERE reviews.decision = 'APPROVED' AND excluded.decision = 'DENIED'",
     )
     .bind(id.as_str().to_owned())
@@ -156,6 +157,7 @@ pub(super) async fn insert_review(
     .bind(review.digest.clone())
     .bind(review.reason.as_str().to_owned())
     .bind(microseconds(review.at))
+    .bind(review.subject_proven)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -191,6 +193,7 @@ fn review_from_row(row: &SqliteRow) -> Result<(GrantId, Review), StoreError> {
         caller: name("caller")?,
         decision: ReviewDecision::from_word(decision)
             .ok_or_else(|| unreadable("decision", decision))?,
+        subject_proven: row.try_get("subject_proven")?,
         vouched_by: row.try_get("vouched_by")?,
         round: u32::try_from(round).map_err(|problem| unreadable("round", problem))?,
         digest: row.try_get("digest")?,
@@ -251,3 +254,42 @@ pub(super) async fn grants_to_look_at(
 /// What Usher is to look at, longest waiting first.
 pub(super) const GRANTS_TO_LOOK_AT: &str = "SELECT * FROM grants WHERE instance_arn = $1 AND look_at IS NOT NULL AND look_at <= $2 \
      ORDER BY look_at LIMIT $3";
+
+/// What grants have to do with somebody. Each by its own index: of very many grants they are few.
+pub(super) fn push_people(query: &mut QueryBuilder<Sqlite>, filter: &GrantFilter) {
+    if let (Some(of), Some(instance)) = (&filter.of_subject, &filter.instance) {
+        let instance = instance.as_str();
+        query
+            .push(" AND id IN (SELECT id FROM grants WHERE instance_arn = ")
+            .push_bind(instance.to_owned())
+            .push(" AND subject = ")
+            .push_bind(of.subject.clone());
+        if let Some(user) = &of.user {
+            query
+                .push(" UNION ALL SELECT id FROM grants WHERE instance_arn = ")
+                .push_bind(instance.to_owned())
+                .push(" AND principal_type = 'USER' AND principal_id = ")
+                .push_bind(user.as_str().to_owned());
+        }
+        query.push(")");
+    }
+    if filter.open_wish {
+        // Whatever waits is looked at some time; of these, what is scheduled is agreed to.
+        query.push(" AND look_at IS NOT NULL AND state <> 'SCHEDULED'");
+    }
+    if let Some(reviewer) = &filter.reviewed_by {
+        query
+            .push(" AND id IN (SELECT grant_id FROM reviews WHERE reviewer = ")
+            .push_bind(reviewer.clone());
+        // A service has said what it vouched for.
+        if let Some(service) = reviewer.strip_prefix("service:") {
+            query
+                .push(" UNION SELECT grant_id FROM reviews WHERE vouched_by = ")
+                .push_bind(service.to_owned());
+        }
+        query.push(")");
+    }
+    if filter.review_due {
+        query.push(" AND review_due = 1");
+    }
+}

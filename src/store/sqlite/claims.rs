@@ -18,12 +18,10 @@ use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, InstanceArn};
 use crate::store::{Claim, ClaimLimit, Holder, StoreError};
 
-/// How long an assignment that cannot be read rests: seldom enough to cost nothing, often enough
-/// that the log tells of it while somebody looks.
+/// How long an assignment that cannot be read rests: it costs nothing, and the log tells of it in time.
 const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Taking a lease away: a slot goes with it unless a change is pending, and nothing is sent under it
-/// any more.
+/// Taking a lease away: a slot goes with it unless a change is pending; nothing more is sent under it.
 macro_rules! let_go {
     () => {
         "UPDATE assignments SET lease_holder = NULL, lease_until = NULL, intended_write = NULL, \

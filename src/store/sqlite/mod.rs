@@ -1,16 +1,12 @@
 //! The store in one SQLite file: the default, for one process.
-//!
 //! ```text
 //!   a write -> bounded queue -> the writer task, several calls a commit -> answers
 //!   a read  -> one of a few read-only connections, beside the writer (WAL)
 //! ```
-//! What has been answered is on the disk (synchronous=FULL). The data directory is locked, so this
-//! process is the only one; that is why opening may clear every lease: its holder is dead.
-//! Reading order: `open`, `directory`, `schema`, `writer`, `tables`, `callers`, `claims`, `slots`, `reads`, `policies`, `log`, `brake`,
-//! `mass_changes`, `beside`.
+//! What has been answered is on the disk (synchronous=FULL). The data directory is locked: no other
+//! process is there, so that opening may clear every lease, whose holder is dead.
 
 mod approvals;
-
 mod beside;
 mod brake;
 mod callers;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
+use super::approvals::push_people;
 use super::events::event_from_json;
 use super::failure::unreadable;
 use super::rows::{count, grant_from_row, microseconds, record_from_row};
@@ -117,39 +118,6 @@ fn push_grants_in_state(
     query
         .push(" ORDER BY id DESC LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-}
-
-/// What grants have to do with somebody. Each by its own index: of very many grants they are few.
-fn push_people(query: &mut QueryBuilder<Sqlite>, filter: &GrantFilter) {
-    if let (Some(of), Some(instance)) = (&filter.of_subject, &filter.instance) {
-        let instance = instance.as_str();
-        query
-            .push(" AND id IN (SELECT id FROM grants WHERE instance_arn = ")
-            .push_bind(instance.to_owned())
-            .push(" AND subject = ")
-            .push_bind(of.subject.clone());
-        if let Some(user) = &of.user {
-            query
-                .push(" UNION ALL SELECT id FROM grants WHERE instance_arn = ")
-                .push_bind(instance.to_owned())
-                .push(" AND principal_type = 'USER' AND principal_id = ")
-                .push_bind(user.as_str().to_owned());
-        }
-        query.push(")");
-    }
-    if filter.open_wish {
-        // Whatever waits is looked at some time; of these, what is scheduled is agreed to.
-        query.push(" AND look_at IS NOT NULL AND state <> 'SCHEDULED'");
-    }
-    if let Some(reviewer) = &filter.reviewed_by {
-        query
-            .push(" AND id IN (SELECT grant_id FROM reviews WHERE reviewer = ")
-            .push_bind(reviewer.clone())
-            .push(")");
-    }
-    if filter.review_due {
-        query.push(" AND review_due = 1");
-    }
 }
 
 /// `Store::open_grants`.
