@@ -132,12 +132,7 @@ async fn start_on_store(
     let dyn_store: Arc<dyn Store> = store.clone();
     let policies = PolicyKeeper::load(&options, dyn_store.clone()).await?;
     let keeper = reach_aws(&options).await?;
-    let ServiceOptions {
-        config,
-        listen,
-        clock,
-        ..
-    } = options;
+    let (config, listen, clock) = (options.config, options.listen, options.clock);
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
     let may_write = port.may_write();
@@ -154,10 +149,9 @@ async fn start_on_store(
     let kept = config.service.request_id_kept();
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
-    let reading = port.clone();
     let app = App::new(Parts {
         store: dyn_store.clone(),
-        directory: Directory::new(reading, dyn_store, clock.clone(), config.directory),
+        directory: Directory::new(port.clone(), dyn_store, clock.clone(), config.directory),
         port,
         policy: policies.in_force(),
         refused_calls,

@@ -2,7 +2,7 @@
 //! for the tests and line by line for the history checker.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use usher::grpc::pb::access_service_client::AccessServiceClient;
@@ -188,6 +188,8 @@ impl From<&AccountAssignment> for Goal {
 pub enum Wish {
     /// Assign, with no end or for so long.
     Give { duration: Option<Duration> },
+    /// Assign with no end, from then on.
+    GiveLater { begins_at: SystemTime },
     /// Revoke of one grant.
     EndGrant { grant_id: String },
     /// Revoke of the assignment.
@@ -268,12 +270,13 @@ impl Asked {
     ) -> Self {
         let began_at = epoch_seconds();
         let answer = match &self.wish {
-            Wish::Give { duration } => {
+            Wish::Give { .. } | Wish::GiveLater { .. } => {
                 let request = AssignRequest {
                     principal: Some(self.goal.principal.clone()),
                     target: Some(self.goal.target.clone()),
                     justification: "a test".to_owned(),
-                    duration: duration.map(|time| time.try_into().expect("a duration")),
+                    duration: self.duration(),
+                    start_time: self.start_time(),
                     ticket: self.ticket(),
                     request_id: self.request_id(),
                     ..AssignRequest::default()
@@ -326,10 +329,26 @@ impl Asked {
         answer.map(|_| None)
     }
 
+    fn duration(&self) -> Option<prost_types::Duration> {
+        match self.wish {
+            Wish::Give { duration } => duration.map(|time| time.try_into().expect("a duration")),
+            _ => None,
+        }
+    }
+
+    /// A repeat asks for the same: a request id stands for one content.
+    fn start_time(&self) -> Option<prost_types::Timestamp> {
+        match self.wish {
+            Wish::GiveLater { begins_at } => Some(begins_at.into()),
+            _ => None,
+        }
+    }
+
     fn line(&self, began_at: f64, answer: &Result<Option<String>, tonic::Status>) -> Value {
         let mut line = self.goal.key.to_json();
         let (call, duration, asked_grant_id) = match &self.wish {
             Wish::Give { duration } => ("assign", duration.map(|time| time.as_secs_f64()), None),
+            Wish::GiveLater { .. } => ("assign", None, None),
             Wish::EndGrant { grant_id } => ("revoke_grant", None, Some(grant_id)),
             Wish::EndAssignment => ("revoke_assignment", None, None),
         };

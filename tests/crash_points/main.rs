@@ -9,7 +9,6 @@
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
 mod brake;
-mod changed_mind;
 #[path = "../common/mod.rs"]
 mod common;
 mod dangerous;

@@ -1,21 +1,21 @@
 //! One history: calls under faults, death at a point, a start on what is left, more calls, quiet,
 //! judgement.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use usher::grpc::pb::GrantState;
+use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::operations_service_client::OperationsServiceClient;
+use usher::grpc::pb::{CancelGrantRequest, GrantState};
 use usher::simulator::{Settings, Simulator, SimulatorOptions};
 
 use super::brake::{is_of_brake, look_at_brake, use_brake};
-use super::changed_mind::change_ones_mind;
 use super::common::asked::{Goal, Key, Told, Wish, epoch_seconds};
 use super::common::checker::Evidence;
 use super::common::child::{Place, Server, was_killed};
 use super::common::faults::faults;
 use super::common::load::Load;
 use super::common::store_rows::{claimed, due};
-use super::common::{TokenChannel, all_grants, connect};
+use super::common::{TokenChannel, all_grants, connect, within};
 use super::world::{Kinds, Setting, setting};
 
 /// New calls of a wave.
@@ -34,6 +34,11 @@ const LATENESS: Duration = Duration::from_secs(2);
 /// Asynchronous changes under way at one time, for Usher and for the simulated AWS: so few that
 /// calls have to wait for each other.
 const OUTSTANDING_MAX: usize = 3;
+
+/// How long the call that takes a wish back may take.
+const CALL_MAX: Duration = Duration::from_secs(5);
+/// When such a wish would begin: never while a history lasts.
+const LATER: Duration = Duration::from_secs(3600);
 
 /// What one history shows.
 pub(crate) struct Outcome {
@@ -171,11 +176,32 @@ impl Run {
                 self.use_brake(&channel, argument).await;
             }
             if argument.contains("decide_grant") {
-                let leaver = &self.setting.leavers[0];
-                if let Err(error) = change_ones_mind(&channel, leaver).await {
-                    println!("{argument}: nothing was decided: {error}");
-                }
+                self.take_a_wish_back(&channel).await;
             }
+        }
+    }
+
+    /// A decision that changes nothing in AWS: somebody wants access from later on, and then not.
+    async fn take_a_wish_back(&mut self, channel: &TokenChannel) {
+        let begins_at = SystemTime::now() + LATER;
+        let goal = Goal::from(&self.setting.leavers[0]);
+        let call = self.load.call(goal, Wish::GiveLater { begins_at }, true);
+        let number = call.number;
+        let sending = self.load.send(vec![call], channel);
+        self.load.keep_answers(sending).await;
+        let Told::Ok {
+            grant_id: Some(grant_id),
+        } = self.load.asked[number].told.clone()
+        else {
+            return;
+        };
+        let cancel = CancelGrantRequest {
+            grant_id,
+            ..CancelGrantRequest::default()
+        };
+        let mut grants = GrantServiceClient::new(channel.clone());
+        if let Err(error) = grants.cancel_grant(within(cancel, CALL_MAX)).await {
+            println!("{}: nothing was taken back: {error}", self.what);
         }
     }
 

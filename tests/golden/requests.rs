@@ -66,11 +66,10 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         }
         (
             "ListGrants" | "ListInstances" | "ListApplications" | "ListAccounts"
-            | "ListPermissionSets",
+            | "ListPermissionSets" | "ListEvents" | "GetLogHead",
             "all",
         )
         | ("WhoAmI", "oneself") => json!({}),
-        ("ListEvents" | "GetLogHead", "all") => json!({}),
         ("ListEvents", "of the instance") => json!({"instance": bench.instance_arn}),
         ("WatchEvents" | "WatchGrants", "all") => json!({"after_position": 0}),
         ("WatchGrants", "Anna's") => {

@@ -127,7 +127,7 @@ impl Evidence<'_> {
                 continue;
             };
             let ends = self.asked.iter().filter(|end| match &end.wish {
-                Wish::Give { .. } => false,
+                Wish::Give { .. } | Wish::GiveLater { .. } => false,
                 Wish::EndGrant { grant_id } => *grant_id == grant.id,
                 Wish::EndAssignment => end.goal.key == given.goal.key,
             });
