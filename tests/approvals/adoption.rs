@@ -231,3 +231,23 @@ async fn adoptions_at_fault_are_refused_by_their_place() {
     assert_eq!(fields.len(), 2);
     place.bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_adoptions_that_wait_one_takes_it_over() {
+    let place = place().await;
+    let row = || adoption("anna.berg", "Amazon Redshift");
+    let waiting = adopt(&place, "anna.berg", vec![row(), row()]).await;
+    let (first, second) = (waiting[0]["grant"].clone(), waiting[1]["grant"].clone());
+    assert_ne!(first["id"], second["id"]);
+    for grant in [&first, &second] {
+        place.approve("carla.mendes", grant).await.ok(APPROVE);
+        place.approve("dmitri.orlov", grant).await.ok(APPROVE);
+    }
+    let holds = place.grant("anna.berg", &first).await;
+    assert_eq!(holds["state"], "GRANT_STATE_ACTIVE");
+    let left = place.grant("anna.berg", &second).await;
+    assert_eq!(left["state"], "GRANT_STATE_PENDING_APPROVAL");
+    let text = left["waiting_for"]["description"].as_str().unwrap();
+    assert!(text.contains("held by a grant"), "{text}");
+    place.bench.end().await;
+}

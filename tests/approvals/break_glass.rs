@@ -211,3 +211,25 @@ async fn who_carried_it_looks_at_it_for_nobody_without_their_token() {
     place.serve("portal", &emi, REVIEW, &said).await.ok(REVIEW);
     place.bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_carried_it_does_not_look_at_it_itself() {
+    let looks = r#"
+@id("portal-looks")
+permit (principal == Usher::Service::"portal", action == Usher::Action::"Approve", resource);
+"#;
+    let place = Place::start_with(&format!("{POLICIES}{looks}")).await;
+    let anna = [("usher-on-behalf-of", "anna.berg")];
+    let answer = place
+        .serve("portal", &anna, ASSIGN, &emergency("anna.berg"))
+        .await;
+    let grant = answer.ok(ASSIGN)["grant"].clone();
+    let said = look(&grant, "JUSTIFIED");
+    let answer = place.serve("portal", &[], REVIEW, &said).await;
+    let (code, reason) = (Code::PermissionDenied, "APPROVER_NOT_PROVEN");
+    refused("its own word", &answer, code, reason);
+    let unreviewed = json!({"unreviewed_break_glass": true});
+    let left = place.listed("anna.berg", &unreviewed).await;
+    assert_eq!(left, [grant["id"].clone()]);
+    place.bench.end().await;
+}

@@ -10,8 +10,8 @@ use crate::app::view::GrantView;
 use crate::app::{App, AppError, Assign, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    Actor, Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, Justification,
-    Path, RequestId, Standing, Ticket, Transition,
+    Actor, Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, GrantState,
+    Justification, Path, RequestId, Standing, Ticket, Transition,
 };
 use crate::policy::Action;
 use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome};
@@ -88,6 +88,7 @@ impl App {
         if let Some(usage) = &usage
             && let Some(grant) = self.earlier_decision(usage).await?
         {
+            self.check_repeated_word(context, &grant).await?;
             let view = self.grant_view_after_commit(grant).await;
             return Ok(AdoptedRow::Recorded(Box::new(view)));
         }
@@ -100,8 +101,14 @@ impl App {
         wish.adoption = Some(self.adoption(context, row, &found.instance).await?);
         let grant = self.new_grant(context, &wish, &found, &asker, &path)?;
         self.who_can_agree(context, &found, &grant).await?;
-        self.check_adoptable(context, &grant.assignment_key())
-            .await?;
+        let key = grant.assignment_key();
+        let adoptable = self.check_adoptable(context, &key);
+        if let Err(refusal) = adoptable.await {
+            // A twin of this call may hold it by now.
+            let grant = self.twin_or(usage.as_ref(), refusal).await?;
+            let view = self.grant_view_after_commit(grant).await;
+            return Ok(AdoptedRow::Recorded(Box::new(view)));
+        }
         if request.validate_only {
             return Ok(AdoptedRow::WouldBe(path.opens, path.paths));
         }
@@ -144,13 +151,8 @@ impl App {
         context: &CallContext,
         key: &AssignmentKey,
     ) -> Result<(), AppError> {
-        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
-        let store = &self.parts.store;
-        let open = store.open_grants(&key.instance_arn, &scope).await?;
-        // One that was there before a grant outlives it: it can still be taken over.
-        let is_own = self.record(key).await?.standing == Standing::No;
-        if let (true, Some(grant)) = (is_own, open.first()) {
-            return Err(AppError::StateForbids { state: grant.state });
+        if let Some(state) = self.held_as(key).await? {
+            return Err(AppError::StateForbids { state });
         }
         if self.is_there(key, self.call(context)).await? {
             return Ok(());
@@ -159,6 +161,27 @@ impl App {
             principal: key.principal.id.to_string(),
             target: key.target.key().into_owned(),
         })
+    }
+
+    /// What keeps an assignment from being taken over: a grant that it goes with, or its own end, which
+    /// a read does not show yet.
+    pub(super) async fn held_as(
+        &self,
+        key: &AssignmentKey,
+    ) -> Result<Option<GrantState>, AppError> {
+        let record = self.record(key).await?;
+        let is_deleted = record.last_delete_at.is_some()
+            && record.last_delete_at > record.last_create_at
+            && record.removed_at.is_none();
+        if record.removal.is_some() || record.pending.is_some() || is_deleted {
+            return Ok(Some(GrantState::Revoking));
+        }
+        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
+        let store = &self.parts.store;
+        let open = store.open_grants(&key.instance_arn, &scope).await?;
+        // One that was there before a grant outlives it: it can still be taken over.
+        let is_own = record.standing == Standing::No;
+        Ok(open.first().filter(|_| is_own).map(|grant| grant.state))
     }
 
     /// Whether an assignment is in AWS, read now.

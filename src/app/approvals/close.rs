@@ -9,7 +9,7 @@ use crate::app::{App, AppError, CallContext};
 use crate::domain::{
     Actor, EventKind, Grant, GrantId, Justification, RequestId, Review, ReviewDecision, Transition,
 };
-use crate::policy::Action;
+use crate::policy::{Action, Subject};
 use crate::store::{GrantDecision, RequestUse};
 
 /// What is taken back, or what a look afterwards found.
@@ -153,6 +153,11 @@ impl App {
         }
         permitted?;
         // As for an agreement: who carried the request says nothing of it for others on its own word.
+        if let Subject::Service(service) = &asker.scene.subject
+            && is_carried_by(grant, service)
+        {
+            return Err(AppError::ApproverNotProven { is_named: false });
+        }
         let through = asker.scene.service.as_deref();
         if through.is_some_and(|service| is_carried_by(grant, service))
             && !asker.scene.subject_proven

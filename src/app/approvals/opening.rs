@@ -43,7 +43,8 @@ const REQUESTER_GONE: &str = "who asked for it is no longer in the identity stor
 const BENEFICIARY_GONE: &str = "who is to get the access is gone or disabled";
 const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
 const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";
-const NOTHING_TO_ADOPT: &str = "the assignment that it was to take over is gone";
+const NOTHING_TO_ADOPT: &str =
+    "the assignment that it was to take over is gone, going, or held by a grant";
 const FLOOR: &str = "a policy forbids that it opens";
 
 impl App {
@@ -116,6 +117,9 @@ impl App {
             return Ok(true);
         }
         let key = wish.grant.assignment_key();
+        if self.held_as(&key).await?.is_some() {
+            return Ok(false);
+        }
         self.is_there(&key, reading.call).await
     }
 

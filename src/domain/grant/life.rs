@@ -138,7 +138,11 @@ impl Grant {
         // Too late is too late, also where it was not looked at since.
         let is_in_time = self.lapses_at.is_none_or(|at| at > now);
         match transition {
-            Transition::Review | Transition::Open { .. } if !is_in_time => return None,
+            Transition::Review | Transition::Open { .. } | Transition::Adopt { .. }
+                if !is_in_time =>
+            {
+                return None;
+            }
             Transition::Review => {}
             Transition::LookAt(at) => next.look_at = Some(at),
             Transition::Adopt {
