@@ -278,25 +278,25 @@ fn an_end_beyond_time_is_the_last_instant() {
 
 #[test]
 fn too_late_is_too_late_for_what_is_opened_and_for_what_is_taken_over() {
-    let pending = Grant {
-        adoption: Some(Adoption {
-            standing_before: Standing::Unknown,
-            owner: None,
-        }),
-        lapses_at: Some(at(100)),
-        ..grant(1, GrantState::PendingApproval)
+    let adoption = Adoption {
+        standing_before: Standing::Unknown,
+        owner: None,
     };
     let (policies, policy_version) = opened();
-    for transition in [
-        Transition::Open {
-            policies: policies.clone(),
-            policy_version: policy_version.clone(),
-        },
-        Transition::Adopt {
-            policies,
-            policy_version,
-        },
-    ] {
+    let open = Transition::Open {
+        policies: policies.clone(),
+        policy_version: policy_version.clone(),
+    };
+    let adopt = Transition::Adopt {
+        policies,
+        policy_version,
+    };
+    for (adoption, transition) in [(None, open), (Some(adoption), adopt)] {
+        let pending = Grant {
+            adoption,
+            lapses_at: Some(at(100)),
+            ..grant(1, GrantState::PendingApproval)
+        };
         assert!(pending.apply(transition.clone(), at(99)).is_ok());
         assert!(pending.apply(transition, at(100)).is_err());
     }
