@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::subject::{Reading, nobody, unmatched};
 use super::{App, AppError, CallContext};
 use crate::domain::{
-    CallerName, Identity, Instance, MatchBy, Person, PrincipalKind, PrincipalRef, UserId,
+    Actor, CallerName, Identity, Instance, MatchBy, Person, PrincipalKind, PrincipalRef, UserId,
 };
 use crate::identity_center::Call;
 use crate::policy::{Action, PolicySet, Resource, Scene, Subject, UserFacts};
@@ -63,6 +63,14 @@ impl Asker {
     /// The subject's user.
     pub(super) fn user(&self) -> Option<&UserFacts> {
         user_of(&self.scene.subject)
+    }
+
+    /// Who asks, as events name it.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Caller {
+            caller: self.caller.clone(),
+            subject: self.subject.clone(),
+        }
     }
 
     /// Whether a principal is the subject itself.

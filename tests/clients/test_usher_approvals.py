@@ -12,11 +12,8 @@ import time
 import grpc
 import pytest
 
-from test_usher_authentication import (
-    CONFIG, ISSUER, Issuer, Secure, issue, openssl, with_token,
-)
-from joserfc.jwk import RSAKey
-from usher_processes import FAST, GRPCURL, Stack, clean_environment
+from test_usher_authentication import Secure, issuer, serve_secured, with_token  # noqa: F401 (a fixture)
+from usher_processes import GRPCURL, clean_environment
 
 TICKETS = """
 [[authentication.certificates]]
@@ -45,29 +42,8 @@ DENIED = grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.fixture
-def issuer():
-    issuer = Issuer()
-    issuer.keys = [RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})]
-    yield issuer
-    issuer.server.shutdown()
-
-
-@pytest.fixture
 def stack(tmp_path, issuer):
-    openssl(
-        tmp_path, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc",
-        "-subj", "/CN=ca", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem",
-    )
-    issue(tmp_path, "server", "DNS:localhost,IP:127.0.0.1")
-    issue(tmp_path, "portal", "URI:spiffe://example.org/portal")
-    issue(tmp_path, "tickets", "URI:spiffe://example.org/tickets")
-    (tmp_path / "server.key").chmod(0o600)
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "all.cedar").write_text(POLICIES)
-    stack = Stack(tmp_path)
-    config = CONFIG.format(issuer=ISSUER, url=issuer.url, directory=tmp_path)
-    stack.config.write_text(FAST + config + TICKETS)
-    stack.serve()
+    stack = serve_secured(tmp_path, issuer, POLICIES, ("portal", "tickets"), TICKETS)
     yield stack
     stack.end()
 

@@ -110,23 +110,28 @@ def issuer():
     issuer.server.shutdown()
 
 
-@pytest.fixture
-def secured(tmp_path, issuer):
-    """A server with TLS and an issuer; development tokens count beside."""
+def serve_secured(tmp_path, issuer, policies, services=("portal",), more=""):
+    """A server with TLS and an issuer, and a certificate of each service; development tokens count beside."""
     openssl(
         tmp_path, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc",
         "-subj", "/CN=ca", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem",
     )
     issue(tmp_path, "server", "DNS:localhost,IP:127.0.0.1")
-    issue(tmp_path, "portal", "URI:spiffe://example.org/portal")
+    for service in services:
+        issue(tmp_path, service, f"URI:spiffe://example.org/{service}")
     (tmp_path / "server.key").chmod(0o600)
     (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "all.cedar").write_text(POLICIES)
+    (tmp_path / "policies" / "all.cedar").write_text(policies)
     stack = Stack(tmp_path)
-    stack.config.write_text(
-        FAST + CONFIG.format(issuer=ISSUER, url=issuer.url, directory=tmp_path)
-    )
+    config = CONFIG.format(issuer=ISSUER, url=issuer.url, directory=tmp_path)
+    stack.config.write_text(FAST + config + more)
     stack.serve()
+    return stack
+
+
+@pytest.fixture
+def secured(tmp_path, issuer):
+    stack = serve_secured(tmp_path, issuer, POLICIES)
     yield stack
     stack.end()
 

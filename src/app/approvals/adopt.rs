@@ -3,14 +3,13 @@
 
 use jiff::SignedDuration;
 
-use super::decide::{TRIES_MAX, Tried, events};
-use crate::app::asker::Purpose;
+use super::record::{Tried, events, until_recorded};
 use crate::app::permission::instance_resource;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, Assign, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
-    Actor, Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, GrantState,
+    Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, GrantState,
     Justification, Path, RequestId, Standing, Ticket, Transition,
 };
 use crate::policy::Action;
@@ -85,10 +84,7 @@ impl App {
             .as_ref()
             .filter(|_| !request.validate_only)
             .map(|id| self.request_use(context, id, &row.content_hash));
-        if let Some(usage) = &usage
-            && let Some(grant) = self.earlier_decision(usage).await?
-        {
-            self.check_repeated_word(context, &grant).await?;
+        if let Some(grant) = self.answered_before(context, usage.as_ref()).await? {
             let view = self.grant_view_after_commit(grant).await;
             return Ok(AdoptedRow::Recorded(Box::new(view)));
         }
@@ -222,14 +218,8 @@ impl App {
         id: &GrantId,
         reason: &Justification,
     ) -> Result<GrantView, AppError> {
-        for _ in 0..TRIES_MAX {
-            match self.try_releasing(context, id, reason).await {
-                Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => return Err(error),
-                Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
-            }
-        }
-        Err(AppError::StoreUnavailable)
+        let grant = until_recorded(|| self.try_releasing(context, id, reason)).await?;
+        Ok(self.grant_view_after_commit(grant).await)
     }
 
     async fn try_releasing(
@@ -239,12 +229,7 @@ impl App {
         reason: &Justification,
     ) -> Result<Grant, Tried> {
         let not_there = || AppError::GrantNotFound { id: id.to_string() };
-        let grant = self.parts.store.grant(id).await.map_err(AppError::from)?;
-        let grant = grant.ok_or_else(not_there)?;
-        let instance = self.parts.instances.get(&grant.instance_arn);
-        let instance = instance.ok_or_else(not_there)?;
-        let asker = self.asker(context, Some(&instance), Purpose::Change);
-        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let (grant, instance, asker) = self.grant_to_change(context, id).await?;
         let resource = instance_resource(&instance);
         let decision = asker
             .policy
@@ -263,10 +248,7 @@ impl App {
         };
         let next = grant.apply(release, now);
         let next = next.map_err(|_| AppError::StateForbids { state })?;
-        let actor = Actor::Caller {
-            caller: asker.caller.clone(),
-            subject: asker.subject.clone(),
-        };
+        let actor = asker.actor();
         let decision = GrantDecision {
             events: events(
                 &next,

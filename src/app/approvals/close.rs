@@ -1,15 +1,15 @@
 //! Taking a wish back, and looking at break-glass access afterwards.
 
-use super::decide::{TRIES_MAX, Tried, events};
-use super::reviewer::is_carried_by;
+use super::record::{Tried, moved, until_recorded};
+use super::reviewer::check_own_word;
 use super::wish::Wish;
 use crate::app::asker::{Asker, Purpose};
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, CallContext};
 use crate::domain::{
-    Actor, EventKind, Grant, GrantId, Justification, RequestId, Review, ReviewDecision, Transition,
+    EventKind, Grant, GrantId, Justification, RequestId, Review, ReviewDecision, Transition,
 };
-use crate::policy::{Action, Subject};
+use crate::policy::Action;
 use crate::store::{GrantDecision, RequestUse};
 
 /// What is taken back, or what a look afterwards found.
@@ -43,23 +43,12 @@ impl App {
             .request_id
             .as_ref()
             .map(|id| self.request_use(context, id, &request.content_hash));
-        if let Some(usage) = &usage
-            && let Some(grant) = self.earlier_decision(usage).await?
-        {
-            self.check_repeated_word(context, &grant).await?;
+        if let Some(grant) = self.answered_before(context, usage.as_ref()).await? {
             return Ok(self.grant_view_after_commit(grant).await);
         }
-        for _ in 0..TRIES_MAX {
-            match self.try_closing(context, request, usage.as_ref()).await {
-                Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => {
-                    let grant = self.twin_or(usage.as_ref(), error).await?;
-                    return Ok(self.grant_view_after_commit(grant).await);
-                }
-                Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
-            }
-        }
-        Err(AppError::StoreUnavailable)
+        let close = || self.try_closing(context, request, usage.as_ref());
+        let grant = self.once(usage.as_ref(), until_recorded(close)).await?;
+        Ok(self.grant_view_after_commit(grant).await)
     }
 
     async fn try_closing(
@@ -127,7 +116,8 @@ impl App {
             let reason = request.reason.clone();
             (Transition::Revoke { by, reason }, EventKind::Cancelled)
         };
-        self.moved(asker, grant, transition, kind, None).map(Some)
+        let (actor, now) = (asker.actor(), self.parts.clock.now());
+        moved(grant, transition, &[kind], &actor, &[], now).map(Some)
     }
 
     /// Refuses who may not look at break-glass access afterwards: whoever had a part in it, and whom
@@ -152,18 +142,7 @@ impl App {
             return Err(not_there());
         }
         permitted?;
-        // As for an agreement: who carried the request says nothing of it for others on its own word.
-        if let Subject::Service(service) = &asker.scene.subject
-            && is_carried_by(grant, service)
-        {
-            return Err(AppError::ApproverNotProven { is_named: false });
-        }
-        let through = asker.scene.service.as_deref();
-        if through.is_some_and(|service| is_carried_by(grant, service))
-            && !asker.scene.subject_proven
-        {
-            return Err(AppError::ApproverNotProven { is_named: true });
-        }
+        check_own_word(asker, grant)?;
         let requesters = [&grant.requester];
         let interested = self.interested(instance, &grant.principal, &requesters, reading);
         let interested = interested.await?;
@@ -181,6 +160,7 @@ impl App {
         request: &Cancel,
         finding: ReviewDecision,
     ) -> Result<Option<GrantDecision>, AppError> {
+        let now = self.parts.clock.now();
         let kind = match finding {
             ReviewDecision::NotJustified => EventKind::BreakGlassNotJustified,
             _ => EventKind::BreakGlassJustified,
@@ -194,37 +174,11 @@ impl App {
             round: 0,
             digest: grant.digest(),
             reason: request.reason.clone(),
-            at: self.parts.clock.now(),
+            at: now,
         };
-        let transition = Transition::ReviewAfterwards;
-        self.moved(asker, grant, transition, kind, Some(review))
-            .map(Some)
-    }
-
-    fn moved(
-        &self,
-        asker: &Asker,
-        grant: &Grant,
-        transition: Transition,
-        kind: EventKind,
-        review: Option<Review>,
-    ) -> Result<GrantDecision, AppError> {
-        let now = self.parts.clock.now();
-        let state = grant.state;
-        let digest = grant
-            .open_wish()
-            .map_or_else(|| grant.digest(), |(_, digest)| digest);
-        let next = grant.apply(transition, now);
-        let next = next.map_err(|_| AppError::StateForbids { state })?;
-        let actor = Actor::Caller {
-            caller: asker.caller.clone(),
-            subject: asker.subject.clone(),
-        };
-        Ok(GrantDecision {
-            events: events(&next, &[kind], &actor, &digest, &[], now),
-            grant: next,
-            review,
-            now,
-        })
+        let (transition, actor) = (Transition::ReviewAfterwards, asker.actor());
+        let mut decision = moved(grant, transition, &[kind], &actor, &[], now)?;
+        decision.review = Some(review);
+        Ok(Some(decision))
     }
 }

@@ -2,21 +2,17 @@
 
 use super::approvers::Interested;
 use super::opening::Opening;
+use super::record::{Tried, events, until_recorded};
 use super::reviewer::{Reviewer, said_before};
 use super::wish::Wish;
-use crate::app::asker::Purpose;
 use crate::app::subject::Reading;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, CallContext};
 use crate::domain::{
-    Actor, Event, EventKind, Grant, GrantId, GrantState, Instance, Justification, RequestId,
-    Review, ReviewDecision, Transition,
+    Actor, EventKind, Grant, GrantId, GrantState, Instance, Justification, RequestId, Review,
+    ReviewDecision, Transition,
 };
-use crate::store::{GrantDecision, RequestOutcome, RequestUse, StoreError};
-
-/// How often a decision is made anew because others decided meanwhile: many more than can agree to
-/// one grant.
-pub(super) const TRIES_MAX: usize = 200;
+use crate::store::{GrantDecision, RequestUse};
 
 /// What a reviewer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,54 +58,15 @@ impl App {
             .request_id
             .as_ref()
             .map(|id| self.request_use(context, id, &request.content_hash));
-        if let Some(usage) = &usage
-            && let Some(grant) = self.earlier_decision(usage).await?
-        {
-            self.check_repeated_word(context, &grant).await?;
+        if let Some(grant) = self.answered_before(context, usage.as_ref()).await? {
             return Ok(self.grant_view_after_commit(grant).await);
         }
         if request.kind == DecideKind::Approve && !self.may_write() {
             return Err(AppError::ReadOnly);
         }
-        for _ in 0..TRIES_MAX {
-            match self.try_deciding(context, request, usage.as_ref()).await {
-                Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => {
-                    let grant = self.twin_or(usage.as_ref(), error).await?;
-                    return Ok(self.grant_view_after_commit(grant).await);
-                }
-                Ok(grant) => return Ok(self.grant_view_after_commit(grant).await),
-            }
-        }
-        Err(AppError::StoreUnavailable)
-    }
-
-    /// What a twin of this call decided meanwhile: it may be the very reason of the refusal, and its
-    /// outcome is then the answer.
-    pub(super) async fn twin_or(
-        &self,
-        usage: Option<&RequestUse>,
-        refusal: AppError,
-    ) -> Result<Grant, AppError> {
-        let twin = match usage {
-            Some(usage) => self.earlier_decision(usage).await,
-            None => Ok(None),
-        };
-        twin.ok().flatten().ok_or(refusal)
-    }
-
-    /// What an earlier call with this request id decided.
-    pub(super) async fn earlier_decision(
-        &self,
-        usage: &RequestUse,
-    ) -> Result<Option<Grant>, AppError> {
-        match self.parts.store.find_request(usage).await? {
-            None => Ok(None),
-            Some(RequestOutcome::Reused) => Err(AppError::RequestIdReused),
-            Some(RequestOutcome::Recorded(grants) | RequestOutcome::Repeated(grants)) => {
-                Ok(grants.into_iter().next())
-            }
-        }
+        let decide = || self.try_deciding(context, request, usage.as_ref());
+        let grant = self.once(usage.as_ref(), until_recorded(decide)).await?;
+        Ok(self.grant_view_after_commit(grant).await)
     }
 
     async fn try_deciding(
@@ -120,13 +77,7 @@ impl App {
     ) -> Result<Grant, Tried> {
         let id = &request.grant_id;
         let not_there = || AppError::GrantNotFound { id: id.to_string() };
-        let store = &self.parts.store;
-        let grant = store.grant(id).await.map_err(AppError::from)?;
-        let grant = grant.ok_or_else(not_there)?;
-        let instance = self.parts.instances.get(&grant.instance_arn);
-        let instance = instance.ok_or_else(not_there)?;
-        let asker = self.asker(context, Some(&instance), Purpose::Change);
-        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let (grant, instance, asker) = self.grant_to_change(context, id).await?;
         let reading = self.fresh(context);
         if !self
             .may_review_or_see(&asker, &instance, &grant, reading)
@@ -137,15 +88,11 @@ impl App {
         let reviewer = self
             .reviewer_of(&asker, &instance, request, &grant, reading)
             .await?;
-        let reviews = store
-            .reviews(std::slice::from_ref(id))
-            .await
-            .map_err(AppError::from)?;
-        let reviews: Vec<Review> = reviews.into_iter().map(|(_, review)| review).collect();
+        let reviews = self.reviews_of(&grant).await?;
         if let Some(said) = said_before(&reviewer, &grant, request, &reviews) {
             said?;
             // The word may have been recorded after the grant was read.
-            let grant = store.grant(id).await.map_err(AppError::from)?;
+            let grant = self.parts.store.grant(id).await.map_err(AppError::from)?;
             return Ok(grant.ok_or_else(not_there)?);
         }
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
@@ -182,20 +129,6 @@ impl App {
         let beneficiary = &wish.grant.principal;
         self.interested(instance, beneficiary, &requesters, reading)
             .await
-    }
-
-    /// Writes a decision down, unless the grant has changed since it was read.
-    pub(super) async fn record_decision(
-        &self,
-        decision: GrantDecision,
-        usage: Option<&RequestUse>,
-    ) -> Result<Grant, Tried> {
-        match self.parts.store.decide_grant(decision, usage).await {
-            Ok(RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant)) => Ok(grant),
-            Ok(RequestOutcome::Reused) => Err(AppError::RequestIdReused.into()),
-            Err(StoreError::Stale) => Err(Tried::Overtaken),
-            Err(error) => Err(AppError::from(error).into()),
-        }
     }
 
     /// What the reviewer's word makes of the grant.
@@ -270,20 +203,6 @@ impl App {
     }
 }
 
-/// Why a decision was not recorded.
-pub(super) enum Tried {
-    /// Somebody else decided meanwhile.
-    Overtaken,
-    /// It is refused.
-    Refused(AppError),
-}
-
-impl From<AppError> for Tried {
-    fn from(error: AppError) -> Self {
-        Self::Refused(error)
-    }
-}
-
 /// What an objection does: it ends what has not begun, and leaves the end of what has.
 fn objection(wish: &Wish<'_>, review: &Review) -> (Transition, EventKind) {
     if wish.round > 0 {
@@ -328,31 +247,4 @@ pub(super) fn carried_out(
         policy_version,
     };
     (open, EventKind::Opened)
-}
-
-/// Events of these kinds about a grant; the last is the one that policies decided.
-pub(super) fn events(
-    grant: &Grant,
-    kinds: &[EventKind],
-    actor: &Actor,
-    digest: &str,
-    policies: &[String],
-    now: jiff::Timestamp,
-) -> Vec<Event> {
-    let event = |(number, kind): (usize, &EventKind)| Event {
-        digest: Some(digest.to_owned()),
-        policies: if number + 1 == kinds.len() {
-            policies.to_vec()
-        } else {
-            Vec::new()
-        },
-        ..Event::new(
-            *kind,
-            now,
-            actor.clone(),
-            grant.assignment_key(),
-            Some(grant.id.clone()),
-        )
-    };
-    kinds.iter().enumerate().map(event).collect()
 }

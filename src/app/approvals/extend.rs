@@ -3,17 +3,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decide::{TRIES_MAX, Tried, carried_out, events};
+use super::decide::carried_out;
 use super::opening::Opening;
 use super::path::ChosenPath;
+use super::record::{Tried, events, until_recorded};
 use super::shown::WhoMayAgree;
 use super::wish::Wish;
-use crate::app::asker::{Asker, Purpose};
+use crate::app::asker::Asker;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, CallContext};
 use crate::domain::{
-    Actor, EventKind, Extension, Grant, GrantId, GrantState, Instance, Justification, Path,
-    RequestId, Ticket, Transition,
+    EventKind, Extension, Grant, GrantId, GrantState, Instance, Justification, Path, RequestId,
+    Ticket, Transition,
 };
 use crate::policy::{Action, GrantQuestion};
 use crate::store::{GrantDecision, RequestUse};
@@ -64,26 +65,20 @@ impl App {
             .as_ref()
             .filter(|_| !request.validate_only)
             .map(|id| self.request_use(context, id, &request.content_hash));
-        if let Some(usage) = &usage
-            && let Some(grant) = self.earlier_decision(usage).await?
-        {
-            self.check_repeated_word(context, &grant).await?;
+        if let Some(grant) = self.answered_before(context, usage.as_ref()).await? {
             return Ok(self.extended(grant).await);
         }
         if !request.validate_only && !self.may_write() {
             return Err(AppError::ReadOnly);
         }
-        for _ in 0..TRIES_MAX {
-            match self.try_extending(context, request, usage.as_ref()).await {
-                Err(Tried::Overtaken) => tokio::task::yield_now().await,
-                Err(Tried::Refused(error)) => {
-                    let grant = self.twin_or(usage.as_ref(), error).await?;
-                    return Ok(self.extended(grant).await);
-                }
-                Ok(outcome) => return Ok(outcome),
+        let extend = || self.try_extending(context, request, usage.as_ref());
+        match until_recorded(extend).await {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => {
+                let grant = self.twin_or(usage.as_ref(), refusal).await?;
+                Ok(self.extended(grant).await)
             }
         }
-        Err(AppError::StoreUnavailable)
     }
 
     async fn extended(&self, grant: Grant) -> ExtendOutcome {
@@ -154,15 +149,10 @@ impl App {
         context: &CallContext,
         id: &GrantId,
     ) -> Result<(Grant, std::sync::Arc<Instance>, Asker), AppError> {
-        let not_there = || AppError::GrantNotFound { id: id.to_string() };
-        let grant = self.parts.store.grant(id).await?.ok_or_else(not_there)?;
-        let instance = self.parts.instances.get(&grant.instance_arn);
-        let instance = instance.ok_or_else(not_there)?;
-        let asker = self.asker(context, Some(&instance), Purpose::Change);
-        let asker = asker.await.map_err(|error| error.hides(not_there))?;
+        let (grant, instance, asker) = self.grant_to_change(context, id).await?;
         let resource = self.grant_resource(&asker, &grant).await;
         if !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
-            return Err(not_there());
+            return Err(AppError::GrantNotFound { id: id.to_string() });
         }
         Ok((grant, instance, asker))
     }
@@ -219,10 +209,7 @@ impl App {
                 policies = by;
             }
         }
-        let actor = Actor::Caller {
-            caller: asker.caller.clone(),
-            subject: asker.subject.clone(),
-        };
+        let actor = asker.actor();
         Ok(GrantDecision {
             events: events(&grant, &kinds, &actor, &digest, &policies, now),
             grant,

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::decide::{Tried, carried_out, events};
+use super::decide::carried_out;
 use super::opening::Opening;
+use super::record::{Tried, moved};
 use super::wish::Wish;
 use crate::app::subject::Reading;
 use crate::app::{App, AppError};
@@ -19,7 +20,6 @@ use crate::domain::{
     Actor, EventKind, Grant, GrantState, Instance, Justification, Path, Review, Transition,
 };
 use crate::identity_center::Call;
-use crate::store::GrantDecision;
 
 const NOBODY_IN_TIME: &str = "nobody agreed in time";
 const NOBODY_CAN: &str = "nobody is left who could agree: NO_ELIGIBLE_APPROVER";
@@ -229,19 +229,8 @@ impl App {
         policies: &[String],
     ) -> Result<(), Tried> {
         let now = self.parts.clock.now();
-        let state = grant.state;
-        let digest = grant
-            .open_wish()
-            .map_or_else(|| grant.digest(), |(_, digest)| digest);
-        let next = grant.apply(transition, now);
-        let next = next.map_err(|_| AppError::StateForbids { state })?;
         let kinds: Vec<EventKind> = kind.into_iter().collect();
-        let decision = GrantDecision {
-            events: events(&next, &kinds, &Actor::Usher, &digest, policies, now),
-            grant: next,
-            review: None,
-            now,
-        };
+        let decision = moved(grant, transition, &kinds, &Actor::Usher, policies, now)?;
         self.record_decision(decision, None).await.map(drop)
     }
 

@@ -6,7 +6,7 @@
 //! ```
 //! The same look is made at every agreement and when a start has come, always by facts of now. Of
 //! decisions made at the same time the store takes one; the others look again.
-//! Reading order: `path`, `ask`, `wish`, `approvers`, `opening`, `reviewer`, `decide`, `close`, `extend`, `look`.
+//! Reading order: `path`, `ask`, `wish`, `approvers`, `opening`, `reviewer`, `record`, `decide`, `close`, `extend`, `look`.
 
 mod adopt;
 mod approvers;
@@ -18,6 +18,7 @@ mod extend;
 mod look;
 mod opening;
 mod path;
+mod record;
 mod reviewer;
 mod shown;
 mod wish;

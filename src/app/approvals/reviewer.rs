@@ -33,25 +33,19 @@ impl App {
         grant: &Grant,
         reading: Reading,
     ) -> Result<Reviewer, AppError> {
-        let carried = |service: &str| is_carried_by(grant, service);
         let Subject::Service(service) = &asker.scene.subject else {
             if !request.attested_approver.is_empty() {
                 let problem = "is for services that call for themselves; leave it out";
                 return Err(AppError::field("attested_approver", problem));
             }
-            let through = asker.scene.service.as_deref();
-            if through.is_some_and(carried) && !asker.scene.subject_proven {
-                return Err(AppError::ApproverNotProven { is_named: true });
-            }
+            check_own_word(asker, grant)?;
             return Ok(Reviewer {
                 asker: asker.clone(),
                 vouched_by: None,
             });
         };
         if request.attested_approver.is_empty() {
-            if carried(service) {
-                return Err(AppError::ApproverNotProven { is_named: false });
-            }
+            check_own_word(asker, grant)?;
             return Ok(Reviewer {
                 asker: asker.clone(),
                 vouched_by: None,
@@ -142,8 +136,24 @@ impl App {
     }
 }
 
+/// Refuses the word of a service on what it carried, and without proof that of somebody for whom it calls:
+/// it could agree to what it asked for itself.
+pub(super) fn check_own_word(asker: &Asker, grant: &Grant) -> Result<(), AppError> {
+    let carried = |service: &str| is_carried_by(grant, service);
+    let scene = &asker.scene;
+    match &scene.subject {
+        Subject::Service(service) if carried(service) => {
+            Err(AppError::ApproverNotProven { is_named: false })
+        }
+        _ if scene.service.as_deref().is_some_and(carried) && !scene.subject_proven => {
+            Err(AppError::ApproverNotProven { is_named: true })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a service carried the grant's request, or that for more time.
-pub(super) fn is_carried_by(grant: &Grant, service: &str) -> bool {
+fn is_carried_by(grant: &Grant, service: &str) -> bool {
     let carriers = [
         Some(&grant.requester),
         grant.extension.as_ref().map(|it| &it.requester),

@@ -9,7 +9,9 @@ use crate::app::asker::{Asker, Purpose};
 use crate::app::subject::Reading;
 use crate::app::{App, AppError, CallContext};
 use crate::domain::approval::helps;
-use crate::domain::{Grant, Instance, PrincipalKind, PrincipalRef, PrincipalStatus, Review, User};
+use crate::domain::{
+    Approver, Grant, Instance, Path, PrincipalKind, PrincipalRef, PrincipalStatus, Review, User,
+};
 use crate::policy::Action;
 
 /// How old names may be that only tell people whom to ask.
@@ -85,7 +87,7 @@ impl App {
     ) -> WishView {
         let reviews = self.reviews_of(grant).await.unwrap_or_default();
         let mut view = WishView::default();
-        for review in reviews {
+        for review in &reviews {
             let name = match user_id(&review.reviewer) {
                 Some(id) => {
                     let kind = PrincipalKind::User;
@@ -93,7 +95,7 @@ impl App {
                 }
                 None => String::new(),
             };
-            view.reviews.push((review, name));
+            view.reviews.push((review.clone(), name));
         }
         let instance = self.parts.instances.get(&grant.instance_arn);
         let wish = Wish::of(grant).filter(|_| grant.open_wish().is_some());
@@ -109,7 +111,6 @@ impl App {
                 let who = self
                     .who_may_agree(&instance, &found, &interested, reading)
                     .await?;
-                let reviews = self.reviews_of(grant).await?;
                 let of = (&*reviews, &interested);
                 let opening = self.opening(&policy, &instance, &wish, of, reading).await?;
                 Ok::<_, AppError>((who, opening.shut_beside_price()))
@@ -142,14 +143,26 @@ impl App {
     ) -> Result<bool, AppError> {
         let wish = Wish::of(grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.unwrap_or_else(|| Wish::first_of(grant));
-        let paths = self.paths_asked(&asker.policy, instance, &wish, reading);
+        let (.., approver) = self.as_asked(asker, instance, &wish, reading).await?;
+        Ok(approver.is_some())
+    }
+
+    /// The ways to pay for a wish as people are asked for them now, who is out, and the subject where it
+    /// is one of whom they ask.
+    async fn as_asked(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<(Vec<Path>, Interested, Option<Approver>), AppError> {
+        let paths = self.paths_asked(&asker.policy, instance, wish, reading);
         let paths = paths.await?;
         let wish = wish.with_paths(&paths);
         let interested = self.interested_in(instance, &wish, reading).await?;
-        let approver = self
-            .approver(asker, instance, &wish, &interested, reading)
-            .await?;
-        Ok(approver.is_some_and(|approver| is_asked(&approver, &wish)))
+        let approver = self.approver(asker, instance, &wish, &interested, reading);
+        let approver = approver.await?.filter(|it| is_asked(it, &wish));
+        Ok((paths, interested, approver))
     }
 
     /// Whether an agreement of the subject would help this grant now: it is asked, has not spoken, and it
@@ -164,16 +177,11 @@ impl App {
         let Some(wish) = Wish::of(grant).filter(|_| grant.open_wish().is_some()) else {
             return Ok(false);
         };
-        let paths = self.paths_asked(&asker.policy, instance, &wish, reading);
-        let paths = paths.await?;
-        let wish = wish.with_paths(&paths);
-        let interested = self.interested_in(instance, &wish, reading).await?;
-        let approver = self
-            .approver(asker, instance, &wish, &interested, reading)
-            .await?;
-        let Some(approver) = approver.filter(|approver| is_asked(approver, &wish)) else {
+        let (paths, interested, approver) = self.as_asked(asker, instance, &wish, reading).await?;
+        let Some(approver) = approver else {
             return Ok(false);
         };
+        let wish = wish.with_paths(&paths);
         let reviews = self.reviews_of(grant).await?;
         let has_spoken = |it: &Review| wish.is_of(it) && it.reviewer == asker.subject;
         if reviews.iter().any(has_spoken) {
