@@ -335,7 +335,7 @@ pub(crate) async fn a_wish_for_more_time_comes_back_and_has_words_of_its_own(she
     };
     let ask = decided(
         &active,
-        Transition::AskExtension(Box::new(wish.clone())),
+        Transition::AskExtension(Box::new(wish.clone()), at(3000)),
         None,
         at(30),
     );

@@ -180,6 +180,7 @@ impl App {
                     reviewer,
                     stands_for,
                     may_approve: false,
+                    keys: keys.into_iter().collect(),
                 });
             }
         }
@@ -252,6 +253,7 @@ impl App {
             reviewer: asker.subject.clone(),
             stands_for,
             may_approve: decision.is_allowed,
+            keys: keys.into_iter().collect(),
         }))
     }
 
