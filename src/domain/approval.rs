@@ -138,6 +138,8 @@ pub struct Review {
     pub reviewer: CallerName,
     /// Who was authenticated when it was said.
     pub caller: CallerName,
+    /// The service through which a person said it, or that vouches; none for who spoke directly.
+    pub service: Option<String>,
     /// What was said.
     pub decision: ReviewDecision,
     /// Whether the reviewer's own token proved who it is, and not a service's word alone.

@@ -15,6 +15,7 @@ mod lists;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
 mod races;
+mod same_person;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;

@@ -323,13 +323,11 @@ impl App {
         let Some(subject) = subject.await? else {
             return Ok(None);
         };
-        let service = review.caller.as_str().strip_prefix("service:");
-        let service = service.filter(|_| !matches!(subject, Subject::Service(_)));
         Ok(Some(Asker {
             policy: policy.clone(),
             scene: Scene {
                 subject,
-                service: service.map(str::to_owned),
+                service: review.service.clone(),
                 subject_proven: review.subject_proven,
                 now: self.parts.clock.now(),
             },

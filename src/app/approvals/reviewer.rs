@@ -40,6 +40,7 @@ impl Reviewer {
                 DecideKind::Deny => ReviewDecision::Denied,
             },
             subject_proven: self.asker.scene.subject_proven,
+            service: self.asker.scene.service.clone(),
             vouched_by: self.vouched_by.clone(),
             round,
             digest,

@@ -68,6 +68,7 @@ fn a_word_with_more_proof_takes_the_place_of_one_with_less() {
         caller: CallerName::parse("user:one").unwrap(),
         decision,
         subject_proven,
+        service: None,
         vouched_by: vouched_by.map(str::to_owned),
         round: 0,
         digest: String::new(),

@@ -153,8 +153,8 @@ pub(super) async fn insert_review(
     }
     sqlx::query(
         "INSERT OR REPLACE INTO reviews (grant_id, round, reviewer, caller, decision, vouched_by, \
-         digest, reason, reviewed_at, subject_proven) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         digest, reason, reviewed_at, subject_proven, service) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(id.as_str().to_owned())
     .bind(i64::from(review.round))
@@ -166,6 +166,7 @@ pub(super) async fn insert_review(
     .bind(review.reason.as_str().to_owned())
     .bind(microseconds(review.at))
     .bind(review.subject_proven)
+    .bind(review.service.clone())
     .execute(connection)
     .await?;
     Ok(true)
@@ -202,6 +203,7 @@ fn review_from_row(row: &SqliteRow) -> Result<(GrantId, Review), StoreError> {
         decision: ReviewDecision::from_word(decision)
             .ok_or_else(|| unreadable("decision", decision))?,
         subject_proven: row.try_get("subject_proven")?,
+        service: row.try_get("service")?,
         vouched_by: row.try_get("vouched_by")?,
         round: u32::try_from(round).map_err(|problem| unreadable("round", problem))?,
         digest: row.try_get("digest")?,
