@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+mod adopt_command;
 mod adoption;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/bench.rs"]
