@@ -199,7 +199,11 @@ async fn send(
     if tally.refused + tally.over == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("rows that were refused can be sent again, in this file as it is");
+    if tally.refused > 0 {
+        eprintln!(
+            "what was refused can be sent again once its reason is gone, in this file as it is"
+        );
+    }
     Ok(ExitCode::from(SOME_REFUSED))
 }
 

@@ -12,6 +12,7 @@ mod break_glass;
 mod carried;
 mod changes;
 mod extensions;
+mod external;
 mod lists;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
