@@ -19,7 +19,7 @@ permit (principal in Usher::Group::"engineering", action == Usher::Action::"Revo
 "#;
 
 /// Gives somebody an application beside Usher.
-fn put(world: &mut World, user: &str, application: &str) {
+pub(crate) fn put(world: &mut World, user: &str, application: &str) {
     let assignment = Assignment {
         application_arn: world
             .application_named(application)
@@ -55,7 +55,7 @@ async fn adopt(place: &Place, by: &str, rows: Vec<Value>) -> Vec<Value> {
     answer["results"].as_array().unwrap().clone()
 }
 
-async fn place() -> Place {
+pub(crate) async fn place() -> Place {
     let place = Place::start_with(&format!("{POLICIES}{OPERATORS}")).await;
     place.bench.simulator.edit_world(|world| {
         put(world, "bilal.khan", "Wiki");

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+mod adopt_command;
 mod adoption;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/bench.rs"]
@@ -11,6 +12,7 @@ mod break_glass;
 mod carried;
 mod changes;
 mod extensions;
+mod external;
 mod lists;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;

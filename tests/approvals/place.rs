@@ -145,10 +145,16 @@ impl Place {
     }
 
     pub(crate) async fn start_with(policies: &str) -> Self {
+        Self::start_configured(policies, "").await
+    }
+
+    /// The same with sections more in the configuration.
+    pub(crate) async fn start_configured(policies: &str, more: &str) -> Self {
         let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
         let jwks = files.path().join("keys.json");
         std::fs::write(&jwks, key_set(&[&key])).unwrap();
-        let bench = Bench::start_in(world(), &issuers(&jwks), policies).await;
+        let config = format!("{}{more}", issuers(&jwks));
+        let bench = Bench::start_in(world(), &config, policies).await;
         Self {
             client: bench.plain().await,
             bench,

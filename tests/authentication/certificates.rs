@@ -57,7 +57,7 @@ pub(crate) async fn secured_with(more: &str, policies: &str) -> Secured {
         key: place("server.key"),
     };
     install(
-        &servers.issue("server", &format!("DNS:{SERVER_NAME}")),
+        &servers.issue("server", &format!("DNS:{SERVER_NAME},IP:127.0.0.1")),
         &installed,
     );
     let client_ca = place("client-ca.pem");

@@ -112,6 +112,10 @@ impl App {
             let view = self.grant_view_after_commit(grant).await;
             return Ok(AdoptedRow::Recorded(Box::new(view)));
         }
+        let external = self.external_owner(&found.instance, &key.principal, &key.target);
+        if let Some(owner) = external.await {
+            return Err(AppError::ExternallyOwned { owner });
+        }
         if request.validate_only {
             return Ok(AdoptedRow::WouldBe(path.opens, path.paths));
         }
