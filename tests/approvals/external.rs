@@ -15,6 +15,8 @@ const READERS: &str = r#"
 @id("security-reads")
 permit (principal in Usher::Group::"security",
   action in [Usher::Action::"ReadAssignments", Usher::Action::"ReadAudit"], resource);
+@id("engineering-ends-assignments")
+permit (principal in Usher::Group::"engineering", action == Usher::Action::"Revoke", resource is Usher::Assignment);
 "#;
 /// Terraform keeps what bilal has; every other access to the Wiki is the portal's.
 const RULES: &str = r#"
