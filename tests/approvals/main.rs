@@ -12,9 +12,11 @@ mod carried;
 mod changes;
 mod extensions;
 mod lists;
+mod others_access;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
 mod races;
+mod replays;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;

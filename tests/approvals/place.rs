@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tonic::Code;
-use usher::simulator::{Group, Membership, User, World};
+use usher::simulator::{CallRecord, Group, Membership, User, World};
 
 use crate::bench::{Bench, Client};
 use crate::signer::{ISSUER, Key, key_set};
@@ -337,6 +337,28 @@ pub(crate) fn person_of<'a>(world: &'a mut World, user: &str) -> &'a mut User {
 pub(crate) fn enter(world: &mut World, group: &str, user: &str) {
     let like = world.memberships[0].clone();
     join(world, &like, group, user);
+}
+
+/// Calls of AWS whose operations begin so and that name this principal.
+pub(crate) fn calls_about(place: &Place, operation: &str, principal_id: &str) -> usize {
+    let is_it = |call: &CallRecord| {
+        call.operation.starts_with(operation) && call.input["PrincipalId"] == principal_id
+    };
+    let calls = place.bench.simulator.calls();
+    calls.iter().filter(|call| is_it(call)).count()
+}
+
+/// The id of a person of the world.
+pub(crate) fn id_of(place: &Place, user: &str) -> String {
+    let world = place.bench.simulator.world();
+    world.user_named(user).unwrap().user_id.clone()
+}
+
+/// How often an event is in the timeline of a grant.
+pub(crate) fn count(grant: &Value, event: &str) -> usize {
+    let timeline = grant["timeline"].as_array().unwrap();
+    let event = format!("GRANT_EVENT_TYPE_{event}");
+    timeline.iter().filter(|it| it["type"] == *event).count()
 }
 
 #[track_caller]
