@@ -8,6 +8,7 @@ mod adoption;
 #[path = "../authentication/bench.rs"]
 mod bench;
 mod break_glass;
+mod break_glass_example;
 mod carried;
 mod changes;
 mod extensions;

@@ -1,5 +1,6 @@
 //! A service with people in groups, a portal and a ticket system, and policies that want agreement.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -63,7 +64,7 @@ pub(crate) struct Place {
     _files: tempfile::TempDir,
 }
 
-fn issuers(jwks_file: &std::path::Path) -> String {
+fn issuers(jwks_file: &Path, policy: &str) -> String {
     let file = jwks_file.display();
     format!(
         r#"
@@ -72,6 +73,7 @@ fn issuers(jwks_file: &std::path::Path) -> String {
         miss_max_age_seconds = 1
         [policy]
         reload_seconds = 1
+        {policy}
         [approvals]
         poll_seconds = 0.05
         look_again_seconds = 1
@@ -145,10 +147,20 @@ impl Place {
     }
 
     pub(crate) async fn start_with(policies: &str) -> Self {
+        Self::begin(world(), "", policies).await
+    }
+
+    /// In this world, with the policies of a folder and no others.
+    pub(crate) async fn start_with_folder(world: World, folder: &Path) -> Self {
+        let policy = format!("directory = \"{}\"", folder.display());
+        Self::begin(world, &policy, "").await
+    }
+
+    async fn begin(world: World, policy: &str, policies: &str) -> Self {
         let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
         let jwks = files.path().join("keys.json");
         std::fs::write(&jwks, key_set(&[&key])).unwrap();
-        let bench = Bench::start_in(world(), &issuers(&jwks), policies).await;
+        let bench = Bench::start_in(world, &issuers(&jwks, policy), policies).await;
         Self {
             client: bench.plain().await,
             bench,
