@@ -214,3 +214,30 @@ async fn a_redeploy_loses_no_revocation_that_was_acknowledged() {
         drop(next.await);
     }
 }
+
+/// Everybody may do everything, and how long is said.
+const POLICIES: &str = r#"
+@id("asks") @approvals("0") @max_duration("1h")
+permit (principal, action == Usher::Action::"Request", resource);
+@id("sees") permit (principal, action == Usher::Action::"ReadGrants", resource);
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redeploy_with_broken_policies_ends_what_is_due() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("all.cedar");
+    std::fs::write(&file, POLICIES).expect("a file");
+    let section = format!("[policy]\ndirectory = \"{}\"\n", folder.path().display());
+    let deployment = Deployment::new(&section).await;
+    let server = deployment.place.serve().await;
+    let grants = given(&deployment.connect(&server).await, SHORT).await;
+    deployment.end(server, End::Killed).await;
+    std::fs::write(&file, "nothing of Cedar").expect("a file");
+    over(&grants).await;
+    let next = deployment.successor_takes_away(&grants, GrantState::Expired);
+    let next = next.await;
+    let told = deployment.place.last_log_lines();
+    assert!(told.contains("the policies do not load"), "{told}");
+    assert!(told.contains("Mend the files"), "{told}");
+    drop(next);
+}
