@@ -3,12 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{AppConfig, ApprovalsConfig, BeneficiariesConfig, RefusedCallsConfig};
+use crate::app::{
+    AppConfig, ApprovalsConfig, BeneficiariesConfig, ExternalAssignments, RefusedCallsConfig,
+};
 use crate::audit::AuditConfig;
 use crate::authentication::AuthenticationConfig;
 use crate::budget::BudgetConfig;
 use crate::decision_log::LogConfig;
 use crate::directory::DirectoryConfig;
+use crate::domain::external::ExternalRules;
 use crate::grpc::{LimitsConfig, TlsConfig};
 use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
 use crate::policy::PolicyConfig;
@@ -26,6 +29,8 @@ pub struct Config {
     pub instances: Vec<ConfiguredInstance>,
     /// Whether instances are also looked for in the accounts of the organization, and how.
     pub discovery: DiscoveryConfig,
+    /// Who keeps assignments outside of Usher.
+    pub external_assignments: Vec<ExternalAssignments>,
     /// How AWS is reached.
     pub aws: AwsConfig,
     /// How fast.
@@ -119,9 +124,20 @@ impl Config {
         self.policy.check()?;
         ConfiguredInstance::validate_all(&self.instances)
             .map_err(|error| format!("instances: {error}"))?;
+        self.external_rules()?;
         self.discovery
             .validate()
             .map_err(|error| format!("discovery: {error}"))
+    }
+
+    /// The rules of who keeps assignments outside of Usher.
+    ///
+    /// # Errors
+    /// A sentence that names the rule and the setting.
+    pub fn external_rules(&self) -> Result<ExternalRules, String> {
+        let instances = self.instances.iter();
+        let aliases: Vec<&str> = instances.filter_map(|it| it.alias.as_deref()).collect();
+        ExternalAssignments::rules(&self.external_assignments, &aliases)
     }
 
     /// Client certificates need both: a CA that makes them good, and services that they stand for.
@@ -213,6 +229,10 @@ mod tests {
             (
                 "[service.application_notes]\n\"wiki\" = \"note\"",
                 "application_notes",
+            ),
+            (
+                "[[external_assignments]]\nowner = \"terraform\"",
+                "external_assignments, rule 1: it has no condition",
             ),
             ("not toml", "line 1"),
             (

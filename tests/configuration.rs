@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 17] = [
+const STRUCTS: [&str; 18] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -15,6 +15,7 @@ const STRUCTS: [&str; 17] = [
     "src/reconciler/config.rs",
     "src/app/approvals/config.rs",
     "src/app/config.rs",
+    "src/app/external_config.rs",
     "src/app/refused_calls_config.rs",
     "src/decision_log/config.rs",
     "src/app/beneficiaries_config.rs",
@@ -57,6 +58,7 @@ fn what_is_commented_out_in_the_document_would_load_too() {
     let parsed: Config = toml::from_str(&uncommented).unwrap();
     assert_eq!(parsed.check(), Ok(()));
     assert_eq!(parsed.instances.len(), 1);
+    assert_eq!(parsed.external_assignments.len(), 3);
     assert!(parsed.discovery.role_name.is_some());
     assert_eq!(parsed.authentication.issuers.len(), 2);
     assert!(parsed.tls.is_some());

@@ -234,16 +234,19 @@ fn transition(step: Step, grant: &Grant, now: i64) -> Transition {
         },
         Step::Lapse => Transition::Lapse { reason: reason() },
         Step::LookAt => Transition::LookAt(at(now + 60)),
-        Step::Ask(end, until) => Transition::AskExtension(Box::new(Extension {
-            round: grant.extension_count + 1,
-            requester: grant.requester.clone(),
-            end_at: at(end),
-            justification: reason(),
-            ticket: Ticket::default(),
-            paths: Vec::new(),
-            digest: String::new(),
-            lapses_at: at(until),
-        })),
+        Step::Ask(end, until) => {
+            let wish = Extension {
+                round: grant.extension_count + 1,
+                requester: grant.requester.clone(),
+                end_at: at(end),
+                justification: reason(),
+                ticket: Ticket::default(),
+                paths: Vec::new(),
+                digest: String::new(),
+                lapses_at: at(until),
+            };
+            Transition::AskExtension(Box::new(wish), at(until))
+        }
         Step::Extend => Transition::Extend {
             policies,
             policy_version,

@@ -7,6 +7,8 @@
     reason = "tests: a panic is how a test says no, in their helpers too"
 )]
 
+#[path = "store_conformance/adoption.rs"]
+mod adoption;
 #[path = "store_conformance/approvals.rs"]
 mod approvals;
 #[path = "store_conformance/brake.rs"]
@@ -55,6 +57,8 @@ check! {
     approvals::a_word_is_written_with_what_it_makes_of_the_grant,
     approvals::a_decision_on_an_older_grant_changes_nothing,
     approvals::a_second_word_counts_only_as_an_objection,
+    approvals::an_agreement_with_more_proof_takes_the_place_of_one_with_less,
+    adoption::what_is_going_or_held_is_not_taken_over,
     approvals::a_repeated_decision_is_the_first_one,
     approvals::of_many_decisions_at_once_one_is_made,
     approvals::what_waits_is_found_by_its_scope_and_in_its_time,

@@ -148,11 +148,7 @@ impl App {
             return Err(AppError::ReadOnly);
         }
         let (found, asker, path) = self.way_for(context, request).await?;
-        // After policy: why it is frozen is for those to hear who may ask.
-        let freezes = self.parts.store.freezes(&found.instance.arn).await?;
-        if let Some(freeze) = freezes.grants {
-            return Err(AppError::Frozen(freeze));
-        }
+        self.check_not_frozen(&found.instance).await?;
         let grant = self.new_grant(context, request, &found, &asker, &path)?;
         self.who_can_agree(context, &found, &grant).await?;
         // Break-glass always commits and waits (DESIGN.md §5); what waits for people or for its start

@@ -54,7 +54,15 @@ impl App {
                 principal: fact.assigned.clone(),
                 target: fact.target.clone(),
             });
-            if !request.provenance.is_empty() && !request.provenance.contains(&provenance) {
+            let owner = match provenance {
+                Provenance::Grant => None,
+                _ => (self.external_owner(names.instance, &fact.assigned, &fact.target)).await,
+            };
+            let provenance = provenance.or_external(owner.is_some());
+            let is_wanted =
+                request.provenance.is_empty() || request.provenance.contains(&provenance);
+            // Rules are compared with names, which may have to be fetched: such rows count too.
+            if !is_wanted && self.parts.external.is_empty() {
                 continue;
             }
             if page.len() == request.page.size || looked_at == LOOKED_AT_MAX {
@@ -67,8 +75,12 @@ impl App {
             if looked_at % LOOKED_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
-            if self.fact_may_be_seen(names, fact).await {
-                page.push(self.assignment_row(names, fact, provenance, &grants).await);
+            if is_wanted && self.fact_may_be_seen(names, fact).await {
+                let row = self.assignment_row(names, fact, provenance, &grants);
+                page.push(AssignmentRow {
+                    external_owner: owner.unwrap_or_default(),
+                    ..row.await
+                });
             }
         }
         Ok((page, next_page_token))
@@ -119,6 +131,7 @@ impl App {
             target: self.named_target(&fact.target).await,
             via_group,
             provenance,
+            external_owner: String::new(),
             grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
             end_at: ends.and_then(|ends| ends.into_iter().max()),
         }

@@ -85,13 +85,15 @@ impl App {
         // Read before the look: only a look that began after the confirmation carries it out.
         let before = store.brake(&instance.arn).await?.mass_changes;
         let first = self.look(instance, config).await?;
-        let is_decided = first.gone.is_empty() || first.is_beyond(config);
+        let confirmed = |change: &&MassChange| change.state == MassChangeState::Confirmed;
+        // Beside those whom a confirmed mass change names, others may go whom one look does not end.
+        let is_held = first.is_beyond(config) && !before.iter().any(|it| confirmed(&it));
+        let is_decided = first.gone.is_empty() || is_held;
         let look = match is_decided {
             true => first.clone(),
             false => self.look(instance, config).await?,
         };
         let open = store.brake(&instance.arn).await?.mass_changes;
-        let confirmed = |change: &&MassChange| change.state == MassChangeState::Confirmed;
         let mut others = Vec::new();
         for (principal, gone) in look.gone.iter().cloned() {
             let mut confirmed = open.iter().filter(confirmed);

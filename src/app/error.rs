@@ -134,6 +134,12 @@ pub enum AppError {
         /// The state.
         state: GrantState,
     },
+    /// A rule says that it is kept outside of Usher.
+    #[error("it is kept outside of usher")]
+    ExternallyOwned {
+        /// By whom.
+        owner: String,
+    },
     /// Nobody could ever agree.
     #[error("nobody could agree")]
     NoEligibleApprover {

@@ -67,6 +67,8 @@ pub struct AssignmentRow {
     pub via_group: Option<NamedPrincipal>,
     /// Why it stands.
     pub provenance: Provenance,
+    /// Who keeps it outside of Usher; empty where its provenance is another.
+    pub external_owner: String,
     /// The live grants that hold it; where it stands only until grants on their way out are over,
     /// those.
     pub grant_ids: Vec<GrantId>,

@@ -19,6 +19,8 @@ mod denials;
 mod ending;
 mod error;
 mod events;
+mod external;
+mod external_config;
 mod grants;
 mod list_assignments;
 mod operations;
@@ -60,6 +62,7 @@ pub use browse::{ListPrincipals, ListedPrincipals};
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
+pub use external_config::ExternalAssignments;
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use operations::{BrakeView, ChangeFreeze, ConfirmMassChange, RetryNow};
@@ -82,6 +85,7 @@ use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
 use crate::decision_log::{self, LogConfig};
 use crate::directory::Directory;
+use crate::domain::external::ExternalRules;
 use crate::domain::log_head::LogKey;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, IdentityCenter, Instances};
@@ -108,6 +112,8 @@ pub struct Parts {
     pub approvals: ApprovalsConfig,
     /// The numbers of reports.
     pub audit: AuditConfig,
+    /// Who keeps assignments outside of Usher.
+    pub external: ExternalRules,
     /// The numbers of the decision log.
     pub log: LogConfig,
     /// What time it is.

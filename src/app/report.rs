@@ -76,6 +76,7 @@ impl App {
             view: request.view,
             format: request.format,
             scope,
+            external: self.parts.external.clone(),
             validate_only: request.validate_only,
         };
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);

@@ -169,6 +169,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
         view,
         format: Format::Rows,
         scope,
+        external: crate::domain::external::ExternalRules::default(),
         validate_only: false,
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::external::{ExternalRules, NamedAssignment};
 use crate::domain::report::{LIST_SEPARATOR, Provenance};
 use crate::domain::{AssignmentRecord, Grant, PrincipalRef, Standing, Target};
 
@@ -37,6 +38,8 @@ pub struct Holdings {
     by_target: HashMap<Target, HashMap<PrincipalRef, Holding>>,
     /// What holds an assignment of which the store says nothing.
     otherwise: Option<Provenance>,
+    /// Who keeps assignments outside of Usher.
+    external: ExternalRules,
 }
 
 impl StoreFacts {
@@ -66,7 +69,14 @@ impl Holdings {
         Self {
             by_target: HashMap::new(),
             otherwise: Some(Provenance::Unrecorded),
+            external: ExternalRules::default(),
         }
+    }
+
+    /// The same with rules of who keeps assignments outside of Usher.
+    #[must_use]
+    pub fn with_external(self, external: ExternalRules) -> Self {
+        Self { external, ..self }
     }
 
     /// The store could not be read: why assignments stand is not told.
@@ -98,7 +108,7 @@ impl Holdings {
         holdings
     }
 
-    pub(super) fn holding(&self, target: &Target, principal: &PrincipalRef) -> Holding {
+    fn holding(&self, target: &Target, principal: &PrincipalRef) -> Holding {
         (self.by_target.get(target))
             .and_then(|holdings| holdings.get(principal))
             .cloned()
@@ -106,6 +116,14 @@ impl Holdings {
                 provenance: self.otherwise,
                 ..Holding::default()
             })
+    }
+
+    /// Why an assignment stands of which names are known.
+    pub(super) fn of(&self, assignment: &NamedAssignment<'_>) -> Holding {
+        let mut holding = self.holding(assignment.target, assignment.principal);
+        let is_external = self.external.owner(assignment).is_some();
+        holding.provenance = (holding.provenance).map(|it| it.or_external(is_external));
+        holding
     }
 
     fn entry(&mut self, target: Target, principal: PrincipalRef) -> &mut Holding {
@@ -120,7 +138,9 @@ impl Holding {
     fn explain(&mut self, mut grants: Vec<Grant>) {
         let standing = match self.provenance {
             Some(Provenance::Standing) => Standing::Yes,
-            Some(Provenance::Grant | Provenance::Unrecorded) | None => Standing::No,
+            Some(Provenance::Grant | Provenance::External | Provenance::Unrecorded) | None => {
+                Standing::No
+            }
         };
         let states = grants.iter().map(|grant| grant.state);
         self.provenance = Some(Provenance::of(standing, states));

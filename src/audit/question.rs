@@ -1,5 +1,6 @@
 //! What a report is asked for: the view, the instances, the part of them. Pure values.
 
+use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
 use crate::domain::{
     Account, AccountAccess, Application, ApplicationArn, Instance, PermissionSet, PrincipalRef,
@@ -27,6 +28,8 @@ pub struct ReportRequest {
     pub format: Format,
     /// The part of the instances it is about.
     pub scope: Scope,
+    /// Who keeps assignments outside of Usher.
+    pub external: ExternalRules,
     /// Plan only: nothing is read, the answer is the header and an empty summary.
     pub validate_only: bool,
 }

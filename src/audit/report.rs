@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::collection::{Assignee, Collection, GroupFacts, GroupIndex, Members, UserIndex};
 use super::holdings::{Holding, Holdings};
+use crate::domain::external::NamedAssignment;
 use crate::domain::report::{Finding, LIST_SEPARATOR, ReportPath, Row, View};
 use crate::domain::{PrincipalKind, PrincipalRef, PrincipalStatus};
 use cells::{TargetFacts, holding_cells};
@@ -122,8 +123,17 @@ impl<'a> Rows<'a> {
         entries.sort_unstable();
         let target = facts.target();
         let holdings = (facts.assignees().iter())
-            .filter_map(|assignee| self.reference(*assignee))
-            .map(|principal| (self.holdings).holding(&target, &principal))
+            .filter_map(|assignee| Some((self.reference(*assignee)?, self.name(*assignee)?)))
+            .map(|(principal, principal_name)| {
+                self.holdings.of(&NamedAssignment {
+                    instance: &self.collection.instance,
+                    principal: &principal,
+                    principal_name,
+                    target: &target,
+                    target_name: facts.name(),
+                    account_name: facts.account_name(),
+                })
+            })
             .collect();
         OneTarget {
             facts,
@@ -144,6 +154,16 @@ impl<'a> Rows<'a> {
             kind,
             id: id.clone(),
         })
+    }
+
+    fn name(&self, assignee: Assignee) -> Option<&'a str> {
+        match assignee {
+            Assignee::User(user) => {
+                let facts = self.collection.users.get(user as usize)?;
+                Some(&facts.user.user_name)
+            }
+            Assignee::Group(group) => Some(&self.group(group)?.group.display_name),
+        }
     }
 
     fn group(&self, group: GroupIndex) -> Option<&'a GroupFacts> {

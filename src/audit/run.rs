@@ -286,7 +286,7 @@ impl Reader<'_> {
         };
         Read {
             collection,
-            holdings,
+            holdings: holdings.with_external(self.request.external.clone()),
             place: None,
         }
     }

@@ -18,6 +18,7 @@ use crate::audit::{
 };
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
 use crate::identity_center::{IdentityCenter, WriteMode};
 use crate::telemetry::{self, LogFormat};
@@ -100,7 +101,11 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     let keeper = InstanceKeeper::find(home, &config)
         .await
         .map_err(CommandError)?;
-    let request = what_to_read(&args, &keeper);
+    let external = config.external_rules().map_err(CommandError)?;
+    let request = ReportRequest {
+        external,
+        ..what_to_read(&args, &keeper)
+    };
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
     let collecting = tokio::spawn(collect(request, keeper.router(), config, sender));
     let bar = progress_bar();
@@ -154,6 +159,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
             FormatArg::JsonLines => Format::JsonLines,
         },
         scope: Scope::default(),
+        external: ExternalRules::default(),
         validate_only: false,
     }
 }

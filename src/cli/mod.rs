@@ -2,6 +2,10 @@
 //! people, and decides nothing that the service decides.
 
 mod access;
+mod adopt;
+mod adopt_columns;
+mod adopt_file;
+mod adopt_quotes;
 mod audit;
 mod brakes;
 mod check;
@@ -56,6 +60,8 @@ enum Command {
     Log(log::LogArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
+    /// Takes over the assignments that a CSV file names, with an owner, a reason and an end
+    Adopt(Box<adopt::AdoptArgs>),
     /// Prints every end that is left as lines for the AWS CLI, for who switches Usher off
     Eject(eject::EjectArgs),
     /// Prints a development token for a server started with --dev
@@ -83,7 +89,8 @@ async fn simulate(args: SimulateArgs) -> Result<(), CommandError> {
 }
 
 /// Runs the command that the arguments name. Exit code 0: done; 1: it failed, with a sentence on
-/// standard error; 2: the arguments are wrong; 3: `log verify` found something bad.
+/// standard error; 2: the arguments are wrong; 3: `log verify` found something bad;
+/// 4: `adopt` was refused some rows.
 pub async fn run() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let outcome = match Usher::parse().command {
@@ -93,6 +100,7 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(args).await.map(done),
         Command::Policy(args) => policy::run(&args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
+        Command::Adopt(args) => adopt::run(*args).await,
         Command::Eject(args) => eject::run(args).await.map(done),
         Command::Token(args) => token::run(&args).map(done),
         Command::Simulate(args) => simulate(*args).await.map(done),

@@ -147,6 +147,7 @@ async fn start_on_store(
         config.aws.attempt_timeout(),
     );
     let kept = config.service.request_id_kept();
+    let external = config.external_rules().map_err(StartError)?;
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
     let app = App::new(Parts {
@@ -159,6 +160,7 @@ async fn start_on_store(
         config: config.service,
         approvals: config.approvals,
         audit: config.audit,
+        external,
         log: config.log.clone(),
         clock: clock.clone(),
         stopping: stopping.clone(),

@@ -138,6 +138,8 @@ pub struct Review {
     pub reviewer: CallerName,
     /// Who was authenticated when it was said.
     pub caller: CallerName,
+    /// The service through which a person said it, or that vouches; none for who spoke directly.
+    pub service: Option<String>,
     /// What was said.
     pub decision: ReviewDecision,
     /// Whether the reviewer's own token proved who it is, and not a service's word alone.
@@ -160,6 +162,19 @@ impl Review {
     pub fn is_approval(&self) -> bool {
         self.decision == ReviewDecision::Approved
     }
+
+    /// Whether it takes the place of an earlier word of the same reviewer on the same wish: an objection
+    /// after an agreement, or an agreement with more proof of who says it.
+    #[must_use]
+    pub fn replaces(&self, earlier: &Self) -> bool {
+        let proof = |it: &Self| (it.vouched_by.is_none(), it.subject_proven);
+        earlier.is_approval()
+            && match self.decision {
+                ReviewDecision::Approved => proof(self) > proof(earlier),
+                ReviewDecision::Denied => true,
+                ReviewDecision::Justified | ReviewDecision::NotJustified => false,
+            }
+    }
 }
 
 /// A reviewer who has agreed, or who might, with what counts now.
@@ -171,6 +186,8 @@ pub struct Approver {
     pub stands_for: BTreeSet<Approvers>,
     /// Whether policy lets it `Approve`: for steps that name nobody.
     pub may_approve: bool,
+    /// What another account of the same person shares with this one.
+    pub keys: BTreeSet<String>,
 }
 
 impl Approver {
@@ -189,9 +206,33 @@ impl Approver {
     }
 }
 
-/// How many of each step are filled when every approver counts once, and earlier steps come first.
+/// Approvers as persons: accounts that share a key are one, which stands for whatever any of them
+/// stands for, and counts once.
+#[must_use]
+pub fn persons(approvers: &[Approver]) -> Vec<Approver> {
+    let mut persons: Vec<Approver> = Vec::new();
+    for approver in approvers {
+        let mut person = approver.clone();
+        if !person.keys.is_empty() {
+            persons.retain_mut(|other| {
+                let is_other = other.keys.is_disjoint(&person.keys);
+                if !is_other {
+                    person.keys.append(&mut other.keys);
+                    person.stands_for.append(&mut other.stands_for);
+                    person.may_approve |= other.may_approve;
+                }
+                is_other
+            });
+        }
+        persons.push(person);
+    }
+    persons
+}
+
+/// How many of each step are filled when every person counts once, and earlier steps come first.
 #[must_use]
 pub fn filled(steps: &[ApprovalStep], approvers: &[Approver]) -> Vec<u32> {
+    let approvers = &persons(approvers);
     // Each wanted approval is a place; a place that was filled stays so, whoever has to move to
     // another one for it (augmenting paths of bipartite matching). Both sides are small: policies
     // have at most ten steps of twenty.

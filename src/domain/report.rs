@@ -117,6 +117,8 @@ pub enum Provenance {
     Grant,
     /// It was there before Usher's first Create and outlives every grant.
     Standing,
+    /// A rule of the configuration names who keeps it outside of Usher, and no grant holds it.
+    External,
     /// Neither a grant nor a standing mark explains it.
     Unrecorded,
 }
@@ -141,12 +143,22 @@ impl Provenance {
         }
     }
 
+    /// The same where a rule names an owner outside of Usher: a grant that holds it still counts.
+    #[must_use]
+    pub fn or_external(self, is_external: bool) -> Self {
+        match self {
+            Self::Standing | Self::Unrecorded if is_external => Self::External,
+            other => other,
+        }
+    }
+
     /// The word of the column `provenance`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grant => "GRANT",
             Self::Standing => "STANDING",
+            Self::External => "EXTERNAL",
             Self::Unrecorded => "UNRECORDED",
         }
     }

@@ -35,6 +35,18 @@ pub(super) fn approval_status(error: &AppError, call_id: &str) -> Status {
                 details.add_precondition_failure_violation("STATE", "grant", description);
             },
         ),
+        AppError::ExternallyOwned { owner } => status(
+            ErrorReason::ExternallyOwned,
+            call_id,
+            &format!(
+                "{owner} keeps the assignment outside of Usher, and would have it back after an end"
+            ),
+            &[("owner", owner)],
+            |details| {
+                let description = format!("the configuration says that {owner} keeps it");
+                details.add_precondition_failure_violation("EXTERNALLY_OWNED", owner, description);
+            },
+        ),
         AppError::NoEligibleApprover { policies, missing } => {
             no_eligible_approver(policies, missing, call_id)
         }

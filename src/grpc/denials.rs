@@ -21,6 +21,7 @@ pub(super) fn denial_status(error: &AppError, call_id: &str) -> Status {
         | AppError::ApproverNotProven { .. }
         | AppError::DigestMismatch { .. }
         | AppError::StateForbids { .. }
+        | AppError::ExternallyOwned { .. }
         | AppError::NoEligibleApprover { .. } => approval_status(error, call_id),
         AppError::SubjectNotFound => status(
             ErrorReason::SubjectNotFound,

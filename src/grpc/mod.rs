@@ -7,11 +7,13 @@
 //! Nothing here decides who may have what, and no cause of an error is formatted into an answer.
 
 mod access;
+mod adopting;
 mod answer;
 mod approval_statuses;
 pub mod call;
 mod callers;
 mod certificate_times;
+mod client;
 mod connections;
 mod convert;
 mod deadline;
@@ -31,7 +33,9 @@ mod status;
 mod tls;
 mod watches;
 
+pub use adopting::{AdoptionAnswer, AdoptionWish, FieldProblem, WISHES_PER_CALL_MAX};
 pub use certificate_times::CertificateTimes;
+pub use client::{ClientError, ServerAccess, ServerConnection};
 pub use limits::LimitsConfig;
 pub use reasons::{TABLE, TableRow};
 pub use server::{ServeError, Server};

@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 48] = [
+pub const TABLE: [TableRow; 49] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -196,6 +196,11 @@ pub const TABLE: [TableRow; 48] = [
         ErrorReason::StateForbids,
         Code::FailedPrecondition,
         "look at the grant's state with GetGrant",
+    ),
+    row(
+        ErrorReason::ExternallyOwned,
+        Code::FailedPrecondition,
+        "take it out of its owner's keeping first, and out of the rule in [[external_assignments]]",
     ),
     row(
         ErrorReason::NoEligibleApprover,

@@ -73,6 +73,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::ApproverNotProven { .. }
         | AppError::DigestMismatch { .. }
         | AppError::StateForbids { .. }
+        | AppError::ExternallyOwned { .. }
         | AppError::NoEligibleApprover { .. }
         | AppError::SubjectNotFound => denial_status(error, call_id),
         AppError::NameAmbiguous { .. }
@@ -99,19 +100,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
             "Usher's store does not answer",
         ),
         AppError::LogPositionRemoved { first } => log_position_removed(*first, call_id),
-        AppError::WatcherTooSlow => status(
-            ErrorReason::WatcherTooSlow,
-            call_id,
-            "the stream was not read for too long; resume it behind the last position that arrived",
-            &[],
-            |details| {
-                details.set_retry_info(Some(Duration::ZERO));
-                details.add_quota_failure_violation(
-                    "caller",
-                    "the number of messages that wait for one watcher",
-                );
-            },
-        ),
+        AppError::WatcherTooSlow => watcher_too_slow(call_id),
         AppError::DeadlineExceeded => status(
             ErrorReason::DeadlineExceeded,
             call_id,
@@ -121,6 +110,22 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         ),
         AppError::Internal(text) => internal(text, call_id),
     }
+}
+
+fn watcher_too_slow(call_id: &str) -> Status {
+    status(
+        ErrorReason::WatcherTooSlow,
+        call_id,
+        "the stream was not read for too long; resume it behind the last position that arrived",
+        &[],
+        |details| {
+            details.set_retry_info(Some(Duration::ZERO));
+            details.add_quota_failure_violation(
+                "caller",
+                "the number of messages that wait for one watcher",
+            );
+        },
+    )
 }
 
 /// The reason and the text of a refusal that is told beside answers.

@@ -215,7 +215,7 @@ fn read(config: &TlsConfig) -> Result<Material, String> {
 /// Whoever can read the key can be this server. Kubernetes mounts secrets as root's, with a group
 /// that the pod's owner chose (`fsGroup`), since the process is not their owner: that group may
 /// read. A file of an ordinary owner has whatever group it happened to get: that one may not.
-fn check_key_mode(path: &Path, mode: u32, owner: u32) -> Result<(), String> {
+pub(super) fn check_key_mode(path: &Path, mode: u32, owner: u32) -> Result<(), String> {
     let others = mode & MODE_FOR_OTHERS != 0;
     let group = mode & MODE_FOR_GROUP != 0 && owner != 0;
     if others || group {
@@ -227,7 +227,7 @@ fn check_key_mode(path: &Path, mode: u32, owner: u32) -> Result<(), String> {
     Ok(())
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -281,7 +281,10 @@ fn build(config: &TlsConfig, material: &Material) -> Result<Arc<ServerConfig>, S
     Ok(Arc::new(server))
 }
 
-fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(
+    path: &Path,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match read {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),

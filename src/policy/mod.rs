@@ -49,6 +49,7 @@ pub use question::{
 };
 pub use table::{RowResult, run_table};
 pub use table_row::{Asked, Row, read_row, read_rows};
+pub use terms::parse_duration;
 pub use vocabulary::SCHEMA_TEXT;
 
 /// The text of the built-in set of `--dev`, and the name of its version.

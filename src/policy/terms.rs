@@ -277,7 +277,8 @@ pub(super) fn read_duration(key: &str, text: &str) -> Result<Option<SignedDurati
 }
 
 /// A whole number with its unit: s, m, h or d.
-pub(super) fn parse_duration(text: &str) -> Option<SignedDuration> {
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<SignedDuration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

@@ -42,7 +42,8 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`: nothing was recorded, or (power loss while committing) the caller cannot
-    /// know; a repeat with the same request id finds out.
+    /// know; a repeat with the same request id finds out. `Stale`, for a grant that takes an assignment
+    /// over alone: it is held or going by now (`domain::intent::held_as`); nothing was recorded.
     async fn record_grant(
         &self,
         request: GrantRequest,
@@ -51,10 +52,10 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// Records what was decided about a grant, with what the reviewer said, in one transaction: the
     /// decision is of the version before its own, so that of any number of decisions made from the
     /// same reading one is recorded and the others are `Stale`. A reviewer's second word on the same
-    /// wish is `Stale` too, but for an objection after an agreement, which takes its place. Nothing is in AWS by this; a grant that opens is made due.
+    /// wish is `Stale` too, but for one that takes the place of the first (`Review::replaces`). Nothing is in AWS by this; a grant that opens is made due.
     ///
     /// # Errors
-    /// `Stale`: the grant has changed since; nothing was written, the request id is still free, and
+    /// `Stale`: the grant has changed since, or what it takes over is held or going by now; nothing was written, the request id is still free, and
     /// the caller reads and decides again. `Unavailable` as for `record_grant`.
     async fn decide_grant(
         &self,

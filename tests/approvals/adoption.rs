@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 use tonic::Code;
-use usher::simulator::{Assignment, PrincipalType, World};
+use usher::simulator::{Assignment, Fault, FaultAction, PrincipalType, World};
 
-use crate::place::{APPROVE, ASSIGN, GET, POLICIES, Place, REVOKE, refused, wish, word};
+use crate::place::{APPROVE, ASSIGN, EXTEND, GET, POLICIES, Place, REVOKE, refused, wish, word};
 
 const ADOPT: &str = "GrantService/AdoptAssignments";
 const RELEASE: &str = "GrantService/ReleaseGrants";
@@ -14,10 +14,12 @@ const OPERATORS: &str = r#"
 permit (principal in Usher::Group::"security", action == Usher::Action::"Operate", resource);
 @id("emi-sees")
 permit (principal in Usher::Group::"security", action == Usher::Action::"ReadGrants", resource);
+@id("engineering-ends-assignments")
+permit (principal in Usher::Group::"engineering", action == Usher::Action::"Revoke", resource is Usher::Assignment);
 "#;
 
 /// Gives somebody an application beside Usher.
-fn put(world: &mut World, user: &str, application: &str) {
+pub(crate) fn put(world: &mut World, user: &str, application: &str) {
     let assignment = Assignment {
         application_arn: world
             .application_named(application)
@@ -53,7 +55,7 @@ async fn adopt(place: &Place, by: &str, rows: Vec<Value>) -> Vec<Value> {
     answer["results"].as_array().unwrap().clone()
 }
 
-async fn place() -> Place {
+pub(crate) async fn place() -> Place {
     let place = Place::start_with(&format!("{POLICIES}{OPERATORS}")).await;
     place.bench.simulator.edit_world(|world| {
         put(world, "bilal.khan", "Wiki");
@@ -249,5 +251,89 @@ async fn of_two_adoptions_that_wait_one_takes_it_over() {
     assert_eq!(left["state"], "GRANT_STATE_PENDING_APPROVAL");
     let text = left["waiting_for"]["description"].as_str().unwrap();
     assert!(text.contains("held by a grant"), "{text}");
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_ask_for_access_puts_no_end_to_what_others_have() {
+    let place = place().await;
+    // The Wiki costs nothing, and carla may end no assignment.
+    let row = || vec![adoption("bilal.khan", "Wiki")];
+    let refused_row = adopt(&place, "carla.mendes", row()).await;
+    assert_eq!(refused_row[0]["error_reason"], "ASSIGNMENT_NOT_FOUND");
+    let priced = vec![adoption("anna.berg", "Amazon Redshift")];
+    let waiting = adopt(&place, "anna.berg", priced).await[0]["grant"].clone();
+    place.approve("carla.mendes", &waiting).await.ok(APPROVE);
+    // Who may no longer end it when all have agreed takes nothing over either.
+    let less = format!("{POLICIES}{OPERATORS}").replace("engineering-ends", "nobody-ends");
+    let less = less.replace(
+        r#"permit (principal in Usher::Group::"engineering", action == Usher::Action::"Revoke""#,
+        r#"forbid (principal, action == Usher::Action::"Revoke""#,
+    );
+    place.policies(&less).await;
+    let two = place.approve("dmitri.orlov", &waiting).await.ok(APPROVE);
+    assert_eq!(two["grant"]["state"], "GRANT_STATE_PENDING_APPROVAL");
+    assert!(has(&place, "anna.berg", "Amazon Redshift"));
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_over_while_it_goes() {
+    let place = place().await;
+    let end = json!({
+        "assignment": {"principal": {"user": "bilal.khan"}, "target": {"application": "Wiki"}},
+        "reason": "not needed",
+    });
+    // AWS refuses the removal for a while, so that it is asked for and not done.
+    let broken = FaultAction::InternalError {
+        after_effect: false,
+    };
+    let fault = Fault::new("DeleteApplicationAssignment", broken);
+    place.bench.simulator.add_fault(fault);
+    place.call("anna.berg", REVOKE, &end).await.ok(REVOKE);
+    let late = adopt(&place, "anna.berg", vec![adoption("bilal.khan", "Wiki")]).await;
+    assert_eq!(late[0]["error_reason"], "STATE_FORBIDS");
+    place.bench.simulator.clear_faults();
+    let started = std::time::Instant::now();
+    while has(&place, "bilal.khan", "Wiki") {
+        assert!(started.elapsed().as_secs() < 60, "still there");
+        place.later(10);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_of_grants_keeps_back_adoption_and_more_time() {
+    let place = place().await;
+    let asked = place.ask("anna.berg", "Wiki").await;
+    let active = place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
+    let priced = vec![adoption("anna.berg", "Amazon Redshift")];
+    let waiting = adopt(&place, "anna.berg", priced).await[0]["grant"].clone();
+    place.approve("carla.mendes", &waiting).await.ok(APPROVE);
+    let scope = json!({"scope": "FREEZE_SCOPE_GRANTS", "reason": "a wrong policy is in force"});
+    let freeze = "OperationsService/Freeze";
+    place.call("emi.sato", freeze, &scope).await.ok(freeze);
+    let row = vec![adoption("bilal.khan", "Wiki")];
+    let frozen = adopt(&place, "anna.berg", row).await;
+    assert_eq!(frozen[0]["error_reason"], "FROZEN");
+    let more = json!({
+        "grant_id": active["id"], "duration": "1800s", "justification": "not done yet",
+    });
+    let answer = place.call("anna.berg", EXTEND, &more).await;
+    refused("more", &answer, Code::FailedPrecondition, "FROZEN");
+    // What was asked for before is agreed to, and waits it out.
+    let two = place.approve("dmitri.orlov", &waiting).await.ok(APPROVE);
+    assert_eq!(two["grant"]["state"], "GRANT_STATE_PENDING_APPROVAL");
+    let shown = place.grant("anna.berg", &waiting).await["waiting_for"].clone();
+    let text = shown["description"].as_str().unwrap();
+    assert!(text.contains("frozen"), "{text}");
+    let unfreeze = "OperationsService/Unfreeze";
+    place.call("emi.sato", unfreeze, &scope).await.ok(unfreeze);
+    place.later(2);
+    place
+        .until("anna.berg", &waiting, "GRANT_STATE_ACTIVE")
+        .await;
+    place.call("anna.berg", EXTEND, &more).await.ok(EXTEND);
     place.bench.end().await;
 }

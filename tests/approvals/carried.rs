@@ -223,3 +223,41 @@ async fn words_without_proof_count_as_long_as_policy_takes_them() {
     }
     place.bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_vouched_for_may_still_speak_with_more_proof() {
+    let paths = r#"
+@id("redshift-by-a-lead") @approvals("1") @approvers("group:leads") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon Redshift" };
+@id("redshift-by-ticket") @steps("1 of service:tickets; 1 of group:security") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon Redshift" };
+"#;
+    let place = Place::start_with(&POLICIES.replace("Amazon Redshift", "Nothing").replace(
+        "@id(\"wiki-at-once\")",
+        &format!("{paths}@id(\"wiki-at-once\")"),
+    ))
+    .await;
+    let asked = place.ask("anna.berg", "Amazon Redshift").await;
+    let said = attested(&asked, "carla.mendes");
+    let vouched = place.serve("tickets", &[], APPROVE, &said).await;
+    let vouched = vouched.ok(APPROVE)["grant"].clone();
+    assert_eq!(vouched["state"], "GRANT_STATE_PENDING_APPROVAL");
+    // The ticket system's word for her does not stand for the leads; her own does.
+    let turn = json!({"scope": "GRANT_LIST_SCOPE_CAN_APPROVE"});
+    assert_eq!(
+        place.listed("carla.mendes", &turn).await,
+        [asked["id"].clone()]
+    );
+    let own = place.approve("carla.mendes", &asked).await.ok(APPROVE);
+    assert_ne!(own["grant"]["state"], "GRANT_STATE_PENDING_APPROVAL");
+    let active = place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
+    assert_eq!(active["policies"][0], "redshift-by-a-lead");
+    assert_eq!(speakers(&active), ["carla.mendes"], "she counts once");
+    // Less proof after more changes nothing.
+    let again = place.serve("tickets", &[], APPROVE, &said).await;
+    let again = again.ok(APPROVE);
+    assert_eq!(again["grant"]["state"], "GRANT_STATE_ACTIVE");
+    place.bench.end().await;
+}

@@ -230,38 +230,6 @@ async fn an_approvers_name_gains_nobody_anything() {
     place.bench.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_account_is_the_same_person() {
-    let place = Place::start().await;
-    place
-        .change(|world| {
-            person_of(world, "carla.mendes").email = Some("Anna.Berg@Example.com".to_owned());
-            person_of(world, "dmitri.orlov").email = Some("bilal.khan@example.com".to_owned());
-        })
-        .await;
-    let asked = place.ask("anna.berg", "Amazon Redshift").await;
-    // Who is out is not asked, and sees no more of it than any stranger.
-    let own = place.approve("carla.mendes", &asked).await;
-    refused("herself", &own, Code::NotFound, "GRANT_NOT_FOUND");
-    let shown = place.grant("anna.berg", &asked).await;
-    let waiting = shown["waiting_for"]["approvers"].to_string();
-    assert!(
-        !waiting.contains("carla.mendes"),
-        "who cannot is not named: {waiting}"
-    );
-    // Nor where it is a member's of the group that gets it.
-    place
-        .change(|world| {
-            person_of(world, "carla.mendes").email = Some("carla@example.com".to_owned());
-        })
-        .await;
-    let wanted = wish_of_group("engineering", "Amazon Redshift");
-    let asked = place.call("anna.berg", ASSIGN, &wanted).await.ok(ASSIGN)["grant"].clone();
-    let own = place.approve("dmitri.orlov", &asked).await;
-    refused("a member", &own, Code::NotFound, "GRANT_NOT_FOUND");
-    place.bench.end().await;
-}
-
 /// The groups that a refusal names.
 fn missing(answer: &crate::wire::Answer) -> String {
     let details = answer.details();
@@ -394,5 +362,22 @@ async fn without_aws_nothing_is_agreed_to_and_later_it_is() {
     place.call("dmitri.orlov", APPROVE, &said).await.ok(APPROVE);
     place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
     place.call("anna.berg", LIST, &json!({})).await.ok(LIST);
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_late_is_too_late_while_aws_does_not_answer() {
+    let place = Place::start().await;
+    let first = place.ask("anna.berg", "Amazon Redshift").await;
+    place.later(3600);
+    let second = place.ask("anna.berg", "Amazon Redshift").await;
+    let broken = FaultAction::InternalError {
+        after_effect: false,
+    };
+    place.bench.simulator.add_fault(Fault::new("*", broken));
+    place.later(7 * 86_400 - 3600);
+    let lapsed = place.until("anna.berg", &first, "GRANT_STATE_LAPSED").await;
+    assert_eq!(lapsed["revoke_reason"], "nobody agreed in time");
+    assert_eq!(place.grant("anna.berg", &second).await["state"], PENDING);
     place.bench.end().await;
 }

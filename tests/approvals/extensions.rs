@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::place::{
-    APPROVE, ASSIGN, CANCEL, DENY, EXTEND, LIST, POLICIES, Place, REVOKE, refused, speakers, wish,
-    word,
+    APPROVE, ASSIGN, CANCEL, DENY, EXTEND, LIST, POLICIES, Place, REVOKE, enter, leave, refused,
+    speakers, wish, wish_of_group, word,
 };
 
 const ACTIVE: &str = "GRANT_STATE_ACTIVE";
@@ -263,5 +263,57 @@ async fn only_what_is_active_and_ends_is_prolonged() {
         refused(duration, &answer, Code::InvalidArgument, "FIELD_INVALID");
     }
     place.call("anna.berg", LIST, &json!({})).await.ok(LIST);
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_time_that_nobody_can_agree_to_any_more_ends_before_its_time() {
+    let place = Place::start().await;
+    let (active, _) = waiting(&place).await;
+    place
+        .change(|world| world.memberships.retain(|it| !it.group_id.ends_with('1')))
+        .await;
+    place.later(5);
+    let started = std::time::Instant::now();
+    loop {
+        let seen = place.grant("anna.berg", &active).await;
+        assert_eq!(
+            (&seen["state"], &seen["end_time"]),
+            (&json!(ACTIVE), &active["end_time"])
+        );
+        if seen.get("extension").is_none() {
+            break;
+        }
+        assert!(started.elapsed().as_secs() < 20, "{seen:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_time_is_asked_for_as_many_people_as_there_are_by_now() {
+    let small = POLICIES.replace(
+        r#"when { resource.name == "Wiki" };"#,
+        r#"when { resource.name == "Wiki" && context.people_count <= 2 };"#,
+    );
+    let place = Place::start_with(&small).await;
+    let wanted = wish_of_group("engineering", "Wiki");
+    let asked = place.call("anna.berg", ASSIGN, &wanted).await.ok(ASSIGN)["grant"].clone();
+    let active = place.until("anna.berg", &asked, ACTIVE).await;
+    place
+        .change(|world| enter(world, "engineering", "carla.mendes"))
+        .await;
+    let answer = place.call("anna.berg", EXTEND, &more(&active, 60)).await;
+    assert_eq!(
+        answer.code(),
+        Code::PermissionDenied,
+        "{:?}",
+        answer.status()
+    );
+    place
+        .change(|world| leave(world, "engineering", "carla.mendes"))
+        .await;
+    let given = place.call("anna.berg", EXTEND, &more(&active, 60)).await;
+    assert_ne!(given.ok(EXTEND)["grant"]["end_time"], active["end_time"]);
     place.bench.end().await;
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+mod adopt_command;
 mod adoption;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/bench.rs"]
@@ -12,12 +13,14 @@ mod break_glass_example;
 mod carried;
 mod changes;
 mod extensions;
+mod external;
 mod lists;
 mod others_access;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
 mod races;
 mod replays;
+mod same_person;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;

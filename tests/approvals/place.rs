@@ -147,20 +147,27 @@ impl Place {
     }
 
     pub(crate) async fn start_with(policies: &str) -> Self {
-        Self::begin(world(), "", policies).await
+        Self::start_configured(policies, "").await
+    }
+
+    /// The same with sections more in the configuration.
+    pub(crate) async fn start_configured(policies: &str, more: &str) -> Self {
+        Self::begin(world(), policies, ("", more)).await
     }
 
     /// In this world, with the policies of a folder and no others.
     pub(crate) async fn start_with_folder(world: World, folder: &Path) -> Self {
         let policy = format!("directory = \"{}\"", folder.display());
-        Self::begin(world, &policy, "").await
+        Self::begin(world, "", (&policy, "")).await
     }
 
-    async fn begin(world: World, policy: &str, policies: &str) -> Self {
+    /// With settings more of policies, and sections more.
+    async fn begin(world: World, policies: &str, (policy, more): (&str, &str)) -> Self {
         let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
         let jwks = files.path().join("keys.json");
         std::fs::write(&jwks, key_set(&[&key])).unwrap();
-        let bench = Bench::start_in(world, &issuers(&jwks, policy), policies).await;
+        let config = format!("{}{more}", issuers(&jwks, policy));
+        let bench = Bench::start_in(world, &config, policies).await;
         Self {
             client: bench.plain().await,
             bench,

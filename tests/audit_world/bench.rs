@@ -10,6 +10,7 @@ use usher::audit::{
     Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
+use usher::domain::external::ExternalRules;
 use usher::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
 use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
@@ -163,6 +164,7 @@ impl Bench {
             view,
             format,
             scope,
+            external: ExternalRules::default(),
             validate_only: false,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use usher::audit::{InstanceToRead, KnownCounts, ReportRequest, Scope};
 use usher::budget::{Budget, BudgetConfig};
+use usher::domain::external::ExternalRules;
 use usher::domain::report::{Format, View};
 use usher::identity_center::{
     AwsConfig, Call, Discoverer, DiscoveryConfig, IdentityCenter, InstanceRouter,
@@ -121,6 +122,7 @@ impl Organization {
             view,
             format: Format::Rows,
             scope: Scope::default(),
+            external: ExternalRules::default(),
             validate_only: false,
         };
         (Arc::new(router), request)

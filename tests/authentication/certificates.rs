@@ -57,7 +57,7 @@ pub(crate) async fn secured_with(more: &str, policies: &str) -> Secured {
         key: place("server.key"),
     };
     install(
-        &servers.issue("server", &format!("DNS:{SERVER_NAME}")),
+        &servers.issue("server", &format!("DNS:{SERVER_NAME},IP:127.0.0.1")),
         &installed,
     );
     let client_ca = place("client-ca.pem");
@@ -226,5 +226,46 @@ async fn nothing_is_said_in_plain_text_and_slow_handshakes_hold_nobody_up() {
         let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said));
         drop(end.await.unwrap());
     }
+    secured.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_through_a_portal_still_counts_when_it_is_looked_at_again() {
+    let policies = r#"
+@id("two") @approvals("2") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource);
+@id("through-the-portal")
+permit (principal, action == Usher::Action::"Approve", resource)
+when { context has service && context.service == "portal" };
+@id("seen")
+permit (principal, action in [Usher::Action::"ReadGrants", Usher::Action::"ActFor"], resource);
+"#;
+    let secured = secured_with("", policies).await;
+    let portal = secured.connect("portal", PORTAL).await;
+    let bearer = |user: &str| {
+        let token = secured
+            .key
+            .token(json!({"preferred_username": user, "sub": user}));
+        format!("Bearer {token}")
+    };
+    let call = async |user: &str, method: &str, message: &serde_json::Value| {
+        let bearer = bearer(user);
+        let headers = [("authorization", bearer.as_str())];
+        let answer = portal.call(method, &headers, message).await;
+        answer.ok(method)["grant"].clone()
+    };
+    let asked = json!({
+        "principal": {"user": "anna.berg"}, "target": {"application": "Amazon Redshift"},
+        "duration": "3600s", "justification": "the quarterly report",
+        "start_time": (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string(),
+    });
+    let asked = call("anna.berg", "AccessService/Assign", &asked).await;
+    let word = json!({"grant_id": asked["id"], "digest": asked["digest"], "reason": "fine"});
+    let approve = "GrantService/ApproveGrant";
+    let one = call("bilal.khan", approve, &word).await;
+    assert_eq!(one["state"], "GRANT_STATE_PENDING_APPROVAL");
+    // The first word is asked about again with the second: it came through the portal too.
+    let two = call("carla.mendes", approve, &word).await;
+    assert_eq!(two["state"], "GRANT_STATE_SCHEDULED", "{two:#}");
     secured.bench.end().await;
 }

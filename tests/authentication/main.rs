@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 mod acting;
+mod adopt_command;
 mod bench;
 mod certificates;
 mod check;

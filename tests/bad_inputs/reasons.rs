@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 use tonic::Code;
 use usher::grpc::TABLE;
-use usher::simulator::{Fault, FaultAction};
+use usher::simulator::{Assignment, Fault, FaultAction, PrincipalType};
 
 use crate::accounts::accounts_at_fault;
 use crate::bench::{Bench, CALLER, Setup, assign, with};
@@ -32,6 +32,12 @@ impl Seen {
         assert!(!reason.is_empty(), "{:?}", answer.status());
         self.0.insert(reason, code);
     }
+
+    /// Notes a refusal that is told of a row, which has no code of its own.
+    fn add_row(&mut self, row: &Value, code: Code) {
+        let reason = row["error_reason"].as_str().unwrap_or_default().to_owned();
+        self.0.insert(reason, code);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,6 +57,8 @@ async fn every_reason_of_the_table_is_reached() {
     for (_, answer) in accounts_at_fault().await {
         seen.add(&answer);
     }
+    let code = Code::FailedPrecondition;
+    seen.add_row(&adoption_of_what_others_keep().await, code);
     seen.add(&call_without_the_role().await);
     seen.add(&call_when_read_only().await);
     seen.add(&call_with_a_locked_store().await);
@@ -311,6 +319,30 @@ async fn a_server_that_is_going_says_so() {
         refusal(Code::Unavailable, "SHUTTING_DOWN"),
     );
     retry_seconds(&answer);
+}
+
+/// What is told of an adoption that a rule forbids.
+async fn adoption_of_what_others_keep() -> Value {
+    let mut setup = Setup::default();
+    let rule = "owner = \"terraform\"\neverything = true";
+    setup.config.external_assignments = vec![toml::from_str(rule).unwrap()];
+    let application = setup.world.application_named("Wiki").unwrap();
+    let assignment = Assignment {
+        application_arn: application.application_arn.clone(),
+        principal_type: PrincipalType::User,
+        principal_id: setup
+            .world
+            .user_named("bilal.khan")
+            .unwrap()
+            .user_id
+            .clone(),
+    };
+    setup.world.assignments.push(assignment);
+    let bench = Bench::start(setup).await;
+    let row = json!({"principal": {"user": "bilal.khan"}, "target": {"application": "Wiki"}});
+    let message = json!({"adoptions": [row]});
+    let answer = bench.ok("GrantService/AdoptAssignments", message).await;
+    answer["results"][0].clone()
 }
 
 /// A report while the caller's only place is taken.

@@ -10,6 +10,7 @@ use usher::budget::{Budget, BudgetConfig};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::directory::Directory;
+use usher::domain::external::ExternalRules;
 use usher::grpc::Server;
 use usher::identity_center::{
     AssumedRole, AwsConfig, Call, IdentityCenter, Instances, RegionAndRole, SdkIdentityCenter,
@@ -82,6 +83,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         config: config.service,
         approvals: config.approvals,
         audit: config.audit,
+        external: ExternalRules::default(),
         log: config.log,
         clock,
         stopping: CancellationToken::new(),

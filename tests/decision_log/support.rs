@@ -13,6 +13,7 @@ use usher::budget::Budget;
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::directory::Directory;
+use usher::domain::external::ExternalRules;
 use usher::domain::{Authenticated, CallerName, Identity};
 use usher::grpc::pb::event_service_client::EventServiceClient;
 use usher::grpc::pb::{
@@ -172,6 +173,7 @@ impl AppOnStore {
             config: config.service,
             approvals: config.approvals,
             audit: config.audit,
+            external: ExternalRules::default(),
             log: config.log,
             clock,
             stopping: CancellationToken::new(),

@@ -30,6 +30,7 @@ fn word(grant: &Grant, who: &str, decision: ReviewDecision, second: i64) -> Revi
         caller: caller("service:portal"),
         decision,
         subject_proven: false,
+        service: Some("portal".to_owned()),
         vouched_by: Some("tickets".to_owned()),
         round: grant.extension.as_ref().map_or(0, |wish| wish.round),
         digest: grant.digest(),
@@ -38,7 +39,7 @@ fn word(grant: &Grant, who: &str, decision: ReviewDecision, second: i64) -> Revi
     }
 }
 
-fn decided(
+pub(crate) fn decided(
     grant: &Grant,
     step: Transition,
     review: Option<Review>,
@@ -83,7 +84,7 @@ fn denied(grant: &Grant, who: &str, second: i64) -> GrantDecision {
     decided(grant, deny, Some(review), at(second))
 }
 
-fn recorded(outcome: Result<RequestOutcome<Grant>, StoreError>) -> Grant {
+pub(crate) fn recorded(outcome: Result<RequestOutcome<Grant>, StoreError>) -> Grant {
     match outcome.unwrap() {
         RequestOutcome::Recorded(grant) => grant,
         other => panic!("{other:?}"),
@@ -206,6 +207,31 @@ pub(crate) async fn a_repeated_decision_is_the_first_one(shelf: Shelf) {
         assert_eq!(outcome, RequestOutcome::Reused);
     }
     assert_eq!(words(store, &first.id).await.len(), 1);
+}
+
+pub(crate) async fn an_agreement_with_more_proof_takes_the_place_of_one_with_less(shelf: Shelf) {
+    let store = &*shelf.store;
+    let asked = pending(store, 1, 100).await;
+    let vouched = recorded(
+        store
+            .decide_grant(agreed(&asked, "user:carla", 10), None)
+            .await,
+    );
+    let mut own = agreed(&vouched, "user:carla", 20);
+    if let Some(word) = &mut own.review {
+        (word.vouched_by, word.subject_proven) = (None, true);
+    }
+    let proven = recorded(store.decide_grant(own.clone(), None).await);
+    assert_eq!(words(store, &asked.id).await, [own.review.unwrap()]);
+    let less = store
+        .decide_grant(agreed(&proven, "user:carla", 30), None)
+        .await;
+    assert!(matches!(less, Err(StoreError::Stale)), "{less:?}");
+    assert_eq!(
+        events(store, &asked.id).await,
+        3,
+        "both words are in the log"
+    );
 }
 
 pub(crate) async fn of_many_decisions_at_once_one_is_made(shelf: Shelf) {
@@ -335,7 +361,7 @@ pub(crate) async fn a_wish_for_more_time_comes_back_and_has_words_of_its_own(she
     };
     let ask = decided(
         &active,
-        Transition::AskExtension(Box::new(wish.clone())),
+        Transition::AskExtension(Box::new(wish.clone()), at(3000)),
         None,
         at(30),
     );

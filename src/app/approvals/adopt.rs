@@ -4,16 +4,17 @@
 use jiff::SignedDuration;
 
 use super::record::{Tried, events, until_recorded};
+use crate::app::asker::Asker;
 use crate::app::permission::instance_resource;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, Assign, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
     Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, GrantState,
-    Justification, Path, RequestId, Standing, Ticket, Transition,
+    Justification, Path, RequestId, Standing, Ticket, Transition, intent,
 };
-use crate::policy::Action;
-use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome};
+use crate::policy::{Action, Resource};
+use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome, StoreError};
 
 /// What a caller wants to take over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,16 +95,26 @@ impl App {
         }
         let mut wish = as_wish(request, row);
         let (found, asker, path) = self.way_for(context, &wish).await?;
+        let key = AssignmentKey {
+            instance_arn: found.instance.arn.clone(),
+            principal: found.principal.reference(),
+            target: found.target.target(),
+        };
+        self.check_taking_over(&asker, row, &key).await?;
+        self.check_not_frozen(&found.instance).await?;
         wish.adoption = Some(self.adoption(context, row, &found.instance).await?);
         let grant = self.new_grant(context, &wish, &found, &asker, &path)?;
         self.who_can_agree(context, &found, &grant).await?;
-        let key = grant.assignment_key();
         let adoptable = self.check_adoptable(context, &key);
         if let Err(refusal) = adoptable.await {
             // A twin of this call may hold it by now.
             let grant = self.twin_or(usage.as_ref(), refusal).await?;
             let view = self.grant_view_after_commit(grant).await;
             return Ok(AdoptedRow::Recorded(Box::new(view)));
+        }
+        let external = self.external_owner(&found.instance, &key.principal, &key.target);
+        if let Some(owner) = external.await {
+            return Err(AppError::ExternallyOwned { owner });
         }
         if request.validate_only {
             return Ok(AdoptedRow::WouldBe(path.opens, path.paths));
@@ -112,9 +123,14 @@ impl App {
             grant,
             request: usage,
         };
-        let grant = match self.parts.store.record_grant(recorded).await? {
-            RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant) => grant,
-            RequestOutcome::Reused => return Err(AppError::RequestIdReused),
+        let grant = match self.parts.store.record_grant(recorded).await {
+            Ok(RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant)) => grant,
+            Ok(RequestOutcome::Reused) => return Err(AppError::RequestIdReused),
+            Err(StoreError::Stale) => {
+                let state = self.held_as(&key).await?.unwrap_or(GrantState::Revoking);
+                return Err(AppError::StateForbids { state });
+            }
+            Err(error) => return Err(error.into()),
         };
         let view = self.grant_view_after_commit(grant).await;
         Ok(AdoptedRow::Recorded(Box::new(view)))
@@ -141,6 +157,34 @@ impl App {
         })
     }
 
+    /// Refuses to give an end to what the subject may not end: who may ask for access may not by that
+    /// take it from those who have it.
+    async fn check_taking_over(
+        &self,
+        asker: &Asker,
+        row: &AdoptRow,
+        key: &AssignmentKey,
+    ) -> Result<(), AppError> {
+        let resource = self.resource_to_take_over(asker, key).await;
+        let not_there = || AppError::AssignmentNotFound {
+            principal: row.principal.to_string(),
+            target: row.target.to_string(),
+        };
+        self.check_ending(asker, &resource, Action::ReadAssignments, not_there)
+    }
+
+    pub(super) async fn resource_to_take_over(
+        &self,
+        asker: &Asker,
+        key: &AssignmentKey,
+    ) -> Resource {
+        let who = self
+            .named_principal(&key.instance_arn, &key.principal)
+            .await;
+        let what = self.named_target(&key.target).await;
+        self.assignment_resource(asker, &key.instance_arn, &who, &what)
+    }
+
     /// Refuses what is not there, and what a grant holds already.
     async fn check_adoptable(
         &self,
@@ -159,25 +203,17 @@ impl App {
         })
     }
 
-    /// What keeps an assignment from being taken over: a grant that it goes with, or its own end, which
-    /// a read does not show yet.
+    /// What keeps an assignment from being taken over, by what is recorded now: a first look, which the
+    /// store repeats where it records.
     pub(super) async fn held_as(
         &self,
         key: &AssignmentKey,
     ) -> Result<Option<GrantState>, AppError> {
         let record = self.record(key).await?;
-        let is_deleted = record.last_delete_at.is_some()
-            && record.last_delete_at > record.last_create_at
-            && record.removed_at.is_none();
-        if record.removal.is_some() || record.pending.is_some() || is_deleted {
-            return Ok(Some(GrantState::Revoking));
-        }
         let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
         let store = &self.parts.store;
         let open = store.open_grants(&key.instance_arn, &scope).await?;
-        // One that was there before a grant outlives it: it can still be taken over.
-        let is_own = record.standing == Standing::No;
-        Ok(open.first().filter(|_| is_own).map(|grant| grant.state))
+        Ok(intent::held_as(&record, &open))
     }
 
     /// Whether an assignment is in AWS, read now.

@@ -180,6 +180,7 @@ impl App {
                     reviewer,
                     stands_for,
                     may_approve: false,
+                    keys: keys.into_iter().collect(),
                 });
             }
         }
@@ -252,6 +253,7 @@ impl App {
             reviewer: asker.subject.clone(),
             stands_for,
             may_approve: decision.is_allowed,
+            keys: keys.into_iter().collect(),
         }))
     }
 
@@ -321,13 +323,11 @@ impl App {
         let Some(subject) = subject.await? else {
             return Ok(None);
         };
-        let service = review.caller.as_str().strip_prefix("service:");
-        let service = service.filter(|_| !matches!(subject, Subject::Service(_)));
         Ok(Some(Asker {
             policy: policy.clone(),
             scene: Scene {
                 subject,
-                service: service.map(str::to_owned),
+                service: review.service.clone(),
                 subject_proven: review.subject_proven,
                 now: self.parts.clock.now(),
             },

@@ -8,7 +8,7 @@ use crate::app::asker::Asker;
 use crate::app::assign::Found;
 use crate::app::subject::Reading;
 use crate::app::{App, AppError, Assign, CallContext};
-use crate::domain::{AssignmentKey, Grant, GrantId, GrantState, Requester, Transition};
+use crate::domain::{AssignmentKey, Grant, GrantId, GrantState, Instance, Requester, Transition};
 use crate::policy::Subject;
 
 /// How long ago a start may be that is asked for: clocks differ.
@@ -42,6 +42,27 @@ impl App {
             return Err(AppError::field("start_time", &problem));
         }
         Ok(Some(start).filter(|start| *start > now))
+    }
+
+    /// When Usher looks again at what waits for people.
+    pub(super) fn look_again_at(&self, now: Timestamp) -> Timestamp {
+        let again = SignedDuration::from_secs(self.parts.approvals.look_again_seconds);
+        now.checked_add(again).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Refuses new access, and more of it, while an operator has it frozen. After policy: why is for
+    /// those to hear who may ask.
+    ///
+    /// # Errors
+    /// `Frozen`, what the store fails with.
+    pub(in crate::app) async fn check_not_frozen(
+        &self,
+        instance: &Instance,
+    ) -> Result<(), AppError> {
+        let freezes = self.parts.store.freezes(&instance.arn).await?;
+        freezes
+            .grants
+            .map_or(Ok(()), |it| Err(AppError::Frozen(it)))
     }
 
     /// Who asks, as the grant keeps it: what policy is asked again with later.
@@ -101,11 +122,10 @@ impl App {
             grant.version = 1;
         } else if !path.opens {
             let pending = SignedDuration::from_hours(self.parts.approvals.pending_hours_max);
-            let again = SignedDuration::from_secs(self.parts.approvals.look_again_seconds);
             let lapses_at = now.checked_add(pending).unwrap_or(Timestamp::MAX);
             grant.state = GrantState::PendingApproval;
             grant.lapses_at = Some(lapses_at);
-            grant.look_at = Some(now.checked_add(again).unwrap_or(lapses_at).min(lapses_at));
+            grant.look_at = Some(self.look_again_at(now).min(lapses_at));
         } else if start_asked_at.is_some() {
             grant.state = GrantState::Scheduled;
             grant.look_at = start_asked_at;

@@ -170,6 +170,7 @@ impl App {
             caller: asker.caller.clone(),
             decision: finding,
             subject_proven: asker.scene.subject_proven,
+            service: asker.scene.service.clone(),
             vouched_by: None,
             round: 0,
             digest: grant.digest(),

@@ -3,14 +3,14 @@
 use super::approvers::Interested;
 use super::opening::Opening;
 use super::record::{Tried, events, until_recorded};
-use super::reviewer::{Reviewer, said_before};
+use super::reviewer::{Reviewer, Said, said_before, said_by_others};
 use super::wish::Wish;
 use crate::app::subject::Reading;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, CallContext};
 use crate::domain::{
     Actor, EventKind, Grant, GrantId, GrantState, Instance, Justification, RequestId, Review,
-    ReviewDecision, Transition,
+    Transition,
 };
 use crate::store::{GrantDecision, RequestUse};
 
@@ -89,12 +89,11 @@ impl App {
             .reviewer_of(&asker, &instance, request, &grant, reading)
             .await?;
         let reviews = self.reviews_of(&grant).await?;
-        if let Some(said) = said_before(&reviewer, &grant, request, &reviews) {
-            said?;
-            // The word may have been recorded after the grant was read.
-            let grant = self.parts.store.grant(id).await.map_err(AppError::from)?;
-            return Ok(grant.ok_or_else(not_there)?);
+        let said = said_before(&reviewer, &grant, request, &reviews)?;
+        if said == Said::Same {
+            return Ok(self.as_it_is(id).await?);
         }
+        let reviews = said_by_others(&reviewer.asker.subject, &grant, &reviews);
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
         let interested = self.interested_in(&instance, &wish, reading).await?;
@@ -103,7 +102,13 @@ impl App {
         let paths = paths.await?;
         let asked = wish.with_paths(&paths);
         let approver = self.check_reviewer(&reviewer, &instance, &asked, of, request.kind, reading);
-        approver.await?;
+        match approver.await {
+            // Its earlier word stands: more proof of it helps nobody.
+            Err(AppError::NotAnApprover) if said == Said::WithLessProof => {
+                return Ok(self.as_it_is(id).await?);
+            }
+            checked => checked?,
+        }
         if request.digest != wish.digest()
             && !(request.kind == DecideKind::Deny && request.digest.is_empty())
         {
@@ -116,6 +121,12 @@ impl App {
             .decision(&reviewer, &instance, &wish, of, request, reading)
             .await?;
         self.record_decision(decision, usage).await
+    }
+
+    /// A grant by its id: a word may have been recorded after it was read.
+    async fn as_it_is(&self, id: &GrantId) -> Result<Grant, AppError> {
+        let grant = self.parts.store.grant(id).await?;
+        grant.ok_or_else(|| AppError::GrantNotFound { id: id.to_string() })
     }
 
     /// Everybody who is out for a wish: who asked for it, and who asked for what it is about.
@@ -142,20 +153,7 @@ impl App {
         reading: Reading,
     ) -> Result<GrantDecision, AppError> {
         let now = self.parts.clock.now();
-        let review = Review {
-            reviewer: reviewer.asker.subject.clone(),
-            caller: reviewer.asker.caller.clone(),
-            decision: match request.kind {
-                DecideKind::Approve => ReviewDecision::Approved,
-                DecideKind::Deny => ReviewDecision::Denied,
-            },
-            subject_proven: reviewer.asker.scene.subject_proven,
-            vouched_by: reviewer.vouched_by.clone(),
-            round: wish.round,
-            digest: wish.digest(),
-            reason: request.reason.clone(),
-            at: now,
-        };
+        let review = reviewer.says(request, wish.round, wish.digest(), now);
         let (transition, mut kinds, policies) = if request.kind == DecideKind::Deny {
             let (transition, kind) = objection(wish, &review);
             (transition, vec![kind], Vec::new())

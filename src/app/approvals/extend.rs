@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decide::carried_out;
 use super::opening::Opening;
-use super::path::ChosenPath;
+use super::path::{ChosenPath, denied_without_a_word};
 use super::record::{Tried, events, until_recorded};
 use super::shown::WhoMayAgree;
 use super::wish::Wish;
@@ -53,7 +53,7 @@ impl App {
     ///
     /// # Errors
     /// Before the commit only: `GrantNotFound`, `StateForbids` (not active, without an end, or a wish is
-    /// open), what policy refuses, `NoEligibleApprover`, `ReadOnly`, `RequestIdReused`, what AWS and the
+    /// open), what policy refuses, `Frozen`, `NoEligibleApprover`, `ReadOnly`, `RequestIdReused`, what AWS and the
     /// store fail with.
     pub async fn extend_grant(
         &self,
@@ -106,9 +106,13 @@ impl App {
                 "leads beyond the last instant that can be written",
             )
         })?;
-        let question = self.question_of_more(&asker, &grant, end_at, request).await;
-        let path = self.path_to(&asker, &question)?;
         let reading = self.fresh(context);
+        let people = self.people_now(&instance, &grant, reading).await?;
+        let question = self
+            .question_of_more(&asker, &grant, (end_at, people), request)
+            .await;
+        let path = self.path_to(&asker, &question)?;
+        self.check_not_frozen(&instance).await?;
         let requester = self.requester_of(context, &asker);
         let round = grant.extension_count + 1;
         let pending = SignedDuration::from_hours(self.parts.approvals.pending_hours_max);
@@ -124,7 +128,8 @@ impl App {
             // After the old end there is nothing to prolong.
             lapses_at: grant.end_at.map_or(lapses_at, |end| end.min(lapses_at)),
         };
-        let asked = grant.apply(Transition::AskExtension(Box::new(wish)), now);
+        let asked = Transition::AskExtension(Box::new(wish), self.look_again_at(now));
+        let asked = grant.apply(asked, now);
         let asked = asked.map_err(|_| AppError::StateForbids { state: grant.state })?;
         if !path.opens {
             self.check_somebody_can_agree(&instance, &asked, reading)
@@ -161,10 +166,11 @@ impl App {
         &self,
         asker: &Asker,
         grant: &Grant,
-        end_at: Timestamp,
+        (end_at, people_count): (Timestamp, u64),
         request: &Extend,
     ) -> GrantQuestion {
         let mut question = self.question_of_grant(asker, grant).await;
+        question.people_count = people_count;
         question.duration = grant.started_at.map(|start| end_at.duration_since(start));
         question.justification = request.justification.as_str().to_owned();
         question.ticket = request.ticket.as_str().to_owned();
@@ -195,19 +201,21 @@ impl App {
             let opening = self
                 .opening(&asker.policy, instance, &wish, of, reading)
                 .await?;
-            if let Opening::Opens {
-                policies: by,
-                policy_version,
-            } = opening
-            {
-                let (transition, kind) = carried_out(&wish, by.clone(), policy_version);
-                let state = asked.state;
-                let next = asked.apply(transition, now);
-                grant = next.map_err(|_| AppError::StateForbids { state })?;
-                grant.version = asked.version;
-                kinds.push(kind);
-                policies = by;
-            }
+            let (by, policy_version) = match opening {
+                Opening::Opens {
+                    policies,
+                    policy_version,
+                } => (policies, policy_version),
+                // Nobody is to agree, so that nobody ever could open it.
+                Opening::Shut(_) => return Err(denied_without_a_word(asker)),
+            };
+            let (transition, kind) = carried_out(&wish, by.clone(), policy_version);
+            let state = asked.state;
+            let next = asked.apply(transition, now);
+            grant = next.map_err(|_| AppError::StateForbids { state })?;
+            grant.version = asked.version;
+            kinds.push(kind);
+            policies = by;
         }
         let actor = asker.actor();
         Ok(GrantDecision {

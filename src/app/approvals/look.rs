@@ -3,8 +3,10 @@
 //!
 //! Nothing is stuck: whatever waits has a time at which it is looked at again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,33 +32,40 @@ const LOOK_TIME: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 impl App {
-    /// Looks at what waits, until stopped.
+    /// Looks at what waits, until stopped. Each instance is looked at by itself: one that does not answer
+    /// keeps nobody waiting on another.
     ///
     /// # Cancellation
     /// Cancel by the token; what is being looked at comes to its commit first.
     pub async fn look_at_wishes(&self, stop: CancellationToken) {
         let pause = Duration::try_from_secs_f64(self.parts.approvals.poll_seconds);
         let pause = pause.unwrap_or(Duration::from_secs(1));
+        let (mut looking, mut looked_at) = (FuturesUnordered::new(), BTreeSet::new());
         while !stop.is_cancelled() {
-            let is_more = self.look_once(&stop).await;
-            if !is_more {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(pause) => {}
+            for instance in self.parts.instances.all() {
+                if looked_at.insert(instance.arn.clone()) {
+                    let stop = &stop;
+                    looking.push(async move {
+                        if !self.look_at_due(&instance, stop).await {
+                            rest(pause, stop).await;
+                        }
+                        instance.arn.clone()
+                    });
                 }
             }
+            tokio::select! {
+                Some(instance) = looking.next() => {
+                    looked_at.remove(&instance);
+                }
+                // Instances come and go.
+                () = rest(pause, &stop) => {}
+            }
         }
+        while looking.next().await.is_some() {}
     }
 
-    /// Looks at what is due of every instance; answers whether there may be more.
-    async fn look_once(&self, stop: &CancellationToken) -> bool {
-        // Side by side: an instance that does not answer keeps no other's starts waiting.
-        let instances = self.parts.instances.all();
-        let looks = instances.iter().map(|it| self.look_at_due(it, stop));
-        let looked = futures_util::future::join_all(looks).await;
-        looked.into_iter().any(|is_more| is_more)
-    }
-
+    /// Looks at what is due; answers whether there may be more. What is too late comes first: it wants
+    /// nothing of AWS. Where AWS does not answer for one, the others are left to the next round.
     async fn look_at_due(&self, instance: &Instance, stop: &CancellationToken) -> bool {
         let limit = self.parts.approvals.looks_at_once_max;
         let now = self.parts.clock.now();
@@ -64,34 +73,34 @@ impl App {
             .parts
             .store
             .grants_to_look_at(&instance.arn, now, limit);
-        let due = match due.await {
+        let mut due = match due.await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(error = %error, "what waits cannot be read; it is tried again");
                 return false;
             }
         };
+        due.sort_by_key(|grant| !is_over(grant, now));
         for grant in &due {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || !self.look_at(instance, grant).await {
                 return false;
             }
-            self.look_at(instance, grant).await;
         }
         due.len() == limit
     }
 
-    async fn look_at(&self, instance: &Instance, grant: &Grant) {
+    /// Looks at one; answers whether AWS answers.
+    async fn look_at(&self, instance: &Instance, grant: &Grant) -> bool {
         let id = grant.id.as_str();
-        match self.try_looking(instance, grant).await {
-            // Somebody decided meanwhile: what is due then is seen by the next look.
-            Ok(()) | Err(Tried::Overtaken) => {}
-            Err(Tried::Refused(error)) => {
-                tracing::warn!(grant.id = id, error = %error, "a grant that waits could not be looked at; it is tried again");
-                if let Err(Tried::Refused(error)) = self.look_later(grant, AGAIN_AFTER).await {
-                    tracing::error!(grant.id = id, error = %error, "nor be put off");
-                }
-            }
+        let Err(Tried::Refused(error)) = self.try_looking(instance, grant).await else {
+            // Done, or somebody decided meanwhile: what is due then is seen by the next look.
+            return true;
+        };
+        tracing::warn!(grant.id = id, error = %error, "a grant that waits could not be looked at; it is tried again");
+        if let Err(Tried::Refused(error)) = self.look_later(grant, AGAIN_AFTER).await {
+            tracing::error!(grant.id = id, error = %error, "nor be put off");
         }
+        !error.is_for_want_of_aws()
     }
 
     async fn try_looking(&self, instance: &Instance, grant: &Grant) -> Result<(), Tried> {
@@ -102,7 +111,7 @@ impl App {
         if grant.state == GrantState::Scheduled {
             return self.start(instance, &wish, now).await;
         }
-        if wish.lapses_at.is_some_and(|at| at <= now) {
+        if is_over(grant, now) {
             return self.lapse(&wish, NOBODY_IN_TIME).await;
         }
         let reading = self.reading();
@@ -251,6 +260,21 @@ impl App {
                 deadline: Instant::now() + LOOK_TIME,
             },
         }
+    }
+}
+
+/// Whether it is too late to agree to what a grant waits for.
+fn is_over(grant: &Grant, now: Timestamp) -> bool {
+    let wish = Wish::of(grant).filter(|_| grant.state != GrantState::Scheduled);
+    let lapses_at = wish.and_then(|wish| wish.lapses_at);
+    lapses_at.is_some_and(|at| at <= now)
+}
+
+/// Waits, unless stopped.
+async fn rest(pause: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(pause) => {}
     }
 }
 

@@ -11,9 +11,10 @@ use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::approval::is_paid;
 use crate::domain::{
-    ApprovalStep, ErrorKind, Instance, Path, PrincipalKind, PrincipalStatus, Requester, Review,
+    ApprovalStep, ErrorKind, Grant, Instance, Path, PrincipalKind, PrincipalStatus, Requester,
+    Review,
 };
-use crate::policy::{GrantQuestion, PolicySet, Scene};
+use crate::policy::{Action, GrantQuestion, PolicySet, Scene};
 
 /// What comes of looking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,7 @@ const NO_PATH_LEFT: &str = "policy no longer allows it to who asked";
 const NOT_PAID: &str = "not everybody who must has agreed, or some who did no longer count";
 const NOTHING_TO_ADOPT: &str =
     "the assignment that it was to take over is gone, going, or held by a grant";
+const FROZEN: &str = "an operator has frozen new access";
 const FLOOR: &str = "a policy forbids that it opens";
 
 impl App {
@@ -95,10 +97,13 @@ impl App {
                 (stored.steps.iter().chain(&now.steps)).cloned().collect();
             let activation = activation(&question, &stored.policy, &steps, &agreed);
             let opening = policy.activate(&asker.scene, &activation);
-            if opening.is_allowed && !self.is_still_there(wish, reading).await? {
-                return Ok(Opening::Shut(NOTHING_TO_ADOPT));
-            }
             if opening.is_allowed {
+                if let Some(why) = self
+                    .what_holds_back(&asker, instance, wish, reading)
+                    .await?
+                {
+                    return Ok(Opening::Shut(why));
+                }
                 let mut policies = vec![stored.policy.clone()];
                 policies.extend(opening.policies);
                 return Ok(Opening::Opens {
@@ -111,16 +116,35 @@ impl App {
         Ok(Opening::Shut(shut))
     }
 
-    /// Whether what a wish is to take over is still there; where it takes over nothing, that is so.
-    async fn is_still_there(&self, wish: &Wish<'_>, reading: Reading) -> Result<bool, AppError> {
-        if wish.grant.adoption.is_none() || wish.round > 0 {
-            return Ok(true);
+    /// What keeps a paid wish back that the reconciler does not see, since nothing changes in AWS by it:
+    /// more time and adoption wait out a freeze, and there must be something to take over.
+    async fn what_holds_back(
+        &self,
+        asker: &Asker,
+        instance: &Instance,
+        wish: &Wish<'_>,
+        reading: Reading,
+    ) -> Result<Option<&'static str>, AppError> {
+        let is_adoption = wish.grant.adoption.is_some() && wish.round == 0;
+        if !is_adoption && wish.round == 0 {
+            return Ok(None);
+        }
+        match self.check_not_frozen(instance).await {
+            Ok(()) => {}
+            Err(AppError::Frozen(_)) => return Ok(Some(FROZEN)),
+            Err(error) => return Err(error),
+        }
+        if !is_adoption {
+            return Ok(None);
         }
         let key = wish.grant.assignment_key();
-        if self.held_as(&key).await?.is_some() {
-            return Ok(false);
+        let resource = self.resource_to_take_over(asker, &key).await;
+        if !self.may_see(asker, Action::Revoke, &resource) {
+            return Ok(Some(NO_PATH_LEFT));
         }
-        self.is_there(&key, reading.call).await
+        let is_free = self.held_as(&key).await?.is_none();
+        let is_there = is_free && self.is_there(&key, reading.call).await?;
+        Ok((!is_there).then_some(NOTHING_TO_ADOPT))
     }
 
     /// The ways to pay as people are asked for them now: as they were when it was asked for, and, of
@@ -197,21 +221,27 @@ impl App {
         question.duration = wish.duration;
         question.justification = wish.justification.as_str().to_owned();
         question.ticket = wish.ticket.as_str().to_owned();
-        if grant.principal.kind == PrincipalKind::Group {
-            let Reading { max_age, call } = reading;
-            let directory = &self.parts.directory;
-            let id = &grant.principal.id;
-            let members = match directory
-                .members_of_group(instance, id, max_age, call)
-                .await
-            {
-                Ok(members) => members.value.len() as u64,
-                Err(failure) if failure.kind == ErrorKind::NotFound => 0,
-                Err(failure) => return Err(failure.into()),
-            };
-            question.people_count = question.people_count.max(members);
-        }
+        question.people_count = self.people_now(instance, grant, reading).await?;
         Ok(question)
+    }
+
+    /// How many people a grant is for: those of now, if they are more than when it was asked for.
+    pub(super) async fn people_now(
+        &self,
+        instance: &Instance,
+        grant: &Grant,
+        Reading { max_age, call }: Reading,
+    ) -> Result<u64, AppError> {
+        if grant.principal.kind != PrincipalKind::Group {
+            return Ok(grant.people_count);
+        }
+        let (directory, id) = (&self.parts.directory, &grant.principal.id);
+        let members = directory.members_of_group(instance, id, max_age, call);
+        match members.await {
+            Ok(members) => Ok(grant.people_count.max(members.value.len() as u64)),
+            Err(failure) if failure.kind == ErrorKind::NotFound => Ok(grant.people_count),
+            Err(failure) => Err(failure.into()),
+        }
     }
 }
 

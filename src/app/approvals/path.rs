@@ -4,7 +4,7 @@
 use crate::app::asker::Asker;
 use crate::app::denials::{about_access, refusal};
 use crate::app::{App, AppError};
-use crate::domain::approval::Approver;
+use crate::domain::approval::{self, Approver};
 use crate::domain::{Approvers, Path};
 use crate::policy::{
     Action, ActivationQuestion, Decision, GrantQuestion, NearMiss, RequestDecision,
@@ -191,12 +191,13 @@ pub(in crate::app) fn activation(
     steps: &[crate::domain::ApprovalStep],
     agreed: &[Approver],
 ) -> ActivationQuestion {
-    let counted = agreed.iter().filter(|it| it.counts_for_any(steps));
+    let persons = approval::persons(agreed);
+    let counted = persons.iter().filter(|it| it.counts_for_any(steps));
     ActivationQuestion {
         grant: question.clone(),
         path: path.to_owned(),
         approval_count: counted.count() as u64,
-        approver_groups: crate::domain::approval::in_name_of(steps, agreed),
+        approver_groups: approval::in_name_of(steps, agreed),
         break_glass: false,
     }
 }

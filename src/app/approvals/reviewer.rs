@@ -11,7 +11,8 @@ use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::approval::helps;
 use crate::domain::{
-    ApprovalStep, Approver, Grant, GrantState, Instance, Requester, Review, ReviewDecision,
+    ApprovalStep, Approver, CallerName, Grant, GrantState, Instance, Requester, Review,
+    ReviewDecision,
 };
 use crate::policy::{Action, Scene, Subject};
 
@@ -20,6 +21,33 @@ pub(super) struct Reviewer {
     pub(super) asker: Asker,
     /// The service that vouches for the person.
     pub(super) vouched_by: Option<String>,
+}
+
+impl Reviewer {
+    /// The word as it is recorded.
+    pub(super) fn says(
+        &self,
+        request: &Decide,
+        round: u32,
+        digest: String,
+        now: jiff::Timestamp,
+    ) -> Review {
+        Review {
+            reviewer: self.asker.subject.clone(),
+            caller: self.asker.caller.clone(),
+            decision: match request.kind {
+                DecideKind::Approve => ReviewDecision::Approved,
+                DecideKind::Deny => ReviewDecision::Denied,
+            },
+            subject_proven: self.asker.scene.subject_proven,
+            service: self.asker.scene.service.clone(),
+            vouched_by: self.vouched_by.clone(),
+            round,
+            digest,
+            reason: request.reason.clone(),
+            at: now,
+        }
+    }
 }
 
 impl App {
@@ -165,19 +193,31 @@ fn is_carried_by(grant: &Grant, service: &str) -> bool {
     carriers.into_iter().flatten().any(is_by)
 }
 
-/// The answer to a reviewer who has spoken: the same word again changes nothing, another one comes
-/// too late, since it was acted on.
+/// What a reviewer has said of a wish before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Nothing, or what may still be taken back.
+    Nothing,
+    /// The same.
+    Same,
+    /// The same, with less proof of who said it.
+    WithLessProof,
+}
+
+/// What a reviewer said before: the same word again changes nothing, but where it proves more; another
+/// one comes too late, since it was acted on.
 pub(super) fn said_before(
     reviewer: &Reviewer,
     grant: &Grant,
     request: &Decide,
     reviews: &[Review],
-) -> Option<Result<(), AppError>> {
-    let round = grant
-        .open_wish()
-        .map_or(grant.extension_count, |(round, _)| round);
+) -> Result<Said, AppError> {
+    let is_open = grant.open_wish().is_some();
+    let round = round_of(grant);
     let mine = |it: &&Review| it.reviewer == reviewer.asker.subject && it.round == round;
-    let said = reviews.iter().find(mine)?;
+    let Some(said) = reviews.iter().find(mine) else {
+        return Ok(Said::Nothing);
+    };
     let is_same = match request.kind {
         DecideKind::Approve => said.decision == ReviewDecision::Approved,
         DecideKind::Deny => said.decision == ReviewDecision::Denied,
@@ -188,17 +228,40 @@ pub(super) fn said_before(
     );
     if is_same && (request.kind == DecideKind::Deny || !is_over) {
         if !request.digest.is_empty() && request.digest != said.digest {
-            return Some(Err(AppError::DigestMismatch {
+            return Err(AppError::DigestMismatch {
                 digest: said.digest.clone(),
-            }));
+            });
         }
-        return Some(Ok(()));
+        let again = reviewer.says(request, round, said.digest.clone(), said.at);
+        return Ok(if is_open && again.replaces(said) {
+            Said::WithLessProof
+        } else {
+            Said::Same
+        });
     }
     // Who agreed may still object while nothing has come of it.
-    if request.kind == DecideKind::Deny && grant.open_wish().is_some() {
-        return None;
+    if request.kind == DecideKind::Deny && is_open {
+        return Ok(Said::Nothing);
     }
-    Some(Err(AppError::StateForbids { state: grant.state }))
+    Err(AppError::StateForbids { state: grant.state })
+}
+
+/// What others said: of a reviewer who speaks again, the new word alone counts.
+pub(super) fn said_by_others(
+    reviewer: &CallerName,
+    grant: &Grant,
+    reviews: &[Review],
+) -> Vec<Review> {
+    let round = round_of(grant);
+    let is_others = |it: &&Review| it.reviewer != *reviewer || it.round != round;
+    reviews.iter().filter(is_others).cloned().collect()
+}
+
+/// The wish that words are about: the one that is open, else the last one.
+fn round_of(grant: &Grant) -> u32 {
+    grant
+        .open_wish()
+        .map_or(grant.extension_count, |(round, _)| round)
 }
 
 /// Whether this one stands for anybody whom the wish asks.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::approvers::{Candidates, Interested, user_id};
-use super::reviewer::is_asked;
+use super::reviewer::{is_asked, said_by_others};
 use super::wish::Wish;
 use crate::app::asker::{Asker, Purpose};
 use crate::app::subject::Reading;
@@ -120,7 +120,9 @@ impl App {
                     view.shut = shut;
                     let has_spoken = |who: &WhoMayAgree| {
                         view.reviews.iter().any(|(review, _)| {
+                            // Who was only vouched for may still speak itself.
                             wish.is_of(review)
+                                && review.vouched_by.is_none()
                                 && user_id(&review.reviewer).as_ref() == Some(&who.principal.id)
                         })
                     };
@@ -165,7 +167,7 @@ impl App {
         Ok((paths, interested, approver))
     }
 
-    /// Whether an agreement of the subject would help this grant now: it is asked, has not spoken, and it
+    /// Whether an agreement of the subject would help this grant now: it is asked, has not spoken with as much proof, and it
     /// is its turn.
     pub(in crate::app) async fn can_agree_now(
         &self,
@@ -183,10 +185,16 @@ impl App {
         };
         let wish = wish.with_paths(&paths);
         let reviews = self.reviews_of(grant).await?;
-        let has_spoken = |it: &Review| wish.is_of(it) && it.reviewer == asker.subject;
-        if reviews.iter().any(has_spoken) {
+        let (itself, proven) = (&asker.subject, asker.scene.subject_proven);
+        let is_last_word = |it: &Review| {
+            let adds_proof =
+                it.is_approval() && (it.vouched_by.is_some() || proven && !it.subject_proven);
+            wish.is_of(it) && it.reviewer == *itself && !adds_proof
+        };
+        if reviews.iter().any(is_last_word) {
             return Ok(false);
         }
+        let reviews = said_by_others(itself, grant, &reviews);
         let of = (reviews.as_slice(), &interested);
         let agreed = self
             .agreed(&asker.policy, instance, &wish, of, reading)

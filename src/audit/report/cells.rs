@@ -58,6 +58,22 @@ impl<'a> TargetFacts<'a> {
         }
     }
 
+    /// The name of the application or of the permission set.
+    pub(super) fn name(self) -> &'a str {
+        match self {
+            Self::Application(facts) => &facts.application.name,
+            Self::Access { permission_set, .. } => &permission_set.name,
+        }
+    }
+
+    /// The name of the account, for account access.
+    pub(super) fn account_name(self) -> &'a str {
+        match self {
+            Self::Application(_) => "",
+            Self::Access { account, .. } => &account.account.name,
+        }
+    }
+
     /// The cells that every row of it has.
     pub(super) fn cells(self, instance: &Instance) -> Row {
         let row = Row {

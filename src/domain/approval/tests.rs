@@ -16,6 +16,7 @@ fn approver(name: &str, stands_for: &[&str]) -> Approver {
         reviewer: CallerName::parse(name).unwrap(),
         stands_for: stands_for.iter().map(|it| it.parse().unwrap()).collect(),
         may_approve: false,
+        keys: BTreeSet::new(),
     }
 }
 
@@ -29,6 +30,67 @@ fn a_person_counts_once_and_where_it_is_needed_most() {
     // Whoever is in both moves to where nobody else can be.
     assert!(is_paid(&wanted, &[both.clone(), lead.clone()]));
     assert!(is_paid(&wanted, &[lead, both]));
+}
+
+#[test]
+fn two_accounts_of_one_person_count_once() {
+    let wanted = steps(&[(2, &["group:leads"])]);
+    let account = |name, keys: &[&str]| Approver {
+        keys: keys.iter().map(|it| (*it).to_owned()).collect(),
+        ..approver(name, &["group:leads"])
+    };
+    let (first, second) = (account("one", &["a"]), account("two", &["b"]));
+    assert!(is_paid(&wanted, &[first.clone(), second.clone()]));
+    // A third account links them: all are one person, in any order.
+    let link = account("three", &["a", "b"]);
+    for all in [
+        [first.clone(), second.clone(), link.clone()],
+        [link.clone(), first.clone(), second.clone()],
+        [first.clone(), link.clone(), second.clone()],
+    ] {
+        assert_eq!(persons(&all).len(), 1);
+        assert!(!is_paid(&wanted, &all));
+    }
+    assert!(!helps(&wanted, std::slice::from_ref(&first), &link));
+    // What one account stands for, the person stands for.
+    let either = steps(&[(1, &["group:secops"])]);
+    let other = Approver {
+        keys: first.keys.clone(),
+        ..approver("four", &["group:secops"])
+    };
+    assert!(is_paid(&either, &[first, other]));
+}
+
+#[test]
+fn a_word_with_more_proof_takes_the_place_of_one_with_less() {
+    let said = |decision, vouched_by: Option<&str>, subject_proven| Review {
+        reviewer: CallerName::parse("user:one").unwrap(),
+        caller: CallerName::parse("user:one").unwrap(),
+        decision,
+        subject_proven,
+        service: None,
+        vouched_by: vouched_by.map(str::to_owned),
+        round: 0,
+        digest: String::new(),
+        reason: Justification::default(),
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let approved = |by, proven| said(ReviewDecision::Approved, by, proven);
+    let ladder = [
+        approved(Some("tickets"), false),
+        approved(None, false),
+        approved(None, true),
+    ];
+    for (number, earlier) in ladder.iter().enumerate() {
+        for (place, later) in ladder.iter().enumerate() {
+            assert_eq!(later.replaces(earlier), place > number);
+        }
+        let denied = said(ReviewDecision::Denied, None, false);
+        assert!(denied.replaces(earlier));
+        assert!(!earlier.replaces(&denied), "one objection ends it");
+        assert!(!denied.replaces(&denied));
+        assert!(!said(ReviewDecision::Justified, None, true).replaces(earlier));
+    }
 }
 
 #[test]

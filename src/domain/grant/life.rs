@@ -61,8 +61,8 @@ pub enum Transition {
     },
     /// It is looked at again later.
     LookAt(Timestamp),
-    /// More time is asked for.
-    AskExtension(Box<Extension>),
+    /// More time is asked for, and looked at again at that time.
+    AskExtension(Box<Extension>, Timestamp),
     /// More time is given.
     Extend {
         /// The policies that gave it.
@@ -245,9 +245,11 @@ impl Grant {
         let end_at = self.end_at?;
         let mut next = self.clone();
         match (transition, &self.extension) {
-            (Transition::AskExtension(wish), None) if end_at > now && wish.end_at > end_at => {
+            (Transition::AskExtension(wish, look_at), None)
+                if end_at > now && wish.end_at > end_at =>
+            {
                 next.extension_count = wish.round;
-                next.look_at = Some(wish.lapses_at);
+                next.look_at = Some(look_at.min(wish.lapses_at));
                 next.extension = Some(*wish);
             }
             (Transition::Review | Transition::Extend { .. }, Some(wish))
@@ -337,7 +339,7 @@ impl Transition {
             Self::Deny { .. } => "be denied",
             Self::Lapse { .. } => "lapse",
             Self::LookAt(_) => "be looked at later",
-            Self::AskExtension(_) => "be asked more time for",
+            Self::AskExtension(..) => "be asked more time for",
             Self::Extend { .. } => "get more time",
             Self::DropExtension => "be refused more time",
             Self::ReviewAfterwards => "be looked at afterwards",

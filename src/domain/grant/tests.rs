@@ -105,7 +105,7 @@ fn all_transitions() -> Vec<Transition> {
         },
         Transition::Lapse { reason: nobody() },
         Transition::LookAt(at(10)),
-        Transition::AskExtension(Box::new(extension(9000))),
+        Transition::AskExtension(Box::new(extension(9000)), at(60)),
         Transition::Extend {
             policies,
             policy_version,
@@ -215,7 +215,7 @@ fn the_old_end_stands_until_more_time_is_given() {
         policy_version,
     };
     let active = grant(1, GrantState::Active);
-    let ask = |end| Transition::AskExtension(Box::new(extension(end)));
+    let ask = |end| Transition::AskExtension(Box::new(extension(end)), at(3000));
     assert!(
         active.apply(ask(3601), at(10)).is_err(),
         "no more than it has"

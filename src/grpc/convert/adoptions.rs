@@ -4,7 +4,7 @@ use super::fields::{Fields, hash_of};
 use super::wishes::{policy_path, request_id, required_reason};
 use crate::app::{Adopt, AdoptRow, AdoptedRow, AppError, GrantView};
 use crate::domain::text::check_user_name;
-use crate::domain::{Adoption, GrantId, Justification, RequestId, Standing, Ticket};
+use crate::domain::{Adoption, GrantId, GrantState, Justification, RequestId, Standing, Ticket};
 use crate::grpc::pb;
 use crate::grpc::status::reason_and_text;
 
@@ -73,16 +73,23 @@ fn row(
 pub(in crate::grpc) fn adopt_response(rows: Vec<AdoptedRow>) -> pb::AdoptAssignmentsResponse {
     let result = |row: AdoptedRow| match row {
         AdoptedRow::Recorded(view) => pb::AdoptionResult {
+            outcome: outcome_of(view.grant.state).into(),
             grant: Some(super::grant(*view)),
             ..pb::AdoptionResult::default()
         },
-        AdoptedRow::WouldBe(_, paths) => pb::AdoptionResult {
+        AdoptedRow::WouldBe(at_once, paths) => pb::AdoptionResult {
+            outcome: if at_once {
+                pb::AdoptionOutcome::WouldBeAdopted.into()
+            } else {
+                pb::AdoptionOutcome::WouldWait.into()
+            },
             paths: paths.into_iter().map(policy_path).collect(),
             ..pb::AdoptionResult::default()
         },
         AdoptedRow::Refused(error) => {
             let (error_reason, error_message) = reason_and_text(&error);
             pb::AdoptionResult {
+                outcome: pb::AdoptionOutcome::Refused.into(),
                 error_reason,
                 error_message,
                 ..pb::AdoptionResult::default()
@@ -91,6 +98,16 @@ pub(in crate::grpc) fn adopt_response(rows: Vec<AdoptedRow>) -> pb::AdoptAssignm
     };
     pb::AdoptAssignmentsResponse {
         results: rows.into_iter().map(result).collect(),
+    }
+}
+
+fn outcome_of(state: GrantState) -> pb::AdoptionOutcome {
+    if state.is_over() {
+        pb::AdoptionOutcome::Over
+    } else if state.is_waiting() {
+        pb::AdoptionOutcome::Waits
+    } else {
+        pb::AdoptionOutcome::Adopted
     }
 }
 

@@ -332,6 +332,7 @@ fn assignment(row: AssignmentRow) -> pb::Assignment {
     let provenance = match row.provenance {
         Provenance::Grant => pb::Provenance::Grant,
         Provenance::Standing => pb::Provenance::Standing,
+        Provenance::External => pb::Provenance::External,
         Provenance::Unrecorded => pb::Provenance::Unrecorded,
     };
     let path = if row.via_group.is_some() {
@@ -348,5 +349,6 @@ fn assignment(row: AssignmentRow) -> pb::Assignment {
         provenance: provenance.into(),
         grant_ids: row.grant_ids.iter().map(ToString::to_string).collect(),
         end_time: row.end_at.map(timestamp),
+        external_owner: row.external_owner,
     }
 }

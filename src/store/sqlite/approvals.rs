@@ -133,20 +133,28 @@ fn paths(columns: Vec<PathColumn>) -> Result<Vec<Path>, StoreError> {
 }
 
 /// Writes what a reviewer said. Answers whether it counts: it is the first word of this reviewer on
-/// this wish, or an objection after an agreement.
+/// this wish, or takes the place of the one before it.
 pub(super) async fn insert_review(
     connection: &mut SqliteConnection,
     id: &GrantId,
     review: &Review,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO reviews (grant_id, round, reviewer, caller, decision, vouched_by, digest, \
-         reason, reviewed_at, subject_proven) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-         ON CONFLICT (grant_id, round, reviewer) DO UPDATE SET caller = excluded.caller, \
-         decision = excluded.decision, vouched_by = excluded.vouched_by, digest = excluded.digest, \
-         reason = excluded.reason, reviewed_at = excluded.reviewed_at, \
-         subject_proven = excluded.subject_proven \
-         WHERE reviews.decision = 'APPROVED' AND excluded.decision = 'DENIED'",
+    let earlier =
+        sqlx::query("SELECT * FROM reviews WHERE grant_id = $1 AND round = $2 AND reviewer = $3")
+            .bind(id.as_str().to_owned())
+            .bind(i64::from(review.round))
+            .bind(review.reviewer.as_str().to_owned())
+            .fetch_optional(&mut *connection)
+            .await?;
+    if let Some(row) = earlier
+        && !review.replaces(&review_from_row(&row)?.1)
+    {
+        return Ok(false);
+    }
+    sqlx::query(
+        "INSERT OR REPLACE INTO reviews (grant_id, round, reviewer, caller, decision, vouched_by, \
+         digest, reason, reviewed_at, subject_proven, service) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(id.as_str().to_owned())
     .bind(i64::from(review.round))
@@ -158,9 +166,10 @@ pub(super) async fn insert_review(
     .bind(review.reason.as_str().to_owned())
     .bind(microseconds(review.at))
     .bind(review.subject_proven)
+    .bind(review.service.clone())
     .execute(connection)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(true)
 }
 
 /// `Store::reviews`.
@@ -194,6 +203,7 @@ fn review_from_row(row: &SqliteRow) -> Result<(GrantId, Review), StoreError> {
         decision: ReviewDecision::from_word(decision)
             .ok_or_else(|| unreadable("decision", decision))?,
         subject_proven: row.try_get("subject_proven")?,
+        service: row.try_get("service")?,
         vouched_by: row.try_get("vouched_by")?,
         round: u32::try_from(round).map_err(|problem| unreadable("round", problem))?,
         digest: row.try_get("digest")?,

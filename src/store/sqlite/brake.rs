@@ -358,7 +358,7 @@ async fn retry_now(
     let Some(changes) = intent::retry_now(record, &grant, order) else {
         return Ok(Written::unchanged(Some(grant)));
     };
-    if !write_changes(connection, &changes).await? {
+    if write_changes(connection, &changes).await?.is_none() {
         // The record was read in this very transaction.
         return Err(StoreError::Stale);
     }

@@ -10,7 +10,7 @@ use super::tables::{self, write_changes};
 use super::writer::Written;
 use crate::domain::intent::{self, EndRequest};
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantId};
+use crate::domain::{AssignmentKey, AssignmentRecord, EventKind, Grant, GrantId, GrantState};
 use crate::store::{
     GrantDecision, GrantRequest, RequestOutcome, RequestUse, RevokeOutcome, StoreError,
 };
@@ -36,14 +36,11 @@ pub(super) async fn record_grant(
         name_grants(connection, request, std::slice::from_ref(&grant)).await?;
     }
     let record = record_or_new(connection, &key).await?;
+    if grant.adoption.is_some() && grant.state == GrantState::Active {
+        check_adoptable(connection, &record).await?;
+    }
     let changes = intent::request_grant(record, grant);
-    let written = write(connection, &changes).await?;
-    let stored = present_grants(connection, &ids_of(&changes.grants)).await?;
-    let grant = stored
-        .into_iter()
-        .next()
-        .ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
-    Ok(written.map(|()| RequestOutcome::Recorded(grant)))
+    recorded(write(connection, &changes).await?)
 }
 
 /// `Store::decide_grant`.
@@ -74,14 +71,32 @@ pub(super) async fn decide_grant(
         return Err(StoreError::Stale);
     }
     let record = record_or_new(connection, &key).await?;
+    if events.iter().any(|event| event.kind == EventKind::Adopted) {
+        check_adoptable(connection, &record).await?;
+    }
     let changes = intent::decide_grant(record, grant, events, now);
-    let written = write(connection, &changes).await?;
-    let stored = present_grants(connection, &written.changed).await?;
-    let grant = stored
-        .into_iter()
-        .next()
-        .ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
-    Ok(written.map(|()| RequestOutcome::Recorded(grant)))
+    recorded(write(connection, &changes).await?)
+}
+
+/// The one grant that was written.
+fn recorded(
+    mut written: Written<Vec<Grant>>,
+) -> Result<Written<RequestOutcome<Grant>>, StoreError> {
+    let grant = written.value.pop();
+    let grant = grant.ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
+    Ok(written.map(|_| RequestOutcome::Recorded(grant)))
+}
+
+/// Refuses what began to hold, or to end, an assignment since it was looked at to be taken over.
+async fn check_adoptable(
+    connection: &mut SqliteConnection,
+    record: &AssignmentRecord,
+) -> Result<(), StoreError> {
+    let open = tables::open_grants_on(connection, &record.key).await?;
+    match intent::held_as(record, &open) {
+        None => Ok(()),
+        Some(_) => Err(StoreError::Stale),
+    }
 }
 
 /// The grant of a request id that was used before.
@@ -179,11 +194,11 @@ pub(super) async fn revoke_grant(
     let written = match intent::revoke_grant(record, &grant, end) {
         Some(changes) => write(connection, &changes).await?,
         // Over or ending already: that is the answer.
-        None => Written::unchanged(()),
+        None => Written::unchanged(Vec::new()),
     };
     let grants = present_grants(connection, std::slice::from_ref(id)).await?;
     let record = record_or_new(connection, &key).await?;
-    Ok(written.map(|()| RevokeOutcome::Ended { grants, record }))
+    Ok(written.map(|_| RevokeOutcome::Ended { grants, record }))
 }
 
 /// `Store::remove_assignment`.
@@ -204,29 +219,24 @@ pub(super) async fn remove_assignment(
         name_grants(connection, request, &changes.grants).await?;
     }
     let written = write(connection, &changes).await?;
-    let grants = present_grants(connection, &ids_of(&changes.grants)).await?;
     let record = record_or_new(connection, key).await?;
-    Ok(written.map(|()| RevokeOutcome::Ended { grants, record }))
+    Ok(written.map(|grants| RevokeOutcome::Ended { grants, record }))
 }
 
-/// Writes a caller's changes, which always make their assignment due.
+/// Writes a caller's changes, which always make their assignment due. Answers the grants as they are
+/// stored.
 async fn write(
     connection: &mut SqliteConnection,
     changes: &Changes,
-) -> Result<Written<()>, StoreError> {
-    if !write_changes(connection, changes).await? {
-        // The record was read in this very transaction.
-        return Err(StoreError::Stale);
-    }
+) -> Result<Written<Vec<Grant>>, StoreError> {
+    let written = write_changes(connection, changes).await?;
+    // The record was read in this very transaction.
+    let grants = written.ok_or(StoreError::Stale)?;
     Ok(Written {
-        value: (),
         makes_work: true,
-        changed: ids_of(&changes.grants),
+        changed: grants.iter().map(|grant| grant.id.clone()).collect(),
+        value: grants,
     })
-}
-
-fn ids_of(grants: &[Grant]) -> Vec<GrantId> {
-    grants.iter().map(|grant| grant.id.clone()).collect()
 }
 
 async fn record_or_new(

@@ -349,7 +349,7 @@ async fn write_under_lease(
     // assignment and from this version.
     changes.record.key = claim.record.key.clone();
     changes.record.version = claim.record.version;
-    if !write_changes(connection, &changes).await? {
+    if write_changes(connection, &changes).await?.is_none() {
         return Err(StoreError::Stale);
     }
     // A step of the holder's: the write before it is answered, and what was frozen is looked at.

@@ -47,11 +47,9 @@ pub(super) async fn end_for_beneficiary(
         let record = record.unwrap_or_else(|| AssignmentRecord::new(key));
         let changes = intent::end_for_beneficiary(record, &open, gone.gone, gone.now);
         if let Some(changes) = changes {
-            if !write_changes(connection, &changes).await? {
-                // The record was read in this very transaction.
-                return Err(StoreError::Stale);
-            }
-            ended.extend(changes.grants);
+            let written = write_changes(connection, &changes).await?;
+            // The record was read in this very transaction.
+            ended.extend(written.ok_or(StoreError::Stale)?);
         }
     }
     Ok(Written {

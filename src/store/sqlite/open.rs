@@ -67,7 +67,7 @@ impl SqliteStore {
         Ok(Self {
             readers,
             queue: Mutex::new(Some(sender)),
-            writer: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
+            writer: tokio::sync::Mutex::new(Some(writer.start())),
             signals,
             wait,
         })

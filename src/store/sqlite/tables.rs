@@ -8,11 +8,13 @@ use sqlx::SqliteConnection;
 use super::approvals::{extension_to_column, paths_to_column};
 use super::failure::unreadable;
 use super::rows::{
-    bind_key, count_to_column, duration_microseconds, grant_from_row, microseconds,
+    Query, bind_key, count_to_column, duration_microseconds, grant_from_row, microseconds,
     microseconds_or_null, record_from_row, to_json,
 };
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, Event, Grant, GrantId, ServiceEvent};
+use crate::domain::{
+    AssignmentKey, AssignmentRecord, Event, Grant, GrantId, GrantState, ServiceEvent,
+};
 use crate::store::StoreError;
 
 /// The condition on an assignment's key, for `bind_key`.
@@ -69,34 +71,44 @@ pub(super) async fn open_grants_on(
     rows.iter().map(grant_from_row).collect()
 }
 
-/// Writes changes down: the record first, because new grants refer to it. Answers whether the
-/// record still had the version that the changes were made from; if not, nothing was written.
+/// Writes changes down: the record first, because new grants refer to it. Answers the grants as they
+/// are stored now (times cut to what the store keeps), or none where the record no longer had the
+/// version that the changes were made from: then nothing was written.
 ///
 /// A grant of version 1 is a new one; every other is written over the version before its own.
 pub(super) async fn write_changes(
     connection: &mut SqliteConnection,
     changes: &Changes,
-) -> Result<bool, StoreError> {
-    let written = if changes.record.version == 0 {
+) -> Result<Option<Vec<Grant>>, StoreError> {
+    let is_new = changes.record.version == 0;
+    let written = if is_new {
         insert_record(connection, &changes.record).await?
     } else {
         update_record(connection, &changes.record).await?
     };
     if !written {
-        return Ok(false);
+        return Ok(None);
     }
+    let mut grants = Vec::with_capacity(changes.grants.len());
     for grant in &changes.grants {
-        if grant.version == 1 {
-            insert_grant(connection, grant).await?;
+        grants.push(if grant.version == 1 {
+            insert_grant(connection, grant).await?
         } else {
-            update_grant(connection, grant).await?;
-        }
+            update_grant(connection, grant).await?
+        });
     }
     for event in &changes.events {
         insert_event(connection, event).await?;
     }
-    note_end(connection, &changes.record.key).await?;
-    Ok(true)
+    // A new record under grants that have no end yet has none either.
+    if !is_new || changes.record.removal.is_some() || grants.iter().any(has_end) {
+        note_end(connection, &changes.record.key).await?;
+    }
+    Ok(Some(grants))
+}
+
+fn has_end(grant: &Grant) -> bool {
+    matches!(grant.state, GrantState::Active | GrantState::Revoking)
 }
 
 /// Notes beside the record since when, or from when on, there is an end to act on: what has one
@@ -132,13 +144,15 @@ async fn insert_record(
 ) -> Result<bool, StoreError> {
     let query = sqlx::query(
         "INSERT INTO assignments (instance_arn, target_kind, target, principal_type, principal_id, \
-         standing, create_acknowledged, create_seen, failed_attempts, version) \
-         VALUES ($1, $2, $3, $4, $5, 'UNKNOWN', 0, 0, 0, 0) ON CONFLICT DO NOTHING",
+         standing, standing_seen_at, last_create_at, create_acknowledged, create_seen, \
+         last_delete_at, removal_by, removal_reason, removal_at, removed_at, recheck_at, \
+         next_attempt_at, failed_attempts, refusing_since, last_failure, version, \
+         failed_operations, pending_write, pending_request_id, pending_since, pending_own_before) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21 + 1, $22, $23, $24, $25, $26) ON CONFLICT DO NOTHING",
     );
-    let done = bind_key(query, &record.key)
-        .execute(&mut *connection)
-        .await?;
-    Ok(done.rows_affected() == 1 && update_record(connection, record).await?)
+    let done = bind_record(query, record)?.execute(connection).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Writes a record. A change that is no longer pending gives its slot back.
@@ -158,11 +172,17 @@ async fn update_record(
         where_key!(),
         " AND version = $21"
     ));
+    let done = bind_record(query, record)?.execute(connection).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Binds what is kept of a record, the version that it was read with among it.
+fn bind_record<'q>(query: Query<'q>, record: &AssignmentRecord) -> Result<Query<'q>, StoreError> {
     let pending = record.pending.as_ref();
     let request_id = pending.and_then(|pending| pending.request_id.as_ref());
     let removal = record.removal.as_ref();
     let last_failure = record.last_failure.as_ref().map(to_json).transpose()?;
-    let done = bind_key(query, &record.key)
+    Ok(bind_key(query, &record.key)
         .bind(record.standing.as_str())
         .bind(microseconds_or_null(record.standing_seen_at))
         .bind(microseconds_or_null(record.last_create_at))
@@ -183,13 +203,13 @@ async fn update_record(
         .bind(pending.map(|pending| pending.write.as_str()))
         .bind(request_id.map(|id| id.as_str().to_owned()))
         .bind(pending.map(|pending| microseconds(pending.since)))
-        .bind(pending.is_none_or(|pending| pending.own_before))
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() == 1)
+        .bind(pending.is_none_or(|pending| pending.own_before)))
 }
 
-async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), StoreError> {
+async fn insert_grant(
+    connection: &mut SqliteConnection,
+    grant: &Grant,
+) -> Result<Grant, StoreError> {
     let query = sqlx::query(
         "INSERT INTO grants (instance_arn, target_kind, target, principal_type, principal_id, id, \
          state, people_count, requested_by, subject, justification, ticket, policies, \
@@ -198,10 +218,10 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
          subject_proven, paths, break_glass, review_due, start_asked_at, lapses_at, look_at, \
          extension, extension_count, known_as, adopted_from, owner) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)",
+         $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) RETURNING *",
     );
     let ending = grant.ending.as_ref();
-    bind_key(query, &grant.assignment_key())
+    let row = bind_key(query, &grant.assignment_key())
         .bind(grant.id.as_str().to_owned())
         .bind(grant.state.as_str())
         .bind(count_to_column(grant.people_count))
@@ -235,9 +255,9 @@ async fn insert_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
         .bind(grant.requester.known_as.clone())
         .bind(adopted_from(grant))
         .bind(owner(grant))
-        .execute(connection)
+        .fetch_one(connection)
         .await?;
-    Ok(())
+    grant_from_row(&row)
 }
 
 fn adopted_from(grant: &Grant) -> Option<&'static str> {
@@ -259,15 +279,18 @@ fn extension_column(grant: &Grant) -> Result<Option<String>, StoreError> {
 }
 
 /// Writes what can change in a grant's life; what was asked for never does.
-async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Result<(), StoreError> {
+async fn update_grant(
+    connection: &mut SqliteConnection,
+    grant: &Grant,
+) -> Result<Grant, StoreError> {
     let ending = grant.ending.as_ref();
-    let done = sqlx::query(
+    let row = sqlx::query(
         "UPDATE grants SET state = $2, started_at = $3, end_at = $4, ended_at = $5, \
          ending_kind = $6, ending_by = $7, ending_reason = $8, ending_at = $9, failure = $10, \
          version = $11, policies = $12, policy_version = $13, duration_microseconds = $14, \
          review_due = $15, look_at = $16, extension = $17, extension_count = $18, \
          adopted_from = $19 \
-         WHERE id = $1 AND version = $11 - 1",
+         WHERE id = $1 AND version = $11 - 1 RETURNING *",
     )
     .bind(grant.id.as_str().to_owned())
     .bind(grant.state.as_str())
@@ -288,14 +311,13 @@ async fn update_grant(connection: &mut SqliteConnection, grant: &Grant) -> Resul
     .bind(extension_column(grant)?)
     .bind(i64::from(grant.extension_count))
     .bind(adopted_from(grant))
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
     // INVARIANT: a grant changes only together with its record, whose version was just compared;
     // a second comparison costs nothing and keeps one grant from two terminal decisions.
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Stale)
+    match row {
+        Some(row) => grant_from_row(&row),
+        None => Err(StoreError::Stale),
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::GrantState;
 use crate::domain::grant::tests::grant;
 use std::path::Path;
+use tokio::sync::oneshot;
 
 fn request(number: u128) -> GrantRequest {
     GrantRequest {
@@ -28,6 +29,25 @@ async fn on_writer(store: &SqliteStore, sql: &'static str) -> Result<(), StoreEr
             })
         })
         .await
+}
+
+/// A call that holds the writer until it is told to go on, and when it does.
+fn holding_the_writer(
+    store: &SqliteStore,
+    wait: oneshot::Receiver<()>,
+) -> (
+    impl Future<Output = Result<(), StoreError>>,
+    oneshot::Receiver<()>,
+) {
+    let (started, has_started) = oneshot::channel::<()>();
+    let held = store.write(StoreCommit::RememberNames, move |_| {
+        Box::pin(async move {
+            started.send(()).unwrap();
+            wait.await.unwrap();
+            Ok(Written::unchanged(()))
+        })
+    });
+    (held, has_started)
 }
 
 #[tokio::test]
@@ -67,9 +87,20 @@ async fn a_failed_commit_fails_the_whole_group_and_the_writer_recovers() {
         state, people_count, requested_by, subject, justification, ticket, policies, \
         policy_version, created_at, version) VALUES \
         ('grant_x', 'i', 'k', 't', 'p', 'p', 'ACTIVE', 1, 'r', 's', '', '', '[]', '', 0, 1)";
-    // Queued together before the writer runs (one thread, no await point between): one group.
-    let (broken, recorded) =
-        tokio::join!(on_writer(&store, broken), store.record_grant(request(1)));
+    // Queued together while the writer is held (one thread, no await point between): one group.
+    let (go_on, wait) = oneshot::channel::<()>();
+    let (held, has_started) = holding_the_writer(&store, wait);
+    let others = async {
+        has_started.await.unwrap();
+        let release = async { go_on.send(()).unwrap() };
+        tokio::join!(
+            on_writer(&store, broken),
+            store.record_grant(request(1)),
+            release
+        )
+    };
+    let (held, (broken, recorded, ())) = tokio::join!(held, others);
+    held.unwrap();
     assert!(
         matches!(broken, Err(StoreError::Unavailable(_))),
         "{broken:?}"
@@ -121,16 +152,8 @@ async fn a_full_queue_is_refused_after_the_wait() {
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(directory.path(), options).await.unwrap();
-    // A call that holds the writer until it is told to go on.
-    let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
-    let (started, has_started) = tokio::sync::oneshot::channel::<()>();
-    let held = store.write(StoreCommit::RememberNames, move |_| {
-        Box::pin(async move {
-            started.send(()).unwrap();
-            wait.await.unwrap();
-            Ok(Written::unchanged(()))
-        })
-    });
+    let (go_on, wait) = oneshot::channel::<()>();
+    let (held, has_started) = holding_the_writer(&store, wait);
     let others = async {
         has_started.await.unwrap();
         let first = store.record_grant(request(1));
