@@ -97,13 +97,13 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
     let policies = config.policy.directory.as_deref();
     let policies =
         policies.map(|directory| check_folder(&mut findings, directory, &config.policy.rules()));
-    let (set, texts) = policies.unzip();
     if let Some(directory) = &args.data_dir {
-        check_data(&mut findings, &config, directory, texts.as_ref()).await;
+        check_data(&mut findings, &config, directory, policies.as_ref()).await;
     }
+    let set = policies.and_then(|(set, _)| set);
     check_callers::run(&mut findings, &config).await;
     match connect(&config, None, WriteMode::Never).await {
-        Ok(home) => check_aws(&mut findings, &config, &home, set.flatten().as_ref()).await,
+        Ok(home) => check_aws(&mut findings, &config, &home, set.as_ref()).await,
         Err(problem) => findings.bad("AWS", &problem),
     }
     findings.end()?;
@@ -128,7 +128,7 @@ async fn check_data(
     findings: &mut Findings,
     config: &Config,
     directory: &Path,
-    policies: Option<&PolicyTexts>,
+    policies: Option<&(Option<PolicySet>, PolicyTexts)>,
 ) {
     let shown = format!("data directory {}", directory.display());
     let last = if SqliteStore::is_in_use(directory) {
@@ -149,7 +149,7 @@ async fn check_data(
         }
     };
     match last {
-        Ok(last) => tell_last_load(findings, last.as_ref(), policies),
+        Ok(last) => tell_last_load(findings, config, last.as_ref(), policies),
         Err(problem) => findings.bad("policies in force", &problem.to_string()),
     }
     tell_brakes(findings, SqliteStore::read_brakes(directory).await);

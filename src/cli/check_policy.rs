@@ -9,7 +9,7 @@ use super::check::Findings;
 use super::check_instance::first_row;
 use super::connect::{connect, explain, look_call, start_call};
 use super::instances::{discoverer, look_call_time};
-use super::policy_files::PolicyFolder;
+use super::policy_files::{PolicyFolder, stand_in};
 use crate::config::Config;
 use crate::domain::{Failure, GroupId, Instance, PolicyLoad, PolicyTexts};
 use crate::identity_center::{IdentityCenter, WriteMode};
@@ -48,11 +48,13 @@ pub(super) fn check_folder(
     (set, folder.texts())
 }
 
-/// Tells which set was loaded last, and whether the files are still that.
+/// Tells which set was loaded last, and whether the files are still that; where they do not load, what a
+/// start would do.
 pub(super) fn tell_last_load(
     findings: &mut Findings,
+    config: &Config,
     last: Option<&PolicyLoad>,
-    on_disk: Option<&PolicyTexts>,
+    on_disk: Option<&(Option<PolicySet>, PolicyTexts)>,
 ) {
     let Some(last) = last else {
         findings.not_tried("policies in force", "no service has loaded any here yet");
@@ -64,21 +66,29 @@ pub(super) fn tell_last_load(
         last.loaded_at,
         last.loaded_by.as_str()
     );
-    let Some(on_disk) = on_disk else {
+    let (Some((set, texts)), Some(directory)) = (on_disk, &config.policy.directory) else {
         findings.good(&told);
         return;
     };
-    let differing = last.texts.differing(on_disk);
-    if differing.is_empty() {
+    let differing = last.texts.differing(texts).join(", ");
+    if set.is_none() {
+        let start = match stand_in(Some(last), directory, &config.policy.rules()) {
+            Ok(_) => "a start goes on with this version until they do".to_owned(),
+            Err(why_not) => format!("a start is refused, since {why_not}"),
+        };
+        let which = match differing.as_str() {
+            "" => String::new(),
+            differing => format!(" ({differing})"),
+        };
+        let why = format!("the files do not load{which}; {start}");
+        findings.warn(&told, &why);
+    } else if differing.is_empty() {
         findings.good(&format!("{told}, as the files are now"));
     } else {
-        let differing = differing.join(", ");
-        findings.warn(
-            &told,
-            &format!(
-                "the files are others by now ({differing}); they come into force when they load"
-            ),
+        let why = format!(
+            "the files are others by now ({differing}); they come into force when they load"
         );
+        findings.warn(&told, &why);
     }
 }
 

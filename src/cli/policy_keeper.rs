@@ -1,13 +1,13 @@
 //! The policies of a service: loaded at the start, and again when their files change. A set comes
 //! into force when it is recorded, never before; one that does not load leaves the one in force as it
-//! is, and says so in the log and in the events.
+//! is, over a restart too, and says so in the log and in the events.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::ServiceMode;
-use super::policy_files::{PolicyFolder, texts_of};
+use super::policy_files::{PolicyFolder, place_of, stand_in, texts_of};
 use super::service::{ServiceOptions, StartError};
 use crate::clock::Clock;
 use crate::domain::{LoadedBy, PolicyLoad, PolicyRefusal, PolicyTexts};
@@ -38,10 +38,12 @@ struct Record {
 }
 
 impl PolicyKeeper {
-    /// The written policies; for a developer without a directory, the built-in set of `--dev`.
+    /// The written policies, or the set of theirs that was in force last; for a developer without a
+    /// directory, the built-in set of `--dev`.
     ///
     /// # Errors
-    /// What is wrong with the policies, or that there are none, or that nothing can be recorded.
+    /// What is wrong with the policies where no set stands in for them, or that there are none, or that
+    /// nothing can be recorded.
     pub(super) async fn load(
         options: &ServiceOptions,
         store: Arc<dyn Store>,
@@ -52,12 +54,14 @@ impl PolicyKeeper {
             store,
             clock: options.clock.clone(),
         };
-        let mut seen = PolicyFolder::default();
-        let (set, texts) = match &directory {
+        let (set, seen) = match &directory {
+            Some(directory) => record.written(directory, &rules).await?,
             None if options.mode == ServiceMode::Development => {
                 let set = PolicySet::development();
                 let texts = texts_of(set.texts());
-                (set, texts)
+                let recording = record.load(&set, texts, LoadedBy::Start, None);
+                recording.await.map_err(unrecorded)?;
+                (set, PolicyFolder::default())
             }
             None => {
                 return Err(StartError(
@@ -66,21 +70,7 @@ impl PolicyKeeper {
                         .to_owned(),
                 ));
             }
-            Some(directory) => {
-                seen = PolicyFolder::read(directory, &rules);
-                match seen.load(&rules) {
-                    Ok(set) => (set, seen.texts()),
-                    Err(problems) => {
-                        record.refusal(&seen, &problems).await.map_err(unrecorded)?;
-                        return Err(StartError(told(directory, &problems)));
-                    }
-                }
-            }
         };
-        record
-            .load(&set, texts, LoadedBy::Start)
-            .await
-            .map_err(unrecorded)?;
         tracing::info!(policy.version = set.version(), "policies are in force");
         Ok(Self {
             directory,
@@ -143,7 +133,8 @@ impl PolicyKeeper {
         let in_force = self.in_force.current();
         let recorded = match loaded {
             Ok(set) => {
-                let recording = self.record.load(&set, now.texts(), LoadedBy::Reload);
+                let by = LoadedBy::Reload;
+                let recording = self.record.load(&set, now.texts(), by, Some(directory));
                 let recorded = recording.await;
                 if recorded.is_ok() {
                     tracing::info!(policy.version = set.version(), "new policies are in force");
@@ -172,17 +163,53 @@ impl PolicyKeeper {
 }
 
 impl Record {
+    /// What a start puts in force for a folder, and what it saw there: its files, or where those do not
+    /// load the set that was in force last, which ends access in time as the start would otherwise not.
+    async fn written(
+        &self,
+        directory: &Path,
+        rules: &PolicyRules,
+    ) -> Result<(PolicySet, PolicyFolder), StartError> {
+        let seen = PolicyFolder::read(directory, rules);
+        let problems = match seen.load(rules) {
+            Ok(set) => {
+                let by = LoadedBy::Start;
+                let recording = self.load(&set, seen.texts(), by, Some(directory));
+                recording.await.map_err(unrecorded)?;
+                return Ok((set, seen));
+            }
+            Err(problems) => problems,
+        };
+        self.refusal(&seen, &problems).await.map_err(unrecorded)?;
+        let problems = told(directory, &problems);
+        let last = self.store.last_policy_load().await.map_err(unrecorded)?;
+        let set = stand_in(last.as_ref(), directory, rules).map_err(|why_not| {
+            StartError(format!(
+                "{problems}\n{why_not}, so that nothing stands in for them"
+            ))
+        })?;
+        // It is recorded already: nothing comes into force that was not.
+        tracing::error!(
+            policy.version = set.version(),
+            problems,
+            "the policies do not load; those of this version, which were in force last, go on. Mend the files: they are looked at again"
+        );
+        Ok((set, seen))
+    }
+
     async fn load(
         &self,
         set: &PolicySet,
         texts: PolicyTexts,
         loaded_by: LoadedBy,
+        directory: Option<&Path>,
     ) -> Result<(), StoreError> {
         let load = PolicyLoad {
             version: set.version().to_owned(),
             texts,
             loaded_by,
             loaded_at: self.clock.now(),
+            directory: directory.and_then(place_of),
         };
         self.store.record_policy_load(load).await
     }

@@ -81,6 +81,8 @@ pub struct PolicyLoad {
     pub loaded_by: LoadedBy,
     /// When.
     pub loaded_at: Timestamp,
+    /// The folder of its files; none for a built-in set, and in records of earlier versions.
+    pub directory: Option<String>,
 }
 
 /// Texts that do not load; those in force stay.

@@ -9,14 +9,17 @@ mod adoption;
 #[path = "../authentication/bench.rs"]
 mod bench;
 mod break_glass;
+mod break_glass_example;
 mod carried;
 mod changes;
 mod extensions;
 mod external;
 mod lists;
+mod others_access;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
 mod races;
+mod replays;
 mod same_person;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]

@@ -1,10 +1,11 @@
 //! A service with people in groups, a portal and a ticket system, and policies that want agreement.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tonic::Code;
-use usher::simulator::{Group, Membership, User, World};
+use usher::simulator::{CallRecord, Group, Membership, User, World};
 
 use crate::bench::{Bench, Client};
 use crate::signer::{ISSUER, Key, key_set};
@@ -63,7 +64,7 @@ pub(crate) struct Place {
     _files: tempfile::TempDir,
 }
 
-fn issuers(jwks_file: &std::path::Path) -> String {
+fn issuers(jwks_file: &Path, policy: &str) -> String {
     let file = jwks_file.display();
     format!(
         r#"
@@ -72,6 +73,7 @@ fn issuers(jwks_file: &std::path::Path) -> String {
         miss_max_age_seconds = 1
         [policy]
         reload_seconds = 1
+        {policy}
         [approvals]
         poll_seconds = 0.05
         look_again_seconds = 1
@@ -150,11 +152,22 @@ impl Place {
 
     /// The same with sections more in the configuration.
     pub(crate) async fn start_configured(policies: &str, more: &str) -> Self {
+        Self::begin(world(), policies, ("", more)).await
+    }
+
+    /// In this world, with the policies of a folder and no others.
+    pub(crate) async fn start_with_folder(world: World, folder: &Path) -> Self {
+        let policy = format!("directory = \"{}\"", folder.display());
+        Self::begin(world, "", (&policy, "")).await
+    }
+
+    /// With settings more of policies, and sections more.
+    async fn begin(world: World, policies: &str, (policy, more): (&str, &str)) -> Self {
         let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
         let jwks = files.path().join("keys.json");
         std::fs::write(&jwks, key_set(&[&key])).unwrap();
-        let config = format!("{}{more}", issuers(&jwks));
-        let bench = Bench::start_in(world(), &config, policies).await;
+        let config = format!("{}{more}", issuers(&jwks, policy));
+        let bench = Bench::start_in(world, &config, policies).await;
         Self {
             client: bench.plain().await,
             bench,
@@ -343,6 +356,28 @@ pub(crate) fn person_of<'a>(world: &'a mut World, user: &str) -> &'a mut User {
 pub(crate) fn enter(world: &mut World, group: &str, user: &str) {
     let like = world.memberships[0].clone();
     join(world, &like, group, user);
+}
+
+/// Calls of AWS whose operations begin so and that name this principal.
+pub(crate) fn calls_about(place: &Place, operation: &str, principal_id: &str) -> usize {
+    let is_it = |call: &CallRecord| {
+        call.operation.starts_with(operation) && call.input["PrincipalId"] == principal_id
+    };
+    let calls = place.bench.simulator.calls();
+    calls.iter().filter(|call| is_it(call)).count()
+}
+
+/// The id of a person of the world.
+pub(crate) fn id_of(place: &Place, user: &str) -> String {
+    let world = place.bench.simulator.world();
+    world.user_named(user).unwrap().user_id.clone()
+}
+
+/// How often an event is in the timeline of a grant.
+pub(crate) fn count(grant: &Value, event: &str) -> usize {
+    let timeline = grant["timeline"].as_array().unwrap();
+    let event = format!("GRANT_EVENT_TYPE_{event}");
+    timeline.iter().filter(|it| it["type"] == *event).count()
 }
 
 #[track_caller]

@@ -74,10 +74,13 @@ impl Bench {
         config.check().unwrap();
         let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
         let directory = data.path().join("policies");
-        std::fs::create_dir(&directory).unwrap();
         let file = directory.join(POLICY_FILE);
-        std::fs::write(&file, policies).unwrap();
-        config.policy.directory = Some(directory);
+        // A configuration that names a folder means what is in it.
+        if config.policy.directory.is_none() {
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(&file, policies).unwrap();
+            config.policy.directory = Some(directory);
+        }
         let service = usher::cli::start(ServiceOptions {
             config,
             data_directory: data.path().to_owned(),

@@ -21,6 +21,7 @@ mod rotation;
 mod serving;
 mod several_stores;
 mod signer;
+mod stand_in;
 mod stolen;
 #[allow(dead_code, unreachable_pub, reason = "other tests look for other rows")]
 #[path = "../common/store_rows.rs"]

@@ -10,4 +10,5 @@ mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
 mod judge;
+mod redeploys;
 mod rounds;

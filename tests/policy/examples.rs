@@ -4,7 +4,12 @@ use usher::policy::{PolicyRules, load_directory};
 
 use crate::{example, texts, usher_policy};
 
-const EXAMPLES: [&str; 3] = ["self-service-portal", "ticket-system", "read-only-auditors"];
+const EXAMPLES: [&str; 4] = [
+    "self-service-portal",
+    "ticket-system",
+    "break-glass",
+    "read-only-auditors",
+];
 
 #[test]
 fn every_example_loads_with_its_table() {

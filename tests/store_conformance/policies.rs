@@ -17,6 +17,7 @@ fn load(text: &str, table: &str, second: i64, loaded_by: LoadedBy) -> PolicyLoad
         texts: PolicyTexts(files.into()),
         loaded_by,
         loaded_at: at(second),
+        directory: Some(format!("/policies/{second}")).filter(|_| second != 2),
     }
 }
 

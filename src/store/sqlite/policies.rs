@@ -44,11 +44,13 @@ pub(super) async fn record_load(
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO policy_loads (content_hash, loaded_by, loaded_at) VALUES ($1, $2, $3)",
+        "INSERT INTO policy_loads (content_hash, loaded_by, loaded_at, directory) \
+         VALUES ($1, $2, $3, $4)",
     )
     .bind(content_hash.clone())
     .bind(load.loaded_by.as_str())
     .bind(microseconds(load.loaded_at))
+    .bind(load.directory.clone())
     .execute(&mut *connection)
     .await?;
     if last.as_ref() != Some(&content_hash) {
@@ -99,7 +101,7 @@ pub(super) async fn last_load(
     connection: &mut SqliteConnection,
 ) -> Result<Option<PolicyLoad>, StoreError> {
     let row = sqlx::query(
-        "SELECT version, texts, loaded_by, loaded_at FROM policy_loads \
+        "SELECT version, texts, loaded_by, loaded_at, directory FROM policy_loads \
          JOIN policy_sets USING (content_hash) ORDER BY sequence DESC LIMIT 1",
     )
     .fetch_optional(connection)
@@ -115,6 +117,7 @@ pub(super) async fn last_load(
         texts: PolicyTexts(texts),
         loaded_by: LoadedBy::from_word(&word).ok_or_else(|| unreadable("loaded_by", word))?,
         loaded_at: time("loaded_at", row.try_get("loaded_at")?)?,
+        directory: row.try_get("directory")?,
     }))
 }
 
