@@ -65,6 +65,11 @@ impl Asker {
         user_of(&self.scene.subject)
     }
 
+    /// Whether the subject is a user who is not enabled: nothing is permitted to it, and nothing told.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.user().is_some_and(|user| !user.is_enabled())
+    }
+
     /// Who asks, as events name it.
     pub(super) fn actor(&self) -> Actor {
         Actor::Caller {

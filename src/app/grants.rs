@@ -198,7 +198,7 @@ impl App {
             }
             // Who is asked, or has spoken, sees what it is about.
             GrantListScope::CanApprove => self.can_agree_now(asker, instance, grant, reading).await,
-            GrantListScope::Reviewed => Ok(true),
+            GrantListScope::Reviewed => Ok(!asker.is_disabled()),
         }
     }
 

@@ -316,6 +316,7 @@ async fn what_nobody_can_agree_to_any_more_lapses_and_says_so() {
     let lapsed = place.until("anna.berg", &asked, "GRANT_STATE_LAPSED").await;
     let reason = lapsed["revoke_reason"].as_str().unwrap();
     assert!(reason.contains("NO_ELIGIBLE_APPROVER"), "{reason}");
+    assert!(reason.ends_with(": leads"), "{reason}");
     place.bench.end().await;
 }
 

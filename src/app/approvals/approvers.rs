@@ -245,8 +245,7 @@ impl App {
             .decide(&asker.scene, Action::Approve, &resource);
         let is_kept_from = !decision.is_allowed && !decision.policies.is_empty();
         // Policies are asked nothing for a user who is not enabled: nothing then permits either.
-        let is_disabled = asker.user().is_some_and(|user| !user.is_enabled());
-        if is_kept_from || !decision.errors.is_empty() || is_disabled {
+        if is_kept_from || !decision.errors.is_empty() || asker.is_disabled() {
             return Ok(None);
         }
         Ok(Some(Approver {

@@ -26,6 +26,10 @@ use crate::identity_center::Call;
 const NOBODY_IN_TIME: &str = "nobody agreed in time";
 const NOBODY_CAN: &str = "nobody is left who could agree: NO_ELIGIBLE_APPROVER";
 const NOT_IN_TIME: &str = "it could not be checked again at its start, since AWS did not answer";
+/// Groups that a reason names at most.
+const MISSING_NAMED_MAX: usize = 5;
+/// And characters of their names.
+const MISSING_CHARACTERS_MAX: usize = 500;
 /// How long the reads behind one look may take.
 const LOOK_TIME: Duration = Duration::from_secs(20);
 /// How soon a look is repeated that AWS did not answer.
@@ -126,7 +130,7 @@ impl App {
             both.all(|path| could_be_paid(&path.steps, &candidates.approvers))
         };
         if !wish.paths.iter().any(can_be) {
-            return self.lapse(&wish, NOBODY_CAN).await;
+            return self.lapse(&wish, &nobody_can(&candidates.missing)).await;
         }
         // Who joined a group, or whom policy lets off, may have made it fit since.
         let reviews = self.reviews_of(grant).await?;
@@ -275,6 +279,18 @@ async fn rest(pause: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = tokio::time::sleep(pause) => {}
+    }
+}
+
+/// Why nobody can agree, with the groups that are missing or empty, as far as a reason holds them.
+fn nobody_can(missing: &[String]) -> String {
+    let named = missing.iter().take(MISSING_NAMED_MAX).map(String::as_str);
+    match named.collect::<Vec<_>>().join(", ") {
+        groups if groups.is_empty() => NOBODY_CAN.to_owned(),
+        groups => {
+            let groups: String = groups.chars().take(MISSING_CHARACTERS_MAX).collect();
+            format!("{NOBODY_CAN}, groups that are missing or empty: {groups}")
+        }
     }
 }
 

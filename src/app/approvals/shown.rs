@@ -217,7 +217,7 @@ impl App {
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
         let asker = asker.await.map_err(|error| error.hides(not_there))?;
         let resource = self.grant_resource(&asker, grant).await;
-        if grant.requester.subject == asker.subject
+        if grant.requester.subject == asker.subject && !asker.is_disabled()
             || self.may_see(&asker, Action::ReadGrants, &resource)
             || self.may_see(&asker, Action::Revoke, &resource)
             || self.has_spoken(&asker, grant).await?
@@ -229,6 +229,9 @@ impl App {
 
     /// Whether the subject has said something of a grant, or vouched for somebody who has.
     async fn has_spoken(&self, asker: &Asker, grant: &Grant) -> Result<bool, AppError> {
+        if asker.is_disabled() {
+            return Ok(false);
+        }
         let reviews = self.reviews_of(grant).await?;
         let service = asker.subject.as_str().strip_prefix("service:");
         let is_by = |it: &Review| {
