@@ -57,7 +57,7 @@ check! {
     approvals::a_word_is_written_with_what_it_makes_of_the_grant,
     approvals::a_decision_on_an_older_grant_changes_nothing,
     approvals::a_second_word_counts_only_as_an_objection,
-    approvals::an_agreement_with_more_proof_takes_the_place_of_one_with_less,
+    approvals::a_persons_own_word_and_one_for_that_person_are_two,
     adoption::what_is_going_or_held_is_not_taken_over,
     approvals::a_repeated_decision_is_the_first_one,
     approvals::of_many_decisions_at_once_one_is_made,

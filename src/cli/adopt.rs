@@ -186,7 +186,7 @@ async fn send(
         let answers = answered.map_err(|error| {
             let (first, last) = (&rows[0], &rows[rows.len() - 1]);
             CommandError(format!(
-                "{error}\nof the rows on the lines {} to {} it is not known what became, and those below were not sent ({tally}); {GO_ON}",
+                "{error}\nthe rows on the lines {} to {} have no answer, and those below were not sent ({tally}); when that is mended, {GO_ON}",
                 first.line, last.line
             ))
         })?;

@@ -163,14 +163,14 @@ impl Review {
         self.decision == ReviewDecision::Approved
     }
 
-    /// Whether it takes the place of an earlier word of the same reviewer on the same wish: an objection
-    /// after an agreement, or an agreement with more proof of who says it.
+    /// Whether it takes the place of an earlier word of the same reviewer, said itself or through the same
+    /// voucher, on the same wish: an objection after an agreement, or an agreement that its own token
+    /// proves after one that a service said for it.
     #[must_use]
     pub fn replaces(&self, earlier: &Self) -> bool {
-        let proof = |it: &Self| (it.vouched_by.is_none(), it.subject_proven);
         earlier.is_approval()
             && match self.decision {
-                ReviewDecision::Approved => proof(self) > proof(earlier),
+                ReviewDecision::Approved => self.subject_proven && !earlier.subject_proven,
                 ReviewDecision::Denied => true,
                 ReviewDecision::Justified | ReviewDecision::NotJustified => false,
             }
@@ -186,7 +186,7 @@ pub struct Approver {
     pub stands_for: BTreeSet<Approvers>,
     /// Whether policy lets it `Approve`: for steps that name nobody.
     pub may_approve: bool,
-    /// What another account of the same person shares with this one.
+    /// What another account, or another word, of the same person shares with this one.
     pub keys: BTreeSet<String>,
 }
 
@@ -206,7 +206,7 @@ impl Approver {
     }
 }
 
-/// Approvers as persons: accounts that share a key are one, which stands for whatever any of them
+/// Approvers as persons: accounts and words that share a key are one, which stands for whatever any of them
 /// stands for, and counts once.
 #[must_use]
 pub fn persons(approvers: &[Approver]) -> Vec<Approver> {

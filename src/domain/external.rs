@@ -31,7 +31,7 @@ impl Wording {
             "fits everything; leave it out where it does not matter"
         } else if body.contains('*') {
             "has a star that is not at its end"
-        } else if is_beginning && body.starts_with("arn:") {
+        } else if is_beginning && is_arn(body) {
             "is an ARN with a star; a star is for names"
         } else {
             return Ok(if is_beginning {
@@ -47,9 +47,17 @@ impl Wording {
     fn fits(&self, id: &str, name: &str) -> bool {
         match self {
             Self::Whole(text) => text == id || text == name,
-            Self::Beginning(text) => name.starts_with(text.as_str()),
+            Self::Beginning(text) => {
+                name.starts_with(text.as_str()) || !is_arn(id) && id.starts_with(text.as_str())
+            }
         }
     }
+}
+
+/// Whether a text is an ARN, as DESIGN.md §2 tells them.
+fn is_arn(text: &str) -> bool {
+    text.get(..4)
+        .is_some_and(|it| it.eq_ignore_ascii_case("arn:"))
 }
 
 /// A rule: an assignment that fits every condition is kept by the owner.

@@ -96,25 +96,21 @@ fn adopt(record: &mut AssignmentRecord, grant: &mut Grant) {
     record.create_acknowledged = true;
     record.create_seen = true;
     record.removed_at = None;
-    // A look for a late effect of an earlier change of Usher's own stays due: it may take this away.
     let next = [record.next_attempt_at, grant.end_at];
     record.next_attempt_at = next.into_iter().flatten().min();
 }
 
-/// What keeps an assignment from being taken over: a grant that it goes with, its own end, which a
-/// read does not show yet, or a change of it that is under way. `open` are the grants on it that are
-/// live or ending.
+/// What keeps an assignment from being taken over: a grant that it goes with, its removal, a change of
+/// it that is under way, or one of late whose effects Usher still waits out: a read of now may show
+/// what goes in a moment. `open` are the grants on it that are live or ending.
 #[must_use]
 pub fn held_as(record: &AssignmentRecord, open: &[Grant]) -> Option<GrantState> {
-    let is_deleted = record.last_delete_at.is_some()
-        && record.last_delete_at > record.last_create_at
-        && record.removed_at.is_none();
-    if record.removal.is_some() || record.pending.is_some() || is_deleted {
-        return Some(GrantState::Revoking);
-    }
     // One that was there before a grant outlives it: it can still be taken over.
     let is_own = record.standing == Standing::No;
-    open.first().filter(|_| is_own).map(|grant| grant.state)
+    let holder = open.first().filter(|_| is_own).map(|grant| grant.state);
+    let is_going =
+        record.removal.is_some() || record.pending.is_some() || record.recheck_at.is_some();
+    holder.or(is_going.then_some(GrantState::Revoking))
 }
 
 /// Who asked, as events name it.

@@ -58,14 +58,6 @@ pub struct AdoptionAnswer {
     pub reason: String,
 }
 
-impl AdoptionAnswer {
-    /// Whether a grant holds the assignment, or will where everything goes well.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        !matches!(self.outcome, "REFUSED" | "OVER")
-    }
-}
-
 impl AdoptionWish {
     /// Everything that the server would find wrong with it before it looks at anything.
     #[must_use]

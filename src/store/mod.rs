@@ -43,7 +43,8 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// # Errors
     /// `Unavailable`: nothing was recorded, or (power loss while committing) the caller cannot
     /// know; a repeat with the same request id finds out. `Stale`, for a grant that takes an assignment
-    /// over alone: it is held or going by now (`domain::intent::held_as`); nothing was recorded.
+    /// over alone: it is held or going by now (`domain::intent::held_as`), another such grant waits, or new
+    /// access is frozen; nothing was recorded.
     async fn record_grant(
         &self,
         request: GrantRequest,
@@ -55,7 +56,8 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// wish is `Stale` too, but for one that takes the place of the first (`Review::replaces`). Nothing is in AWS by this; a grant that opens is made due.
     ///
     /// # Errors
-    /// `Stale`: the grant has changed since, or what it takes over is held or going by now; nothing was written, the request id is still free, and
+    /// `Stale`: the grant has changed since, what it takes over is held or going by now, or more time or
+    /// adoption is frozen; nothing was written, the request id is still free, and
     /// the caller reads and decides again. `Unavailable` as for `record_grant`.
     async fn decide_grant(
         &self,

@@ -219,11 +219,7 @@ async fn a_file_that_was_cut_off_goes_on_where_it_was() {
     };
     let by_line = ["--server", through.as_str()];
     let (cut, ()) = tokio::join!(adopt(&place, &text, &by_line), cutting);
-    ended(
-        &cut,
-        1,
-        "of the rows on the lines 22 to 23 it is not known what became",
-    );
+    ended(&cut, 1, "the rows on the lines 22 to 23 have no answer");
     ended(&cut, 1, "run the same command again to go on");
     let told = rows(&cut);
     assert_eq!(told.len(), 20, "what is known is told");

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use tonic::Code;
 use usher::simulator::{Assignment, Fault, FaultAction, PrincipalType, World};
 
-use crate::place::{APPROVE, ASSIGN, EXTEND, GET, POLICIES, Place, REVOKE, refused, wish, word};
+use crate::place::{
+    APPROVE, ASSIGN, CANCEL, EXTEND, GET, POLICIES, Place, REVOKE, refused, wish, word,
+};
 
 const ADOPT: &str = "GrantService/AdoptAssignments";
 const RELEASE: &str = "GrantService/ReleaseGrants";
@@ -235,22 +237,57 @@ async fn adoptions_at_fault_are_refused_by_their_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_adoptions_that_wait_one_takes_it_over() {
+async fn people_are_asked_once_for_one_adoption() {
     let place = place().await;
     let row = || adoption("anna.berg", "Amazon Redshift");
-    let waiting = adopt(&place, "anna.berg", vec![row(), row()]).await;
-    let (first, second) = (waiting[0]["grant"].clone(), waiting[1]["grant"].clone());
-    assert_ne!(first["id"], second["id"]);
-    for grant in [&first, &second] {
-        place.approve("carla.mendes", grant).await.ok(APPROVE);
-        place.approve("dmitri.orlov", grant).await.ok(APPROVE);
+    let rows = adopt(&place, "anna.berg", vec![row(), row()]).await;
+    assert_eq!(rows[0]["outcome"], "ADOPTION_OUTCOME_WAITS");
+    assert_eq!(rows[1]["error_reason"], "STATE_FORBIDS");
+    // When that one is over, it can be asked for again.
+    let back = json!({"grant_id": rows[0]["grant"]["id"], "reason": "with another end"});
+    place.call("anna.berg", CANCEL, &back).await.ok(CANCEL);
+    let again = adopt(&place, "anna.berg", vec![row()]).await;
+    assert_eq!(again[0]["outcome"], "ADOPTION_OUTCOME_WAITS");
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_released_can_be_adopted_again() {
+    let place = place().await;
+    let row = || vec![adoption("bilal.khan", "Wiki")];
+    for _ in 0..2 {
+        let grant = adopt(&place, "anna.berg", row()).await[0]["grant"].clone();
+        assert_eq!(grant["state"], "GRANT_STATE_ACTIVE");
+        let release = json!({"grant_ids": [grant["id"]], "reason": "Terraform has it"});
+        let released = place.call("emi.sato", RELEASE, &release).await.ok(RELEASE);
+        assert_eq!(
+            released["results"][0]["grant"]["state"],
+            "GRANT_STATE_REVOKED"
+        );
     }
-    let holds = place.grant("anna.berg", &first).await;
-    assert_eq!(holds["state"], "GRANT_STATE_ACTIVE");
-    let left = place.grant("anna.berg", &second).await;
-    assert_eq!(left["state"], "GRANT_STATE_PENDING_APPROVAL");
-    let text = left["waiting_for"]["description"].as_str().unwrap();
-    assert!(text.contains("held by a grant"), "{text}");
+    assert_eq!(place.writes(), [""; 0]);
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_are_told_only_to_who_may_see_people() {
+    let blind = format!("{POLICIES}{OPERATORS}").replace("ReadDirectory", "ReadAudit");
+    let place = Place::start_with(&blind).await;
+    place
+        .bench
+        .simulator
+        .edit_world(|world| put(world, "bilal.khan", "Wiki"));
+    let mut row = adoption("bilal.khan", "Wiki");
+    let mut seen = Vec::new();
+    for owner in ["nobody.there", "felix.left"] {
+        row["owner"] = json!(owner);
+        let refused = adopt(&place, "anna.berg", vec![row.clone()]).await;
+        seen.push(refused[0]["error_message"].clone());
+    }
+    assert_eq!(seen[0], seen[1], "who is there is not told");
+    row["owner"] = json!("carla.mendes");
+    let adopted = adopt(&place, "anna.berg", vec![row]).await;
+    assert_eq!(adopted[0]["outcome"], "ADOPTION_OUTCOME_ADOPTED");
     place.bench.end().await;
 }
 

@@ -132,7 +132,8 @@ async fn a_service_that_carried_it_names_a_person_who_is_checked_as_any_other() 
     assert_eq!(speakers(&grant), ["emi.sato"], "nothing of it was recorded");
 
     // Who has agreed in person and is then named counts once.
-    say(attested(&asked, "emi.sato")).await.ok(APPROVE);
+    let twice = say(attested(&asked, "emi.sato")).await;
+    refused("twice", &twice, Code::PermissionDenied, "NOT_AN_APPROVER");
     let grant = place.grant("anna.berg", &asked).await;
     assert_eq!(grant["state"], "GRANT_STATE_PENDING_APPROVAL");
     assert_eq!(speakers(&grant), ["emi.sato"]);
@@ -254,10 +255,43 @@ when { resource.name == "Amazon Redshift" };
     assert_ne!(own["grant"]["state"], "GRANT_STATE_PENDING_APPROVAL");
     let active = place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
     assert_eq!(active["policies"][0], "redshift-by-a-lead");
-    assert_eq!(speakers(&active), ["carla.mendes"], "she counts once");
+    assert_eq!(
+        speakers(&active),
+        ["carla.mendes"; 2],
+        "both words are told"
+    );
     // Less proof after more changes nothing.
     let again = place.serve("tickets", &[], APPROVE, &said).await;
     let again = again.ok(APPROVE);
     assert_eq!(again["grant"]["state"], "GRANT_STATE_ACTIVE");
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_own_word_takes_nothing_from_the_ticket_systems() {
+    let paths = r#"
+@id("redshift-by-two-tickets") @approvals("2") @approvers("service:tickets") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon Redshift" };
+@id("redshift-by-lead-and-security") @steps("1 of group:leads; 1 of group:security") @max_duration("8h")
+permit (principal, action == Usher::Action::"Request", resource is Usher::Application)
+when { resource.name == "Amazon Redshift" };
+"#;
+    let others = POLICIES.replace("Amazon Redshift", "Nothing");
+    let place = Place::start_with(&format!("{others}{paths}")).await;
+    let asked = place.ask("anna.berg", "Amazon Redshift").await;
+    let vouch = async |who: &str| {
+        let said = attested(&asked, who);
+        let answer = place.serve("tickets", &[], APPROVE, &said).await;
+        answer.ok(APPROVE)["grant"]["state"].clone()
+    };
+    assert_eq!(vouch("carla.mendes").await, "GRANT_STATE_PENDING_APPROVAL");
+    let own = place.approve("carla.mendes", &asked).await.ok(APPROVE);
+    assert_eq!(own["grant"]["state"], "GRANT_STATE_PENDING_APPROVAL");
+    // Once for the tickets, whatever she said herself: a second person there pays it.
+    assert_eq!(vouch("carla.mendes").await, "GRANT_STATE_PENDING_APPROVAL");
+    assert_ne!(vouch("dmitri.orlov").await, "GRANT_STATE_PENDING_APPROVAL");
+    let active = place.until("anna.berg", &asked, "GRANT_STATE_ACTIVE").await;
+    assert_eq!(active["policies"][0], "redshift-by-two-tickets");
     place.bench.end().await;
 }

@@ -61,6 +61,12 @@ pub(crate) async fn what_is_going_or_held_is_not_taken_over(shelf: Shelf) {
     let mut late = decided(&waiting, step, None, at(12));
     late.events[0].kind = EventKind::Adopted;
     refused(store.decide_grant(late, None).await);
+    // Nor are people asked for it while others are.
+    let twice = Grant {
+        state: GrantState::PendingApproval,
+        ..adopting(5)
+    };
+    refused(store.record_grant(request(twice, None)).await);
     // Somebody has it removed: what goes is not taken over either.
     let end = end_request(20);
     store

@@ -209,29 +209,29 @@ pub(crate) async fn a_repeated_decision_is_the_first_one(shelf: Shelf) {
     assert_eq!(words(store, &first.id).await.len(), 1);
 }
 
-pub(crate) async fn an_agreement_with_more_proof_takes_the_place_of_one_with_less(shelf: Shelf) {
+pub(crate) async fn a_persons_own_word_and_one_for_that_person_are_two(shelf: Shelf) {
     let store = &*shelf.store;
     let asked = pending(store, 1, 100).await;
-    let vouched = recorded(
-        store
-            .decide_grant(agreed(&asked, "user:carla", 10), None)
-            .await,
-    );
-    let mut own = agreed(&vouched, "user:carla", 20);
-    if let Some(word) = &mut own.review {
-        (word.vouched_by, word.subject_proven) = (None, true);
+    let vouched = agreed(&asked, "user:carla", 10);
+    let one = recorded(store.decide_grant(vouched.clone(), None).await);
+    let own = |grant: &Grant, is_proven, second| {
+        let mut own = agreed(grant, "user:carla", second);
+        if let Some(word) = &mut own.review {
+            (word.vouched_by, word.subject_proven) = (None, is_proven);
+        }
+        own
+    };
+    let two = recorded(store.decide_grant(own(&one, false, 20), None).await);
+    // Her own token proves what a service had said for her; less proof after more does not count.
+    let proven = own(&two, true, 30);
+    let three = recorded(store.decide_grant(proven.clone(), None).await);
+    let said = [vouched.review.unwrap(), proven.review.unwrap()];
+    assert_eq!(words(store, &asked.id).await, said);
+    for less in [own(&three, false, 40), agreed(&three, "user:carla", 40)] {
+        let less = store.decide_grant(less, None).await;
+        assert!(matches!(less, Err(StoreError::Stale)), "{less:?}");
     }
-    let proven = recorded(store.decide_grant(own.clone(), None).await);
-    assert_eq!(words(store, &asked.id).await, [own.review.unwrap()]);
-    let less = store
-        .decide_grant(agreed(&proven, "user:carla", 30), None)
-        .await;
-    assert!(matches!(less, Err(StoreError::Stale)), "{less:?}");
-    assert_eq!(
-        events(store, &asked.id).await,
-        3,
-        "both words are in the log"
-    );
+    assert_eq!(events(store, &asked.id).await, 4, "each is in the log");
 }
 
 pub(crate) async fn of_many_decisions_at_once_one_is_made(shelf: Shelf) {

@@ -3,6 +3,7 @@
 
 use jiff::SignedDuration;
 
+use super::path::denied_without_a_word;
 use super::record::{Tried, events, until_recorded};
 use crate::app::asker::Asker;
 use crate::app::permission::instance_resource;
@@ -11,7 +12,7 @@ use crate::app::{App, AppError, Assign, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
     Adoption, AssignmentKey, DirectAssignment, EventKind, Grant, GrantId, GrantState,
-    Justification, Path, RequestId, Standing, Ticket, Transition, intent,
+    Justification, Path, PrincipalStatus, RequestId, Standing, Ticket, Transition, intent,
 };
 use crate::policy::{Action, Resource};
 use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome, StoreError};
@@ -102,10 +103,16 @@ impl App {
         };
         self.check_taking_over(&asker, row, &key).await?;
         self.check_not_frozen(&found.instance).await?;
-        wish.adoption = Some(self.adoption(context, row, &found.instance).await?);
+        let adoption = self.adoption(context, row, &found.instance).await;
+        let adoption = adoption.map_err(|refusal| {
+            self.veiled(&asker, &found.instance, refusal, || {
+                denied_without_a_word(&asker)
+            })
+        });
+        wish.adoption = Some(adoption?);
         let grant = self.new_grant(context, &wish, &found, &asker, &path)?;
         self.who_can_agree(context, &found, &grant).await?;
-        let adoptable = self.check_adoptable(context, &key);
+        let adoptable = self.check_adoptable(context, &key, path.opens);
         if let Err(refusal) = adoptable.await {
             // A twin of this call may hold it by now.
             let grant = self.twin_or(usage.as_ref(), refusal).await?;
@@ -127,7 +134,10 @@ impl App {
             Ok(RequestOutcome::Recorded(grant) | RequestOutcome::Repeated(grant)) => grant,
             Ok(RequestOutcome::Reused) => return Err(AppError::RequestIdReused),
             Err(StoreError::Stale) => {
-                let state = self.held_as(&key).await?.unwrap_or(GrantState::Revoking);
+                // Somebody was faster: by now a look tells why.
+                self.check_not_frozen(&found.instance).await?;
+                self.check_adoptable(context, &key, path.opens).await?;
+                let state = GrantState::Revoking;
                 return Err(AppError::StateForbids { state });
             }
             Err(error) => return Err(error.into()),
@@ -149,7 +159,13 @@ impl App {
             let (max_age, call) = (self.default_max_age(), self.call(context));
             let directory = &self.parts.directory;
             let found = directory.find_principal(instance, &query, max_age, call);
-            Some(found.await?.value.reference().id)
+            let owner = found.await?.value;
+            if owner.status() == PrincipalStatus::Disabled {
+                return Err(AppError::PrincipalDisabled {
+                    user_id: owner.reference().id.to_string(),
+                });
+            }
+            Some(owner.reference().id)
         };
         Ok(Adoption {
             standing_before: Standing::Unknown,
@@ -190,9 +206,13 @@ impl App {
         &self,
         context: &CallContext,
         key: &AssignmentKey,
+        opens: bool,
     ) -> Result<(), AppError> {
         if let Some(state) = self.held_as(key).await? {
             return Err(AppError::StateForbids { state });
+        }
+        if !opens {
+            self.check_nobody_is_asked(key).await?;
         }
         if self.is_there(key, self.call(context)).await? {
             return Ok(());
@@ -201,6 +221,17 @@ impl App {
             principal: key.principal.id.to_string(),
             target: key.target.key().into_owned(),
         })
+    }
+
+    /// Refuses to ask people for what they are asked for already.
+    async fn check_nobody_is_asked(&self, key: &AssignmentKey) -> Result<(), AppError> {
+        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
+        let store = &self.parts.store;
+        let waiting = store.waiting_grants(&key.instance_arn, &scope).await?;
+        match waiting.iter().find(|grant| grant.adoption.is_some()) {
+            Some(grant) => Err(AppError::StateForbids { state: grant.state }),
+            None => Ok(()),
+        }
     }
 
     /// What keeps an assignment from being taken over, by what is recorded now: a first look, which the

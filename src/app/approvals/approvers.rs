@@ -252,7 +252,10 @@ impl App {
             reviewer: asker.subject.clone(),
             stands_for,
             may_approve: decision.is_allowed,
-            keys: keys.into_iter().collect(),
+            keys: keys
+                .into_iter()
+                .chain([asker.subject.to_string()])
+                .collect(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use super::approvers::Interested;
 use super::opening::Opening;
 use super::record::{Tried, events, until_recorded};
-use super::reviewer::{Reviewer, Said, said_before, said_by_others};
+use super::reviewer::{Reviewer, Said, said_before, said_beside};
 use super::wish::Wish;
 use crate::app::subject::Reading;
 use crate::app::view::GrantView;
@@ -93,7 +93,7 @@ impl App {
         if said == Said::Same {
             return Ok(self.as_it_is(id).await?);
         }
-        let reviews = said_by_others(&reviewer.asker.subject, &grant, &reviews);
+        let reviews = said_beside(&reviewer, &grant, &reviews);
         let wish = Wish::of(&grant).filter(|_| grant.open_wish().is_some());
         let wish = wish.ok_or(AppError::StateForbids { state: grant.state })?;
         let interested = self.interested_in(&instance, &wish, reading).await?;

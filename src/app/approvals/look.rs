@@ -69,7 +69,7 @@ impl App {
     }
 
     /// Looks at what is due; answers whether there may be more. What is too late comes first: it wants
-    /// nothing of AWS. Where AWS does not answer for one, the others are left to the next round.
+    /// nothing of AWS. Where AWS does not answer for one, the others are put off with it.
     async fn look_at_due(&self, instance: &Instance, stop: &CancellationToken) -> bool {
         let limit = self.parts.approvals.looks_at_once_max;
         let now = self.parts.clock.now();
@@ -85,12 +85,25 @@ impl App {
             }
         };
         due.sort_by_key(|grant| !is_over(grant, now));
-        for grant in &due {
-            if stop.is_cancelled() || !self.look_at(instance, grant).await {
+        for (place, grant) in due.iter().enumerate() {
+            if stop.is_cancelled() {
+                return false;
+            }
+            if !self.look_at(instance, grant).await {
+                self.put_off(&due[place + 1..]).await;
                 return false;
             }
         }
         due.len() == limit
+    }
+
+    /// Puts off what AWS would not answer for either, so that others come into sight.
+    async fn put_off(&self, due: &[Grant]) {
+        for grant in due {
+            if let Err(Tried::Refused(error)) = self.look_later(grant, AGAIN_AFTER).await {
+                tracing::error!(grant.id = grant.id.as_str(), error = %error, "a look at what waits cannot be put off");
+            }
+        }
     }
 
     /// Looks at one; answers whether AWS answers.

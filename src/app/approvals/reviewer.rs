@@ -11,8 +11,7 @@ use crate::app::subject::Reading;
 use crate::app::{App, AppError};
 use crate::domain::approval::helps;
 use crate::domain::{
-    ApprovalStep, Approver, CallerName, Grant, GrantState, Instance, Requester, Review,
-    ReviewDecision,
+    ApprovalStep, Approver, Grant, GrantState, Instance, Requester, Review, ReviewDecision,
 };
 use crate::policy::{Action, Scene, Subject};
 
@@ -24,6 +23,12 @@ pub(super) struct Reviewer {
 }
 
 impl Reviewer {
+    /// Whether a word is this one's, said in the same way: a person's own word and a service's for that
+    /// person stand for different approvers, and neither takes the other's place.
+    fn has_said(&self, review: &Review) -> bool {
+        review.reviewer == self.asker.subject && review.vouched_by == self.vouched_by
+    }
+
     /// The word as it is recorded.
     pub(super) fn says(
         &self,
@@ -214,7 +219,7 @@ pub(super) fn said_before(
 ) -> Result<Said, AppError> {
     let is_open = grant.open_wish().is_some();
     let round = round_of(grant);
-    let mine = |it: &&Review| it.reviewer == reviewer.asker.subject && it.round == round;
+    let mine = |it: &&Review| reviewer.has_said(it) && it.round == round;
     let Some(said) = reviews.iter().find(mine) else {
         return Ok(Said::Nothing);
     };
@@ -246,15 +251,11 @@ pub(super) fn said_before(
     Err(AppError::StateForbids { state: grant.state })
 }
 
-/// What others said: of a reviewer who speaks again, the new word alone counts.
-pub(super) fn said_by_others(
-    reviewer: &CallerName,
-    grant: &Grant,
-    reviews: &[Review],
-) -> Vec<Review> {
+/// What was said but for this word: of a reviewer who says the same again, the new word alone counts.
+pub(super) fn said_beside(reviewer: &Reviewer, grant: &Grant, reviews: &[Review]) -> Vec<Review> {
     let round = round_of(grant);
-    let is_others = |it: &&Review| it.reviewer != *reviewer || it.round != round;
-    reviews.iter().filter(is_others).cloned().collect()
+    let is_beside = |it: &&Review| !reviewer.has_said(it) || it.round != round;
+    reviews.iter().filter(is_beside).cloned().collect()
 }
 
 /// The wish that words are about: the one that is open, else the last one.

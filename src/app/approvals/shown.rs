@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::approvers::{Candidates, Interested, user_id};
-use super::reviewer::{is_asked, said_by_others};
+use super::reviewer::is_asked;
 use super::wish::Wish;
 use crate::app::asker::{Asker, Purpose};
 use crate::app::subject::Reading;
@@ -185,16 +185,15 @@ impl App {
         };
         let wish = wish.with_paths(&paths);
         let reviews = self.reviews_of(grant).await?;
-        let (itself, proven) = (&asker.subject, asker.scene.subject_proven);
-        let is_last_word = |it: &Review| {
-            let adds_proof =
-                it.is_approval() && (it.vouched_by.is_some() || proven && !it.subject_proven);
-            wish.is_of(it) && it.reviewer == *itself && !adds_proof
-        };
-        if reviews.iter().any(is_last_word) {
+        let proven = asker.scene.subject_proven;
+        let is_own =
+            |it: &Review| wish.is_of(it) && it.reviewer == asker.subject && it.vouched_by.is_none();
+        let adds_no_proof = |it: &Review| !it.is_approval() || it.subject_proven || !proven;
+        if reviews.iter().any(|it| is_own(it) && adds_no_proof(it)) {
             return Ok(false);
         }
-        let reviews = said_by_others(itself, grant, &reviews);
+        let mut reviews = reviews;
+        reviews.retain(|it| !is_own(it));
         let of = (reviews.as_slice(), &interested);
         let agreed = self
             .agreed(&asker.policy, instance, &wish, of, reading)

@@ -132,18 +132,19 @@ fn paths(columns: Vec<PathColumn>) -> Result<Vec<Path>, StoreError> {
     columns.into_iter().map(path).collect()
 }
 
-/// Writes what a reviewer said. Answers whether it counts: it is the first word of this reviewer on
-/// this wish, or takes the place of the one before it.
+/// Writes what a reviewer said. Answers whether it counts: it is the first word of this reviewer, said
+/// itself or through the same voucher, on this wish, or takes the place of the one before it.
 pub(super) async fn insert_review(
     connection: &mut SqliteConnection,
     id: &GrantId,
     review: &Review,
 ) -> Result<bool, StoreError> {
     let earlier =
-        sqlx::query("SELECT * FROM reviews WHERE grant_id = $1 AND round = $2 AND reviewer = $3")
+        sqlx::query("SELECT * FROM reviews WHERE grant_id = $1 AND round = $2 AND reviewer = $3 AND vouched_by = $4")
             .bind(id.as_str().to_owned())
             .bind(i64::from(review.round))
             .bind(review.reviewer.as_str().to_owned())
+            .bind(review.vouched_by.clone().unwrap_or_default())
             .fetch_optional(&mut *connection)
             .await?;
     if let Some(row) = earlier
@@ -161,7 +162,7 @@ pub(super) async fn insert_review(
     .bind(review.reviewer.as_str().to_owned())
     .bind(review.caller.as_str().to_owned())
     .bind(review.decision.as_str())
-    .bind(review.vouched_by.clone())
+    .bind(review.vouched_by.clone().unwrap_or_default())
     .bind(review.digest.clone())
     .bind(review.reason.as_str().to_owned())
     .bind(microseconds(review.at))
@@ -204,7 +205,9 @@ fn review_from_row(row: &SqliteRow) -> Result<(GrantId, Review), StoreError> {
             .ok_or_else(|| unreadable("decision", decision))?,
         subject_proven: row.try_get("subject_proven")?,
         service: row.try_get("service")?,
-        vouched_by: row.try_get("vouched_by")?,
+        vouched_by: row
+            .try_get::<Option<String>, _>("vouched_by")?
+            .filter(|service| !service.is_empty()),
         round: u32::try_from(round).map_err(|problem| unreadable("round", problem))?,
         digest: row.try_get("digest")?,
         reason: Justification::parse(row.try_get("reason")?).map_err(invalid("reason"))?,
@@ -294,7 +297,9 @@ pub(super) fn push_people(query: &mut QueryBuilder<Sqlite>, filter: &GrantFilter
         // A service has said what it vouched for.
         if let Some(service) = reviewer.strip_prefix("service:") {
             query
-                .push(" UNION SELECT grant_id FROM reviews WHERE vouched_by = ")
+                .push(
+                    " UNION SELECT grant_id FROM reviews WHERE vouched_by <> '' AND vouched_by = ",
+                )
                 .push_bind(service.to_owned());
         }
         query.push(")");

@@ -249,12 +249,32 @@ async fn unfreeze(
         .bind(microseconds(order.now))
         .execute(&mut *connection)
         .await?;
+        if what == Frozen::Grants {
+            wake_wishes(connection, instance, order.now).await?;
+        }
     }
     Ok(Written {
         value: brake(connection, instance).await?,
         makes_work: true,
         changed: Vec::new(),
     })
+}
+
+/// Has what a freeze kept back, and nothing in AWS stands for, looked at now: it may lapse soon.
+async fn wake_wishes(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE grants SET look_at = $2 WHERE instance_arn = $1 AND look_at > $2 \
+         AND state <> 'SCHEDULED' AND (extension IS NOT NULL OR adopted_from IS NOT NULL)",
+    )
+    .bind(instance.as_str().to_owned())
+    .bind(microseconds(now))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 fn fact(instance: &InstanceArn, what: Frozen, order: &Order) -> FreezeFact {
@@ -276,7 +296,7 @@ pub(super) async fn tell(
     insert_service_event(connection, &ServiceEvent { at, what }).await
 }
 
-async fn freezes(
+pub(super) async fn freezes(
     connection: &mut SqliteConnection,
     instance: &InstanceArn,
 ) -> Result<Freezes, StoreError> {

@@ -4,6 +4,7 @@
 use sqlx::{Row as _, SqliteConnection};
 
 use super::approvals::{insert_review, waiting_grants_on};
+use super::brake;
 use super::failure::{invalid, unreadable};
 use super::rows::{bind_key, key_from_row, microseconds, to_json};
 use super::tables::{self, write_changes};
@@ -36,8 +37,8 @@ pub(super) async fn record_grant(
         name_grants(connection, request, std::slice::from_ref(&grant)).await?;
     }
     let record = record_or_new(connection, &key).await?;
-    if grant.adoption.is_some() && grant.state == GrantState::Active {
-        check_adoptable(connection, &record).await?;
+    if grant.adoption.is_some() {
+        check_new_adoption(connection, &record, &grant).await?;
     }
     let changes = intent::request_grant(record, grant);
     recorded(write(connection, &changes).await?)
@@ -71,7 +72,11 @@ pub(super) async fn decide_grant(
         return Err(StoreError::Stale);
     }
     let record = record_or_new(connection, &key).await?;
-    if events.iter().any(|event| event.kind == EventKind::Adopted) {
+    let has = |kind| events.iter().any(|event| event.kind == kind);
+    if has(EventKind::Adopted) || has(EventKind::Extended) {
+        check_not_frozen(connection, &key).await?;
+    }
+    if has(EventKind::Adopted) {
         check_adoptable(connection, &record).await?;
     }
     let changes = intent::decide_grant(record, grant, events, now);
@@ -85,6 +90,37 @@ fn recorded(
     let grant = written.value.pop();
     let grant = grant.ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
     Ok(written.map(|_| RequestOutcome::Recorded(grant)))
+}
+
+/// Refuses an adoption of what is held or going by now, or, where somebody must agree to it, while
+/// another one waits: people are asked once.
+async fn check_new_adoption(
+    connection: &mut SqliteConnection,
+    record: &AssignmentRecord,
+    grant: &Grant,
+) -> Result<(), StoreError> {
+    check_not_frozen(connection, &record.key).await?;
+    check_adoptable(connection, record).await?;
+    if grant.state == GrantState::Active {
+        return Ok(());
+    }
+    let waiting = waiting_grants_on(connection, &record.key).await?;
+    match waiting.iter().any(|it| it.adoption.is_some()) {
+        true => Err(StoreError::Stale),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what a freeze began to keep back since it was looked at: nothing changes in AWS by it, so
+/// that nobody stops it later.
+async fn check_not_frozen(
+    connection: &mut SqliteConnection,
+    key: &AssignmentKey,
+) -> Result<(), StoreError> {
+    match brake::freezes(connection, &key.instance_arn).await?.grants {
+        None => Ok(()),
+        Some(_) => Err(StoreError::Stale),
+    }
 }
 
 /// Refuses what began to hold, or to end, an assignment since it was looked at to be taken over.
