@@ -17,6 +17,8 @@ use crate::store::{Store, StoreError};
 /// The pause between the two looks that must see the same before it is loaded: somebody may be writing
 /// just then, and a set without its forbids may load.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// How often a start looks again at files that change under its eyes.
+const SETTLING_LOOKS_MAX: u32 = 10;
 /// The most problems of a set that are told at once.
 const PROBLEMS_TOLD_MAX: usize = 20;
 
@@ -170,7 +172,7 @@ impl Record {
         directory: &Path,
         rules: &PolicyRules,
     ) -> Result<(PolicySet, PolicyFolder), StartError> {
-        let seen = PolicyFolder::read(directory, rules);
+        let seen = settled(directory, rules).await;
         let problems = match seen.load(rules) {
             Ok(set) => {
                 let by = LoadedBy::Start;
@@ -227,6 +229,20 @@ impl Record {
         };
         self.store.record_policy_refusal(refusal).await.map(drop)
     }
+}
+
+/// What is in a folder, once two looks have seen the same, or many have not.
+async fn settled(directory: &Path, rules: &PolicyRules) -> PolicyFolder {
+    let mut seen = PolicyFolder::read(directory, rules);
+    for _ in 0..SETTLING_LOOKS_MAX {
+        tokio::time::sleep(SETTLE_PAUSE).await;
+        let now = PolicyFolder::read(directory, rules);
+        if now == seen {
+            break;
+        }
+        seen = now;
+    }
+    seen
 }
 
 type Loaded = Result<PolicySet, Vec<PolicyProblem>>;

@@ -100,6 +100,21 @@ fn adopt(record: &mut AssignmentRecord, grant: &mut Grant) {
     record.next_attempt_at = next.into_iter().flatten().min();
 }
 
+/// Leaves an assignment that was taken over as it was found. Where it went meanwhile, and Usher made it
+/// anew for another grant, it is Usher's own, and goes with that one.
+fn release(record: &mut AssignmentRecord, grant: &Grant, others: &[Grant]) {
+    let Some(adoption) = &grant.adoption else {
+        return;
+    };
+    let is_made_anew = record.last_create_at > grant.started_at && !others.is_empty();
+    if is_made_anew {
+        return;
+    }
+    record.standing = adoption.standing_before;
+    record.create_acknowledged = false;
+    record.create_seen = false;
+}
+
 /// What keeps an assignment from being taken over: a grant that it goes with, its removal, a change of
 /// it that is under way, or one of late whose effects Usher still waits out: a read of now may show
 /// what goes in a moment. `open` are the grants on it that are live or ending.
@@ -123,22 +138,21 @@ pub fn actor_of(requester: &Requester) -> Actor {
 }
 
 /// Records what people, or the clock, decided about a grant. One that opens becomes due; one whose end
-/// moved is looked at, so that the reconciler knows the new one.
+/// moved is looked at, so that the reconciler knows the new one. `others` are the other grants on the
+/// assignment that are live or ending.
 #[must_use]
 pub fn decide_grant(
     mut record: AssignmentRecord,
     mut grant: Grant,
+    others: &[Grant],
     events: Vec<Event>,
     now: Timestamp,
 ) -> Changes {
     let has = |kind| events.iter().any(|event: &Event| event.kind == kind);
     if has(EventKind::Adopted) {
         adopt(&mut record, &mut grant);
-    } else if let (true, Some(adoption)) = (has(EventKind::Released), &grant.adoption) {
-        // Nothing of Usher's is there any more: what stands is as it was found.
-        record.standing = adoption.standing_before;
-        record.create_acknowledged = false;
-        record.create_seen = false;
+    } else if has(EventKind::Released) {
+        release(&mut record, &grant, others);
     }
     if grant.state.is_live() {
         make_due(&mut record, now);
@@ -279,6 +293,7 @@ pub fn ending_keeps_assignment(record: &AssignmentRecord, other_live_grants: usi
 
 #[cfg(test)]
 mod tests {
+    use super::super::grant::Adoption;
     use super::super::grant::tests::{at, grant};
     use super::*;
 
@@ -347,5 +362,39 @@ mod tests {
         assert_eq!(changes.events[0].kind, EventKind::RetryRequested);
         let active = grant(1, GrantState::Active);
         assert_eq!(retry_now(record, &active, &order), None);
+    }
+
+    #[test]
+    fn a_release_leaves_what_usher_made_for_others_to_them() {
+        let adopted = Grant {
+            adoption: Some(Adoption {
+                standing_before: Standing::Yes,
+                owner: None,
+            }),
+            ..grant(1, GrantState::Active)
+        };
+        let record = AssignmentRecord {
+            standing: Standing::No,
+            create_seen: true,
+            ..AssignmentRecord::new(adopted.assignment_key())
+        };
+        let released = |record: &AssignmentRecord, others: &[Grant]| {
+            let key = record.key.clone();
+            let id = Some(adopted.id.clone());
+            let event = Event::new(EventKind::Released, at(20), Actor::Usher, key, id);
+            let (record, grant) = (record.clone(), adopted.clone());
+            decide_grant(record, grant, others, vec![event], at(20)).record
+        };
+        let other = [grant(2, GrantState::Active)];
+        assert_eq!(released(&record, &[]).standing, Standing::Yes);
+        assert_eq!(released(&record, &other).standing, Standing::Yes);
+        // Somebody removed it, and Usher made it for the other grant.
+        let anew = AssignmentRecord {
+            last_create_at: Some(at(10)),
+            ..record
+        };
+        assert_eq!(released(&anew, &other).standing, Standing::No);
+        assert!(released(&anew, &other).create_seen);
+        assert_eq!(released(&anew, &[]).standing, Standing::Yes);
     }
 }

@@ -367,7 +367,6 @@ async fn a_freeze_of_grants_keeps_back_adoption_and_more_time() {
     assert!(text.contains("frozen"), "{text}");
     let unfreeze = "OperationsService/Unfreeze";
     place.call("emi.sato", unfreeze, &scope).await.ok(unfreeze);
-    place.later(2);
     place
         .until("anna.berg", &waiting, "GRANT_STATE_ACTIVE")
         .await;

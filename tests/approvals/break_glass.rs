@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::place::{ASSIGN, LIST, POLICIES, Place, REVIEW, REVOKE, refused, wish};
+use crate::place::{ASSIGN, EXTEND, LIST, POLICIES, Place, REVIEW, REVOKE, refused, wish};
 
 fn emergency(user: &str) -> Value {
     let mut wanted = wish(user, "Amazon Redshift");
@@ -231,5 +231,17 @@ permit (principal == Usher::Service::"portal", action == Usher::Action::"Approve
     let unreviewed = json!({"unreviewed_break_glass": true});
     let left = place.listed("anna.berg", &unreviewed).await;
     assert_eq!(left, [grant["id"].clone()]);
+    place.bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_at_once_is_not_prolonged() {
+    let place = Place::start().await;
+    let grant = taken(&place, "anna.berg").await;
+    let more = json!({
+        "grant_id": grant["id"], "duration": "600s", "justification": "it is still burning",
+    });
+    let answer = place.call("anna.berg", EXTEND, &more).await;
+    refused("more", &answer, Code::InvalidArgument, "FIELD_INVALID");
     place.bench.end().await;
 }

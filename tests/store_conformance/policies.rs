@@ -49,6 +49,11 @@ pub(crate) async fn a_policy_set_is_kept_once_and_every_load_is_known(mut shelf:
         // Another table is another set, though its version is the same.
         load("a", "2", 3, LoadedBy::Reload),
         load("a", "1", 4, LoadedBy::Reload),
+        // The same texts, and with another default limit another set.
+        PolicyLoad {
+            version: "with another limit".to_owned(),
+            ..load("a", "1", 5, LoadedBy::Start)
+        },
     ];
     for load in &loads {
         shelf.store.record_policy_load(load.clone()).await.unwrap();
@@ -57,15 +62,15 @@ pub(crate) async fn a_policy_set_is_kept_once_and_every_load_is_known(mut shelf:
     }
     shelf.restart().await;
     let last = shelf.store.last_policy_load().await.unwrap();
-    assert_eq!(last.as_ref(), Some(&loads[3]));
+    assert_eq!(last.as_ref(), Some(&loads[4]));
     let hash = |load: &PolicyLoad| load.texts.content_hash().unwrap();
     let (first, other) = (hash(&loads[0]), hash(&loads[2]));
-    let changes = [&first, &other, &first].map(|hash| format!("policy_loaded {hash}"));
+    let changes = [&first, &other, &first, &first].map(|hash| format!("policy_loaded {hash}"));
     assert_eq!(kinds(&shelf).await, changes);
     let file = shelf.directory.path().join("usher.sqlite3");
     let count = |table| crate::store_rows::count(&file, table);
     assert_eq!(count("SELECT COUNT(*) FROM policy_sets").await, 2);
-    assert_eq!(count("SELECT COUNT(*) FROM policy_loads").await, 4);
+    assert_eq!(count("SELECT COUNT(*) FROM policy_loads").await, 5);
 }
 
 pub(crate) async fn a_set_that_does_not_load_is_told_once_until_one_loads(mut shelf: Shelf) {

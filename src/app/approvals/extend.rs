@@ -100,6 +100,10 @@ impl App {
             (None, Some(end_at)) if grant.state == GrantState::Active && end_at > now => end_at,
             _ => return Err(AppError::StateForbids { state: grant.state }.into()),
         };
+        if grant.break_glass {
+            let problem = "was taken by break-glass, whose bounds no extension passes; ask for the access with Assign";
+            return Err(AppError::field("grant_id", problem).into());
+        }
         let end_at = end_at.checked_add(request.duration).map_err(|_| {
             AppError::field(
                 "duration",

@@ -24,6 +24,8 @@ use crate::domain::{
 use crate::identity_center::Call;
 
 const NOBODY_IN_TIME: &str = "nobody agreed in time";
+const FROZEN_TOO_LONG: &str =
+    "nobody agreed in time, or it was frozen until then: an operator has frozen new access";
 const NOBODY_CAN: &str = "nobody is left who could agree: NO_ELIGIBLE_APPROVER";
 const NOT_IN_TIME: &str = "it could not be checked again at its start, since AWS did not answer";
 /// Groups that a reason names at most.
@@ -32,6 +34,8 @@ const MISSING_NAMED_MAX: usize = 5;
 const MISSING_CHARACTERS_MAX: usize = 500;
 /// How long the reads behind one look may take.
 const LOOK_TIME: Duration = Duration::from_secs(20);
+/// Looks in a row without an answer of AWS after which a round ends.
+const UNANSWERED_MAX: u32 = 3;
 /// How soon a look is repeated that AWS did not answer.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
@@ -68,8 +72,9 @@ impl App {
         while looking.next().await.is_some() {}
     }
 
-    /// Looks at what is due; answers whether there may be more. What is too late comes first: it wants
-    /// nothing of AWS. Where AWS does not answer for one, the others are put off with it.
+    /// Looks at what is due; answers whether there may be more. What is too late comes first, since it
+    /// wants nothing of AWS, then starts. Where AWS does not answer for several in a row, the others are
+    /// left to the next round.
     async fn look_at_due(&self, instance: &Instance, stop: &CancellationToken) -> bool {
         let limit = self.parts.approvals.looks_at_once_max;
         let now = self.parts.clock.now();
@@ -84,26 +89,18 @@ impl App {
                 return false;
             }
         };
-        due.sort_by_key(|grant| !is_over(grant, now));
-        for (place, grant) in due.iter().enumerate() {
-            if stop.is_cancelled() {
+        due.sort_by_key(|grant| (!is_over(grant, now), grant.state != GrantState::Scheduled));
+        let mut unanswered = 0;
+        for grant in &due {
+            if stop.is_cancelled() || unanswered == UNANSWERED_MAX {
                 return false;
             }
-            if !self.look_at(instance, grant).await {
-                self.put_off(&due[place + 1..]).await;
-                return false;
-            }
+            unanswered = match self.look_at(instance, grant).await {
+                true => 0,
+                false => unanswered + 1,
+            };
         }
         due.len() == limit
-    }
-
-    /// Puts off what AWS would not answer for either, so that others come into sight.
-    async fn put_off(&self, due: &[Grant]) {
-        for grant in due {
-            if let Err(Tried::Refused(error)) = self.look_later(grant, AGAIN_AFTER).await {
-                tracing::error!(grant.id = grant.id.as_str(), error = %error, "a look at what waits cannot be put off");
-            }
-        }
     }
 
     /// Looks at one; answers whether AWS answers.
@@ -129,7 +126,13 @@ impl App {
             return self.start(instance, &wish, now).await;
         }
         if is_over(grant, now) {
-            return self.lapse(&wish, NOBODY_IN_TIME).await;
+            let is_frozen = self.is_kept_by_freeze(instance, &wish).await?;
+            let why = if is_frozen {
+                FROZEN_TOO_LONG
+            } else {
+                NOBODY_IN_TIME
+            };
+            return self.lapse(&wish, why).await;
         }
         let reading = self.reading();
         let interested = self.interested_in(instance, &wish, reading).await?;

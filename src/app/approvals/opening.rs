@@ -125,16 +125,10 @@ impl App {
         wish: &Wish<'_>,
         reading: Reading,
     ) -> Result<Option<&'static str>, AppError> {
-        let is_adoption = wish.grant.adoption.is_some() && wish.round == 0;
-        if !is_adoption && wish.round == 0 {
-            return Ok(None);
+        if self.is_kept_by_freeze(instance, wish).await? {
+            return Ok(Some(FROZEN));
         }
-        match self.check_not_frozen(instance).await {
-            Ok(()) => {}
-            Err(AppError::Frozen(_)) => return Ok(Some(FROZEN)),
-            Err(error) => return Err(error),
-        }
-        if !is_adoption {
+        if wish.grant.adoption.is_none() || wish.round > 0 {
             return Ok(None);
         }
         let key = wish.grant.assignment_key();
@@ -145,6 +139,22 @@ impl App {
         let is_free = self.held_as(&key).await?.is_none();
         let is_there = is_free && self.is_there(&key, reading.call).await?;
         Ok((!is_there).then_some(NOTHING_TO_ADOPT))
+    }
+
+    /// Whether a freeze keeps a wish back that changes nothing in AWS: more time, or an adoption.
+    pub(super) async fn is_kept_by_freeze(
+        &self,
+        instance: &Instance,
+        wish: &Wish<'_>,
+    ) -> Result<bool, AppError> {
+        if wish.grant.adoption.is_none() && wish.round == 0 {
+            return Ok(false);
+        }
+        match self.check_not_frozen(instance).await {
+            Ok(()) => Ok(false),
+            Err(AppError::Frozen(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// The ways to pay as people are asked for them now: as they were when it was asked for, and, of

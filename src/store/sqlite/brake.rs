@@ -260,14 +260,15 @@ async fn unfreeze(
     })
 }
 
-/// Has what a freeze kept back, and nothing in AWS stands for, looked at now: it may lapse soon.
+/// Has what a freeze kept back, and nothing in AWS stands for, looked at now: it may lapse soon. Whoever
+/// has read the freeze and decides by it now hears that the grant has changed.
 async fn wake_wishes(
     connection: &mut SqliteConnection,
     instance: &InstanceArn,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE grants SET look_at = $2 WHERE instance_arn = $1 AND look_at > $2 \
+        "UPDATE grants SET look_at = $2, version = version + 1 WHERE instance_arn = $1 AND look_at > $2 \
          AND state <> 'SCHEDULED' AND (extension IS NOT NULL OR adopted_from IS NOT NULL)",
     )
     .bind(instance.as_str().to_owned())

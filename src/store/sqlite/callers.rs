@@ -1,17 +1,18 @@
 //! The writes of callers: a grant, its end, the removal of an assignment. What they record is
 //! decided by `domain::intent`; here it is made one transaction with the request id.
 
+mod adoption;
+
 use sqlx::{Row as _, SqliteConnection};
 
 use super::approvals::{insert_review, waiting_grants_on};
-use super::brake;
 use super::failure::{invalid, unreadable};
 use super::rows::{bind_key, key_from_row, microseconds, to_json};
 use super::tables::{self, write_changes};
 use super::writer::Written;
 use crate::domain::intent::{self, EndRequest};
 use crate::domain::plan::Changes;
-use crate::domain::{AssignmentKey, AssignmentRecord, EventKind, Grant, GrantId, GrantState};
+use crate::domain::{AssignmentKey, AssignmentRecord, EventKind, Grant, GrantId};
 use crate::store::{
     GrantDecision, GrantRequest, RequestOutcome, RequestUse, RevokeOutcome, StoreError,
 };
@@ -38,7 +39,7 @@ pub(super) async fn record_grant(
     }
     let record = record_or_new(connection, &key).await?;
     if grant.adoption.is_some() {
-        check_new_adoption(connection, &record, &grant).await?;
+        adoption::check_new_adoption(connection, &record, &grant).await?;
     }
     let changes = intent::request_grant(record, grant);
     recorded(write(connection, &changes).await?)
@@ -74,12 +75,17 @@ pub(super) async fn decide_grant(
     let record = record_or_new(connection, &key).await?;
     let has = |kind| events.iter().any(|event| event.kind == kind);
     if has(EventKind::Adopted) || has(EventKind::Extended) {
-        check_not_frozen(connection, &key).await?;
+        adoption::check_not_frozen(connection, &key).await?;
     }
     if has(EventKind::Adopted) {
-        check_adoptable(connection, &record).await?;
+        adoption::check_adoptable(connection, &record).await?;
     }
-    let changes = intent::decide_grant(record, grant, events, now);
+    let mut others = Vec::new();
+    if has(EventKind::Released) {
+        others = tables::open_grants_on(connection, &key).await?;
+        others.retain(|other| other.id != grant.id);
+    }
+    let changes = intent::decide_grant(record, grant, &others, events, now);
     recorded(write(connection, &changes).await?)
 }
 
@@ -90,49 +96,6 @@ fn recorded(
     let grant = written.value.pop();
     let grant = grant.ok_or_else(|| unreadable("grants", "what was just written is missing"))?;
     Ok(written.map(|_| RequestOutcome::Recorded(grant)))
-}
-
-/// Refuses an adoption of what is held or going by now, or, where somebody must agree to it, while
-/// another one waits: people are asked once.
-async fn check_new_adoption(
-    connection: &mut SqliteConnection,
-    record: &AssignmentRecord,
-    grant: &Grant,
-) -> Result<(), StoreError> {
-    check_not_frozen(connection, &record.key).await?;
-    check_adoptable(connection, record).await?;
-    if grant.state == GrantState::Active {
-        return Ok(());
-    }
-    let waiting = waiting_grants_on(connection, &record.key).await?;
-    match waiting.iter().any(|it| it.adoption.is_some()) {
-        true => Err(StoreError::Stale),
-        false => Ok(()),
-    }
-}
-
-/// Refuses what a freeze began to keep back since it was looked at: nothing changes in AWS by it, so
-/// that nobody stops it later.
-async fn check_not_frozen(
-    connection: &mut SqliteConnection,
-    key: &AssignmentKey,
-) -> Result<(), StoreError> {
-    match brake::freezes(connection, &key.instance_arn).await?.grants {
-        None => Ok(()),
-        Some(_) => Err(StoreError::Stale),
-    }
-}
-
-/// Refuses what began to hold, or to end, an assignment since it was looked at to be taken over.
-async fn check_adoptable(
-    connection: &mut SqliteConnection,
-    record: &AssignmentRecord,
-) -> Result<(), StoreError> {
-    let open = tables::open_grants_on(connection, &record.key).await?;
-    match intent::held_as(record, &open) {
-        None => Ok(()),
-        Some(_) => Err(StoreError::Stale),
-    }
 }
 
 /// The grant of a request id that was used before.

@@ -19,7 +19,7 @@ const BESIDE_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// `Store::record_policy_load`.
 ///
-/// A load of the same texts as the last one is a row and no event: what is in force did not change,
+/// A load of the same set as the last one is a row and no event: what is in force did not change,
 /// and a service that is started again and again fills no log.
 pub(super) async fn record_load(
     connection: &mut SqliteConnection,
@@ -28,12 +28,14 @@ pub(super) async fn record_load(
     let unwritable = |problem| unreadable("policies to write", problem);
     let texts = load.texts.to_canonical_json().map_err(unwritable)?;
     let content_hash = load.texts.content_hash().map_err(unwritable)?;
-    let last: Option<String> =
-        sqlx::query("SELECT content_hash FROM policy_loads ORDER BY sequence DESC LIMIT 1")
-            .fetch_optional(&mut *connection)
-            .await?
-            .map(|row| row.try_get(0))
-            .transpose()?;
+    let last = sqlx::query(
+        "SELECT 1 FROM (SELECT content_hash, version FROM policy_loads \
+         ORDER BY sequence DESC LIMIT 1) WHERE content_hash = $1 AND version = $2",
+    )
+    .bind(content_hash.clone())
+    .bind(load.version.clone())
+    .fetch_optional(&mut *connection)
+    .await?;
     sqlx::query(
         "INSERT INTO policy_sets (content_hash, version, texts) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING",
@@ -44,16 +46,17 @@ pub(super) async fn record_load(
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO policy_loads (content_hash, loaded_by, loaded_at, directory) \
-         VALUES ($1, $2, $3, $4)",
+        "INSERT INTO policy_loads (content_hash, loaded_by, loaded_at, directory, version) \
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(content_hash.clone())
     .bind(load.loaded_by.as_str())
     .bind(microseconds(load.loaded_at))
     .bind(load.directory.clone())
+    .bind(load.version.clone())
     .execute(&mut *connection)
     .await?;
-    if last.as_ref() != Some(&content_hash) {
+    if last.is_none() {
         let event = ServiceEvent {
             at: load.loaded_at,
             what: ServiceFact::PolicyLoaded {
@@ -101,7 +104,8 @@ pub(super) async fn last_load(
     connection: &mut SqliteConnection,
 ) -> Result<Option<PolicyLoad>, StoreError> {
     let row = sqlx::query(
-        "SELECT version, texts, loaded_by, loaded_at, directory FROM policy_loads \
+        "SELECT policy_loads.version AS version, texts, loaded_by, loaded_at, directory \
+         FROM policy_loads \
          JOIN policy_sets USING (content_hash) ORDER BY sequence DESC LIMIT 1",
     )
     .fetch_optional(connection)
@@ -113,7 +117,9 @@ pub(super) async fn last_load(
     let texts = serde_json::from_str(&texts).map_err(|problem| unreadable("texts", problem))?;
     let word: String = row.try_get("loaded_by")?;
     Ok(Some(PolicyLoad {
-        version: row.try_get("version")?,
+        version: row
+            .try_get::<Option<String>, _>("version")?
+            .unwrap_or_default(),
         texts: PolicyTexts(texts),
         loaded_by: LoadedBy::from_word(&word).ok_or_else(|| unreadable("loaded_by", word))?,
         loaded_at: time("loaded_at", row.try_get("loaded_at")?)?,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   BEGIN IMMEDIATE
-//!     SAVEPOINT  first call   RELEASE
+//!     SAVEPOINT  first call   RELEASE         (with the next SAVEPOINT: one question)
 //!     SAVEPOINT  second call  ROLLBACK TO     (its error is its own answer)
 //!   COMMIT                                    one fsync for all
 //!   answer every call, then wake whoever waits for what changed
@@ -12,6 +12,7 @@
 //! `Unavailable` and the connection is thrown away: the next group opens a new one.
 
 use std::fs::File;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -24,6 +25,9 @@ use super::failure::closed;
 use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::GrantId;
 use crate::store::{Signals, StoreError};
+
+/// How long an answer of the database is watched for: the longest that one statement in memory takes.
+const WATCHED_TIME: Duration = Duration::from_micros(100);
 
 /// What a call wrote, and whom to wake once it is committed.
 pub(super) struct Written<T> {
@@ -207,14 +211,19 @@ impl Writer {
         };
         // IMMEDIATE: a transaction that reads first and writes later could not wait for a lock.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        for call in group.iter_mut() {
-            let mut savepoint = transaction.begin().await?;
-            if call.run(&mut savepoint).await {
-                savepoint.commit().await?;
-            } else {
+        sqlx::query("SAVEPOINT call")
+            .execute(&mut *transaction)
+            .await?;
+        let calls = group.len();
+        for (place, call) in group.iter_mut().enumerate() {
+            let after = match watching(call.run(&mut transaction)).await {
+                // The commit releases the last one.
+                true if place + 1 == calls => continue,
+                true => "RELEASE call; SAVEPOINT call",
                 // Fails when the database gave the whole transaction up by itself (disk full).
-                savepoint.rollback().await?;
-            }
+                false => "ROLLBACK TO call",
+            };
+            sqlx::query(after).execute(&mut *transaction).await?;
         }
         reach(group, CrashPoint::BeforeCommit);
         transaction.commit().await?;
@@ -222,6 +231,24 @@ impl Writer {
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// Asks a future again and again for a moment before it waits to be woken. The database's thread answers
+/// within microseconds, and to wake this one from its sleep would take longer than that. Others that
+/// want the processor get it in between.
+async fn watching<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(move |context| {
+        let began = Instant::now();
+        loop {
+            let polled = future.as_mut().poll(context);
+            if polled.is_ready() || began.elapsed() > WATCHED_TIME {
+                return polled;
+            }
+            std::thread::yield_now();
+        }
+    })
+    .await
 }
 
 /// One crash point for each call whose writes are kept.
