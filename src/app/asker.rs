@@ -123,6 +123,7 @@ impl App {
         let time = context.deadline.saturating_duration_since(now);
         reading.call = Call {
             deadline: now + time / 2,
+            ..reading.call
         };
         match self.asker_by(context, instance, reading).await {
             // A caller who grants no time does not choose older facts by it.

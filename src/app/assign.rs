@@ -113,6 +113,7 @@ impl App {
         context: &CallContext,
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
+        let context = &context.for_a_change();
         if request.validate_only {
             return self.preview_assign(context, request).await;
         }

@@ -22,7 +22,7 @@ use super::{App, AppError, BeneficiariesConfig};
 use crate::domain::{
     Gone, Instance, MassChange, MassChangeId, MassChangeState, PrincipalRef, PrincipalStatus,
 };
-use crate::identity_center::Call;
+use crate::identity_center::{Call, Class, Demand};
 use crate::store::{GoneBeneficiary, MassChangeFound};
 
 /// How long after a start the first look waits at most: calls and ends that are due come first.
@@ -143,6 +143,7 @@ impl App {
             let next_at = Instant::now() + config.describe_every();
             let call = Call {
                 deadline: Instant::now() + DESCRIBE_MAX,
+                demand: Demand::usher(Class::Audit),
             };
             let directory = &self.parts.directory;
             let record = directory.principal(instance, &principal, Duration::ZERO, call);

@@ -88,7 +88,7 @@ use crate::directory::Directory;
 use crate::domain::external::ExternalRules;
 use crate::domain::log_head::LogKey;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
-use crate::identity_center::{Call, IdentityCenter, Instances};
+use crate::identity_center::{Call, Class, Demand, IdentityCenter, Instances};
 use crate::policy::{Action, PolicyInForce, PolicySet};
 use crate::store::Store;
 
@@ -146,6 +146,8 @@ pub struct CallContext {
     pub authenticated: Arc<Authenticated>,
     /// The caller's deadline.
     pub deadline: Instant,
+    /// What it is for: by that its operations get their turn at the budget.
+    class: Class,
     /// The set that decides the call, once it was asked for.
     policy: Arc<OnceLock<Arc<PolicySet>>>,
 }
@@ -164,7 +166,17 @@ impl CallContext {
             subject,
             authenticated: Arc::new(authenticated),
             deadline,
+            class: Class::Read,
             policy: Arc::default(),
+        }
+    }
+
+    /// The same call as a write that somebody waits for.
+    #[must_use]
+    fn for_a_change(&self) -> Self {
+        Self {
+            class: Class::Grant,
+            ..self.clone()
         }
     }
 
@@ -283,6 +295,7 @@ impl App {
     fn call(&self, context: &CallContext) -> Call {
         Call {
             deadline: context.deadline,
+            demand: Demand::of(context.class, context.subject.as_str()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::{App, AppError};
 use crate::domain::{
     AssignmentRequired, Failure, GrantId, Instance, PrincipalKind, PrincipalRef, Target, UserId,
 };
-use crate::identity_center::Call;
+use crate::identity_center::{Call, Class, Demand};
 
 /// A way in that is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,10 @@ impl App {
         target: &Target,
         until: Instant,
     ) -> (Vec<RemainingPath>, bool) {
-        let call = Call { deadline: until };
+        let call = Call {
+            deadline: until,
+            demand: Demand::usher(Class::Grant),
+        };
         let max_age = self.default_max_age();
         let mut paths = Vec::new();
         let mut complete = true;

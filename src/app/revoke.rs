@@ -95,6 +95,7 @@ impl App {
         context: &CallContext,
         request: &Revoke,
     ) -> Result<RevokeOutcome, AppError> {
+        let context = &context.for_a_change();
         if request.validate_only {
             return self.validate_revoke(context, request).await;
         }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Account, AccountId, AccountStatus, ErrorKind, Instance, InstanceArn, Operation,
 };
-use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
+use crate::identity_center::{Call, Class, Demand, IdentityCenter, Page, PageToken, collect_pages};
 
 /// Reads the accounts when somebody asks for them first; who asks meanwhile waits for the same.
 pub(super) struct Accounts<'a> {
@@ -78,6 +78,7 @@ impl<'a> Accounts<'a> {
             |token: Option<PageToken>| async move {
                 let call = Call {
                     deadline: tokio::time::Instant::now() + self.config.call_timeout(),
+                    demand: Demand::usher(Class::Audit),
                 };
                 let accounts = self.port.accounts(self.instance, token.as_ref(), call);
                 let answer = accounts.await;

@@ -9,6 +9,12 @@ use crate::domain::InvalidValue;
 const PER_SECOND_MAX: u32 = 1000;
 /// The largest burst the configuration takes: a full second of the highest rate AWS grants.
 const BURST_MAX: u32 = 1000;
+/// The most that each floor may keep: two of them leave half of the bucket.
+const FLOOR_PERCENT_MAX: u64 = 25;
+/// The most loans: a second of AWS's default quota.
+const LOANS_MAX: u64 = 20;
+/// The longest wait that the configuration takes, in milliseconds.
+const LONGEST_MILLISECONDS: u64 = 60_000;
 /// The longest pause after a throttle, in milliseconds: what the configuration takes, and what an
 /// answer can ask for.
 pub(super) const THROTTLE_PAUSE_MILLISECONDS_MAX: u64 = 60_000;
@@ -45,6 +51,18 @@ pub struct BudgetConfig {
     /// How long a bucket pauses when AWS throttles all the same, in milliseconds. Default 1000:
     /// AWS's quotas are per second, so that one second later there is a new one.
     pub throttle_pause_milliseconds: u64,
+    /// How much of a bucket is kept for reports, and for ends whose time has come, each, in percent.
+    /// Default 10: a report comes to its end, however much is asked for.
+    pub floor_percent: u64,
+    /// After what wait an end whose time has come goes before grants, in milliseconds. Default 5000: an
+    /// end is acted on within 60 s, and takes up to three operations.
+    pub expiry_leads_after_milliseconds: u64,
+    /// How many permits break-glass may take before their time within
+    /// `break_glass_loan_milliseconds`. Default 5: the operations of one grant, and one retry.
+    pub break_glass_loans_max: u32,
+    /// In what time these loans are paid back, in milliseconds. Default 10000: half a second of 20/s in
+    /// ten seconds, which AWS is unlikely to refuse.
+    pub break_glass_loan_milliseconds: u64,
 }
 
 impl Default for BudgetConfig {
@@ -56,6 +74,10 @@ impl Default for BudgetConfig {
             organizations_per_second: 5,
             burst: 5,
             throttle_pause_milliseconds: 1000,
+            floor_percent: 10,
+            expiry_leads_after_milliseconds: 5000,
+            break_glass_loans_max: 5,
+            break_glass_loan_milliseconds: 10_000,
         }
     }
 }
@@ -87,6 +109,33 @@ impl BudgetConfig {
             if !(1..=maximum).contains(&value) {
                 return Err(InvalidValue(format!(
                     "`{name}` is {value}; it must be between 1 and {maximum}"
+                )));
+            }
+        }
+        for (name, value, least, most) in [
+            ("floor_percent", self.floor_percent, 0, FLOOR_PERCENT_MAX),
+            (
+                "expiry_leads_after_milliseconds",
+                self.expiry_leads_after_milliseconds,
+                0,
+                LONGEST_MILLISECONDS,
+            ),
+            (
+                "break_glass_loans_max",
+                u64::from(self.break_glass_loans_max),
+                1,
+                LOANS_MAX,
+            ),
+            (
+                "break_glass_loan_milliseconds",
+                self.break_glass_loan_milliseconds,
+                1000,
+                LONGEST_MILLISECONDS,
+            ),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(InvalidValue(format!(
+                    "`{name}` is {value}; it must be between {least} and {most}"
                 )));
             }
         }

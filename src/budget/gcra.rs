@@ -41,11 +41,25 @@ impl Limits {
         // Rounded up, so that the rate is never exceeded.
         let interval =
             (per_second > 0).then(|| NANOSECONDS_PER_SECOND.div_ceil(u64::from(per_second)));
+        Self::of(interval, burst)
+    }
+
+    /// One permit each so many nanoseconds.
+    pub(super) fn every(interval: u64, burst: u32) -> Self {
+        Self::of(Some(interval), burst.max(1))
+    }
+
+    /// So many hundredths of the rate, without a burst; none of it: no permit ever.
+    pub(super) fn part(&self, percent: u64) -> Self {
+        let interval = self.interval.filter(|_| percent > 0);
+        Self::of(interval.map(|it| it.saturating_mul(100) / percent), 1)
+    }
+
+    fn of(interval: Option<u64>, burst: u32) -> Self {
+        let each = interval.unwrap_or_default();
         Self {
             interval,
-            tolerance: interval
-                .unwrap_or_default()
-                .saturating_mul(u64::from(burst - 1)),
+            tolerance: each.saturating_mul(u64::from(burst - 1)),
             burst,
         }
     }
@@ -108,6 +122,14 @@ pub(super) fn reserve(
         state: State { full_at, ..state },
         slot_at,
     }
+}
+
+/// Whether a permit could be taken now.
+pub(super) fn is_due(state: State, limits: &Limits, now: u64) -> bool {
+    matches!(
+        reserve(state, limits, 1, now, now),
+        Reservation::Granted { .. }
+    )
 }
 
 /// Moves the next slot to `pause` nanoseconds from now, if it would come earlier, and takes all

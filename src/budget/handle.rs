@@ -1,19 +1,31 @@
 //! The handle that waits for permits. One budget a process; its clones share the buckets.
+//!
+//! ```text
+//!   permit -> taken at once: nobody waits, and a permit is due
+//!          -> refused at once: it would come too late, with when it would not
+//!          -> queued; a task of the bucket hands permits out as they fall due, to whom the queue says
+//! ```
+//! Who stops waiting leaves the queue: the next one gets the permit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::config::{BudgetConfig, IdentityStoreQuota, THROTTLE_PAUSE_MILLISECONDS_MAX};
-use super::gcra::{self, Limits, Reservation, State};
+use super::config::{BudgetConfig, THROTTLE_PAUSE_MILLISECONDS_MAX};
+use super::gcra::{self, Reservation, State};
+use super::pace::Pace;
+use super::queue::{Class, Demand, Queue, Ticket};
 use crate::domain::{InvalidValue, QuotaBucket};
 
 /// What `retry_after` and `estimate` say instead of "never".
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest pause that an answer can ask for.
 const THROTTLE_PAUSE_MAX: Duration = Duration::from_millis(THROTTLE_PAUSE_MILLISECONDS_MAX);
+/// How often a bucket that gives nothing is looked at.
+const LOOK_AGAIN_NANOSECONDS: u64 = 1_000_000_000;
 
 /// The budget cannot give a permit in time. Nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,13 +49,160 @@ struct Inner {
     buckets: Mutex<HashMap<QuotaBucket, Bucket>>,
 }
 
-/// Two states of one bucket: slots are promised by the first in the order of asking; the second
-/// counts permits when they are really handed out, so that a process that was stopped for a while
-/// does not send everything that fell due meanwhile at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Bucket {
-    promised: State,
-    released: State,
+    state: State,
+    /// What break-glass may take before its time.
+    loan: State,
+    queue: Queue,
+    /// Where those who wait hear of their permit, by ticket.
+    doors: HashMap<u64, oneshot::Sender<()>>,
+    /// Whether a task hands permits out.
+    is_served: bool,
+}
+
+/// An answer to who asks for a permit.
+enum Asked {
+    Taken,
+    Queued(Place),
+}
+
+/// A place in the queue; given up when it is dropped.
+struct Place {
+    inner: Arc<Inner>,
+    bucket: QuotaBucket,
+    ticket: Ticket,
+    door: oneshot::Receiver<()>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(bucket) = self.inner.lock().get_mut(&self.bucket) {
+            bucket.doors.remove(&self.ticket.id);
+            bucket.queue.remove(&self.ticket);
+        }
+    }
+}
+
+impl Bucket {
+    fn new(pace: &Pace, now: u64) -> Self {
+        Self {
+            state: State::empty(&pace.limits, now),
+            loan: State::empty(&pace.loan, now),
+            queue: Queue::new(&pace.shares, now),
+            doors: HashMap::new(),
+            is_served: false,
+        }
+    }
+
+    /// Takes a permit now, where that is allowed without waiting.
+    fn take_at_once(&mut self, pace: &Pace, class: Class, now: u64) -> bool {
+        let limits = &pace.limits;
+        if self.queue.len() == 0
+            && let Reservation::Granted { state, .. } =
+                gcra::reserve(self.state, limits, 1, now, now)
+        {
+            self.state = state;
+            return true;
+        }
+        // Break-glass waits for nobody as long as it has not borrowed much: it takes a slot that is
+        // still to come, and the others wait for it.
+        if class == Class::BreakGlass
+            && let Reservation::Granted { state: loan, .. } =
+                gcra::reserve(self.loan, &pace.loan, 1, now, now)
+            && let Reservation::Granted { state, .. } =
+                gcra::reserve(self.state, limits, 1, now, u64::MAX)
+        {
+            (self.loan, self.state) = (loan, state);
+            return true;
+        }
+        false
+    }
+
+    /// How long until such an operation would get its permit, as things are; none: never.
+    fn wait_of(&self, pace: &Pace, demand: Demand, now: u64) -> Option<u64> {
+        let by_rank = self.queue.ahead_of(demand).saturating_add(1);
+        let by_rank = gcra::wait_for(self.state, &pace.limits, by_rank, now)?;
+        let by_floor = match demand.class {
+            Class::Expiry | Class::Audit => {
+                let count = self.queue.ahead_in_class(demand).saturating_add(1);
+                let floor = State::empty(&pace.shares.floor, now);
+                gcra::wait_for(floor, &pace.shares.floor, count, now).unwrap_or(u64::MAX)
+            }
+            Class::BreakGlass | Class::Grant | Class::Read => u64::MAX,
+        };
+        Some(by_rank.min(by_floor))
+    }
+
+    /// Hands out what is due. Answers when to look again; none when nobody waits.
+    fn hand_out(&mut self, pace: &Pace, now: u64) -> Option<u64> {
+        loop {
+            if self.queue.len() == 0 {
+                self.is_served = false;
+                return None;
+            }
+            let state = match gcra::reserve(self.state, &pace.limits, 1, now, now) {
+                Reservation::Granted { state, .. } => state,
+                Reservation::Refused { later_by } => {
+                    let later_by = later_by.unwrap_or(LOOK_AGAIN_NANOSECONDS);
+                    return Some(now.saturating_add(later_by));
+                }
+            };
+            let Some(ticket) = self.queue.next(&pace.shares, now) else {
+                continue;
+            };
+            // Who waits has its door as long as it is in the queue: both go under one lock.
+            if let Some(door) = self.doors.remove(&ticket.id)
+                && door.send(()).is_ok()
+            {
+                self.state = state;
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<QuotaBucket, Bucket>> {
+        // A panic in these few lines leaves whole states behind: the lock is used on.
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn nanoseconds(&self, at: Instant) -> u64 {
+        let since_start = at.saturating_duration_since(self.started_at);
+        u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn instant(&self, nanoseconds: u64) -> Instant {
+        let since_start = Duration::from_nanos(nanoseconds);
+        self.started_at
+            .checked_add(since_start)
+            .unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    fn with_bucket<T>(
+        &self,
+        bucket: QuotaBucket,
+        pace: &Pace,
+        change: impl FnOnce(&mut Bucket, u64) -> T,
+    ) -> T {
+        let mut buckets = self.lock();
+        // Empty at the start of the process, whenever the bucket is first asked for.
+        let entry = buckets
+            .entry(bucket)
+            .or_insert_with(|| Bucket::new(pace, 0));
+        change(entry, self.nanoseconds(Instant::now()))
+    }
+
+    /// Hands permits of a bucket out until nobody waits for one.
+    async fn serve(self: Arc<Self>, bucket: QuotaBucket, pace: Pace) {
+        loop {
+            let next = self.with_bucket(bucket, &pace, |entry, now| entry.hand_out(&pace, now));
+            match next {
+                Some(at) => sleep_until(self.instant(at)).await,
+                None => return,
+            }
+        }
+    }
 }
 
 impl Budget {
@@ -53,74 +212,99 @@ impl Budget {
     /// What `BudgetConfig::validate` says.
     pub fn new(config: BudgetConfig) -> Result<Self, InvalidValue> {
         config.validate()?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                config,
-                started_at: Instant::now(),
-                buckets: Mutex::new(HashMap::new()),
-            }),
-        })
+        Ok(Self::of(config))
     }
 
     /// A budget of the same numbers with buckets of its own, empty from now: for another region or
     /// account, which AWS counts apart (aws-api.md §4).
     #[must_use]
     pub fn another(&self) -> Self {
+        Self::of(self.inner.config)
+    }
+
+    fn of(config: BudgetConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
-                config: self.inner.config,
+                config,
                 started_at: Instant::now(),
                 buckets: Mutex::new(HashMap::new()),
             }),
         }
     }
 
-    /// Waits for the right to send one operation now. First come, first served.
+    /// Waits for the right to send one operation now. Whose turn it is says the queue: by class, and in
+    /// a class by caller.
+    ///
+    /// Needs a tokio runtime.
     ///
     /// # Errors
-    /// `BudgetExhausted`, at once, when the permit would come after `deadline`; nothing is taken.
+    /// `BudgetExhausted`: at once, when by what waits now the permit would come after `deadline`; or at
+    /// the deadline, when others went before. Nothing is taken.
     ///
     /// # Cancellation
-    /// A caller that stops waiting loses its slot and nobody gets it: the rate stays below the
-    /// quota, never above.
+    /// A caller that stops waiting leaves the queue, and the next one gets its permit.
     pub async fn permit(
         &self,
         bucket: QuotaBucket,
+        demand: Demand,
         deadline: Instant,
     ) -> Result<(), BudgetExhausted> {
-        let Some((bucket, limits)) = self.limited(bucket) else {
+        let Some((bucket, pace)) = self.inner.config.paced(bucket) else {
             return Ok(());
         };
-        let latest = self.nanoseconds(deadline);
-        let slot_at = self.with_bucket(bucket, &limits, |entry, now| {
-            match gcra::reserve(entry.promised, &limits, 1, now, latest) {
-                Reservation::Granted { state, slot_at } => {
-                    entry.promised = state;
-                    Ok(slot_at)
-                }
-                Reservation::Refused { later_by } => Err(exhausted(later_by)),
-            }
-        })?;
-        let mut due_at = slot_at;
-        loop {
-            sleep_until(self.instant(due_at)).await;
-            let released = self.with_bucket(bucket, &limits, |entry, now| {
-                match gcra::reserve(entry.released, &limits, 1, now, now) {
-                    Reservation::Granted { state, .. } => {
-                        entry.released = state;
-                        Ok(())
-                    }
-                    Reservation::Refused { later_by } => {
-                        Err(now.saturating_add(later_by.unwrap_or(u64::MAX)))
-                    }
-                }
-            });
-            match released {
-                Ok(()) => return Ok(()),
-                Err(next) if next > latest => return Err(exhausted(Some(next - latest))),
-                Err(next) => due_at = next,
-            }
+        let mut place = match self.ask(bucket, pace, demand, deadline)? {
+            Asked::Taken => return Ok(()),
+            Asked::Queued(place) => place,
+        };
+        if let Ok(Ok(())) = timeout_at(deadline, &mut place.door).await {
+            return Ok(());
         }
+        // What fell due by now is handed out, also where its task is late to do it.
+        let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
+            entry.hand_out(&pace, now);
+            entry.wait_of(&pace, demand, now)
+        });
+        match place.door.try_recv() {
+            Ok(()) => Ok(()),
+            Err(_) => Err(exhausted(wait)),
+        }
+    }
+
+    fn ask(
+        &self,
+        bucket: QuotaBucket,
+        pace: Pace,
+        demand: Demand,
+        deadline: Instant,
+    ) -> Result<Asked, BudgetExhausted> {
+        let latest = self.inner.nanoseconds(deadline);
+        let (asked, serves) = self.inner.with_bucket(bucket, &pace, |entry, now| {
+            if entry.take_at_once(&pace, demand.class, now) {
+                return Ok((None, false));
+            }
+            match entry.wait_of(&pace, demand, now) {
+                Some(wait) if now.saturating_add(wait) <= latest => {}
+                Some(wait) => return Err(exhausted(Some(now.saturating_add(wait) - latest))),
+                None => return Err(exhausted(None)),
+            }
+            let ticket = entry.queue.push(demand, now);
+            let (door, waits) = oneshot::channel();
+            entry.doors.insert(ticket.id, door);
+            let serves = !std::mem::replace(&mut entry.is_served, true);
+            Ok((Some((ticket, waits)), serves))
+        })?;
+        if serves {
+            tokio::spawn(Arc::clone(&self.inner).serve(bucket, pace));
+        }
+        Ok(match asked {
+            None => Asked::Taken,
+            Some((ticket, door)) => Asked::Queued(Place {
+                inner: Arc::clone(&self.inner),
+                bucket,
+                ticket,
+                door,
+            }),
+        })
     }
 
     /// Says that AWS throttled an operation of this bucket: nothing of it is sent for
@@ -131,11 +315,10 @@ impl Budget {
         let pause = retry_after
             .unwrap_or_default()
             .clamp(least, THROTTLE_PAUSE_MAX.max(least));
-        if let Some((bucket, limits)) = self.limited(bucket) {
+        if let Some((bucket, pace)) = self.inner.config.paced(bucket) {
             let nanoseconds = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-            self.with_bucket(bucket, &limits, |entry, now| {
-                entry.promised = gcra::penalize(entry.promised, &limits, now, nanoseconds);
-                entry.released = gcra::penalize(entry.released, &limits, now, nanoseconds);
+            self.inner.with_bucket(bucket, &pace, |entry, now| {
+                entry.state = gcra::penalize(entry.state, &pace.limits, now, nanoseconds);
             });
         }
         pause
@@ -145,82 +328,26 @@ impl Budget {
     /// if nobody else asks. A day stands for "never".
     #[must_use]
     pub fn estimate(&self, operations: &[(QuotaBucket, u64)]) -> Duration {
-        let mut counts: HashMap<QuotaBucket, (Limits, u64)> = HashMap::new();
+        let mut counts: HashMap<QuotaBucket, (Pace, u64)> = HashMap::new();
         for (bucket, count) in operations {
-            if let Some((bucket, limits)) = self.limited(*bucket) {
-                let entry = counts.entry(bucket).or_insert((limits, 0));
+            if let Some((bucket, pace)) = self.inner.config.paced(*bucket) {
+                let entry = counts.entry(bucket).or_insert((pace, 0));
                 entry.1 = entry.1.saturating_add(*count);
             }
         }
-        counts
-            .into_iter()
-            .map(|(bucket, (limits, count))| {
-                self.with_bucket(bucket, &limits, |entry, now| {
-                    gcra::wait_for(entry.promised, &limits, count, now)
-                })
-                .map_or(NEVER, Duration::from_nanos)
-            })
-            .max()
-            .unwrap_or_default()
-    }
-
-    /// The bucket that counts, with its limits; none where Usher cannot reach the quota.
-    fn limited(&self, bucket: QuotaBucket) -> Option<(QuotaBucket, Limits)> {
-        let config = &self.inner.config;
-        let identity_store = Limits::new(config.identity_store_per_second, config.burst);
-        match bucket {
-            QuotaBucket::Sts => None,
-            QuotaBucket::Organizations => Some((
-                bucket,
-                Limits::new(config.organizations_per_second, config.burst),
-            )),
-            QuotaBucket::SsoAdmin => Some((
-                bucket,
-                Limits::new(config.sso_admin_per_second, config.burst),
-            )),
-            QuotaBucket::IdentityStoreCollective => Some((bucket, identity_store)),
-            QuotaBucket::IdentityStore(_) => Some((
-                match config.identity_store_quota {
-                    IdentityStoreQuota::PerOperation => bucket,
-                    IdentityStoreQuota::Collective => QuotaBucket::IdentityStoreCollective,
-                },
-                identity_store,
-            )),
-        }
-    }
-
-    fn with_bucket<T>(
-        &self,
-        bucket: QuotaBucket,
-        limits: &Limits,
-        change: impl FnOnce(&mut Bucket, u64) -> T,
-    ) -> T {
-        // A panic in these few lines leaves whole states behind: the lock is used on.
-        let mut buckets = self
-            .inner
-            .buckets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // Empty at the start of the process, whenever the bucket is first asked for.
-        let empty = State::empty(limits, 0);
-        let entry = buckets.entry(bucket).or_insert(Bucket {
-            promised: empty,
-            released: empty,
+        let waits = counts.into_iter().map(|(bucket, (pace, count))| {
+            let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
+                let waiting = entry.queue.ahead_of(Demand::usher(Class::Read));
+                gcra::wait_for(
+                    entry.state,
+                    &pace.limits,
+                    count.saturating_add(waiting),
+                    now,
+                )
+            });
+            wait.map_or(NEVER, Duration::from_nanos)
         });
-        change(entry, self.nanoseconds(Instant::now()))
-    }
-
-    fn nanoseconds(&self, at: Instant) -> u64 {
-        let since_start = at.saturating_duration_since(self.inner.started_at);
-        u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn instant(&self, nanoseconds: u64) -> Instant {
-        let since_start = Duration::from_nanos(nanoseconds);
-        self.inner
-            .started_at
-            .checked_add(since_start)
-            .unwrap_or_else(|| Instant::now() + NEVER)
+        waits.max().unwrap_or_default()
     }
 }
 
@@ -231,143 +358,5 @@ fn exhausted(later_by: Option<u64>) -> BudgetExhausted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Operation;
-
-    const MILLISECOND: Duration = Duration::from_millis(1);
-    const USERS: QuotaBucket = QuotaBucket::IdentityStore(Operation::ListUsers);
-    const GROUPS: QuotaBucket = QuotaBucket::IdentityStore(Operation::ListGroups);
-
-    fn budget(change: impl FnOnce(&mut BudgetConfig)) -> Budget {
-        let mut config = BudgetConfig::default();
-        change(&mut config);
-        Budget::new(config).unwrap()
-    }
-
-    fn far() -> Instant {
-        Instant::now() + Duration::from_secs(60)
-    }
-
-    #[tokio::test]
-    async fn the_rate_holds_from_the_first_permit_on() {
-        let budget = budget(|config| config.sso_admin_per_second = 200);
-        let start = Instant::now();
-        for _ in 0..20 {
-            budget.permit(QuotaBucket::SsoAdmin, far()).await.unwrap();
-        }
-        assert!(start.elapsed() >= 100 * MILLISECOND);
-    }
-
-    #[tokio::test]
-    async fn a_late_slot_is_refused_at_once_with_a_true_retry_after() {
-        let budget = budget(|config| {
-            config.burst = 1;
-            config.sso_admin_per_second = 1;
-        });
-        let start = Instant::now();
-        let deadline = start + 20 * MILLISECOND;
-        let refusal = budget
-            .permit(QuotaBucket::SsoAdmin, deadline)
-            .await
-            .unwrap_err();
-        assert!(start.elapsed() < 500 * MILLISECOND);
-        // The slot is one second after the budget's start, which was a moment before `start`.
-        assert!(refusal.retry_after <= 980 * MILLISECOND);
-        assert!(refusal.retry_after >= 500 * MILLISECOND);
-        let deadline = Instant::now() + refusal.retry_after + 20 * MILLISECOND;
-        budget
-            .permit(QuotaBucket::SsoAdmin, deadline)
-            .await
-            .unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_cancelled_wait_gives_its_slot_to_nobody() {
-        let budget = budget(|config| config.burst = 1);
-        let start = Instant::now();
-        let gone = tokio::time::timeout(MILLISECOND, budget.permit(USERS, far())).await;
-        assert!(gone.is_err());
-        budget.permit(USERS, far()).await.unwrap();
-        assert!(start.elapsed() >= 99 * MILLISECOND);
-    }
-
-    #[tokio::test]
-    async fn a_process_that_was_stopped_does_not_catch_up_in_one_go() {
-        let budget = budget(|config| config.sso_admin_per_second = 200);
-        let waiting: Vec<_> = (0..60)
-            .map(|_| {
-                let budget = budget.clone();
-                tokio::spawn(async move {
-                    budget.permit(QuotaBucket::SsoAdmin, far()).await.unwrap();
-                    Instant::now()
-                })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        // The runtime of this test has one thread: this stops everything, as SIGSTOP would.
-        std::thread::sleep(200 * MILLISECOND);
-        let resumed = Instant::now();
-        let mut times = Vec::new();
-        for task in waiting {
-            times.push(task.await.unwrap());
-        }
-        times.retain(|time| *time >= resumed);
-        times.sort();
-        assert!(times.len() > 30);
-        for (count, time) in times.iter().enumerate() {
-            let window = (*time - resumed).as_millis() / 5;
-            assert!(
-                (count as u128) < window + 5,
-                "{count} in {window} intervals"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_penalty_holds_those_back_who_wait_already() {
-        let budget = budget(|config| config.throttle_pause_milliseconds = 100);
-        let start = Instant::now();
-        let waiting = {
-            let budget = budget.clone();
-            tokio::spawn(async move {
-                budget.permit(QuotaBucket::SsoAdmin, far()).await.unwrap();
-                start.elapsed()
-            })
-        };
-        tokio::task::yield_now().await;
-        let pause = budget.penalize(QuotaBucket::SsoAdmin, Some(300 * MILLISECOND));
-        assert_eq!(pause, 300 * MILLISECOND);
-        assert!(waiting.await.unwrap() >= 300 * MILLISECOND);
-        assert_eq!(
-            budget.penalize(QuotaBucket::SsoAdmin, None),
-            100 * MILLISECOND
-        );
-        // A proxy that asks for a day gets a minute.
-        assert_eq!(
-            budget.penalize(QuotaBucket::SsoAdmin, Some(NEVER)),
-            Duration::from_secs(60)
-        );
-    }
-
-    #[tokio::test]
-    async fn identity_store_operations_count_apart_or_together() {
-        let slow = |config: &mut BudgetConfig| {
-            config.burst = 1;
-            config.identity_store_per_second = 1;
-        };
-        let seconds = |estimate: Duration| estimate.as_secs_f64().ceil();
-        let apart = budget(slow);
-        assert!((seconds(apart.estimate(&[(USERS, 1), (GROUPS, 1)])) - 1.0).abs() < 0.1);
-        let together = budget(|config| {
-            slow(config);
-            config.identity_store_quota = IdentityStoreQuota::Collective;
-        });
-        assert!((seconds(together.estimate(&[(USERS, 1), (GROUPS, 1)])) - 2.0).abs() < 0.1);
-        assert!((seconds(together.estimate(&[(USERS, 21)])) - 21.0).abs() < 0.1);
-        assert_eq!(
-            together.estimate(&[(QuotaBucket::Sts, 1000)]),
-            Duration::ZERO
-        );
-    }
-}
+#[path = "handle_tests.rs"]
+mod tests;

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::domain::{ErrorKind, Failure};
-use crate::identity_center::{Call, SdkIdentityCenter, StaticCredentials, WriteMode};
+use crate::identity_center::{
+    Call, Class, Demand, SdkIdentityCenter, StaticCredentials, WriteMode,
+};
 
 /// How long one question at a start may take, and a look for instances without discovery.
 pub(super) const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -23,6 +25,7 @@ pub(super) fn start_call() -> Call {
 pub(super) fn look_call(time: Duration) -> Call {
     Call {
         deadline: Instant::now() + time,
+        demand: Demand::usher(Class::Read),
     }
 }
 

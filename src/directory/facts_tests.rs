@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::identity_center::{Class, Demand};
 
 /// Reads that count themselves, and answer when they are let.
 struct Source {
@@ -28,6 +29,7 @@ impl Source {
     async fn ask(&self, max_age: Duration, time: Duration) -> Answer<usize> {
         let call = Call {
             deadline: Instant::now() + time,
+            demand: Demand::usher(Class::Read),
         };
         let read = || {
             let (begun, let_go) = (Arc::clone(&self.begun), Arc::clone(&self.let_go));

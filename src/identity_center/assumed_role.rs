@@ -11,10 +11,10 @@ use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_sts::config::{Credentials, IdentityCache, SharedIdentityCache};
 use tokio::time::Instant;
 
-use super::Call;
 use super::attempt::{ATTEMPT, Progress};
 use super::call::Caller;
 use super::config::AwsConfig;
+use super::{Call, Class, Demand};
 use crate::domain::{ErrorKind, Failure, InvalidValue, Operation};
 
 /// What CloudTrail of the other account shows as the session's name.
@@ -161,6 +161,7 @@ impl RoleCredentials {
             deadline: outer
                 .as_ref()
                 .map_or(own, |attempt| own.min(attempt.deadline)),
+            demand: Demand::usher(Class::Grant),
         };
         if let Some(outer) = &outer {
             outer.set(Progress::AssumingRole);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::{Call, Demand};
 use crate::domain::{Failure, Operation};
 
 tokio::task_local! {
@@ -75,14 +76,16 @@ pub(super) struct Answer {
 pub(super) struct Attempt {
     pub(super) operation: Operation,
     pub(super) deadline: Instant,
+    pub(super) demand: Demand,
     progress: Mutex<Progress>,
 }
 
 impl Attempt {
-    pub(super) fn new(operation: Operation, deadline: Instant) -> Arc<Self> {
+    pub(super) fn new(operation: Operation, call: Call) -> Arc<Self> {
         Arc::new(Self {
             operation,
-            deadline,
+            deadline: call.deadline,
+            demand: call.demand,
             progress: Mutex::new(Progress::NotSent),
         })
     }

@@ -116,7 +116,7 @@ impl Caller {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let attempt = Attempt::new(operation, call.deadline);
+        let attempt = Attempt::new(operation, call);
         // Boxed: the SDK's futures are many kilobytes.
         let scoped = ATTEMPT.scope(Arc::clone(&attempt), Box::pin(send));
         let Ok(result) = timeout_at(call.deadline, scoped).await else {

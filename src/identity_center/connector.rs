@@ -119,7 +119,7 @@ impl Guard {
         match attempt.deadline.checked_sub(needed) {
             Some(latest) if latest >= Instant::now() => self
                 .budget
-                .permit(bucket, latest)
+                .permit(bucket, attempt.demand, latest)
                 .await
                 .map_err(|exhausted| Refusal::Budget {
                     retry_after: exhausted.retry_after,

@@ -42,6 +42,7 @@ pub use page::{Page, PageToken, collect_pages};
 pub use router::InstanceRouter;
 pub use sdk::{RegionAndRole, SdkIdentityCenter};
 
+pub use crate::budget::{Class, Demand};
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
@@ -56,6 +57,8 @@ pub struct Call {
     /// When its answer is of no use any more. Waiting for the budget, attempts and retries all end
     /// by then; an attempt that could not finish in time is not started.
     pub deadline: Instant,
+    /// What it is for, and for whom: by that it gets its turn at the budget.
+    pub demand: Demand,
 }
 
 /// Who Usher is in AWS.

@@ -144,6 +144,7 @@ impl SdkIdentityCenter {
         let attempt_over = Instant::now() + self.caller.config.attempt_timeout();
         Call {
             deadline: call.deadline.min(attempt_over),
+            ..call
         }
     }
 

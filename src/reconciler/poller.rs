@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Reconciler;
 use crate::domain::plan::Write;
 use crate::domain::{AssignmentRequestId, Failure, InstanceArn};
-use crate::identity_center::Call;
+use crate::identity_center::{Call, Class, Demand};
 use crate::store::StoreError;
 
 /// Why a look at an instance failed.
@@ -265,6 +265,7 @@ impl Reconciler {
         let longest = Duration::try_from(self.bounds.lease).unwrap_or_default();
         Call {
             deadline: Instant::now() + longest,
+            demand: Demand::usher(Class::Grant),
         }
     }
 }

@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::Reconciler;
 use crate::domain::brake::wait_for_unfreeze;
 use crate::domain::plan::{Answer, Changes, Run, Step, Write, next_step};
-use crate::domain::{AssignmentKey, DirectAssignment, ErrorKind, Failure};
-use crate::identity_center::{Call, Sent};
+use crate::domain::{
+    AssignmentKey, DirectAssignment, EndingKind, ErrorKind, Failure, Grant, GrantState,
+};
+use crate::identity_center::{Call, Class, Demand, Sent};
 use crate::store::{Claim, Intent, StoreError};
 
 /// Steps that one claim may take. The longest sensible way has about ten; a plan that exceeds this
@@ -203,6 +205,7 @@ impl Reconciler {
         let remaining = claim.lease_until.duration_since(self.clock.now());
         Call {
             deadline: Instant::now() + std::time::Duration::try_from(remaining).unwrap_or_default(),
+            demand: Demand::usher(class_of(claim)),
         }
     }
 
@@ -262,6 +265,30 @@ fn answer(claim: &Claim, write: Write, sent: Sent) -> Result<Answer, Failure> {
                 write.operation(&claim.record.key.target),
             )
         }),
+    }
+}
+
+/// What the work on an assignment is for: somebody waits for a grant, and for an end that somebody asked
+/// for; what is left is ends whose time has come, and second looks.
+fn class_of(claim: &Claim) -> Class {
+    let mut making = claim
+        .grants
+        .iter()
+        .filter(|grant| grant.state == GrantState::Provisioning)
+        .peekable();
+    if making.peek().is_some() {
+        return match making.any(|grant| grant.break_glass) {
+            true => Class::BreakGlass,
+            false => Class::Grant,
+        };
+    }
+    let is_asked = |grant: &Grant| {
+        let ending = grant.ending.as_ref();
+        ending.is_some_and(|ending| ending.kind == EndingKind::Revoked)
+    };
+    match claim.record.removal.is_some() || claim.grants.iter().any(is_asked) {
+        true => Class::Grant,
+        false => Class::Expiry,
     }
 }
 

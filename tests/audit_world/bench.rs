@@ -14,7 +14,7 @@ use usher::domain::external::ExternalRules;
 use usher::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
 use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
-    AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
+    AwsConfig, Call, Class, Demand, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World, WorldSizes};
 use usher::store::{SqliteStore, Store};
@@ -103,7 +103,13 @@ impl Bench {
         );
         let port = Arc::new(port.expect("an adapter"));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-        let mut instances = (port.instances(Call { deadline }).await).expect("its instances");
+        let mut instances = (port
+            .instances(Call {
+                deadline,
+                demand: Demand::usher(Class::Read),
+            })
+            .await)
+            .expect("its instances");
         let instance = instances.remove(0).instance;
         Self {
             simulator,

@@ -9,7 +9,7 @@ use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
 use usher::domain::report::{Format, View};
 use usher::identity_center::{
-    AwsConfig, Call, Discoverer, DiscoveryConfig, IdentityCenter, InstanceRouter,
+    AwsConfig, Call, Class, Demand, Discoverer, DiscoveryConfig, IdentityCenter, InstanceRouter,
     SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World, WorldSizes};
@@ -101,7 +101,13 @@ impl Organization {
     /// Discovers; answers the way to everything that is there, and the question about all of it.
     pub(crate) async fn request(&self, view: View) -> (Arc<InstanceRouter>, ReportRequest) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-        let found = self.discoverer.discover(Call { deadline }).await;
+        let found = self
+            .discoverer
+            .discover(Call {
+                deadline,
+                demand: Demand::usher(Class::Read),
+            })
+            .await;
         let found = found.expect("what is there");
         let mut instances: Vec<InstanceToRead> = (found.instances.iter())
             .map(|(instance, _)| InstanceToRead {

@@ -9,7 +9,7 @@ use usher::domain::{
     ApplicationArn, DirectAssignment, Instance, PrincipalId, PrincipalKind, PrincipalRef, Target,
 };
 use usher::identity_center::{
-    AwsConfig, Call, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
+    AwsConfig, Call, Class, Demand, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
@@ -93,6 +93,7 @@ pub(crate) fn call() -> Call {
 pub(crate) fn call_for(time: Duration) -> Call {
     Call {
         deadline: Instant::now() + time,
+        demand: Demand::usher(Class::Read),
     }
 }
 

@@ -13,8 +13,8 @@ use usher::directory::Directory;
 use usher::domain::external::ExternalRules;
 use usher::grpc::Server;
 use usher::identity_center::{
-    AssumedRole, AwsConfig, Call, IdentityCenter, Instances, RegionAndRole, SdkIdentityCenter,
-    StaticCredentials, WriteMode,
+    AssumedRole, AwsConfig, Call, Class, Demand, IdentityCenter, Instances, RegionAndRole,
+    SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::policy::{PolicyInForce, PolicySet};
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
@@ -45,7 +45,13 @@ async fn without_its_role(
     )
     .unwrap();
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    let listed = home.instances(Call { deadline }).await.unwrap();
+    let listed = home
+        .instances(Call {
+            deadline,
+            demand: Demand::usher(Class::Read),
+        })
+        .await
+        .unwrap();
     let role = AssumedRole::new("arn:aws:iam::222233334444:role/nobody", None).unwrap();
     let wanted = RegionAndRole {
         region: None,

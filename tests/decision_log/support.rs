@@ -20,7 +20,7 @@ use usher::grpc::pb::{
     Event, EventFilter, ListEventsRequest, WatchEventsRequest, WatchEventsResponse,
 };
 use usher::identity_center::{
-    Call, IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials, WriteMode,
+    Call, Class, Demand, IdentityCenter, Instances, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::policy::{PolicyInForce, PolicySet};
 use usher::simulator::{Simulator, SimulatorOptions, World};
@@ -156,7 +156,13 @@ impl AppOnStore {
         );
         let port = port.unwrap();
         let deadline = Instant::now() + LONG;
-        let listed = port.instances(Call { deadline }).await.unwrap();
+        let listed = port
+            .instances(Call {
+                deadline,
+                demand: Demand::usher(Class::Read),
+            })
+            .await
+            .unwrap();
         let instances = Instances::new(vec![listed[0].instance.clone()]);
         let port: Arc<dyn IdentityCenter> = Arc::new(port);
         let data = tempfile::tempdir().unwrap();

@@ -39,6 +39,7 @@ impl App {
         context: &CallContext,
         request: &Cancel,
     ) -> Result<GrantView, AppError> {
+        let context = &context.for_a_change();
         let usage = request
             .request_id
             .as_ref()

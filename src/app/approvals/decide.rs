@@ -54,6 +54,7 @@ impl App {
         context: &CallContext,
         request: &Decide,
     ) -> Result<GrantView, AppError> {
+        let context = &context.for_a_change();
         let usage = request
             .request_id
             .as_ref()

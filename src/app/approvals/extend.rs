@@ -60,6 +60,7 @@ impl App {
         context: &CallContext,
         request: &Extend,
     ) -> Result<ExtendOutcome, AppError> {
+        let context = &context.for_a_change();
         let usage = request
             .request_id
             .as_ref()

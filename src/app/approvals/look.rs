@@ -21,7 +21,7 @@ use crate::domain::approval::could_be_paid;
 use crate::domain::{
     Actor, EventKind, Grant, GrantState, Instance, Justification, Path, Review, Transition,
 };
-use crate::identity_center::Call;
+use crate::identity_center::{Call, Class, Demand};
 
 const NOBODY_IN_TIME: &str = "nobody agreed in time";
 const FROZEN_TOO_LONG: &str =
@@ -278,6 +278,7 @@ impl App {
             max_age: self.default_max_age().min(crate::app::asker::FRESH),
             call: Call {
                 deadline: Instant::now() + LOOK_TIME,
+                demand: Demand::usher(Class::Grant),
             },
         }
     }

@@ -1,0 +1,53 @@
+//! What each bucket is paced by, as configured. Nothing here counts or waits.
+
+use super::config::{BudgetConfig, IdentityStoreQuota};
+use super::gcra::Limits;
+use super::queue::Shares;
+use crate::domain::QuotaBucket;
+
+const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
+
+/// What a bucket is paced by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Its rate and its burst.
+    pub(super) limits: Limits,
+    /// How classes share it.
+    pub(super) shares: Shares,
+    /// How much break-glass may take before its time.
+    pub(super) loan: Limits,
+}
+
+impl BudgetConfig {
+    /// The bucket that counts, with its pace; none where Usher cannot reach the quota.
+    pub(super) fn paced(&self, bucket: QuotaBucket) -> Option<(QuotaBucket, Pace)> {
+        let (bucket, per_second) = match bucket {
+            QuotaBucket::Sts => return None,
+            QuotaBucket::Organizations => (bucket, self.organizations_per_second),
+            QuotaBucket::SsoAdmin => (bucket, self.sso_admin_per_second),
+            QuotaBucket::IdentityStoreCollective => (bucket, self.identity_store_per_second),
+            QuotaBucket::IdentityStore(_) => match self.identity_store_quota {
+                IdentityStoreQuota::PerOperation => (bucket, self.identity_store_per_second),
+                IdentityStoreQuota::Collective => (
+                    QuotaBucket::IdentityStoreCollective,
+                    self.identity_store_per_second,
+                ),
+            },
+        };
+        Some((bucket, self.pace(Limits::new(per_second, self.burst))))
+    }
+
+    fn pace(&self, limits: Limits) -> Pace {
+        let after = self.expiry_leads_after_milliseconds;
+        let loans = u64::from(self.break_glass_loans_max);
+        let period = self.break_glass_loan_milliseconds * NANOSECONDS_PER_MILLISECOND;
+        Pace {
+            limits,
+            shares: Shares {
+                floor: limits.part(self.floor_percent),
+                expiry_leads_after: after * NANOSECONDS_PER_MILLISECOND,
+            },
+            loan: Limits::every(period / loans, self.break_glass_loans_max),
+        }
+    }
+}
