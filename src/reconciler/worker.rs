@@ -205,7 +205,7 @@ impl Reconciler {
         let remaining = claim.lease_until.duration_since(self.clock.now());
         Call {
             deadline: Instant::now() + std::time::Duration::try_from(remaining).unwrap_or_default(),
-            demand: Demand::usher(class_of(claim)),
+            demand: demand_of(claim),
         }
     }
 
@@ -268,27 +268,28 @@ fn answer(claim: &Claim, write: Write, sent: Sent) -> Result<Answer, Failure> {
     }
 }
 
-/// What the work on an assignment is for: somebody waits for a grant, and for an end that somebody asked
-/// for; what is left is ends whose time has come, and second looks.
-fn class_of(claim: &Claim) -> Class {
-    let mut making = claim
+/// What the work on an assignment is for, and for whom: somebody waits for a grant, and for an end that
+/// somebody asked for; what is left is ends whose time has come, and second looks. Each is in turn with
+/// what its own person asks for besides, so that many questions of others do not keep it waiting.
+fn demand_of(claim: &Claim) -> Demand {
+    let grants = claim.grants.iter();
+    let making = grants.filter(|grant| grant.state == GrantState::Provisioning);
+    let of = |class, grant: &Grant| Demand::of(class, grant.requester.subject.as_str());
+    if let Some(grant) = making.clone().find(|grant| grant.break_glass) {
+        return of(Class::BreakGlass, grant);
+    }
+    if let Some(grant) = making.clone().next() {
+        return of(Class::Grant, grant);
+    }
+    let asked = claim
         .grants
         .iter()
-        .filter(|grant| grant.state == GrantState::Provisioning)
-        .peekable();
-    if making.peek().is_some() {
-        return match making.any(|grant| grant.break_glass) {
-            true => Class::BreakGlass,
-            false => Class::Grant,
-        };
-    }
-    let is_asked = |grant: &Grant| {
-        let ending = grant.ending.as_ref();
-        ending.is_some_and(|ending| ending.kind == EndingKind::Revoked)
-    };
-    match claim.record.removal.is_some() || claim.grants.iter().any(is_asked) {
-        true => Class::Grant,
-        false => Class::Expiry,
+        .filter_map(|grant| grant.ending.as_ref());
+    let mut asked = asked.filter(|ending| ending.kind == EndingKind::Revoked);
+    let by = asked.next().and_then(|ending| ending.by.as_ref());
+    match by.or(claim.record.removal.as_ref().map(|removal| &removal.by)) {
+        Some(by) => Demand::of(Class::Grant, by.as_str()),
+        None => Demand::usher(Class::Expiry),
     }
 }
 
