@@ -17,6 +17,7 @@ use crate::domain::{
     Adoption, DirectAssignment, Grant, GrantState, Instance, Justification, Operation, Path,
     Principal, PrincipalRef, PrincipalStatus, RequestId, Ticket,
 };
+use crate::identity_center::Class;
 use crate::store::{GrantRequest, RequestKey, RequestOutcome, RequestUse};
 
 /// How old the status and the members of who gets access may be (DESIGN.md §7), however old facts
@@ -113,10 +114,10 @@ impl App {
         context: &CallContext,
         request: &Assign,
     ) -> Result<AssignOutcome, AppError> {
-        let context = &context.for_a_change();
         if request.validate_only {
             return self.preview_assign(context, request).await;
         }
+        let context = &context.for_a_change();
         let usage = request
             .request_id
             .as_ref()
@@ -346,7 +347,11 @@ impl App {
         let operations = operations_of_making(&found.target.target());
         let preview = Preview {
             people_count: found.people_count,
-            estimated_duration: self.parts.port.estimate(&found.instance.arn, &operations),
+            estimated_duration: (self.parts.port).estimate(
+                &found.instance.arn,
+                &operations,
+                Class::Grant,
+            ),
             operations,
             policies: path.policies,
             paths: path.paths,

@@ -143,7 +143,7 @@ impl App {
             let next_at = Instant::now() + config.describe_every();
             let call = Call {
                 deadline: Instant::now() + DESCRIBE_MAX,
-                demand: Demand::usher(Class::Audit),
+                demand: Demand::of(Class::Audit, "beneficiaries"),
             };
             let directory = &self.parts.directory;
             let record = directory.principal(instance, &principal, Duration::ZERO, call);

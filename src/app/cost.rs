@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{App, AppError, CallContext};
 use crate::domain::{Instance, Operation, Target};
+use crate::identity_center::Class;
 
 /// Polls of a status list that a change of an account assignment usually takes: AWS works on it for
 /// a few seconds, taken as five (aws-api.md §3c), and two polls a second, as
@@ -72,7 +73,7 @@ impl App {
         let operations: Vec<_> = operations_of_its_own(target)
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
-        let budget = self.parts.port.estimate(&instance.arn, &operations);
+        let budget = (self.parts.port).estimate(&instance.arn, &operations, Class::Grant);
         let wait = budget.max(self.wait_for_others(instance, target, due).await?);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();

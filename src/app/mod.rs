@@ -295,7 +295,8 @@ impl App {
     fn call(&self, context: &CallContext) -> Call {
         Call {
             deadline: context.deadline,
-            demand: Demand::of(context.class, context.subject.as_str()),
+            // Callers take turns, not whom they say to act for.
+            demand: Demand::of(context.class, context.caller.as_str()),
         }
     }
 

@@ -95,10 +95,10 @@ impl App {
         context: &CallContext,
         request: &Revoke,
     ) -> Result<RevokeOutcome, AppError> {
-        let context = &context.for_a_change();
         if request.validate_only {
             return self.validate_revoke(context, request).await;
         }
+        let context = &context.for_a_change();
         let usage = request
             .request_id
             .as_ref()

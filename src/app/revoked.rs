@@ -15,6 +15,7 @@ use crate::domain::{
     AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Grant, GrantId, GrantState,
     PrincipalKind, Standing, Target,
 };
+use crate::identity_center::Class;
 use crate::store::{GrantScope, RevokeOutcome as StoreOutcome};
 
 /// What the store says of an assignment.
@@ -107,7 +108,11 @@ impl App {
         };
         let preview = Preview {
             people_count: self.people_of(context, key).await?,
-            estimated_duration: self.parts.port.estimate(&key.instance_arn, &operations),
+            estimated_duration: (self.parts.port).estimate(
+                &key.instance_arn,
+                &operations,
+                Class::Grant,
+            ),
             operations,
             // Taking access away asks no policy.
             policies: Vec::new(),

@@ -23,7 +23,7 @@ use super::write::{Writer, send};
 use crate::clock::Clock;
 use crate::domain::InstanceArn;
 use crate::domain::report::View;
-use crate::identity_center::IdentityCenter;
+use crate::identity_center::{Class, IdentityCenter};
 use crate::store::Store;
 
 /// What is asked of the organization once, and of each instance.
@@ -80,9 +80,9 @@ impl Plans {
     ) -> Header {
         let instances = request.instances.iter().map(|read| &read.instance.arn);
         let estimates = (instances.clone().zip(&self.instances))
-            .map(|(arn, part)| port.estimate(arn, &part.operations));
+            .map(|(arn, part)| port.estimate(arn, &part.operations, Class::Audit));
         let organization = (instances.clone().take(1))
-            .map(|arn| port.estimate(arn, &self.organization.operations));
+            .map(|arn| port.estimate(arn, &self.organization.operations, Class::Audit));
         let estimated = last_end(estimates, config.instances_at_once());
         Header {
             view: request.view,

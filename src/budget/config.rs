@@ -9,7 +9,7 @@ use crate::domain::InvalidValue;
 const PER_SECOND_MAX: u32 = 1000;
 /// The largest burst the configuration takes: a full second of the highest rate AWS grants.
 const BURST_MAX: u32 = 1000;
-/// The most that each floor may keep: two of them leave half of the bucket.
+/// The most that each floor may keep: three of them leave a quarter of the bucket.
 const FLOOR_PERCENT_MAX: u64 = 25;
 /// The most loans: a second of AWS's default quota.
 const LOANS_MAX: u64 = 20;
@@ -51,14 +51,14 @@ pub struct BudgetConfig {
     /// How long a bucket pauses when AWS throttles all the same, in milliseconds. Default 1000:
     /// AWS's quotas are per second, so that one second later there is a new one.
     pub throttle_pause_milliseconds: u64,
-    /// How much of a bucket is kept for reports, and for ends whose time has come, each, in percent.
+    /// How much of a bucket is kept for ends whose time has come, questions and reports, each, in percent.
     /// Default 10: a report comes to its end, however much is asked for.
     pub floor_percent: u64,
     /// After what wait an end whose time has come goes before grants, in milliseconds. Default 5000: an
     /// end is acted on within 60 s, and takes up to three operations.
     pub expiry_leads_after_milliseconds: u64,
     /// How many permits break-glass may take before their time within
-    /// `break_glass_loan_milliseconds`. Default 5: the operations of one grant, and one retry.
+    /// `break_glass_loan_milliseconds`, half of them at once. Default 5: the operations of one grant, and one retry.
     pub break_glass_loans_max: u32,
     /// In what time these loans are paid back, in milliseconds. Default 10000: half a second of 20/s in
     /// ten seconds, which AWS is unlikely to refuse.
@@ -138,6 +138,18 @@ impl BudgetConfig {
                     "`{name}` is {value}; it must be between {least} and {most}"
                 )));
             }
+        }
+        let rates = [
+            self.sso_admin_per_second,
+            self.identity_store_per_second,
+            self.organizations_per_second,
+        ];
+        let slowest = u64::from(rates.into_iter().min().unwrap_or_default());
+        let period = self.break_glass_loan_milliseconds;
+        if u64::from(self.break_glass_loans_max) * 1000 > slowest * period {
+            return Err(InvalidValue(format!(
+                "`break_glass_loans_max` in `break_glass_loan_milliseconds` is more than the slowest bucket's rate, {slowest} a second; take fewer, or a longer time"
+            )));
         }
         if self.throttle_pause_milliseconds > THROTTLE_PAUSE_MILLISECONDS_MAX {
             return Err(InvalidValue(format!(

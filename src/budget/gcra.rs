@@ -55,6 +55,11 @@ impl Limits {
         Self::of(interval.map(|it| it.saturating_mul(100) / percent), 1)
     }
 
+    /// Half of the time between two permits.
+    pub(super) fn half_interval(&self) -> u64 {
+        self.interval.unwrap_or_default() / 2
+    }
+
     fn of(interval: Option<u64>, burst: u32) -> Self {
         let each = interval.unwrap_or_default();
         Self {

@@ -54,6 +54,8 @@ struct Bucket {
     state: State,
     /// What break-glass may take before its time.
     loan: State,
+    /// Until when AWS wants nothing, from nobody.
+    paused_until: u64,
     queue: Queue,
     /// Where those who wait hear of their permit, by ticket.
     doors: HashMap<u64, oneshot::Sender<()>>,
@@ -89,6 +91,7 @@ impl Bucket {
         Self {
             state: State::empty(&pace.limits, now),
             loan: State::empty(&pace.loan, now),
+            paused_until: now,
             queue: Queue::new(&pace.shares, now),
             doors: HashMap::new(),
             is_served: false,
@@ -108,6 +111,7 @@ impl Bucket {
         // Break-glass waits for nobody as long as it has not borrowed much: it takes a slot that is
         // still to come, and the others wait for it.
         if class == Class::BreakGlass
+            && self.paused_until <= now
             && let Reservation::Granted { state: loan, .. } =
                 gcra::reserve(self.loan, &pace.loan, 1, now, now)
             && let Reservation::Granted { state, .. } =
@@ -123,22 +127,21 @@ impl Bucket {
     fn wait_of(&self, pace: &Pace, demand: Demand, now: u64) -> Option<u64> {
         let by_rank = self.queue.ahead_of(demand).saturating_add(1);
         let by_rank = gcra::wait_for(self.state, &pace.limits, by_rank, now)?;
-        let by_floor = match demand.class {
-            Class::Expiry | Class::Audit => {
-                let count = self.queue.ahead_in_class(demand).saturating_add(1);
-                let floor = State::empty(&pace.shares.floor, now);
-                gcra::wait_for(floor, &pace.shares.floor, count, now).unwrap_or(u64::MAX)
-            }
-            Class::BreakGlass | Class::Grant | Class::Read => u64::MAX,
-        };
-        Some(by_rank.min(by_floor))
+        if !demand.class.has_floor() {
+            return Some(by_rank);
+        }
+        let count = self.queue.ahead_in_class(demand).saturating_add(1);
+        let floor = State::empty(&pace.shares.floor, now);
+        let by_floor = gcra::wait_for(floor, &pace.shares.floor, count, now);
+        // A floor has no permits that the bucket does not have.
+        let first = gcra::wait_for(self.state, &pace.limits, 1, now)?;
+        Some(by_rank.min(by_floor.map_or(u64::MAX, |wait| wait.max(first))))
     }
 
     /// Hands out what is due. Answers when to look again; none when nobody waits.
     fn hand_out(&mut self, pace: &Pace, now: u64) -> Option<u64> {
         loop {
             if self.queue.len() == 0 {
-                self.is_served = false;
                 return None;
             }
             let state = match gcra::reserve(self.state, &pace.limits, 1, now, now) {
@@ -196,7 +199,11 @@ impl Inner {
     /// Hands permits of a bucket out until nobody waits for one.
     async fn serve(self: Arc<Self>, bucket: QuotaBucket, pace: Pace) {
         loop {
-            let next = self.with_bucket(bucket, &pace, |entry, now| entry.hand_out(&pace, now));
+            let next = self.with_bucket(bucket, &pace, |entry, now| {
+                let next = entry.hand_out(&pace, now);
+                entry.is_served = next.is_some();
+                next
+            });
             match next {
                 Some(at) => sleep_until(self.instant(at)).await,
                 None => return,
@@ -262,6 +269,8 @@ impl Budget {
         // What fell due by now is handed out, also where its task is late to do it.
         let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
             entry.hand_out(&pace, now);
+            // It does not wait for itself.
+            entry.queue.remove(&place.ticket);
             entry.wait_of(&pace, demand, now)
         });
         match place.door.try_recv() {
@@ -319,15 +328,17 @@ impl Budget {
             let nanoseconds = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
             self.inner.with_bucket(bucket, &pace, |entry, now| {
                 entry.state = gcra::penalize(entry.state, &pace.limits, now, nanoseconds);
+                let until = now.saturating_add(nanoseconds);
+                entry.paused_until = entry.paused_until.max(until);
             });
         }
         pause
     }
 
-    /// How long until the last of so many further operations could be sent, as things are now and
-    /// if nobody else asks. A day stands for "never".
+    /// How long until the last of so many further operations of a class could be sent, as things are now
+    /// and if nobody else asks. A day stands for "never".
     #[must_use]
-    pub fn estimate(&self, operations: &[(QuotaBucket, u64)]) -> Duration {
+    pub fn estimate(&self, operations: &[(QuotaBucket, u64)], class: Class) -> Duration {
         let mut counts: HashMap<QuotaBucket, (Pace, u64)> = HashMap::new();
         for (bucket, count) in operations {
             if let Some((bucket, pace)) = self.inner.config.paced(*bucket) {
@@ -337,7 +348,7 @@ impl Budget {
         }
         let waits = counts.into_iter().map(|(bucket, (pace, count))| {
             let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
-                let waiting = entry.queue.ahead_of(Demand::usher(Class::Read));
+                let waiting = entry.queue.ahead_of(Demand::usher(class));
                 gcra::wait_for(
                     entry.state,
                     &pace.limits,

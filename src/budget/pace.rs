@@ -39,15 +39,18 @@ impl BudgetConfig {
 
     fn pace(&self, limits: Limits) -> Pace {
         let after = self.expiry_leads_after_milliseconds;
-        let loans = u64::from(self.break_glass_loans_max);
+        // Half of the loans at once and the others evenly, so that no such time has more of them.
+        let at_once = self.break_glass_loans_max.div_ceil(2);
+        let others = u64::from(self.break_glass_loans_max - at_once).max(1);
         let period = self.break_glass_loan_milliseconds * NANOSECONDS_PER_MILLISECOND;
         Pace {
             limits,
             shares: Shares {
                 floor: limits.part(self.floor_percent),
+                slack: limits.half_interval(),
                 expiry_leads_after: after * NANOSECONDS_PER_MILLISECOND,
             },
-            loan: Limits::every(period / loans, self.break_glass_loans_max),
+            loan: Limits::every(period / others, at_once),
         }
     }
 }

@@ -32,6 +32,12 @@ impl Class {
         Self::Read,
         Self::Audit,
     ];
+    /// Those that others could keep waiting for ever.
+    pub(super) const WITH_FLOOR: [Self; 3] = [Self::Expiry, Self::Read, Self::Audit];
+
+    pub(super) fn has_floor(self) -> bool {
+        Self::WITH_FLOOR.contains(&self)
+    }
 }
 
 /// For what, and for whom, an operation is made.
@@ -91,8 +97,10 @@ pub(super) struct Ticket {
 /// How the classes share a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shares {
-    /// What is kept for audits, and for expiries, each.
+    /// What is kept for each class with a floor.
     pub(super) floor: Limits,
+    /// How early a floor is paid.
+    pub(super) slack: u64,
     /// An expiry that has waited so long goes before grants.
     pub(super) expiry_leads_after: u64,
 }
@@ -101,8 +109,8 @@ pub(super) struct Shares {
 #[derive(Debug)]
 pub(super) struct Queue {
     lanes: [Lane; Class::ALL.len()],
-    audit_floor: State,
-    expiry_floor: State,
+    /// Of each class; those without one are never looked at.
+    floors: [State; Class::ALL.len()],
     last_id: u64,
 }
 
@@ -110,8 +118,7 @@ impl Queue {
     pub(super) fn new(shares: &Shares, now: u64) -> Self {
         Self {
             lanes: Default::default(),
-            audit_floor: State::empty(&shares.floor, now),
-            expiry_floor: State::empty(&shares.floor, now),
+            floors: [State::empty(&shares.floor, now); Class::ALL.len()],
             last_id: 0,
         }
     }
@@ -156,11 +163,7 @@ impl Queue {
         let class = self.next_class(shares, now)?;
         let ticket = self.lane(class).pop()?;
         // Whatever it was served for counts: a floor is a least, not an extra.
-        match class {
-            Class::Audit => self.audit_floor = State::empty(&shares.floor, now),
-            Class::Expiry => self.expiry_floor = State::empty(&shares.floor, now),
-            Class::BreakGlass | Class::Grant | Class::Read => {}
-        }
+        self.floors[class as usize] = State::empty(&shares.floor, now);
         Some(ticket)
     }
 
@@ -169,12 +172,13 @@ impl Queue {
         if waits(Class::BreakGlass) {
             return Some(Class::BreakGlass);
         }
-        let floor = &shares.floor;
-        if waits(Class::Expiry) && is_due(self.expiry_floor, floor, now) {
-            return Some(Class::Expiry);
-        }
-        if waits(Class::Audit) && is_due(self.audit_floor, floor, now) {
-            return Some(Class::Audit);
+        // Half a slot early, or a permit that comes a moment late would cost the floor a whole slot.
+        let soon = now.saturating_add(shares.slack);
+        let is_owed = |class: &Class| {
+            waits(*class) && is_due(self.floors[*class as usize], &shares.floor, soon)
+        };
+        if let Some(class) = Class::WITH_FLOOR.into_iter().find(is_owed) {
+            return Some(class);
         }
         let oldest = self.lanes[Class::Expiry as usize].oldest();
         let leads = |since: u64| now.saturating_sub(since) >= shares.expiry_leads_after;

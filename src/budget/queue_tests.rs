@@ -27,6 +27,7 @@ impl Bench {
         let limits = Limits::new(20, 5);
         let shares = Shares {
             floor: limits.part(10),
+            slack: limits.half_interval(),
             expiry_leads_after: EXPIRY_LEADS_AFTER,
         };
         Self {
@@ -91,14 +92,17 @@ fn a_saturating_audit_uses_the_rate_and_keeps_no_grant_waiting() {
 }
 
 #[test]
-fn audits_and_expiries_keep_a_tenth_each_whatever_is_asked_for() {
+fn audits_reads_and_expiries_keep_a_tenth_each_whatever_is_asked_for() {
     let mut bench = Bench::new();
     for _ in 0..1_000 {
         bench.ask(Class::Audit, "auditor");
     }
-    // 30 a second where 20 are served, and an end each second.
+    // 30 a second where 20 are served, an end and a question each second.
     for step in 1..=1_800 {
         bench.ask(Class::Grant, "portal");
+        if step % 30 == 15 {
+            bench.ask(Class::Read, "reader");
+        }
         if step % 30 == 0 {
             bench.ask(Class::Expiry, "usher");
         }
@@ -107,6 +111,8 @@ fn audits_and_expiries_keep_a_tenth_each_whatever_is_asked_for() {
     assert!(bench.served_of(Class::Audit) >= 114, "1.9 a second");
     assert!(bench.served_of(Class::Expiry) >= 58);
     assert!(bench.longest_wait_of(Class::Expiry) <= 1_100);
+    assert!(bench.served_of(Class::Read) >= 58);
+    assert!(bench.longest_wait_of(Class::Read) <= 1_100);
 }
 
 #[test]
@@ -155,12 +161,12 @@ fn a_thousand_operations_of_one_caller_cost_another_one_slot() {
 fn classes_come_by_rank_and_an_old_expiry_before_grants() {
     let mut bench = Bench::new();
     // Their floors are paid for the next half second.
-    bench.ask(Class::Expiry, "usher");
-    bench.ask(Class::Audit, "auditor");
-    bench.run_until(600 * MILLISECOND);
-    bench.ask(Class::Expiry, "usher");
-    bench.ask(Class::Audit, "auditor");
-    bench.run_until(700 * MILLISECOND);
+    for until in [600, 700] {
+        for class in Class::WITH_FLOOR {
+            bench.ask(class, "somebody");
+        }
+        bench.run_until(until * MILLISECOND);
+    }
     bench.served.clear();
     let asked = [Class::Audit, Class::Read, Class::Expiry, Class::Grant];
     for class in asked.into_iter().chain([Class::BreakGlass]) {

@@ -125,7 +125,7 @@ impl Guard {
                     retry_after: exhausted.retry_after,
                 }),
             _ => Err(Refusal::Budget {
-                retry_after: self.budget.estimate(&[(bucket, 1)]),
+                retry_after: self.budget.estimate(&[(bucket, 1)], attempt.demand.class),
             }),
         }
     }

@@ -359,12 +359,13 @@ pub trait IdentityCenter: Send + Sync + 'static {
     /// How many operations have been sent since the start, by operation, attempts included.
     fn operations_sent(&self) -> Vec<(crate::domain::Operation, u64)>;
 
-    /// How long so many further operations of each kind on this instance would take within its
-    /// budget as it is now.
+    /// How long so many further operations of each kind on this instance, of this class, would take
+    /// within its budget as it is now.
     fn estimate(
         &self,
         instance: &InstanceArn,
         operations: &[(crate::domain::Operation, u64)],
+        class: Class,
     ) -> std::time::Duration;
 }
 

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use super::sdk::SdkIdentityCenter;
 use super::{
-    AssignmentRequest, Call, CallerIdentity, IdentityCenter, ListedInstance, Page, PageToken, Sent,
+    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
+    PageToken, Sent,
 };
 use crate::domain::plan::Write;
 use crate::domain::{
@@ -323,11 +324,16 @@ impl IdentityCenter for SdkIdentityCenter {
         self.caller().guard.operations_sent()
     }
 
-    fn estimate(&self, _instance: &InstanceArn, operations: &[(Operation, u64)]) -> Duration {
+    fn estimate(
+        &self,
+        _instance: &InstanceArn,
+        operations: &[(Operation, u64)],
+        class: Class,
+    ) -> Duration {
         let buckets: Vec<_> = operations
             .iter()
             .map(|(operation, count)| (operation.quota_bucket(), *count))
             .collect();
-        self.caller().guard.budget().estimate(&buckets)
+        self.caller().guard.budget().estimate(&buckets, class)
     }
 }

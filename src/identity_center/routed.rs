@@ -7,7 +7,8 @@ use async_trait::async_trait;
 
 use super::router::InstanceRouter;
 use super::{
-    AssignmentRequest, Call, CallerIdentity, IdentityCenter, ListedInstance, Page, PageToken, Sent,
+    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
+    PageToken, Sent,
 };
 use crate::domain::plan::Write;
 use crate::domain::{
@@ -349,8 +350,15 @@ impl IdentityCenter for InstanceRouter {
     }
 
     /// Nothing at all where no route is: nothing would be sent.
-    fn estimate(&self, instance: &InstanceArn, operations: &[(Operation, u64)]) -> Duration {
+    fn estimate(
+        &self,
+        instance: &InstanceArn,
+        operations: &[(Operation, u64)],
+        class: Class,
+    ) -> Duration {
         self.port(instance.instance_id())
-            .map_or(Duration::ZERO, |port| port.estimate(instance, operations))
+            .map_or(Duration::ZERO, |port| {
+                port.estimate(instance, operations, class)
+            })
     }
 }

@@ -274,7 +274,7 @@ fn answer(claim: &Claim, write: Write, sent: Sent) -> Result<Answer, Failure> {
 fn demand_of(claim: &Claim) -> Demand {
     let grants = claim.grants.iter();
     let making = grants.filter(|grant| grant.state == GrantState::Provisioning);
-    let of = |class, grant: &Grant| Demand::of(class, grant.requester.subject.as_str());
+    let of = |class, grant: &Grant| Demand::of(class, grant.requester.caller.as_str());
     if let Some(grant) = making.clone().find(|grant| grant.break_glass) {
         return of(Class::BreakGlass, grant);
     }

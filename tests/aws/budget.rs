@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use usher::budget::BudgetConfig;
 use usher::domain::{ErrorKind, Operation};
-use usher::identity_center::{IdentityCenter, SdkIdentityCenter, WriteMode};
+use usher::identity_center::{Class, IdentityCenter, SdkIdentityCenter, WriteMode};
 use usher::simulator::{Fault, FaultAction, Settings, Simulator, World};
 
 use crate::support::{
@@ -77,7 +77,11 @@ async fn what_cannot_be_served_in_time_is_refused_and_not_sent() {
     assert!(begun.elapsed() < Duration::from_millis(500));
     let retry_after = failure.retry_after_milliseconds.unwrap();
     assert!((1..1000).contains(&retry_after), "{retry_after}");
-    let three = port.estimate(&bench.instance.arn, &[(Operation::ListUsers, 3)]);
+    let three = port.estimate(
+        &bench.instance.arn,
+        &[(Operation::ListUsers, 3)],
+        Class::Read,
+    );
     assert!(three > Duration::from_secs(2) && three <= Duration::from_secs(3));
 
     // A write needs the whole time of an attempt, so that its outcome is not left open.

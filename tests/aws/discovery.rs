@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use usher::domain::{AccountId, ErrorKind, Instance, InstanceKind};
 use usher::identity_center::{
-    AwsConfig, ConfiguredInstance, Discovered, Discoverer, DiscoveryConfig, IdentityCenter,
+    AwsConfig, Class, ConfiguredInstance, Discovered, Discoverer, DiscoveryConfig, IdentityCenter,
     InstanceRouter,
 };
 use usher::simulator::{AccountStatus, Fault, FaultAction, InstanceStatus, Settings};
@@ -385,7 +385,7 @@ async fn the_router_serves_what_was_found_and_guesses_nothing() {
     let others = instances.iter().filter(|row| row.arn != throttled.arn);
     for instance in others {
         assert!(router.applications(instance, None, call()).await.is_ok());
-        let estimate = router.estimate(&instance.arn, &one);
+        let estimate = router.estimate(&instance.arn, &one, Class::Read);
         assert!(estimate < std::time::Duration::from_secs(1));
     }
 

@@ -67,7 +67,11 @@ impl App {
         context: &CallContext,
         request: &Adopt,
     ) -> Vec<AdoptedRow> {
-        let context = &context.for_a_change();
+        // A question is none, also about a change.
+        let context = &match request.validate_only {
+            true => context.clone(),
+            false => context.for_a_change(),
+        };
         let mut outcomes = Vec::with_capacity(request.rows.len());
         for row in &request.rows {
             let outcome = self.adopt_row(context, request, row).await;

@@ -60,7 +60,11 @@ impl App {
         context: &CallContext,
         request: &Extend,
     ) -> Result<ExtendOutcome, AppError> {
-        let context = &context.for_a_change();
+        // A question is none, also about a change.
+        let context = &match request.validate_only {
+            true => context.clone(),
+            false => context.for_a_change(),
+        };
         let usage = request
             .request_id
             .as_ref()

@@ -13,7 +13,8 @@ use crate::domain::{
     PrincipalRef, Target, User, UserId,
 };
 use crate::identity_center::{
-    AssignmentRequest, Call, CallerIdentity, IdentityCenter, ListedInstance, Page, PageToken, Sent,
+    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
+    PageToken, Sent,
 };
 
 fn not_asked<T>() -> Result<T, Failure> {
@@ -322,7 +323,7 @@ impl IdentityCenter for FakePort {
         Vec::new()
     }
 
-    fn estimate(&self, _: &InstanceArn, operations: &[(Operation, u64)]) -> Duration {
+    fn estimate(&self, _: &InstanceArn, operations: &[(Operation, u64)], _: Class) -> Duration {
         Duration::from_secs(operations.iter().map(|(_, count)| count).sum())
     }
 }
