@@ -83,6 +83,23 @@ impl Default for BudgetConfig {
 }
 
 impl BudgetConfig {
+    /// Refuses loans that no bucket could pay back.
+    fn check_loans(&self) -> Result<(), InvalidValue> {
+        let rates = [
+            self.sso_admin_per_second,
+            self.identity_store_per_second,
+            self.organizations_per_second,
+        ];
+        let slowest = u64::from(rates.into_iter().min().unwrap_or_default());
+        let period = self.break_glass_loan_milliseconds;
+        if u64::from(self.break_glass_loans_max) * 1000 > slowest * period {
+            return Err(InvalidValue(format!(
+                "`break_glass_loans_max` in `break_glass_loan_milliseconds` is more than the slowest bucket's rate, {slowest} a second; take fewer, or a longer time"
+            )));
+        }
+        Ok(())
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -139,18 +156,7 @@ impl BudgetConfig {
                 )));
             }
         }
-        let rates = [
-            self.sso_admin_per_second,
-            self.identity_store_per_second,
-            self.organizations_per_second,
-        ];
-        let slowest = u64::from(rates.into_iter().min().unwrap_or_default());
-        let period = self.break_glass_loan_milliseconds;
-        if u64::from(self.break_glass_loans_max) * 1000 > slowest * period {
-            return Err(InvalidValue(format!(
-                "`break_glass_loans_max` in `break_glass_loan_milliseconds` is more than the slowest bucket's rate, {slowest} a second; take fewer, or a longer time"
-            )));
-        }
+        self.check_loans()?;
         if self.throttle_pause_milliseconds > THROTTLE_PAUSE_MILLISECONDS_MAX {
             return Err(InvalidValue(format!(
                 "`throttle_pause_milliseconds` is {}; it must be at most \
