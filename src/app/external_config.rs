@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::domain::external::{ExternalRule, ExternalRules, Wording};
+use crate::domain::ids::is_arn;
 use crate::domain::{
     AccountId, ApplicationArn, InstanceArn, InvalidValue, PermissionSetArn, PrincipalKind,
 };
@@ -138,9 +139,7 @@ fn instance_of(text: &str, aliases: &[&str]) -> Result<String, InvalidValue> {
 /// A condition; what looks like an ARN or an account's id must be one.
 fn condition(name: &str, text: &str) -> Result<Wording, InvalidValue> {
     let place = |error: InvalidValue| InvalidValue(format!("{name} {error}"));
-    let is_arn = text
-        .get(..4)
-        .is_some_and(|it| it.eq_ignore_ascii_case("arn:"));
+    let is_arn = is_arn(text);
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let checked = match name {
         "application" if is_arn => ApplicationArn::parse(text).map(|it| it.to_string()),

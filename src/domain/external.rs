@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ids::is_arn;
 use super::{Instance, InvalidValue, PrincipalKind, PrincipalRef, Target};
 
 /// A condition of a rule: an id, an ARN or a name as a whole, or with a star at its end the beginning
@@ -52,12 +53,6 @@ impl Wording {
             }
         }
     }
-}
-
-/// Whether a text is an ARN, as DESIGN.md §2 tells them.
-fn is_arn(text: &str) -> bool {
-    text.get(..4)
-        .is_some_and(|it| it.eq_ignore_ascii_case("arn:"))
 }
 
 /// A rule: an assignment that fits every condition is kept by the owner.

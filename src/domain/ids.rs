@@ -11,6 +11,13 @@ pub struct InvalidValue(pub String);
 /// The longest ARN that sso-admin accepts, in characters (aws-api.md §2).
 pub const ARN_CHARACTERS_MAX: usize = 1224;
 
+/// Whether a text is meant as an ARN: it starts with `arn:` in any case (DESIGN.md §2).
+#[must_use]
+pub fn is_arn(text: &str) -> bool {
+    text.get(..4)
+        .is_some_and(|it| it.eq_ignore_ascii_case("arn:"))
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -7,6 +7,7 @@ use super::path::denied_without_a_word;
 use super::record::{Tried, events, until_recorded};
 use crate::app::asker::Asker;
 use crate::app::permission::instance_resource;
+use crate::app::revoked::scope_of;
 use crate::app::view::GrantView;
 use crate::app::{App, AppError, Assign, CallContext};
 use crate::directory::{PrincipalQuery, TargetQuery};
@@ -15,7 +16,7 @@ use crate::domain::{
     Justification, Path, PrincipalStatus, RequestId, Standing, Ticket, Transition, intent,
 };
 use crate::policy::{Action, Resource};
-use crate::store::{GrantDecision, GrantRequest, GrantScope, RequestOutcome, StoreError};
+use crate::store::{GrantDecision, GrantRequest, RequestOutcome, StoreError};
 
 /// What a caller wants to take over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +93,7 @@ impl App {
             .filter(|_| !request.validate_only)
             .map(|id| self.request_use(context, id, &row.content_hash));
         if let Some(grant) = self.answered_before(context, usage.as_ref()).await? {
-            let view = self.grant_view_after_commit(grant).await;
-            return Ok(AdoptedRow::Recorded(Box::new(view)));
+            return Ok(self.adopted(grant).await);
         }
         if !request.validate_only && !self.may_write() {
             // Nothing would change in AWS now, but its end would.
@@ -121,8 +121,7 @@ impl App {
         if let Err(refusal) = adoptable.await {
             // A twin of this call may hold it by now.
             let grant = self.twin_or(usage.as_ref(), refusal).await?;
-            let view = self.grant_view_after_commit(grant).await;
-            return Ok(AdoptedRow::Recorded(Box::new(view)));
+            return Ok(self.adopted(grant).await);
         }
         let external = self.external_owner(&found.instance, &key.principal, &key.target);
         if let Some(owner) = external.await {
@@ -147,8 +146,11 @@ impl App {
             }
             Err(error) => return Err(error.into()),
         };
-        let view = self.grant_view_after_commit(grant).await;
-        Ok(AdoptedRow::Recorded(Box::new(view)))
+        Ok(self.adopted(grant).await)
+    }
+
+    async fn adopted(&self, grant: Grant) -> AdoptedRow {
+        AdoptedRow::Recorded(Box::new(self.grant_view_after_commit(grant).await))
     }
 
     async fn adoption(
@@ -230,7 +232,7 @@ impl App {
 
     /// Refuses to ask people for what they are asked for already.
     async fn check_nobody_is_asked(&self, key: &AssignmentKey) -> Result<(), AppError> {
-        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
+        let scope = scope_of(key);
         let store = &self.parts.store;
         let waiting = store.waiting_grants(&key.instance_arn, &scope).await?;
         match waiting.iter().find(|grant| grant.adoption.is_some()) {
@@ -246,7 +248,7 @@ impl App {
         key: &AssignmentKey,
     ) -> Result<Option<GrantState>, AppError> {
         let record = self.record(key).await?;
-        let scope = GrantScope::Assignment(key.principal.clone(), key.target.clone());
+        let scope = scope_of(key);
         let store = &self.parts.store;
         let open = store.open_grants(&key.instance_arn, &scope).await?;
         Ok(intent::held_as(&record, &open))

@@ -228,15 +228,12 @@ impl Fields {
 /// letter at its start, which would otherwise make it a name that nothing has.
 pub(super) fn looks_like_arn(text: &str) -> bool {
     let text = text.trim_start();
-    let starts_as_arn = text
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
     let has_its_parts = text.split(':').count() >= ARN_PARTS
         && text
             .split(':')
             .next()
             .is_some_and(|first| first.chars().nth(ARN_PREFIX_CHARACTERS_MAX).is_none());
-    starts_as_arn || has_its_parts
+    crate::domain::ids::is_arn(text) || has_its_parts
 }
 
 /// A hash, in hex, of a method and a message. prost encodes fields in the order of their numbers,

@@ -93,7 +93,7 @@ pub(super) async fn write_changes(
     let mut events = changes.events.iter();
     for grant in &changes.grants {
         // One question less to the database for the most common change: a grant and its event.
-        let event = Beside::of(events.next())?;
+        let event = events.next().map(EventRow::of).transpose()?;
         grants.push(if grant.version == 1 {
             insert_grant(connection, grant, event).await?
         } else {
@@ -101,7 +101,7 @@ pub(super) async fn write_changes(
         });
     }
     for event in events {
-        insert_event(connection, event).await?;
+        append(connection, EventRow::of(event)?).await?;
     }
     // A new record under grants that have no end yet has none either.
     if !is_new || changes.record.removal.is_some() || grants.iter().any(has_end) {
@@ -110,22 +110,25 @@ pub(super) async fn write_changes(
     Ok(Some(grants))
 }
 
-/// The event that is written beside a grant.
-struct Beside {
+/// An event as its row holds it.
+struct EventRow {
     grant_id: Option<String>,
     body: String,
 }
 
-impl Beside {
-    fn of(event: Option<&Event>) -> Result<Option<Self>, StoreError> {
-        let beside = event.map(|event| {
-            let body = event.to_canonical_json();
-            Ok(Self {
-                grant_id: event.grant_id.as_ref().map(|id| id.as_str().to_owned()),
-                body: body.map_err(|problem| unreadable("an event to write", problem))?,
-            })
-        });
-        beside.transpose()
+impl EventRow {
+    fn new(
+        grant_id: Option<&GrantId>,
+        body: Result<String, serde_json::Error>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            grant_id: grant_id.map(|id| id.as_str().to_owned()),
+            body: body.map_err(|problem| unreadable("an event to write", problem))?,
+        })
+    }
+
+    fn of(event: &Event) -> Result<Self, StoreError> {
+        Self::new(event.grant_id.as_ref(), event.to_canonical_json())
     }
 
     /// Binds the event, or what makes its statement write none.
@@ -237,7 +240,7 @@ fn bind_record<'q>(query: Query<'q>, record: &AssignmentRecord) -> Result<Query<
 async fn insert_grant(
     connection: &mut SqliteConnection,
     grant: &Grant,
-    event: Option<Beside>,
+    event: Option<EventRow>,
 ) -> Result<Grant, StoreError> {
     let query = sqlx::query(
         "INSERT INTO grants (instance_arn, target_kind, target, principal_type, principal_id, id, \
@@ -286,7 +289,7 @@ async fn insert_grant(
         .bind(adopted_from(grant))
         .bind(owner(grant));
     // All rows are asked for, or the second statement would not be carried out.
-    let rows = Beside::bind(event, query).fetch_all(connection).await?;
+    let rows = EventRow::bind(event, query).fetch_all(connection).await?;
     let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     grant_from_row(row)
 }
@@ -313,7 +316,7 @@ fn extension_column(grant: &Grant) -> Result<Option<String>, StoreError> {
 async fn update_grant(
     connection: &mut SqliteConnection,
     grant: &Grant,
-    event: Option<Beside>,
+    event: Option<EventRow>,
 ) -> Result<Grant, StoreError> {
     let ending = grant.ending.as_ref();
     let query = sqlx::query(
@@ -344,7 +347,7 @@ async fn update_grant(
     .bind(extension_column(grant)?)
     .bind(i64::from(grant.extension_count))
     .bind(adopted_from(grant));
-    let rows = Beside::bind(event, query).fetch_all(connection).await?;
+    let rows = EventRow::bind(event, query).fetch_all(connection).await?;
     // INVARIANT: a grant changes only together with its record, whose version was just compared;
     // a second comparison costs nothing and keeps one grant from two terminal decisions.
     match rows.first() {
@@ -353,30 +356,20 @@ async fn update_grant(
     }
 }
 
-async fn insert_event(connection: &mut SqliteConnection, event: &Event) -> Result<(), StoreError> {
-    let grant_id = event.grant_id.as_ref().map(|id| id.as_str().to_owned());
-    append(connection, grant_id, event.to_canonical_json()).await
-}
-
 /// Writes an event that is about no assignment. It belongs to no grant's timeline, also where a
 /// denial was about a grant.
 pub(super) async fn insert_service_event(
     connection: &mut SqliteConnection,
     event: &ServiceEvent,
 ) -> Result<(), StoreError> {
-    append(connection, None, event.to_canonical_json()).await
+    append(connection, EventRow::new(None, event.to_canonical_json())?).await
 }
 
 /// All events stand in one log, in one order.
-async fn append(
-    connection: &mut SqliteConnection,
-    grant_id: Option<String>,
-    body: Result<String, serde_json::Error>,
-) -> Result<(), StoreError> {
-    let body = body.map_err(|problem| unreadable("an event to write", problem))?;
+async fn append(connection: &mut SqliteConnection, event: EventRow) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO events (grant_id, body) VALUES ($1, $2)")
-        .bind(grant_id)
-        .bind(body)
+        .bind(event.grant_id)
+        .bind(event.body)
         .execute(connection)
         .await?;
     Ok(())
