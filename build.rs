@@ -7,6 +7,7 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "usher/v1/access_service.proto",
+        "usher/v1/budget_service.proto",
         "usher/v1/directory_service.proto",
         "usher/v1/errors.proto",
         "usher/v1/event_service.proto",

@@ -96,6 +96,7 @@ check! {
     due::what_is_over_is_no_end_any_more,
     due::another_instances_work_is_left_alone,
     due::each_instance_has_its_own_share_of_claims,
+    due::each_kind_of_work_is_claimed_and_counted_by_itself,
     due::a_second_look_comes_as_early_as_an_end,
     due::due_work_is_counted,
     log::events_are_chained_in_their_order_and_nothing_else_is_read,

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{App, AppError, CallContext};
-use crate::domain::{Instance, Operation, Target};
+use crate::domain::{EndingKind, Grant, GrantState, Instance, Operation, Target};
 use crate::identity_center::Class;
+use crate::store::WorkKind;
 
 /// Polls of a status list that a change of an account assignment usually takes: AWS works on it for
 /// a few seconds, taken as five (aws-api.md §3c), and two polls a second, as
@@ -46,14 +49,21 @@ pub(super) fn operations_of_removing(target: &Target) -> Vec<(Operation, u64)> {
 
 /// The operations that a change costs beside those that all changes share: what many changes cost
 /// is this, as often as there are changes.
-fn operations_of_its_own(target: &Target) -> impl Iterator<Item = (Operation, u64)> {
-    let all = operations_of_making(target).into_iter();
-    all.filter(|(operation, _)| *operation != Operation::ListAccountAssignmentCreationStatus)
+fn of_its_own(operations: Vec<(Operation, u64)>) -> impl Iterator<Item = (Operation, u64)> {
+    let is_shared = |operation| {
+        matches!(
+            operation,
+            Operation::ListAccountAssignmentCreationStatus
+                | Operation::ListAccountAssignmentDeletionStatus
+        )
+    };
+    let all = operations.into_iter();
+    all.filter(move |(operation, _)| !is_shared(*operation))
 }
 
 impl App {
     /// Refuses before the commit what the budget cannot serve in time, with the true wait: behind
-    /// everything that is due already. AWS also works on a limited number of account assignments at
+    /// what others wait for already. AWS also works on a limited number of account assignments at
     /// once; how long those ahead keep a new one waiting is told roughly, by the rate at which AWS
     /// completes them (`AppConfig::account_changes_per_second`).
     pub(super) async fn refuse_if_late(
@@ -69,8 +79,11 @@ impl App {
             return Err(AppError::DeadlineExceeded);
         }
         let now = self.parts.clock.now();
-        let due = self.parts.store.count_due(&instance.arn, now).await?;
-        let operations: Vec<_> = operations_of_its_own(target)
+        let ahead = [WorkKind::BreakGlass, WorkKind::Asked];
+        let due = (self.parts.store)
+            .count_due(&instance.arn, &ahead, now)
+            .await?;
+        let operations: Vec<_> = of_its_own(operations_of_making(target))
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
         let budget = (self.parts.port).estimate(&instance.arn, &operations, Class::Grant);
@@ -83,6 +96,32 @@ impl App {
             });
         }
         Ok(())
+    }
+
+    /// About when a grant that waits for the budget is where it should be: behind what is due already and
+    /// goes before it. None where nobody can say.
+    pub(super) async fn expected_at(&self, grant: &Grant) -> Option<Timestamp> {
+        let is_ending = grant.state == GrantState::Revoking;
+        let asked = grant.ending.as_ref().map(|ending| ending.kind);
+        let (class, kinds): (_, &[WorkKind]) = match (is_ending, asked) {
+            (false, _) if grant.break_glass => (Class::BreakGlass, &[WorkKind::BreakGlass]),
+            (true, Some(kind)) if kind != EndingKind::Revoked => (Class::Expiry, &WorkKind::ALL),
+            _ => (Class::Grant, &[WorkKind::BreakGlass, WorkKind::Asked]),
+        };
+        let now = self.parts.clock.now();
+        let due = self.parts.store.count_due(&grant.instance_arn, kinds, now);
+        // It is one of them, unless a worker rests on it.
+        let due = due.await.ok()?.max(1);
+        let each = if is_ending {
+            operations_of_removing(&grant.target)
+        } else {
+            operations_of_making(&grant.target)
+        };
+        let operations = of_its_own(each).map(|(operation, count)| (operation, count * due));
+        let operations: Vec<_> = operations.collect();
+        let port = &self.parts.port;
+        let wait = port.estimate(&grant.instance_arn, &operations, class);
+        now.checked_add(SignedDuration::try_from(wait).ok()?).ok()
     }
 
     /// How long AWS takes with the changes of account assignments ahead: those under way, and what

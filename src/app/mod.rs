@@ -13,6 +13,7 @@ mod beneficiaries;
 mod beneficiaries_config;
 mod browse;
 mod browse_accounts;
+mod budget;
 mod config;
 mod cost;
 mod denials;
@@ -59,6 +60,7 @@ use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use beneficiaries_config::BeneficiariesConfig;
 pub use browse::{ListPrincipals, ListedPrincipals};
+pub use budget::BudgetView;
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
@@ -80,6 +82,7 @@ pub use watch_grants::WatchGrants;
 pub use who_am_i::WhoAmI;
 
 pub use crate::domain::{Approvers, Path};
+pub use crate::identity_center::{BucketUse, Class, ClassUse};
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;
@@ -88,7 +91,7 @@ use crate::directory::Directory;
 use crate::domain::external::ExternalRules;
 use crate::domain::log_head::LogKey;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
-use crate::identity_center::{Call, Class, Demand, IdentityCenter, Instances};
+use crate::identity_center::{Call, Demand, IdentityCenter, Instances};
 use crate::policy::{Action, PolicyInForce, PolicySet};
 use crate::store::Store;
 
@@ -108,6 +111,8 @@ pub struct Parts {
     pub instances: Instances,
     /// The numbers.
     pub config: AppConfig,
+    /// Changes of account assignments that AWS may have under way for Usher, an instance.
+    pub account_changes_max: usize,
     /// The numbers of approvals.
     pub approvals: ApprovalsConfig,
     /// The numbers of reports.
@@ -146,10 +151,18 @@ pub struct CallContext {
     pub authenticated: Arc<Authenticated>,
     /// The caller's deadline.
     pub deadline: Instant,
-    /// What it is for: by that its operations get their turn at the budget.
+    /// What it is for, and whose turn it is: by that its operations get their turn at the budget.
     class: Class,
+    turn: Turn,
     /// The set that decides the call, once it was asked for.
     policy: Arc<OnceLock<Arc<PolicySet>>>,
+}
+
+/// Whose turn at the budget a call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    OfTheCaller,
+    OfTheSubject,
 }
 
 impl CallContext {
@@ -167,6 +180,7 @@ impl CallContext {
             authenticated: Arc::new(authenticated),
             deadline,
             class: Class::Read,
+            turn: Turn::OfTheCaller,
             policy: Arc::default(),
         }
     }
@@ -177,6 +191,29 @@ impl CallContext {
         Self {
             class: Class::Grant,
             ..self.clone()
+        }
+    }
+
+    /// The same call of somebody who says that it is an emergency, once it is known that the caller may
+    /// act for them: it need not wait behind what the caller does for others. Before policy has permitted
+    /// it, it goes before nobody.
+    #[must_use]
+    fn in_an_emergency(&self) -> Self {
+        Self {
+            turn: Turn::OfTheSubject,
+            ..self.clone()
+        }
+    }
+
+    /// How operations on AWS for this call get their turn.
+    fn demand(&self) -> Demand {
+        match self.turn {
+            // Callers take turns, not whom they say to act for.
+            Turn::OfTheCaller => Demand::of(self.class, self.caller.as_str()),
+            Turn::OfTheSubject => {
+                let name = format!("{} (emergency)", self.subject);
+                Demand::of(self.class, &name)
+            }
         }
     }
 
@@ -295,8 +332,7 @@ impl App {
     fn call(&self, context: &CallContext) -> Call {
         Call {
             deadline: context.deadline,
-            // Callers take turns, not whom they say to act for.
-            demand: Demand::of(context.class, context.caller.as_str()),
+            demand: context.demand(),
         }
     }
 

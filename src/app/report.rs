@@ -13,7 +13,7 @@ use crate::audit::{AccessScope, InstanceToRead, Missing, Part, ReportRequest, Sc
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
-use crate::identity_center::Call;
+use crate::identity_center::{Call, Class, Demand};
 use crate::policy::Action;
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
@@ -76,6 +76,8 @@ impl App {
             view: request.view,
             format: request.format,
             scope,
+            // Callers take turns, not whom they say to act for.
+            demand: Demand::of(Class::Audit, context.caller.as_str()),
             external: self.parts.external.clone(),
             validate_only: request.validate_only,
         };

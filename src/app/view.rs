@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::waiting::{Waiting, waiting_for};
+use crate::domain::waiting::{Waiting, WaitingKind, waiting_for};
 use crate::domain::{
     AssignmentRecord, FailedAttempt, Freezes, Grant, GrantState, InstanceArn, Principal,
     PrincipalKind, PrincipalRef, PrincipalStatus, Standing, Target,
@@ -79,13 +79,19 @@ impl App {
             // These wait for nothing.
             _ => Freezes::default(),
         };
+        let mut waiting = waiting_for(&grant, &record, &freezes);
+        if let Some(waiting) = waiting.as_mut()
+            && waiting.kind == WaitingKind::Budget
+        {
+            waiting.expected_at = self.expected_at(&grant).await;
+        }
         Ok(GrantView {
             principal: self
                 .named_principal(&grant.instance_arn, &grant.principal)
                 .await,
             target: self.named_target(&grant.target).await,
             standing: record.standing,
-            waiting: waiting_for(&grant, &record, &freezes),
+            waiting,
             last_error: match grant.state {
                 // What fails on the assignment now keeps these waiting; an active grant has what
                 // it is about, and the failure is another's.

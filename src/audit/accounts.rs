@@ -15,13 +15,14 @@ use crate::clock::Clock;
 use crate::domain::{
     Account, AccountId, AccountStatus, ErrorKind, Instance, InstanceArn, Operation,
 };
-use crate::identity_center::{Call, Class, Demand, IdentityCenter, Page, PageToken, collect_pages};
+use crate::identity_center::{Call, Demand, IdentityCenter, Page, PageToken, collect_pages};
 
 /// Reads the accounts when somebody asks for them first; who asks meanwhile waits for the same.
 pub(super) struct Accounts<'a> {
     port: &'a dyn IdentityCenter,
     /// Whose organization's they are; home's where none is said.
     instance: Option<&'a InstanceArn>,
+    demand: Demand,
     clock: &'a Clock,
     config: &'a AuditConfig,
     meter: &'a Meter,
@@ -46,6 +47,7 @@ impl<'a> Accounts<'a> {
     pub(super) fn new(
         port: &'a dyn IdentityCenter,
         instance: Option<&'a InstanceArn>,
+        demand: Demand,
         clock: &'a Clock,
         config: &'a AuditConfig,
         meter: &'a Meter,
@@ -53,6 +55,7 @@ impl<'a> Accounts<'a> {
         Self {
             port,
             instance,
+            demand,
             clock,
             config,
             meter,
@@ -78,7 +81,7 @@ impl<'a> Accounts<'a> {
             |token: Option<PageToken>| async move {
                 let call = Call {
                     deadline: tokio::time::Instant::now() + self.config.call_timeout(),
-                    demand: Demand::usher(Class::Audit),
+                    demand: self.demand,
                 };
                 let accounts = self.port.accounts(self.instance, token.as_ref(), call);
                 let answer = accounts.await;

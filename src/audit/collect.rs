@@ -28,7 +28,7 @@ use super::plan::KnownCounts;
 use super::question::{Question, TargetScope};
 use crate::domain::report::View;
 use crate::domain::{ErrorKind, Failure, Operation, PrincipalKind, PrincipalRef};
-use crate::identity_center::{Call, Class, Demand, IdentityCenter, Page, PageToken, collect_pages};
+use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
 
 /// One collection.
 pub(super) struct Collector<'a> {
@@ -214,7 +214,7 @@ impl<'a> Collector<'a> {
     fn call(&self) -> Call {
         Call {
             deadline: Instant::now() + self.config.call_timeout(),
-            demand: Demand::usher(Class::Audit),
+            demand: self.question.demand,
         }
     }
 

@@ -19,7 +19,7 @@ async fn collect_with(port: &FakePort, request: &ReportRequest) -> Collection {
     let plan = PlanPart::of_instance(request.view, &question.for_plan(), question.known);
     let meter = Meter::new(&plan);
     let (clock, config) = (Clock::system(), AuditConfig::default());
-    let accounts = Accounts::new(port, None, &clock, &config, &meter);
+    let accounts = Accounts::new(port, None, question.demand, &clock, &config, &meter);
     let collection = Collector::new(port, question, &accounts, &clock, &config, &meter)
         .collect()
         .await;

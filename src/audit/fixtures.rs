@@ -12,7 +12,7 @@ use crate::domain::{
     InstanceKind, PermissionSet, PermissionSetArn, PrincipalId, PrincipalKind, PrincipalRef,
     PrincipalStatus, Target, User,
 };
-use crate::identity_center::Dated;
+use crate::identity_center::{Class, Dated, Demand};
 
 pub(super) fn instance() -> Instance {
     Instance {
@@ -169,6 +169,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
         view,
         format: Format::Rows,
         scope,
+        demand: Demand::usher(Class::Audit),
         external: crate::domain::external::ExternalRules::default(),
         validate_only: false,
     }

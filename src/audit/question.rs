@@ -6,7 +6,7 @@ use crate::domain::{
     Account, AccountAccess, Application, ApplicationArn, Instance, PermissionSet, PrincipalRef,
     Target,
 };
-use crate::identity_center::{Dated, UnreachableAccount};
+use crate::identity_center::{Dated, Demand, UnreachableAccount};
 use crate::store::GrantScope;
 
 use super::collection::Missing;
@@ -28,6 +28,8 @@ pub struct ReportRequest {
     pub format: Format,
     /// The part of the instances it is about.
     pub scope: Scope,
+    /// For whom AWS is asked: reports of several callers take turns.
+    pub demand: Demand,
     /// Who keeps assignments outside of Usher.
     pub external: ExternalRules,
     /// Plan only: nothing is read, the answer is the header and an empty summary.
@@ -49,6 +51,7 @@ pub(super) struct Question<'a> {
     pub(super) instance: &'a Instance,
     pub(super) known: &'a KnownCounts,
     pub(super) view: View,
+    pub(super) demand: Demand,
     pub(super) scope: &'a Scope,
 }
 
@@ -90,6 +93,7 @@ impl ReportRequest {
             instance: &instance.instance,
             known: &instance.known,
             view: self.view,
+            demand: self.demand,
             scope: &self.scope,
         })
     }

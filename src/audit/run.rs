@@ -146,7 +146,7 @@ pub async fn run(
     let mut instances = request.instances.iter().map(|read| &read.instance);
     let giving = instances.find(|instance| instance.gives_account_access());
     let giving = giving.map(|instance| &instance.arn);
-    let accounts = Accounts::new(port, giving, clock, config, &organization);
+    let accounts = Accounts::new(port, giving, request.demand, clock, config, &organization);
     let reader = Reader {
         request,
         port,

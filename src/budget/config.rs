@@ -45,9 +45,30 @@ pub struct BudgetConfig {
     /// organizations operations per second, all together. Default 5: AWS publishes no figure
     /// (aws-api.md §4), and a list of 1,000 accounts is 50 of them.
     pub organizations_per_second: u32,
-    /// How many operations may go out at once after a quiet time. Default 5: AWS documents no
-    /// burst (aws-api.md §4, UNVERIFIED), so a quarter of a second's quota is what we presume.
+    /// How many operations may go out at once after a quiet time. Default 1: AWS documents no burst
+    /// (aws-api.md §4, UNVERIFIED), and operations that crowd on the way need one. The steps of one grant
+    /// follow each other, and an answer of AWS takes longer than a slot.
     pub burst: u32,
+    /// How far under the configured rates Usher stays, in percent. Default 1: clocks differ, and a bucket
+    /// that is spent to the last drop throttles whoever else uses it.
+    pub headroom_percent: u64,
+    /// What a throttle leaves of the rate, in percent, at most once a second: others share the quota.
+    /// Default 85: six throttles bring 20 a second down to 8.
+    pub throttle_keeps_percent: u64,
+    /// What throttles leave of the configured rate in any case, in percent. Default 25: from there the full
+    /// rate is back a minute after the last throttle.
+    pub throttle_least_percent: u64,
+    /// After how long without a throttle the rate begins to come back, in milliseconds. Default 2000.
+    pub recovers_after_milliseconds: u64,
+    /// How much of the rate comes back in a minute, in operations a second. Default 15: from 8 to 20
+    /// in 50 seconds, with a throttle every few seconds while AWS gives less.
+    pub recovers_per_minute: u32,
+    /// How many reads may be tried again, in percent of the operations sent. Default 50: reads get
+    /// through while every third fails, and an outage does not double what is spent.
+    pub retries_percent: u64,
+    /// How many repetitions may be saved up, and are there at the start. Default 20: a second of AWS's
+    /// default quota.
+    pub retries_saved_max: u32,
     /// How long a bucket pauses when AWS throttles all the same, in milliseconds. Default 1000:
     /// AWS's quotas are per second, so that one second later there is a new one.
     pub throttle_pause_milliseconds: u64,
@@ -72,7 +93,14 @@ impl Default for BudgetConfig {
             identity_store_per_second: 20,
             identity_store_quota: IdentityStoreQuota::PerOperation,
             organizations_per_second: 5,
-            burst: 5,
+            burst: 1,
+            headroom_percent: 1,
+            throttle_keeps_percent: 85,
+            throttle_least_percent: 25,
+            recovers_after_milliseconds: 2000,
+            recovers_per_minute: 15,
+            retries_percent: 50,
+            retries_saved_max: 20,
             throttle_pause_milliseconds: 1000,
             floor_percent: 10,
             expiry_leads_after_milliseconds: 5000,
@@ -98,6 +126,40 @@ impl BudgetConfig {
             )));
         }
         Ok(())
+    }
+
+    /// How a bucket is shared, and how its rate falls and comes back: names, values, ranges.
+    fn shares_and_rules(&self) -> [(&'static str, u64, u64, u64); 11] {
+        let loans = u64::from(self.break_glass_loans_max);
+        let leads_after = self.expiry_leads_after_milliseconds;
+        let loan = self.break_glass_loan_milliseconds;
+        let recovers_after = self.recovers_after_milliseconds;
+        let recovers = u64::from(self.recovers_per_minute);
+        let saved = u64::from(self.retries_saved_max);
+        let (longest, all) = (LONGEST_MILLISECONDS, u64::from(PER_SECOND_MAX));
+        [
+            ("floor_percent", self.floor_percent, 0, FLOOR_PERCENT_MAX),
+            ("expiry_leads_after_milliseconds", leads_after, 0, longest),
+            ("break_glass_loans_max", loans, 1, LOANS_MAX),
+            ("break_glass_loan_milliseconds", loan, 1000, longest),
+            ("headroom_percent", self.headroom_percent, 0, 50),
+            (
+                "throttle_keeps_percent",
+                self.throttle_keeps_percent,
+                10,
+                99,
+            ),
+            (
+                "throttle_least_percent",
+                self.throttle_least_percent,
+                1,
+                100,
+            ),
+            ("recovers_after_milliseconds", recovers_after, 0, longest),
+            ("recovers_per_minute", recovers, 1, 60 * all),
+            ("retries_percent", self.retries_percent, 0, 100),
+            ("retries_saved_max", saved, 1, all),
+        ]
     }
 
     /// Checks the ranges.
@@ -129,27 +191,7 @@ impl BudgetConfig {
                 )));
             }
         }
-        for (name, value, least, most) in [
-            ("floor_percent", self.floor_percent, 0, FLOOR_PERCENT_MAX),
-            (
-                "expiry_leads_after_milliseconds",
-                self.expiry_leads_after_milliseconds,
-                0,
-                LONGEST_MILLISECONDS,
-            ),
-            (
-                "break_glass_loans_max",
-                u64::from(self.break_glass_loans_max),
-                1,
-                LOANS_MAX,
-            ),
-            (
-                "break_glass_loan_milliseconds",
-                self.break_glass_loan_milliseconds,
-                1000,
-                LONGEST_MILLISECONDS,
-            ),
-        ] {
+        for (name, value, least, most) in self.shares_and_rules() {
             if !(least..=most).contains(&value) {
                 return Err(InvalidValue(format!(
                     "`{name}` is {value}; it must be between {least} and {most}"

@@ -35,13 +35,13 @@ pub(super) enum Reservation {
 }
 
 impl Limits {
-    /// A rate of 0 never gives a permit; a burst of 0 counts as 1.
-    pub(super) fn new(per_second: u32, burst: u32) -> Self {
-        let burst = burst.max(1);
+    /// So many thousandths of a permit a second. A rate of 0 never gives a permit; a burst of 0 counts
+    /// as 1.
+    pub(super) fn of_rate(thousandths_per_second: u64, burst: u32) -> Self {
         // Rounded up, so that the rate is never exceeded.
-        let interval =
-            (per_second > 0).then(|| NANOSECONDS_PER_SECOND.div_ceil(u64::from(per_second)));
-        Self::of(interval, burst)
+        let interval = (thousandths_per_second > 0)
+            .then(|| (1000 * NANOSECONDS_PER_SECOND).div_ceil(thousandths_per_second));
+        Self::of(interval, burst.max(1))
     }
 
     /// One permit each so many nanoseconds.
@@ -84,7 +84,7 @@ impl State {
 
     /// The state as of `now`. When the clock went back, no time has passed: neither is credit
     /// given, nor does anybody wait until the clock has caught up.
-    fn at(self, now: u64) -> Self {
+    pub(super) fn at(self, now: u64) -> Self {
         Self {
             full_at: self
                 .full_at
@@ -175,6 +175,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl Limits {
+        /// So many permits a second.
+        pub(crate) fn new(per_second: u32, burst: u32) -> Self {
+            Self::of_rate(u64::from(per_second) * 1000, burst)
+        }
+    }
 
     const MILLISECOND: u64 = 1_000_000;
     const NEVER_TOO_LATE: u64 = u64::MAX;

@@ -14,18 +14,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::bucket::Bucket;
 use super::config::{BudgetConfig, THROTTLE_PAUSE_MILLISECONDS_MAX};
-use super::gcra::{self, Reservation, State};
-use super::pace::Pace;
-use super::queue::{Class, Demand, Queue, Ticket};
+use super::queue::{Class, Demand, Ticket};
+use super::report::{BucketUse, use_of};
 use crate::domain::{InvalidValue, QuotaBucket};
 
 /// What `retry_after` and `estimate` say instead of "never".
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How late a permit may reach whom it is for. A busy machine wakes tasks late; a process that was stopped
+/// wakes up with permits of long ago, which are lost.
+const LATE_MAX: Duration = Duration::from_millis(250);
 /// The longest pause that an answer can ask for.
 const THROTTLE_PAUSE_MAX: Duration = Duration::from_millis(THROTTLE_PAUSE_MILLISECONDS_MAX);
-/// How often a bucket that gives nothing is looked at.
-const LOOK_AGAIN_NANOSECONDS: u64 = 1_000_000_000;
 
 /// The budget cannot give a permit in time. Nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,20 +50,6 @@ struct Inner {
     buckets: Mutex<HashMap<QuotaBucket, Bucket>>,
 }
 
-#[derive(Debug)]
-struct Bucket {
-    state: State,
-    /// What break-glass may take before its time.
-    loan: State,
-    /// Until when AWS wants nothing, from nobody.
-    paused_until: u64,
-    queue: Queue,
-    /// Where those who wait hear of their permit, by ticket.
-    doors: HashMap<u64, oneshot::Sender<()>>,
-    /// Whether a task hands permits out.
-    is_served: bool,
-}
-
 /// An answer to who asks for a permit.
 enum Asked {
     Taken,
@@ -80,85 +67,41 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(bucket) = self.inner.lock().get_mut(&self.bucket) {
-            bucket.doors.remove(&self.ticket.id);
-            bucket.queue.remove(&self.ticket);
+            bucket.remove(&self.ticket);
         }
     }
 }
 
-impl Bucket {
-    fn new(pace: &Pace, now: u64) -> Self {
-        Self {
-            state: State::empty(&pace.limits, now),
-            loan: State::empty(&pace.loan, now),
-            paused_until: now,
-            queue: Queue::new(&pace.shares, now),
-            doors: HashMap::new(),
-            is_served: false,
-        }
-    }
+/// The task that hands permits of a bucket out. However it ends, the next who waits may start another.
+struct Serving {
+    inner: Arc<Inner>,
+    bucket: QuotaBucket,
+    /// Nobody waits any more, and another task may serve by now.
+    has_ended: bool,
+}
 
-    /// Takes a permit now, where that is allowed without waiting.
-    fn take_at_once(&mut self, pace: &Pace, class: Class, now: u64) -> bool {
-        let limits = &pace.limits;
-        if self.queue.len() == 0
-            && let Reservation::Granted { state, .. } =
-                gcra::reserve(self.state, limits, 1, now, now)
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if !self.has_ended
+            && let Some(bucket) = self.inner.lock().get_mut(&self.bucket)
         {
-            self.state = state;
-            return true;
+            bucket.is_served = false;
         }
-        // Break-glass waits for nobody as long as it has not borrowed much: it takes a slot that is
-        // still to come, and the others wait for it.
-        if class == Class::BreakGlass
-            && self.paused_until <= now
-            && let Reservation::Granted { state: loan, .. } =
-                gcra::reserve(self.loan, &pace.loan, 1, now, now)
-            && let Reservation::Granted { state, .. } =
-                gcra::reserve(self.state, limits, 1, now, u64::MAX)
-        {
-            (self.loan, self.state) = (loan, state);
-            return true;
-        }
-        false
     }
+}
 
-    /// How long until such an operation would get its permit, as things are; none: never.
-    fn wait_of(&self, pace: &Pace, demand: Demand, now: u64) -> Option<u64> {
-        let by_rank = self.queue.ahead_of(demand).saturating_add(1);
-        let by_rank = gcra::wait_for(self.state, &pace.limits, by_rank, now)?;
-        if !demand.class.has_floor() {
-            return Some(by_rank);
-        }
-        let count = self.queue.ahead_in_class(demand).saturating_add(1);
-        let floor = State::empty(&pace.shares.floor, now);
-        let by_floor = gcra::wait_for(floor, &pace.shares.floor, count, now);
-        // A floor has no permits that the bucket does not have.
-        let first = gcra::wait_for(self.state, &pace.limits, 1, now)?;
-        Some(by_rank.min(by_floor.map_or(u64::MAX, |wait| wait.max(first))))
-    }
-
-    /// Hands out what is due. Answers when to look again; none when nobody waits.
-    fn hand_out(&mut self, pace: &Pace, now: u64) -> Option<u64> {
-        loop {
-            if self.queue.len() == 0 {
-                return None;
-            }
-            let state = match gcra::reserve(self.state, &pace.limits, 1, now, now) {
-                Reservation::Granted { state, .. } => state,
-                Reservation::Refused { later_by } => {
-                    let later_by = later_by.unwrap_or(LOOK_AGAIN_NANOSECONDS);
-                    return Some(now.saturating_add(later_by));
-                }
-            };
-            let Some(ticket) = self.queue.next(&pace.shares, now) else {
-                continue;
-            };
-            // Who waits has its door as long as it is in the queue: both go under one lock.
-            if let Some(door) = self.doors.remove(&ticket.id)
-                && door.send(()).is_ok()
-            {
-                self.state = state;
+impl Serving {
+    /// Until nobody waits.
+    async fn run(mut self) {
+        while !self.has_ended {
+            let next = self.inner.with(self.bucket, |entry, now| {
+                let next = entry.hand_out(now);
+                entry.is_served = next.is_some();
+                next
+            });
+            match next {
+                Some(at) => sleep_until(self.inner.instant(at)).await,
+                None => self.has_ended = true,
             }
         }
     }
@@ -182,33 +125,17 @@ impl Inner {
             .unwrap_or_else(|| Instant::now() + NEVER)
     }
 
-    fn with_bucket<T>(
-        &self,
-        bucket: QuotaBucket,
-        pace: &Pace,
-        change: impl FnOnce(&mut Bucket, u64) -> T,
-    ) -> T {
+    /// Changes a bucket that counts; it is made when it is first asked for.
+    fn with<T>(&self, bucket: QuotaBucket, change: impl FnOnce(&mut Bucket, u64) -> T) -> T {
         let mut buckets = self.lock();
-        // Empty at the start of the process, whenever the bucket is first asked for.
-        let entry = buckets
-            .entry(bucket)
-            .or_insert_with(|| Bucket::new(pace, 0));
-        change(entry, self.nanoseconds(Instant::now()))
-    }
-
-    /// Hands permits of a bucket out until nobody waits for one.
-    async fn serve(self: Arc<Self>, bucket: QuotaBucket, pace: Pace) {
-        loop {
-            let next = self.with_bucket(bucket, &pace, |entry, now| {
-                let next = entry.hand_out(&pace, now);
-                entry.is_served = next.is_some();
-                next
-            });
-            match next {
-                Some(at) => sleep_until(self.instant(at)).await,
-                None => return,
-            }
-        }
+        let entry = buckets.entry(bucket).or_insert_with(|| {
+            let per_second = self.config.counted(bucket).map_or(0, |(_, rate)| rate);
+            // Empty at the start of the process, whenever it is first asked for.
+            Bucket::new(self.config, per_second, 0)
+        });
+        let now = self.nanoseconds(Instant::now());
+        entry.see(now);
+        change(entry, now)
     }
 }
 
@@ -256,64 +183,67 @@ impl Budget {
         demand: Demand,
         deadline: Instant,
     ) -> Result<(), BudgetExhausted> {
-        let Some((bucket, pace)) = self.inner.config.paced(bucket) else {
+        let Some((bucket, _)) = self.inner.config.counted(bucket) else {
             return Ok(());
         };
-        let mut place = match self.ask(bucket, pace, demand, deadline)? {
+        let mut place = match self.ask(bucket, demand, deadline)? {
             Asked::Taken => return Ok(()),
             Asked::Queued(place) => place,
         };
-        if let Ok(Ok(())) = timeout_at(deadline, &mut place.door).await {
+        let waited = timeout_at(deadline, &mut place.door).await;
+        let is_in_time = || Instant::now() <= deadline + LATE_MAX;
+        if matches!(waited, Ok(Ok(()))) && is_in_time() {
             return Ok(());
         }
-        // What fell due by now is handed out, also where its task is late to do it.
-        let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
-            entry.hand_out(&pace, now);
+        let wait = self.inner.with(bucket, |entry, now| {
+            // What fell due by now is handed out, also where its task is late to do it.
+            entry.hand_out(now);
             // It does not wait for itself.
-            entry.queue.remove(&place.ticket);
-            entry.wait_of(&pace, demand, now)
+            entry.remove(&place.ticket);
+            entry.wait_of(demand, 1, now)
         });
         match place.door.try_recv() {
-            Ok(()) => Ok(()),
-            Err(_) => Err(exhausted(wait)),
+            Ok(()) if is_in_time() => Ok(()),
+            _ => Err(exhausted(wait)),
         }
     }
 
     fn ask(
         &self,
         bucket: QuotaBucket,
-        pace: Pace,
         demand: Demand,
         deadline: Instant,
     ) -> Result<Asked, BudgetExhausted> {
         let latest = self.inner.nanoseconds(deadline);
-        let (asked, serves) = self.inner.with_bucket(bucket, &pace, |entry, now| {
-            if entry.take_at_once(&pace, demand.class, now) {
-                return Ok((None, false));
+        let asked = self.inner.with(bucket, |entry, now| {
+            if entry.take_at_once(demand.class, now) {
+                return Ok(None);
             }
-            match entry.wait_of(&pace, demand, now) {
+            match entry.wait_of(demand, 1, now) {
                 Some(wait) if now.saturating_add(wait) <= latest => {}
                 Some(wait) => return Err(exhausted(Some(now.saturating_add(wait) - latest))),
                 None => return Err(exhausted(None)),
             }
-            let ticket = entry.queue.push(demand, now);
-            let (door, waits) = oneshot::channel();
-            entry.doors.insert(ticket.id, door);
-            let serves = !std::mem::replace(&mut entry.is_served, true);
-            Ok((Some((ticket, waits)), serves))
+            Ok(Some(entry.push(demand, now)))
         })?;
+        let Some((ticket, door, serves)) = asked else {
+            return Ok(Asked::Taken);
+        };
         if serves {
-            tokio::spawn(Arc::clone(&self.inner).serve(bucket, pace));
-        }
-        Ok(match asked {
-            None => Asked::Taken,
-            Some((ticket, door)) => Asked::Queued(Place {
-                inner: Arc::clone(&self.inner),
+            let inner = Arc::clone(&self.inner);
+            let serving = Serving {
+                inner,
                 bucket,
-                ticket,
-                door,
-            }),
-        })
+                has_ended: false,
+            };
+            tokio::spawn(serving.run());
+        }
+        Ok(Asked::Queued(Place {
+            inner: Arc::clone(&self.inner),
+            bucket,
+            ticket,
+            door,
+        }))
     }
 
     /// Says that AWS throttled an operation of this bucket: nothing of it is sent for
@@ -324,38 +254,49 @@ impl Budget {
         let pause = retry_after
             .unwrap_or_default()
             .clamp(least, THROTTLE_PAUSE_MAX.max(least));
-        if let Some((bucket, pace)) = self.inner.config.paced(bucket) {
+        if let Some((bucket, _)) = self.inner.config.counted(bucket) {
             let nanoseconds = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-            self.inner.with_bucket(bucket, &pace, |entry, now| {
-                entry.state = gcra::penalize(entry.state, &pace.limits, now, nanoseconds);
-                let until = now.saturating_add(nanoseconds);
-                entry.paused_until = entry.paused_until.max(until);
-            });
+            (self.inner).with(bucket, |entry, now| entry.throttled(now, nanoseconds));
         }
         pause
+    }
+
+    /// Takes the right to repeat an operation of this bucket that failed. Repetitions are a part of what is
+    /// sent, so that an outage costs at most so much more; without one, the failure is told as it is.
+    #[must_use]
+    pub fn may_retry(&self, bucket: QuotaBucket) -> bool {
+        let counted = self.inner.config.counted(bucket);
+        counted.is_none_or(|(bucket, _)| (self.inner).with(bucket, |entry, _| entry.retries.take()))
+    }
+
+    /// How the buckets are used that were asked for since the start, in their order.
+    #[must_use]
+    pub fn uses(&self) -> Vec<BucketUse> {
+        let now = self.inner.nanoseconds(Instant::now());
+        let mut buckets = self.inner.lock();
+        let mut uses: Vec<_> = buckets
+            .iter_mut()
+            .map(|(bucket, entry)| use_of(*bucket, entry, now))
+            .collect();
+        drop(buckets);
+        uses.sort_by_key(|it| it.bucket);
+        uses
     }
 
     /// How long until the last of so many further operations of a class could be sent, as things are now
     /// and if nobody else asks. A day stands for "never".
     #[must_use]
     pub fn estimate(&self, operations: &[(QuotaBucket, u64)], class: Class) -> Duration {
-        let mut counts: HashMap<QuotaBucket, (Pace, u64)> = HashMap::new();
+        let mut counts: HashMap<QuotaBucket, u64> = HashMap::new();
         for (bucket, count) in operations {
-            if let Some((bucket, pace)) = self.inner.config.paced(*bucket) {
-                let entry = counts.entry(bucket).or_insert((pace, 0));
-                entry.1 = entry.1.saturating_add(*count);
+            if let Some((bucket, _)) = self.inner.config.counted(*bucket) {
+                let entry = counts.entry(bucket).or_insert(0);
+                *entry = entry.saturating_add(*count);
             }
         }
-        let waits = counts.into_iter().map(|(bucket, (pace, count))| {
-            let wait = self.inner.with_bucket(bucket, &pace, |entry, now| {
-                let waiting = entry.queue.ahead_of(Demand::usher(class));
-                gcra::wait_for(
-                    entry.state,
-                    &pace.limits,
-                    count.saturating_add(waiting),
-                    now,
-                )
-            });
+        let demand = Demand::usher(class);
+        let waits = counts.into_iter().map(|(bucket, count)| {
+            let wait = (self.inner).with(bucket, |entry, now| entry.wait_of(demand, count, now));
             wait.map_or(NEVER, Duration::from_nanos)
         });
         waits.max().unwrap_or_default()

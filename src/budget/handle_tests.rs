@@ -10,7 +10,11 @@ const USERS: QuotaBucket = QuotaBucket::IdentityStore(Operation::ListUsers);
 const GROUPS: QuotaBucket = QuotaBucket::IdentityStore(Operation::ListGroups);
 
 fn budget(change: impl FnOnce(&mut BudgetConfig)) -> Budget {
-    let mut config = BudgetConfig::default();
+    let mut config = BudgetConfig {
+        burst: 5,
+        headroom_percent: 0,
+        ..BudgetConfig::default()
+    };
     change(&mut config);
     Budget::new(config).unwrap()
 }

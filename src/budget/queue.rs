@@ -4,9 +4,9 @@
 //! Pure: times are nanoseconds since any fixed moment and come as arguments. Nothing here waits, and
 //! nothing here gives a permit that the rate does not have.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-
+use super::callers::CallerKey;
 use super::gcra::{Limits, State, is_due};
+use super::lane::Lane;
 
 /// What an operation on AWS is for. The order is the rank: who comes first is served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,7 +55,7 @@ impl Demand {
     pub const fn usher(class: Class) -> Self {
         Self {
             class,
-            caller: CallerKey(0),
+            caller: CallerKey::USHER,
         }
     }
 
@@ -66,20 +66,6 @@ impl Demand {
             class,
             caller: CallerKey::of(caller),
         }
-    }
-}
-
-/// Who waits: a hash of the name, since only turns are counted by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallerKey(u64);
-
-impl CallerKey {
-    /// The key of a caller. Two names with one key would only take their turns together.
-    fn of(name: &str) -> Self {
-        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        Self(hasher.finish())
     }
 }
 
@@ -99,6 +85,8 @@ pub(super) struct Ticket {
 pub(super) struct Shares {
     /// What is kept for each class with a floor.
     pub(super) floor: Limits,
+    /// The same in percent of the rate.
+    pub(super) floor_percent: u64,
     /// How early a floor is paid.
     pub(super) slack: u64,
     /// An expiry that has waited so long goes before grants.
@@ -140,17 +128,49 @@ impl Queue {
         self.lane(ticket.demand.class).remove(ticket);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.len).sum()
+    /// The clock went back: no time has passed.
+    pub(super) fn clock_went_back(&mut self, now: u64) {
+        self.floors = self.floors.map(|floor| floor.at(now));
     }
 
-    /// How many permits come before one that such an operation would get, as things are: those of
-    /// higher classes, and of its own class those whose turn is before it.
-    pub(super) fn ahead_of(&self, demand: Demand) -> u64 {
-        let higher = Class::ALL.iter().filter(|class| **class < demand.class);
-        let higher: usize = higher.map(|class| self.lanes[*class as usize].len).sum();
+    pub(super) fn len(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.len()).sum()
+    }
+
+    /// How many permits there are up to the last that so many operations of the demand's would get, as
+    /// things are: those of higher classes, of its own class those whose turn is before it, and what is
+    /// kept meanwhile for the classes below.
+    pub(super) fn permits_until(
+        &self,
+        demand: Demand,
+        count: u64,
+        shares: &Shares,
+        now: u64,
+    ) -> u64 {
+        let goes_before = |class: Class| {
+            class < demand.class
+                || class == Class::Expiry
+                    && demand.class == Class::Grant
+                    && self.expiry_leads(shares, now)
+        };
+        let higher = Class::ALL.into_iter().filter(|class| goes_before(*class));
+        let higher: usize = higher.map(|class| self.lanes[class as usize].len()).sum();
         let own = self.lanes[demand.class as usize].ahead_of(demand.caller);
-        (higher + own) as u64
+        let wanted = ((higher + own) as u64).saturating_add(count);
+        if demand.class == Class::BreakGlass {
+            return wanted;
+        }
+        let below = Class::WITH_FLOOR.into_iter();
+        let below = below.filter(|class| *class > demand.class && !goes_before(*class));
+        let below: Vec<Class> = below.filter(|class| self.waits(*class)).collect();
+        let owed = below
+            .iter()
+            .filter(|class| self.is_owed(**class, shares, now));
+        let kept = below.len() as u64 * shares.floor_percent;
+        let beside = wanted.saturating_mul(kept) / 100_u64.saturating_sub(kept).max(1);
+        wanted
+            .saturating_add(owed.count() as u64)
+            .saturating_add(beside)
     }
 
     /// How many of its own class come before such an operation.
@@ -168,88 +188,49 @@ impl Queue {
     }
 
     fn next_class(&self, shares: &Shares, now: u64) -> Option<Class> {
-        let waits = |class: Class| self.lanes[class as usize].len > 0;
-        if waits(Class::BreakGlass) {
+        if self.waits(Class::BreakGlass) {
             return Some(Class::BreakGlass);
         }
-        // Half a slot early, or a permit that comes a moment late would cost the floor a whole slot.
-        let soon = now.saturating_add(shares.slack);
-        let is_owed = |class: &Class| {
-            waits(*class) && is_due(self.floors[*class as usize], &shares.floor, soon)
-        };
+        let is_owed = |class: &Class| self.waits(*class) && self.is_owed(*class, shares, now);
         if let Some(class) = Class::WITH_FLOOR.into_iter().find(is_owed) {
             return Some(class);
         }
-        let oldest = self.lanes[Class::Expiry as usize].oldest();
-        let leads = |since: u64| now.saturating_sub(since) >= shares.expiry_leads_after;
-        if oldest.is_some_and(leads) {
+        if self.expiry_leads(shares, now) {
             return Some(Class::Expiry);
         }
-        Class::ALL.into_iter().find(|class| waits(*class))
+        Class::ALL.into_iter().find(|class| self.waits(*class))
+    }
+
+    fn waits(&self, class: Class) -> bool {
+        self.lanes[class as usize].len() > 0
+    }
+
+    /// Whether a class has had less than its floor.
+    fn is_owed(&self, class: Class, shares: &Shares, now: u64) -> bool {
+        // Half a slot early, or a permit that comes a moment late would cost the floor a whole slot.
+        let soon = now.saturating_add(shares.slack);
+        is_due(self.floors[class as usize], &shares.floor, soon)
+    }
+
+    /// Whether an end has waited so long that it goes before grants.
+    fn expiry_leads(&self, shares: &Shares, now: u64) -> bool {
+        let oldest = self.lanes[Class::Expiry as usize].oldest();
+        oldest.is_some_and(|since| now.saturating_sub(since) >= shares.expiry_leads_after)
+    }
+
+    /// How many operations of a class wait, and since when the oldest.
+    pub(super) fn waiting_of(&self, class: Class) -> (usize, Option<u64>) {
+        let lane = &self.lanes[class as usize];
+        (lane.len(), lane.oldest())
+    }
+
+    /// Who waits in a class, with how many operations each; in no order.
+    pub(super) fn callers_of(&self, class: Class) -> impl Iterator<Item = (CallerKey, usize)> {
+        self.lanes[class as usize].waiting()
     }
 
     fn lane(&mut self, class: Class) -> &mut Lane {
         &mut self.lanes[class as usize]
-    }
-}
-
-/// The operations of one class, their callers in turn.
-#[derive(Debug, Default)]
-struct Lane {
-    /// What each caller waits for, oldest first. An empty entry keeps its turn until it comes.
-    waiting: HashMap<CallerKey, BTreeMap<u64, Ticket>>,
-    turns: VecDeque<CallerKey>,
-    len: usize,
-}
-
-impl Lane {
-    fn push(&mut self, ticket: Ticket) {
-        let caller = ticket.demand.caller;
-        let waiting = self.waiting.entry(caller).or_insert_with(|| {
-            self.turns.push_back(caller);
-            BTreeMap::new()
-        });
-        waiting.insert(ticket.id, ticket);
-        self.len += 1;
-    }
-
-    fn remove(&mut self, ticket: &Ticket) {
-        let waiting = self.waiting.get_mut(&ticket.demand.caller);
-        if waiting.is_some_and(|waiting| waiting.remove(&ticket.id).is_some()) {
-            self.len -= 1;
-        }
-    }
-
-    /// The oldest of whose turn it is.
-    fn pop(&mut self) -> Option<Ticket> {
-        while let Some(caller) = self.turns.pop_front() {
-            let first = self.waiting.get_mut(&caller).and_then(BTreeMap::pop_first);
-            match first {
-                Some((_, ticket)) => {
-                    self.turns.push_back(caller);
-                    self.len -= 1;
-                    return Some(ticket);
-                }
-                None => {
-                    self.waiting.remove(&caller);
-                }
-            }
-        }
-        None
-    }
-
-    fn oldest(&self) -> Option<u64> {
-        let firsts = self.waiting.values().filter_map(|it| it.first_key_value());
-        firsts.map(|(_, ticket)| ticket.since).min()
-    }
-
-    /// How many are served before one more of this caller: of every caller as many as of this one,
-    /// at most, and its own.
-    fn ahead_of(&self, caller: CallerKey) -> usize {
-        let own = self.waiting.get(&caller).map_or(0, BTreeMap::len);
-        let others = self.waiting.iter().filter(|(key, _)| **key != caller);
-        let others: usize = others.map(|(_, it)| it.len().min(own + 1)).sum();
-        own + others
     }
 }
 

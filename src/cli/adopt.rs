@@ -9,14 +9,11 @@ use std::process::ExitCode;
 
 use super::CommandError;
 use super::adopt_file::{FILE_BYTES_MAX, Sheet, SheetRow, read_sheet};
+use super::server_args::ServerArgs;
 use crate::domain::report::guarded;
-use crate::grpc::{AdoptionAnswer, ServerAccess, ServerConnection, WISHES_PER_CALL_MAX};
+use crate::grpc::{AdoptionAnswer, ServerConnection, WISHES_PER_CALL_MAX};
 use crate::telemetry::{self, LogFormat};
 
-/// The variable that holds the caller's token.
-const TOKEN_VARIABLE: &str = "USHER_TOKEN";
-/// The largest file of a token, in bytes.
-const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 /// The exit code when rows were not taken over.
 const SOME_REFUSED: u8 = 4;
 /// What to say when the rest of a file has no answer.
@@ -28,21 +25,8 @@ const GO_ON: &str = "run the same command again to go on: what is taken over alr
 pub(super) struct AdoptArgs {
     /// The CSV file, at most 5000 rows and 16 MiB; - for standard input
     file: PathBuf,
-    /// The server: https://HOST:PORT, or http:// on loopback
-    #[arg(long, env = "USHER_SERVER", default_value = "http://127.0.0.1:50051")]
-    server: String,
-    /// A file with the caller's token; without it the variable USHER_TOKEN counts
-    #[arg(long)]
-    token_file: Option<PathBuf>,
-    /// The CA of the server's certificate, in PEM; for https
-    #[arg(long)]
-    ca_certificate: Option<PathBuf>,
-    /// The caller's own certificate, in PEM
-    #[arg(long, requires = "client_key")]
-    client_certificate: Option<PathBuf>,
-    /// Its private key, in PEM
-    #[arg(long, requires = "client_certificate")]
-    client_key: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The instance, by ARN or alias, where the server has several; a report names it itself
     #[arg(long)]
     instance: Option<String>,
@@ -80,9 +64,7 @@ pub(super) async fn run(args: AdoptArgs) -> Result<ExitCode, CommandError> {
         ))
     })?;
     let instance = instance_of(&args, &sheet)?;
-    let access = access(&args)?;
-    let connection = ServerConnection::open(&access).await;
-    let connection = connection.map_err(|error| CommandError::from_error(&error))?;
+    let connection = args.server.connect().await?;
     let ids = (!args.validate_only).then(|| request_ids(&instance, &bytes));
     send(&connection, &instance, &sheet, ids.as_deref()).await
 }
@@ -100,39 +82,6 @@ fn instance_of(args: &AdoptArgs, sheet: &Sheet) -> Result<String, CommandError> 
             .cloned()
             .unwrap_or_default()),
     }
-}
-
-fn access(args: &AdoptArgs) -> Result<ServerAccess, CommandError> {
-    let token = match &args.token_file {
-        Some(path) => Some(read_token(path)?),
-        None => std::env::var(TOKEN_VARIABLE).ok(),
-    };
-    let token = token.map(|token| token.trim().to_owned());
-    let token = token.filter(|token| !token.is_empty());
-    let client_certificate = args.client_certificate.clone().zip(args.client_key.clone());
-    if token.is_none() && client_certificate.is_none() {
-        return Err(CommandError(format!(
-            "there is nothing to prove the caller with: put a token into {TOKEN_VARIABLE}, or name --token-file, or --client-certificate with --client-key"
-        )));
-    }
-    Ok(ServerAccess {
-        url: args.server.clone(),
-        ca_certificate: args.ca_certificate.clone(),
-        client_certificate,
-        token,
-    })
-}
-
-fn read_token(path: &Path) -> Result<String, CommandError> {
-    let cannot = |why: &str| CommandError(format!("{}: {why}", path.display()));
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| cannot(&error.to_string()))?;
-    if text.trim().is_empty() || text.len() as u64 > TOKEN_BYTES_MAX {
-        return Err(cannot("it holds no token"));
-    }
-    Ok(text)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, CommandError> {

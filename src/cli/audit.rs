@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
-use crate::identity_center::{IdentityCenter, WriteMode};
+use crate::identity_center::{Class, Demand, IdentityCenter, WriteMode};
 use crate::telemetry::{self, LogFormat};
 
 /// Parts of the report that may wait for the disk.
@@ -159,6 +159,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
             FormatArg::JsonLines => Format::JsonLines,
         },
         scope: Scope::default(),
+        demand: Demand::usher(Class::Audit),
         external: ExternalRules::default(),
         validate_only: false,
     }

@@ -8,6 +8,7 @@ mod adopt_file;
 mod adopt_quotes;
 mod audit;
 mod brakes;
+mod budget;
 mod check;
 mod check_callers;
 mod check_instance;
@@ -24,6 +25,7 @@ mod policy;
 mod policy_files;
 mod policy_keeper;
 mod serve;
+mod server_args;
 mod service;
 mod token;
 
@@ -62,6 +64,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Takes over the assignments that a CSV file names, with an owner, a reason and an end
     Adopt(Box<adopt::AdoptArgs>),
+    /// Shows how a running server shares AWS's quotas, and who waits, live in a terminal
+    Budget(Box<budget::BudgetArgs>),
     /// Prints every end that is left as lines for the AWS CLI, for who switches Usher off
     Eject(eject::EjectArgs),
     /// Prints a development token for a server started with --dev
@@ -101,6 +105,7 @@ pub async fn run() -> ExitCode {
         Command::Policy(args) => policy::run(&args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
         Command::Adopt(args) => adopt::run(*args).await,
+        Command::Budget(args) => budget::run(*args).await.map(done),
         Command::Eject(args) => eject::run(args).await.map(done),
         Command::Token(args) => token::run(&args).map(done),
         Command::Simulate(args) => simulate(*args).await.map(done),

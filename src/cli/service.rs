@@ -158,6 +158,7 @@ async fn start_on_store(
         refused_calls,
         instances: instances.clone(),
         config: config.service,
+        account_changes_max: config.reconciler.outstanding_changes_max,
         approvals: config.approvals,
         audit: config.audit,
         external,

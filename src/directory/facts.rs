@@ -6,7 +6,8 @@
 //! taken: a read that began longer before the question than `max_age` is awaited, not joined, and
 //! all who wait for its end share the next. A read begins a millisecond after it was first asked for,
 //! so that questions asked together share it also where they want it new. A failed read is told to all who joined it and
-//! kept for nobody. A fact that is forgotten while being read is answered but not kept.
+//! kept for nobody. A fact that is forgotten while being read is answered but not kept. Who goes before
+//! the one that leads a read leads another: it would wait for the budget behind others otherwise.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::domain::{ErrorKind, Failure, Operation};
-use crate::identity_center::{Call, Dated};
+use crate::identity_center::{Call, Class, Dated};
 
 /// So much later must a deadline be than that of the read's leader for its failure to be tried
 /// again: questions asked together have nearly equal deadlines, and share a failure as they share
@@ -61,6 +62,8 @@ struct Entry<V> {
 struct Flight<V> {
     id: u64,
     deadline: Instant,
+    /// What it was begun for: by that it waits for the budget.
+    class: Class,
     /// Empty until it begins.
     began_at: Arc<OnceLock<Instant>>,
     reading: WeakShared<BoxFuture<'static, Answer<V>>>,
@@ -198,6 +201,7 @@ where
             return Found::Fact(fact);
         }
         if let Some(flight) = flights.by_key.get(key)
+            && flight.class <= call.demand.class
             && let Some(reading) = flight.reading.upgrade()
         {
             let began_at = flight.began_at.get();
@@ -228,6 +232,7 @@ where
             let flight = Flight {
                 id,
                 deadline: call.deadline,
+                class: call.demand.class,
                 began_at,
                 reading: weak,
             };

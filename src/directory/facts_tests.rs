@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::identity_center::{Class, Demand};
+use crate::identity_center::Demand;
 
 /// Reads that count themselves, and answer when they are let.
 struct Source {
@@ -27,9 +27,13 @@ impl Source {
     }
 
     async fn ask(&self, max_age: Duration, time: Duration) -> Answer<usize> {
+        self.ask_as(Class::Read, max_age, time).await
+    }
+
+    async fn ask_as(&self, class: Class, max_age: Duration, time: Duration) -> Answer<usize> {
         let call = Call {
             deadline: Instant::now() + time,
-            demand: Demand::usher(Class::Read),
+            demand: Demand::usher(class),
         };
         let read = || {
             let (begun, let_go) = (Arc::clone(&self.begun), Arc::clone(&self.let_go));
@@ -93,4 +97,31 @@ async fn a_failure_is_shared_by_those_who_asked_together() {
     let answers = futures_util::future::join_all((0..20).map(|_| source.ask(minute, LONG))).await;
     assert!(answers.iter().all(Result::is_err));
     assert_eq!(source.begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_grant_does_not_join_a_read_that_waits_behind_a_report_and_others_join_it() {
+    let source = Source::new(0);
+    let minute = Duration::from_secs(60);
+    let later = async {
+        source.until_begun(1).await;
+        let grant = source.ask_as(Class::Grant, minute, LONG);
+        let others = async {
+            source.until_begun(2).await;
+            let read = source.ask_as(Class::Read, minute, LONG);
+            let audit = source.ask_as(Class::Audit, minute, LONG);
+            let (read, audit, ()) =
+                tokio::join!(read, audit, async { source.let_go.add_permits(2) });
+            (read.unwrap().value, audit.unwrap().value)
+        };
+        let (grant, others) = tokio::join!(grant, others);
+        (grant.unwrap().value, others)
+    };
+    let report = source.ask_as(Class::Audit, minute, LONG);
+    let (report, (grant, others)) = tokio::join!(report, later);
+    assert_eq!((report.unwrap().value, grant), (1, 2));
+    assert_eq!(others, (2, 2));
+    assert_eq!(source.begun.load(Ordering::SeqCst), 2);
+    // What is kept is the younger.
+    assert_eq!(source.facts.any(&1), Some(2));
 }

@@ -79,6 +79,20 @@ pub enum QuotaBucket {
     Sts,
 }
 
+impl std::fmt::Display for QuotaBucket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SsoAdmin => formatter.write_str("sso-admin"),
+            Self::IdentityStore(operation) => {
+                write!(formatter, "identitystore {}", operation.name())
+            }
+            Self::IdentityStoreCollective => formatter.write_str("identitystore"),
+            Self::Organizations => formatter.write_str("organizations"),
+            Self::Sts => formatter.write_str("sts"),
+        }
+    }
+}
+
 impl Operation {
     /// Finds an operation by AWS's name.
     #[must_use]

@@ -34,6 +34,8 @@ pub struct Waiting {
     pub description: String,
     /// When Usher tries next.
     pub next_attempt_at: Option<Timestamp>,
+    /// About when it is done; only the use case knows, of what waits for the budget.
+    pub expected_at: Option<Timestamp>,
     /// Failures in a row.
     pub failed_attempts: u32,
 }
@@ -84,6 +86,7 @@ pub fn waiting_for(grant: &Grant, record: &AssignmentRecord, freezes: &Freezes) 
         kind,
         description,
         next_attempt_at: record.next_attempt_at,
+        expected_at: None,
         failed_attempts: record.failed_attempts,
     })
 }
@@ -96,6 +99,7 @@ fn waiting_for_more(grant: &Grant) -> Option<Waiting> {
         kind: WaitingKind::Approval,
         description: format!("somebody must agree to its end at {end}; the wish lapses at {at}"),
         next_attempt_at: None,
+        expected_at: None,
         failed_attempts: 0,
     })
 }
@@ -106,6 +110,7 @@ fn waiting_for_begin(grant: &Grant) -> Option<Waiting> {
         kind,
         description,
         next_attempt_at,
+        expected_at: None,
         failed_attempts: 0,
     };
     match (grant.state, grant.start_asked_at) {
@@ -139,6 +144,7 @@ fn frozen(record: &AssignmentRecord, freeze: &Freeze, doing: &str) -> Waiting {
             "Usher does not {doing} until Unfreeze; frozen since {since} by {by}{why}"
         ),
         next_attempt_at: None,
+        expected_at: None,
         failed_attempts: record.failed_attempts,
     }
 }

@@ -10,6 +10,8 @@ mod access;
 mod adopting;
 mod answer;
 mod approval_statuses;
+mod asking;
+mod budget;
 pub mod call;
 mod callers;
 mod certificate_times;
@@ -34,6 +36,7 @@ mod tls;
 mod watches;
 
 pub use adopting::{AdoptionAnswer, AdoptionWish, FieldProblem, WISHES_PER_CALL_MAX};
+pub use asking::seconds;
 pub use certificate_times::CertificateTimes;
 pub use client::{ClientError, ServerAccess, ServerConnection};
 pub use limits::LimitsConfig;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::access::{AccessService, OpenReports};
+use super::budget::BudgetService;
 use super::connections::{Acceptance, accept};
 use super::directory::DirectoryService;
 use super::events::EventService;
@@ -27,13 +28,14 @@ use crate::app::App;
 use crate::authentication::Authenticator;
 
 /// The services whose health is told by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 6] = [
+const HEALTH_NAMES: [&str; 7] = [
     "",
     "usher.v1.AccessService",
     "usher.v1.GrantService",
     "usher.v1.DirectoryService",
     "usher.v1.EventService",
     "usher.v1.OperationsService",
+    "usher.v1.BudgetService",
 ];
 
 /// Why a server could not start or go on.
@@ -213,6 +215,8 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     let operations = OperationsService(app.clone());
     let operations = pb::operations_service_server::OperationsServiceServer::new(operations)
         .max_decoding_message_size(size);
+    let budget = pb::budget_service_server::BudgetServiceServer::new(BudgetService(app.clone()))
+        .max_decoding_message_size(size);
     let directory =
         pb::directory_service_server::DirectoryServiceServer::new(DirectoryService(app));
     let directory = directory.max_decoding_message_size(size);
@@ -228,6 +232,7 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
         .add_service(directory)
         .add_service(events)
         .add_service(operations)
+        .add_service(budget)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?))
 }

@@ -47,8 +47,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Makes a read, again and again until it succeeds, waiting cannot help, the attempts are used
-    /// up, or the deadline leaves no room.
+    /// Makes a read, again and again until it succeeds, waiting cannot help, the attempts or the retry
+    /// budget are used up, or the deadline leaves no room.
     pub(super) async fn read<T, E, F>(
         &self,
         operation: Operation,
@@ -79,6 +79,7 @@ impl Caller {
             if !waiting_can_help(rejected.failure.kind)
                 || failed_attempts >= self.config.read_attempts_max
                 || Instant::now() + wait + self.config.read_time_min() > call.deadline
+                || !self.guard.budget().may_retry(operation.quota_bucket())
             {
                 return Err(rejected);
             }

@@ -42,7 +42,7 @@ pub use page::{Page, PageToken, collect_pages};
 pub use router::InstanceRouter;
 pub use sdk::{RegionAndRole, SdkIdentityCenter};
 
-pub use crate::budget::{Class, Demand};
+pub use crate::budget::{BucketUse, CallerUse, Class, ClassUse, Demand};
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,
@@ -367,6 +367,9 @@ pub trait IdentityCenter: Send + Sync + 'static {
         operations: &[(crate::domain::Operation, u64)],
         class: Class,
     ) -> std::time::Duration;
+
+    /// How the buckets of this instance's budget are used.
+    fn budget_uses(&self, instance: &InstanceArn) -> Vec<BucketUse>;
 }
 
 /// A value with the time at which it was read.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::sdk::SdkIdentityCenter;
 use super::{
-    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
-    PageToken, Sent,
+    AssignmentRequest, BucketUse, Call, CallerIdentity, Class, IdentityCenter, ListedInstance,
+    Page, PageToken, Sent,
 };
 use crate::domain::plan::Write;
 use crate::domain::{
@@ -335,5 +335,9 @@ impl IdentityCenter for SdkIdentityCenter {
             .map(|(operation, count)| (operation.quota_bucket(), *count))
             .collect();
         self.caller().guard.budget().estimate(&buckets, class)
+    }
+
+    fn budget_uses(&self, _instance: &InstanceArn) -> Vec<BucketUse> {
+        self.caller().guard.budget().uses()
     }
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::router::InstanceRouter;
 use super::{
-    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
-    PageToken, Sent,
+    AssignmentRequest, BucketUse, Call, CallerIdentity, Class, IdentityCenter, ListedInstance,
+    Page, PageToken, Sent,
 };
 use crate::domain::plan::Write;
 use crate::domain::{
@@ -360,5 +360,10 @@ impl IdentityCenter for InstanceRouter {
             .map_or(Duration::ZERO, |port| {
                 port.estimate(instance, operations, class)
             })
+    }
+
+    fn budget_uses(&self, instance: &InstanceArn) -> Vec<BucketUse> {
+        let port = self.port(instance.instance_id());
+        port.map_or_else(Vec::new, |port| port.budget_uses(instance))
     }
 }

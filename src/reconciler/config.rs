@@ -10,8 +10,8 @@ use crate::domain::plan::Bounds;
 #[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReconcilerConfig {
-    /// Assignments of one instance worked on at once, so that one that does not answer keeps no other
-    /// waiting. AWS allows about 20 calls a second and answers in about
+    /// Assignments of one instance worked on at once, of each kind of work (break-glass, what somebody waits
+    /// for, the rest), so that none keeps another waiting. AWS allows about 20 calls a second and answers in about
     /// 0.2 s, so that four calls in flight use it up; the rest is room for slow answers.
     pub workers_max: usize,
     /// How long a claim lasts. Longer than an attempt with its wait for the budget, short enough

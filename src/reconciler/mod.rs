@@ -31,7 +31,7 @@ use workers::Workers;
 use crate::clock::Clock;
 use crate::domain::plan::Bounds;
 use crate::identity_center::{IdentityCenter, Instances};
-use crate::store::{ClaimLimit, Holder, Store, StoreError};
+use crate::store::{ClaimLimit, Holder, OfEachKind, Store, StoreError};
 
 /// The shortest sleep between two looks at the store.
 const POLL_FLOOR: Duration = Duration::from_millis(20);
@@ -117,7 +117,7 @@ impl Reconciler {
         let holder = Holder(uuid::Uuid::new_v4().to_string());
         let instances = self.instances.arns();
         let mut limit = ClaimLimit {
-            claims_max: 0,
+            claims_max: OfEachKind::all(0),
             outstanding_max: self.config.outstanding_changes_max,
             kept_for_ends: self.config.outstanding_changes_kept_for_ends,
         };
@@ -130,27 +130,23 @@ impl Reconciler {
                 .await?;
             for claim in claims {
                 let (this, stop) = (self.clone(), stop.clone());
-                let instance = claim.record.key.instance_arn.clone();
-                workers.spawn(instance, async move { this.work(claim, &stop).await });
+                let (instance, kind) = (claim.record.key.instance_arn.clone(), claim.kind);
+                workers.spawn(instance, kind, async move { this.work(claim, &stop).await });
             }
         }
         // What is due where no place is free waits for the end of a worker, which wakes this loop.
-        let free = workers.free(&instances, self.config.workers_max);
-        let free: Vec<_> = free.into_values().flatten().collect();
-        if free.is_empty() {
-            return Ok(self.config.poll_interval());
+        let mut due_in = self.config.poll_interval();
+        for (free, instances) in workers.free(&instances, self.config.workers_max) {
+            limit.claims_max = free;
+            let due_at = self.store.next_due_at(&instances, now, limit).await?;
+            if let Some(due_at) = due_at {
+                let until = due_at.duration_since(self.clock.now());
+                due_in = due_in.min(Duration::try_from(until).unwrap_or_default());
+            }
         }
-        let due_in =
-            self.store
-                .next_due_at(&free, now, limit)
-                .await?
-                .map_or(Duration::MAX, |due_at| {
-                    Duration::try_from(due_at.duration_since(self.clock.now()))
-                        .unwrap_or(Duration::ZERO)
-                });
         // Work that is due and could not be claimed waits for a worker of the same target: its end
         // wakes this loop. The floor keeps a mistake there from spinning.
-        Ok(due_in.min(self.config.poll_interval()).max(POLL_FLOOR))
+        Ok(due_in.max(POLL_FLOOR))
     }
 
     fn lease_until(&self, now: Timestamp) -> Timestamp {

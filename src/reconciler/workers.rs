@@ -1,17 +1,19 @@
-//! The workers that run, by instance: each instance has its own places, so that one whose answers
-//! never come keeps no other waiting. Decides nothing about the work.
+//! The workers that run, by instance and kind of work: each instance has its own places, so that one
+//! whose answers never come keeps no other waiting, and each kind, so that ends which fall due together
+//! keep nobody's grant waiting. Decides nothing about the work.
 
 use std::collections::{BTreeMap, HashMap};
 
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::domain::InstanceArn;
+use crate::store::{OfEachKind, WorkKind};
 
 /// The running workers.
 #[derive(Default)]
 pub(super) struct Workers {
     tasks: JoinSet<()>,
-    instances: HashMap<Id, InstanceArn>,
+    places: HashMap<Id, (InstanceArn, WorkKind)>,
 }
 
 impl Workers {
@@ -19,30 +21,33 @@ impl Workers {
         self.tasks.is_empty()
     }
 
-    /// Runs a worker of an instance.
+    /// Runs a worker on a kind of work of an instance.
     pub(super) fn spawn(
         &mut self,
         instance: InstanceArn,
+        kind: WorkKind,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
         let task = self.tasks.spawn(work);
-        self.instances.insert(task.id(), instance);
+        self.places.insert(task.id(), (instance, kind));
     }
 
-    /// Those of the instances that have free places, by how many, of so many each.
+    /// Those of the instances that have free places, by how many, of so many for each kind of work.
     pub(super) fn free(
         &self,
         instances: &[InstanceArn],
         places: usize,
-    ) -> BTreeMap<usize, Vec<InstanceArn>> {
-        let mut taken: HashMap<&InstanceArn, usize> = HashMap::new();
-        for instance in self.instances.values() {
-            *taken.entry(instance).or_default() += 1;
+    ) -> BTreeMap<OfEachKind, Vec<InstanceArn>> {
+        let mut left: HashMap<&InstanceArn, OfEachKind> = HashMap::new();
+        for (instance, kind) in self.places.values() {
+            let left = left.entry(instance);
+            left.or_insert(OfEachKind::all(places)).take(*kind);
         }
-        let mut free: BTreeMap<usize, Vec<InstanceArn>> = BTreeMap::new();
+        let mut free: BTreeMap<OfEachKind, Vec<InstanceArn>> = BTreeMap::new();
         for instance in instances {
-            let left = places.saturating_sub(taken.get(instance).copied().unwrap_or_default());
-            if left > 0 {
+            let left = left.get(instance).copied();
+            let left = left.unwrap_or(OfEachKind::all(places));
+            if !left.is_none() {
                 free.entry(left).or_default().push(instance.clone());
             }
         }
@@ -71,7 +76,7 @@ impl Workers {
                 error.id()
             }
         };
-        self.instances.remove(&id);
+        self.places.remove(&id);
     }
 }
 
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_instance_whose_places_are_taken_leaves_those_of_others_free() {
+    async fn places_that_are_taken_leave_those_of_others_and_of_other_kinds_free() {
         let instance = |letter: &str| {
             let arn = format!("arn:aws:sso:::instance/ssoins-{}", letter.repeat(16));
             InstanceArn::parse(&arn).unwrap()
@@ -89,15 +94,32 @@ mod tests {
         let all = [hanging.clone(), healthy.clone()];
         let mut workers = Workers::default();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        workers.spawn(hanging.clone(), std::future::pending());
-        workers.spawn(hanging.clone(), async move { drop(ended.await) });
+        let mut left = OfEachKind::all(1);
+        for kind in WorkKind::ALL {
+            workers.spawn(hanging.clone(), kind, std::future::pending());
+        }
+        let all_of = OfEachKind::all;
+        let free = [
+            (all_of(1), vec![hanging.clone()]),
+            (all_of(2), vec![healthy.clone()]),
+        ];
+        assert_eq!(workers.free(&all, 2), BTreeMap::from(free));
+        workers.spawn(hanging.clone(), WorkKind::Rest, async move {
+            drop(ended.await);
+        });
+        left.take(WorkKind::Rest);
+        let free = [
+            (left, vec![hanging.clone()]),
+            (all_of(2), vec![healthy.clone()]),
+        ];
+        assert_eq!(workers.free(&all, 2), BTreeMap::from(free));
         assert_eq!(
-            workers.free(&all, 2),
-            BTreeMap::from([(2, vec![healthy.clone()])])
+            workers.free(&all, 1),
+            BTreeMap::from([(all_of(1), vec![healthy.clone()])])
         );
         end.send(()).unwrap();
         workers.one_ended().await;
-        let free = BTreeMap::from([(1, vec![hanging]), (2, vec![healthy])]);
-        assert_eq!(workers.free(&all, 2), free);
+        let free = [(all_of(1), vec![hanging]), (all_of(2), vec![healthy])];
+        assert_eq!(workers.free(&all, 2), BTreeMap::from(free));
     }
 }

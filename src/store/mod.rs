@@ -11,6 +11,7 @@ mod log;
 mod signals;
 mod sqlite;
 mod types;
+mod work;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ pub use types::{
     Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
     NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
 };
+pub use work::{OfEachKind, WorkKind};
 
 use crate::domain::intent::EndRequest;
 use crate::domain::plan::Changes;
@@ -164,9 +166,9 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Claims due assignments of these instances for the holder until `lease_until`: each once, and
-    /// of one target never two at a time (writes to one application go one at a time). Those with
-    /// an end to act on first (a removal, a grant in REVOKING or past its end), then the others,
-    /// each oldest due first.
+    /// of one target never two at a time (writes to one application go one at a time). Break-glass
+    /// first, then what somebody waits for, then the rest; in each kind those with an end to act on
+    /// first (a removal, a grant in REVOKING or past its end), then the others, each oldest due first.
     ///
     /// An assignment of an asynchronous target takes one of its instance's slots with the claim,
     /// while there is one. It keeps it while a change is pending and gives it back when the change
@@ -210,8 +212,8 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// As for `commit_step`.
     async fn commit_and_release(&self, claim: &Claim, changes: Changes) -> Result<(), StoreError>;
 
-    /// When `claim_due` may next have something of these instances: when the first assignment is
-    /// due whose target nobody has claimed until after `now` and which needs no slot that is taken,
+    /// When `claim_due` may next have something of these instances: when the first assignment of a
+    /// kind that may be claimed is due whose target nobody has claimed until after `now` and which needs no slot that is taken,
     /// or, if that is earlier, when the first claim's lease is over. May lie in the past; none when nothing is due ever and nothing is
     /// claimed.
     async fn next_due_at(
@@ -234,9 +236,14 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// `Unavailable`: nothing was made due; whoever asked sees the same again and repeats it.
     async fn make_due(&self, keys: &[AssignmentKey], now: Timestamp) -> Result<(), StoreError>;
 
-    /// How many assignments of the instance are due at `now`, claimed or not; by index. A caller
-    /// tells by it how long a new one would wait.
-    async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError>;
+    /// How many assignments of the instance are due at `now` with work of these kinds, claimed or not;
+    /// by index. A caller tells by it how long a new one would wait.
+    async fn count_due(
+        &self,
+        instance: &InstanceArn,
+        kinds: &[WorkKind],
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// How many grants that are not over belong to instances other than these: nobody works on
     /// them. Asked at the start and when other instances are served; it reads every open grant's index

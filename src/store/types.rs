@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::{OfEachKind, WorkKind};
 use crate::domain::{
     AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn, PrincipalRef,
     RequestId, Review, Target, UserId,
@@ -140,8 +141,8 @@ pub struct Holder(pub String);
 /// How much may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimLimit {
-    /// Assignments that are claimed at most now, of each instance.
-    pub claims_max: usize,
+    /// Assignments that are claimed at most now, of each instance and kind of work.
+    pub claims_max: OfEachKind,
     /// Assignments of asynchronous targets that may be claimed or pending at a time, an instance, by
     /// everybody together: AWS's limit of outstanding changes.
     pub outstanding_max: usize,
@@ -154,6 +155,8 @@ pub struct ClaimLimit {
 pub struct Claim {
     /// Who has it.
     pub holder: Holder,
+    /// Whom the work was for when it was read.
+    pub kind: WorkKind,
     /// Until when.
     pub lease_until: Timestamp,
     /// The record; its version is the fence.

@@ -170,6 +170,7 @@ impl Bench {
             view,
             format,
             scope,
+            demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
             validate_only: false,
         }

@@ -128,6 +128,7 @@ impl Organization {
             view,
             format: Format::Rows,
             scope: Scope::default(),
+            demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
             validate_only: false,
         };

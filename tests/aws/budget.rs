@@ -82,7 +82,8 @@ async fn what_cannot_be_served_in_time_is_refused_and_not_sent() {
         &[(Operation::ListUsers, 3)],
         Class::Read,
     );
-    assert!(three > Duration::from_secs(2) && three <= Duration::from_secs(3));
+    // A hundredth under one a second.
+    assert!(three > Duration::from_secs(2) && three <= Duration::from_millis(3031));
 
     // A write needs the whole time of an attempt, so that its outcome is not left open.
     let assignment = wanted(&bench.simulator);

@@ -87,6 +87,7 @@ pub(crate) async fn call_without_the_role() -> Answer {
         policy: PolicyInForce::new(PolicySet::development()),
         instances: Instances::new(vec![instance]),
         config: config.service,
+        account_changes_max: 10,
         approvals: config.approvals,
         audit: config.audit,
         external: ExternalRules::default(),

@@ -177,6 +177,7 @@ impl AppOnStore {
             policy: PolicyInForce::new(PolicySet::development()),
             instances,
             config: config.service,
+            account_changes_max: 10,
             approvals: config.approvals,
             audit: config.audit,
             external: ExternalRules::default(),

@@ -229,6 +229,6 @@ async fn who_may_see_nothing_learns_no_id() {
             assert!(!shown.contains(id), "{call}: {shown}");
         }
     }
-    assert_eq!(refused, 21);
+    assert_eq!(refused, 22);
     bench.end().await;
 }

@@ -66,7 +66,7 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         }
         (
             "ListGrants" | "ListInstances" | "ListApplications" | "ListAccounts"
-            | "ListPermissionSets" | "ListEvents" | "GetLogHead",
+            | "ListPermissionSets" | "ListEvents" | "GetLogHead" | "GetBudget",
             "all",
         )
         | ("WhoAmI", "oneself") => json!({}),

@@ -8,6 +8,7 @@ mod account_access;
 mod accounts;
 mod beneficiaries;
 mod brake;
+mod budget;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;

@@ -12,8 +12,8 @@ use usher::domain::{
     Target, Transition,
 };
 use usher::store::{
-    Claim, ClaimLimit, GrantRequest, Holder, RequestKey, RequestOutcome, RequestUse, SqliteOptions,
-    SqliteStore, Store,
+    Claim, ClaimLimit, GrantRequest, Holder, OfEachKind, RequestKey, RequestOutcome, RequestUse,
+    SqliteOptions, SqliteStore, Store,
 };
 
 /// A place that holds one store, which can be closed and opened again.
@@ -134,7 +134,7 @@ pub(crate) const SLOTS: usize = 3;
 
 pub(crate) fn limit(claims_max: usize) -> ClaimLimit {
     ClaimLimit {
-        claims_max,
+        claims_max: OfEachKind::all(claims_max),
         outstanding_max: SLOTS,
         kept_for_ends: 0,
     }

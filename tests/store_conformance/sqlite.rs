@@ -10,7 +10,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use usher::domain::GrantId;
-use usher::store::{SqliteOptions, SqliteStore, Store as _, StoreError};
+use usher::store::{SqliteOptions, SqliteStore, Store as _, StoreError, WorkKind};
 
 use super::common::*;
 use super::slots;
@@ -149,7 +149,7 @@ async fn a_later_version_is_refused_and_left() {
     with_sqlite(&path, "PRAGMA user_version = 99").await;
     let sentence = refusal(directory.path()).await;
     assert!(sentence.contains("later version"), "{sentence}");
-    with_sqlite(&path, "PRAGMA user_version = 11").await;
+    with_sqlite(&path, "PRAGMA user_version = 12").await;
     let store = open(directory.path()).await.unwrap();
     assert!(store.grant(&grant_id(1)).await.unwrap().is_some());
     store.close().await;
@@ -270,8 +270,14 @@ async fn an_unreadable_row_is_put_off_and_stops_nobody() {
         expected.sort();
         assert_eq!(claimed, expected, "{sql}");
         // Told of again after five minutes, and until then in nobody's way.
-        let before = store.count_due(&instance(), at(309)).await.unwrap();
-        let after = store.count_due(&instance(), at(310)).await.unwrap();
+        let before = store
+            .count_due(&instance(), &WorkKind::ALL, at(309))
+            .await
+            .unwrap();
+        let after = store
+            .count_due(&instance(), &WorkKind::ALL, at(310))
+            .await
+            .unwrap();
         assert_eq!(after, before + 1, "{sql}");
         store.close().await;
     }

@@ -13,8 +13,8 @@ use crate::domain::{
     PrincipalRef, Target, User, UserId,
 };
 use crate::identity_center::{
-    AssignmentRequest, Call, CallerIdentity, Class, IdentityCenter, ListedInstance, Page,
-    PageToken, Sent,
+    AssignmentRequest, BucketUse, Call, CallerIdentity, Class, IdentityCenter, ListedInstance,
+    Page, PageToken, Sent,
 };
 
 fn not_asked<T>() -> Result<T, Failure> {
@@ -325,6 +325,10 @@ impl IdentityCenter for FakePort {
 
     fn estimate(&self, _: &InstanceArn, operations: &[(Operation, u64)], _: Class) -> Duration {
         Duration::from_secs(operations.iter().map(|(_, count)| count).sum())
+    }
+
+    fn budget_uses(&self, _: &InstanceArn) -> Vec<BucketUse> {
+        Vec::new()
     }
 }
 

@@ -201,6 +201,7 @@ fn waiting_for(
         next_attempt_time: waiting.next_attempt_at.map(timestamp),
         failed_attempts: i32::try_from(waiting.failed_attempts).unwrap_or(i32::MAX),
         approvers,
+        expected_time: waiting.expected_at.map(timestamp),
     }
 }
 

@@ -4,6 +4,7 @@
 mod adoptions;
 mod answers;
 mod audit;
+mod budget;
 mod directory;
 mod events;
 mod fields;
@@ -18,6 +19,7 @@ pub(super) use answers::{
     assign_response, grant, list_assignments_response, revoke_response, timestamp,
 };
 pub(super) use audit::{audit_report, audit_response};
+pub(super) use budget::budget;
 pub(super) use directory::{
     account, application, instance, permission_set, principal_entry, who_am_i,
 };

@@ -6,17 +6,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection};
 
+use super::due::{Due, due_query, slots_of};
 use super::log_chain;
-use super::rows::{bind_key, count, microseconds, record_from_row, time};
-use super::slots::{ASYNCHRONOUS_KIND, full_instances};
+use super::rows::{bind_key, microseconds, record_from_row, time};
+use super::slots::full_instances;
 use super::tables::{self, where_key, write_changes};
 use super::writer::Written;
 use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::domain::plan::Changes;
 use crate::domain::{AssignmentKey, InstanceArn};
-use crate::store::{Claim, ClaimLimit, Holder, StoreError};
+use crate::store::{Claim, ClaimLimit, Holder, StoreError, WorkKind};
 
 /// How long an assignment that cannot be read rests: it costs nothing, and the log tells of it in time.
 const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
@@ -29,23 +30,6 @@ macro_rules! let_go {
          CASE WHEN pending_write IS NULL THEN 0 ELSE asynchronous_slot END"
     };
 }
-
-/// The first due time of an instance on a target that nobody has claimed; of an asynchronous one
-/// only where a slot is its own or free.
-pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a \
-     WHERE instance_arn = $2 AND next_attempt_at IS NOT NULL AND NOT EXISTS (\
-       SELECT 1 FROM assignments AS other \
-       WHERE other.lease_holder IS NOT NULL AND other.lease_until > $1 \
-       AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
-       AND other.target = a.target) \
-     AND (target_kind <> $3 OR asynchronous_slot = 1 OR \
-       CASE WHEN end_due_at <= MAX(next_attempt_at, $1) THEN $4 ELSE $5 END > \
-       (SELECT COUNT(*) FROM assignments WHERE instance_arn = $2 AND asynchronous_slot = 1)) \
-     ORDER BY next_attempt_at LIMIT 1";
-
-/// How much is due on an instance.
-pub(super) const DUE_COUNT: &str = "SELECT COUNT(*) AS assignments FROM assignments \
-     WHERE instance_arn = $1 AND next_attempt_at <= $2";
 
 /// `Store::claim_due`.
 pub(super) async fn claim_due(
@@ -67,18 +51,23 @@ pub(super) async fn claim_due(
     .await?;
     let mut claims = Vec::new();
     let mut unreadable_rows = false;
-    for due in [Due::Ends, Due::All] {
+    for (kind, due) in ORDER {
+        let places = limit.claims_max.of(kind);
+        if places == 0 {
+            continue;
+        }
         let slots = slots_of(limit, due);
         let full = full_instances(connection, instances, slots).await?;
         for instance in instances {
-            let is_here = |claim: &&Claim| claim.record.key.instance_arn == *instance;
-            let claimed = claims.iter().filter(is_here).count();
-            let room = limit.claims_max.saturating_sub(claimed);
+            let is_alike =
+                |claim: &&Claim| claim.kind == kind && claim.record.key.instance_arn == *instance;
+            let claimed = claims.iter().filter(is_alike).count();
+            let room = places.saturating_sub(claimed);
             if room == 0 {
                 continue;
             }
             let is_full = full.contains(instance);
-            let mut query = due_query(instance, is_full, now, room, due);
+            let mut query = due_query(instance, is_full, now, room, kind, due);
             for row in query.build().fetch_all(&mut *connection).await? {
                 match claim_row(connection, &row, holder, lease_until, slots).await {
                     Ok(claim) => claims.extend(claim),
@@ -99,70 +88,14 @@ pub(super) async fn claim_due(
     })
 }
 
-/// Which due work to look for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
-    /// What has an end to act on.
-    Ends,
-    /// Everything.
-    All,
-}
-
-/// How many of an instance's slots such work may find taken at most, its own included.
-fn slots_of(limit: ClaimLimit, due: Due) -> usize {
-    match due {
-        Due::Ends => limit.outstanding_max,
-        Due::All => limit.outstanding_max.saturating_sub(limit.kept_for_ends),
-    }
-}
-
-/// Due assignments of an instance on targets that nobody has claimed: the oldest of each target,
-/// oldest first. On a full instance an asynchronous one needs a slot already.
-pub(super) fn due_query(
-    instance: &InstanceArn,
-    is_full: bool,
-    now: Timestamp,
-    limit: usize,
-    due: Due,
-) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(
-        "SELECT * FROM (SELECT a.rowid AS row_number, a.*, ROW_NUMBER() OVER (\
-           PARTITION BY target_kind, target \
-           ORDER BY next_attempt_at, principal_type, principal_id) AS place \
-         FROM assignments AS a WHERE instance_arn = ",
-    );
-    query
-        .push_bind(instance.as_str().to_owned())
-        .push(" AND next_attempt_at <= ")
-        .push_bind(microseconds(now));
-    if due == Due::Ends {
-        query
-            .push(" AND end_due_at <= ")
-            .push_bind(microseconds(now));
-    }
-    if is_full {
-        query.push(" AND NOT (asynchronous_slot = 0 AND target_kind = ");
-        query.push_bind(ASYNCHRONOUS_KIND).push(")");
-    }
-    query
-        .push(
-            " AND NOT EXISTS (\
-               SELECT 1 FROM assignments AS other WHERE other.lease_holder IS NOT NULL \
-               AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
-               AND other.target = a.target)) AS due \
-             WHERE place = 1 ORDER BY next_attempt_at, target_kind, target LIMIT ",
-        )
-        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    query
-}
-
-pub(super) fn push_instances(query: &mut QueryBuilder<Sqlite>, instances: &[InstanceArn]) {
-    let mut words = query.push("instance_arn IN (").separated(", ");
-    for instance in instances {
-        words.push_bind(instance.as_str().to_owned());
-    }
-    query.push(")");
-}
+/// In what order work is looked for. What is made for an emergency is no end.
+const ORDER: [(WorkKind, Due); 5] = [
+    (WorkKind::BreakGlass, Due::All),
+    (WorkKind::Asked, Due::Ends),
+    (WorkKind::Asked, Due::All),
+    (WorkKind::Rest, Due::Ends),
+    (WorkKind::Rest, Due::All),
+];
 
 /// Reads a due row whole, and only then claims it; an asynchronous one with a slot, while there is
 /// one.
@@ -272,56 +205,6 @@ pub(super) async fn commit_and_release(
     Ok(written)
 }
 
-/// `Store::next_due_at`.
-pub(super) async fn next_due_at(
-    connection: &mut SqliteConnection,
-    instances: &[InstanceArn],
-    now: Timestamp,
-    limit: ClaimLimit,
-) -> Result<Option<Timestamp>, StoreError> {
-    let mut first: Option<i64> = None;
-    // One by one: within an instance the index gives the first without a sort.
-    for instance in instances {
-        let due: Option<i64> = sqlx::query(NEXT_DUE)
-            .bind(microseconds(now))
-            .bind(instance.as_str().to_owned())
-            .bind(ASYNCHRONOUS_KIND)
-            .bind(i64::try_from(slots_of(limit, Due::Ends)).unwrap_or(i64::MAX))
-            .bind(i64::try_from(slots_of(limit, Due::All)).unwrap_or(i64::MAX))
-            .fetch_optional(&mut *connection)
-            .await?
-            .map(|row| row.try_get(0))
-            .transpose()?;
-        first = first.into_iter().chain(due).min();
-    }
-    let mut query = QueryBuilder::new("SELECT MIN(lease_until) FROM assignments WHERE ");
-    push_instances(&mut query, instances);
-    query
-        .push(" AND lease_holder IS NOT NULL AND lease_until > ")
-        .push_bind(microseconds(now));
-    let lease_over: Option<i64> = query.build().fetch_one(connection).await?.try_get(0)?;
-    first
-        .into_iter()
-        .chain(lease_over)
-        .min()
-        .map(|at| time("next_attempt_at", at))
-        .transpose()
-}
-
-/// `Store::count_due`.
-pub(super) async fn count_due(
-    connection: &mut SqliteConnection,
-    instance: &InstanceArn,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let row = sqlx::query(DUE_COUNT)
-        .bind(instance.as_str().to_owned())
-        .bind(microseconds(now))
-        .fetch_one(connection)
-        .await?;
-    count(&row, "assignments")
-}
-
 /// Takes every lease away. Only for the moment of opening, when the lock on the data directory
 /// proves that no earlier holder lives.
 pub(super) async fn clear_leases(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -393,8 +276,17 @@ async fn read_claim(
     let row = bind_key(query, key).fetch_one(&mut *connection).await?;
     Ok(Claim {
         holder: holder.clone(),
+        kind: work_kind(&row)?,
         lease_until: time("lease_until", row.try_get("lease_until")?)?,
         record: record_from_row(&row)?,
         grants: tables::open_grants_on(connection, key).await?,
     })
+}
+
+fn work_kind(row: &SqliteRow) -> Result<WorkKind, StoreError> {
+    let number: i64 = row.try_get("work_kind")?;
+    let mut kinds = WorkKind::ALL.into_iter();
+    kinds
+        .find(|kind| kind.number() == number)
+        .ok_or_else(|| StoreError::Corrupt(format!("a kind of work {number}")))
 }

@@ -12,6 +12,7 @@ mod brake;
 mod callers;
 mod claims;
 mod directory;
+mod due;
 mod events;
 mod failure;
 mod log;
@@ -33,7 +34,7 @@ mod tables;
 mod tests;
 mod writer;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +52,7 @@ use self::writer::{Queued, Written};
 use super::{
     Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
     NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
+    WorkKind,
 };
 use crate::crash_points::StoreCommit;
 use crate::domain::intent::EndRequest;
@@ -273,7 +275,7 @@ impl Store for SqliteStore {
         let mut connection = self.reader().await?;
         // Due work and leases from one state of the database.
         let mut transaction = connection.begin().await?;
-        claims::next_due_at(&mut transaction, instances, now, limit).await
+        due::next_due_at(&mut transaction, instances, now, limit).await
     }
 
     async fn pending_requests(
@@ -291,8 +293,13 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn count_due(&self, instance: &InstanceArn, now: Timestamp) -> Result<u64, StoreError> {
-        claims::count_due(&mut *self.reader().await?, instance, now).await
+    async fn count_due(
+        &self,
+        instance: &InstanceArn,
+        kinds: &[WorkKind],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        due::count_due(&mut *self.reader().await?, instance, kinds, now).await
     }
 
     async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError> {
@@ -381,20 +388,6 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        // The readers first: the writer's connection has to be the last one, since only that moves
-        // the log into the file. A copy of the file is then whole.
-        self.readers.close().await;
-        // No new calls; the writer ends when it has answered those that are queued.
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        if let Some(writer) = self.writer.lock().await.take()
-            && let Err(error) = writer.await
-        {
-            tracing::error!(error = %error, "the store's writer ended badly");
-        }
+        self.end().await;
     }
 }

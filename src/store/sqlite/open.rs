@@ -107,4 +107,23 @@ impl SqliteStore {
     pub(super) async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
     }
+
+    /// Ends both ways. What is queued is still written.
+    pub(super) async fn end(&self) {
+        // The readers first: the writer's connection has to be the last one, since only that moves
+        // the log into the file. A copy of the file is then whole.
+        self.readers.close().await;
+        // No new calls; the writer ends when it has answered those that are queued.
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        if let Some(writer) = self.writer.lock().await.take()
+            && let Err(error) = writer.await
+        {
+            tracing::error!(error = %error, "the store's writer ended badly");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::brake;
-use super::claims::{self, Due};
+use super::due::{self, Due};
 use super::log_reads;
 use super::mass_changes;
 use super::reads;
@@ -11,7 +11,7 @@ use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Grant, GrantState, PrincipalRef};
-use crate::store::{GrantFilter, GrantScope, LogRange, OfSubject, Store as _};
+use crate::store::{GrantFilter, GrantScope, LogRange, OfSubject, Store as _, WorkKind};
 use jiff::Timestamp;
 
 /// How SQLite would go about each statement, one step a line.
@@ -192,23 +192,24 @@ async fn due_work_and_events_use_indexes() {
     let sample = grant(1, GrantState::Active);
     let instances = [sample.instance_arn];
     let now = Timestamp::UNIX_EPOCH;
-    let due = |due| {
-        claims::due_query(&instances[0], true, now, 8, due)
+    let due_of = |kind, due| {
+        due::due_query(&instances[0], true, now, 8, kind, due)
             .sql()
             .as_str()
             .to_owned()
     };
     let ways = ways(&[
-        due(Due::Ends),
-        due(Due::All),
-        claims::NEXT_DUE.to_owned(),
-        claims::DUE_COUNT.to_owned(),
+        due_of(WorkKind::Rest, Due::Ends),
+        due_of(WorkKind::Rest, Due::All),
+        due::NEXT_DUE.to_owned(),
+        due::DUE_COUNT.to_owned(),
         reads::EVENTS_OF_GRANT.to_owned(),
         slots::full_query(&instances, 9).sql().as_str().to_owned(),
         slots::PENDING.to_owned(),
         brake::UNDER_WAY.to_owned(),
         brake::WAITING.to_owned(),
         mass_changes::BENEFICIARIES.to_owned(),
+        due_of(WorkKind::Asked, Due::Ends),
     ])
     .await;
     assert_way(&ways[0], "assignments_ends");
@@ -223,6 +224,7 @@ async fn due_work_and_events_use_indexes() {
     assert_way(&ways[6], "assignments_outstanding");
     assert_way(&ways[7], "assignments_intended");
     assert_way(&ways[8], "assignments_frozen");
+    assert_way(&ways[10], "assignments_due");
     assert_way(&ways[9], "grants_beneficiaries");
     assert!(!ways[9].contains("TEMP B-TREE"), "{}", ways[9]);
 }

@@ -15,7 +15,7 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_policy_directory.sql"),
     include_str!("migrations/0010_words.sql"),
     include_str!("migrations/0011_load_version.sql"),
+    include_str!("migrations/0012_work_kinds.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -203,7 +204,9 @@ mod tests {
     use super::*;
     use crate::domain::plan::Write;
     use crate::domain::{GrantState, PendingChange};
-    use crate::store::{ClaimLimit, Holder, LogStore as _, SqliteOptions, SqliteStore, Store as _};
+    use crate::store::{
+        ClaimLimit, Holder, LogStore as _, OfEachKind, SqliteOptions, SqliteStore, Store as _,
+    };
 
     /// A database as the first version left it, with a grant that is due.
     const FIRST_VERSION: &str = "PRAGMA user_version = 1; \
@@ -246,7 +249,7 @@ mod tests {
         let instance = "arn:aws:sso:::instance/ssoins-1234567890abcdef";
         let instance = crate::domain::InstanceArn::parse(instance).unwrap();
         let limit = ClaimLimit {
-            claims_max: 1,
+            claims_max: OfEachKind::all(1),
             outstanding_max: 1,
             kept_for_ends: 0,
         };

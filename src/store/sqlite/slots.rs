@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::claims::push_instances;
+use super::due::push_instances;
 use super::rows::{bind_key, key_from_row, microseconds, optional_json, pending_from_row};
 use super::tables::where_key;
 use super::writer::Written;

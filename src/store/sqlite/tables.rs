@@ -15,7 +15,7 @@ use crate::domain::plan::Changes;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, Event, Grant, GrantId, GrantState, ServiceEvent,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, WorkKind};
 
 /// The condition on an assignment's key, for `bind_key`.
 macro_rules! where_key {
@@ -82,7 +82,8 @@ pub(super) async fn write_changes(
 ) -> Result<Option<Vec<Grant>>, StoreError> {
     let is_new = changes.record.version == 0;
     let written = if is_new {
-        insert_record(connection, &changes.record).await?
+        let kind = WorkKind::of(&changes.grants, changes.record.removal.is_some());
+        insert_record(connection, &changes.record, kind).await?
     } else {
         update_record(connection, &changes.record).await?
     };
@@ -105,7 +106,7 @@ pub(super) async fn write_changes(
     }
     // A new record under grants that have no end yet has none either.
     if !is_new || changes.record.removal.is_some() || grants.iter().any(has_end) {
-        note_end(connection, &changes.record.key).await?;
+        note_work(connection, &changes.record.key).await?;
     }
     Ok(Some(grants))
 }
@@ -142,9 +143,9 @@ fn has_end(grant: &Grant) -> bool {
     matches!(grant.state, GrantState::Active | GrantState::Revoking)
 }
 
-/// Notes beside the record since when, or from when on, there is an end to act on: what has one
-/// comes before other due work.
-async fn note_end(
+/// Notes beside the record since when, or from when on, there is an end to act on, and whom the work is
+/// for (`WorkKind::of`, in the words of the database).
+async fn note_work(
     connection: &mut SqliteConnection,
     key: &AssignmentKey,
 ) -> Result<(), StoreError> {
@@ -162,7 +163,14 @@ async fn note_end(
         " AND NOT EXISTS (SELECT 1 FROM grants",
         where_key!(),
         " AND state IN ('PROVISIONING', 'ACTIVE'))",
-        "))",
+        ")), work_kind = (SELECT CASE \
+           WHEN MAX(state = 'PROVISIONING' AND break_glass = 1) THEN 0 \
+           WHEN removal_at IS NOT NULL OR MAX(state = 'PROVISIONING' \
+             OR (state = 'REVOKING' AND ending_kind = 'REVOKED')) THEN 1 ELSE 2 END \
+           FROM grants",
+        where_key!(),
+        is_open!(),
+        ")",
         where_key!()
     ));
     bind_key(query, key).execute(connection).await?;
@@ -172,17 +180,19 @@ async fn note_end(
 async fn insert_record(
     connection: &mut SqliteConnection,
     record: &AssignmentRecord,
+    kind: WorkKind,
 ) -> Result<bool, StoreError> {
     let query = sqlx::query(
         "INSERT INTO assignments (instance_arn, target_kind, target, principal_type, principal_id, \
          standing, standing_seen_at, last_create_at, create_acknowledged, create_seen, \
          last_delete_at, removal_by, removal_reason, removal_at, removed_at, recheck_at, \
          next_attempt_at, failed_attempts, refusing_since, last_failure, version, \
-         failed_operations, pending_write, pending_request_id, pending_since, pending_own_before) \
+         failed_operations, pending_write, pending_request_id, pending_since, pending_own_before, work_kind) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21 + 1, $22, $23, $24, $25, $26) ON CONFLICT DO NOTHING",
+         $19, $20, $21 + 1, $22, $23, $24, $25, $26, $27) ON CONFLICT DO NOTHING",
     );
-    let done = bind_record(query, record)?.execute(connection).await?;
+    let query = bind_record(query, record)?.bind(kind.number());
+    let done = query.execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 

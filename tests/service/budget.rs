@@ -1,0 +1,136 @@
+//! How the budget is told: to operators, and to who waits for it.
+
+use usher::config::Config;
+use usher::grpc::pb::budget_service_client::BudgetServiceClient;
+use usher::grpc::pb::{
+    AuditReportRequest, BudgetBucket, BudgetClass, GetBudgetRequest, GetBudgetResponse, GrantState,
+    ListGrantsRequest, ReportFormat, ReportView, WaitingKind,
+};
+use usher::simulator::{Fault, FaultAction};
+
+use super::common::{Begin, TestService, TokenChannel, in_time, reason, short_times, until};
+
+/// A service that may send so many sso-admin operations a second.
+async fn slow(per_second: u32) -> TestService {
+    let mut config: Config = short_times();
+    config.budget.sso_admin_per_second = per_second;
+    config.budget.burst = 1;
+    TestService::start_with(Begin {
+        config,
+        ..Begin::default()
+    })
+    .await
+}
+
+fn asked(instance: &str) -> tonic::Request<GetBudgetRequest> {
+    in_time(GetBudgetRequest {
+        instance: instance.to_owned(),
+    })
+}
+
+async fn budget_of(channel: TokenChannel) -> GetBudgetResponse {
+    let answer = BudgetServiceClient::new(channel)
+        .get_budget(asked(""))
+        .await;
+    answer.expect("the budget").into_inner()
+}
+
+fn sso_admin(budget: &GetBudgetResponse) -> Option<&BudgetBucket> {
+    budget.buckets.iter().find(|it| it.name == "sso-admin")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_tells_rates_throttles_and_who_waits() {
+    let service = slow(5).await;
+    let auditor = service.channel_of("auditor").await;
+    let report = tokio::spawn(async move {
+        let request = in_time(AuditReportRequest {
+            view: ReportView::Access.into(),
+            format: ReportFormat::Csv.into(),
+            ..AuditReportRequest::default()
+        });
+        let mut client = usher::grpc::pb::access_service_client::AccessServiceClient::new(auditor);
+        let mut parts = client.audit_report(request).await.unwrap().into_inner();
+        while parts.message().await.unwrap().is_some() {}
+    });
+    let operator = service.channel_of("operator").await;
+    let waits = until("the report to wait", || async {
+        let budget = budget_of(operator.clone()).await;
+        let bucket = sso_admin(&budget).cloned();
+        bucket
+            .filter(|bucket| bucket.classes.iter().any(|class| class.waiting > 1))
+            .ok_or_else(|| format!("{budget:?}"))
+    });
+    let bucket = waits.await;
+    assert!((bucket.configured_per_second - 5.0).abs() < 1e-9);
+    assert!(
+        (bucket.rate_per_second - 4.95).abs() < 1e-9,
+        "a hundredth less"
+    );
+    assert_eq!(bucket.throttles, 0);
+    assert_eq!(bucket.last_throttle_time, None);
+    let classes: Vec<BudgetClass> = bucket.classes.iter().map(|it| it.class()).collect();
+    let by_rank = [
+        BudgetClass::BreakGlass,
+        BudgetClass::Grant,
+        BudgetClass::Expiry,
+        BudgetClass::Read,
+        BudgetClass::Audit,
+    ];
+    assert_eq!(classes, by_rank);
+    let audit = bucket.classes.last().unwrap();
+    assert!(audit.waiting > 1 && audit.next_wait.is_some() && audit.longest_wait.is_some());
+    assert_eq!(bucket.callers[0].caller, "auditor");
+    assert_eq!(bucket.callers[0].class(), BudgetClass::Audit);
+    assert_eq!(bucket.callers[0].waiting, audit.waiting);
+
+    let throttle = Fault::new("ListApplicationAssignments", FaultAction::Throttle);
+    service.simulator.add_fault(throttle.times(1));
+    let throttled = until("a throttle", || async {
+        let budget = budget_of(operator.clone()).await;
+        let bucket = sso_admin(&budget).cloned();
+        bucket
+            .filter(|bucket| bucket.throttles == 1)
+            .ok_or_else(|| format!("{budget:?}"))
+    });
+    let bucket = throttled.await;
+    assert!(bucket.last_throttle_time.is_some());
+    assert!(bucket.rate_per_second < 4.3, "{}", bucket.rate_per_second);
+    report.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_not_there_has_no_budget() {
+    let service = TestService::start().await;
+    let channel = service.channel_of("operator").await;
+    let mut client = BudgetServiceClient::new(channel);
+    let refused = client.get_budget(asked("nowhere")).await.unwrap_err();
+    assert_eq!(reason(&refused), "INSTANCE_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_waits_for_the_budget_says_when_it_is_done() {
+    let service = slow(2).await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let mut client = service.access();
+    let request = in_time(triple.assign());
+    let assign = tokio::spawn(async move { client.assign(request).await });
+    let waiting = until("the grant to wait for the budget", || async {
+        let mut client = service.grants();
+        let listed = client.list_grants(in_time(ListGrantsRequest::default()));
+        let grants = listed.await.unwrap().into_inner().grants;
+        let waiting = grants.first().and_then(|grant| grant.waiting_for.clone());
+        waiting.ok_or_else(|| format!("{grants:?}"))
+    });
+    let waiting = waiting.await;
+    assert_eq!(waiting.kind(), WaitingKind::Budget);
+    let expected = waiting.expected_time.expect("when").seconds;
+    let now = jiff::Timestamp::now().as_second();
+    // Three operations at two a second.
+    assert!((now..=now + 3).contains(&expected), "{expected} at {now}");
+    let grant = assign.await.unwrap().unwrap().into_inner().grant.unwrap();
+    assert_eq!(grant.state(), GrantState::Active);
+    assert_eq!(grant.waiting_for, None);
+    let took = grant.create_time.unwrap();
+    assert!(took.seconds <= expected + 1);
+}
