@@ -58,7 +58,8 @@ impl AwsMetrics {
         }
     }
 
-    /// Counts an attempt that failed, also one that nothing was sent of.
+    /// Counts an attempt that failed, also one that nothing was sent of, and an asynchronous change
+    /// of which AWS says so.
     pub(super) fn failed(&self, operation: Operation, kind: ErrorKind) {
         self.operations[operation as usize].errors[kind as usize].add_one();
     }
@@ -73,7 +74,7 @@ impl Source for AwsMetrics {
         let mut family = page.family(
             "usher_aws_operations_total",
             Kind::Counter,
-            "Requests sent to AWS, every attempt.",
+            "Attempts on AWS that took their permit and left.",
         );
         for (operation, counts) in self.rows() {
             family.sample(&[("operation", operation.name())], counts.sent.value());
@@ -81,7 +82,7 @@ impl Source for AwsMetrics {
         let mut family = page.family(
             "usher_aws_errors_total",
             Kind::Counter,
-            "Attempts on AWS that failed, by what became of them; budget_exhausted, read_only and not_reached were not sent.",
+            "Attempts on AWS that failed, by what became of them; those of some kinds never left.",
         );
         for (operation, counts) in self.rows() {
             let kinds = ErrorKind::ALL.iter().zip(&counts.errors);

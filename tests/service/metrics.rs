@@ -10,13 +10,16 @@ use tonic::transport::{Channel, Endpoint};
 use usher::domain::Operation;
 use usher::grpc::pb::event_service_client::EventServiceClient;
 use usher::grpc::pb::{
-    AuditReportRequest, GetGrantRequest, GrantState, ReportFormat, ReportView, WatchEventsRequest,
-    WhoAmIRequest,
+    AssignRequest, AuditReportRequest, GetGrantRequest, GrantState, ReportFormat, ReportView,
+    WatchEventsRequest, WhoAmIRequest,
 };
 use usher::simulator::{Fault, FaultAction};
 
 use super::common::scrape::Scrape;
-use super::common::{Begin, TestService, call_as_nobody, in_time, revoke_of, short_times, until};
+use super::common::{
+    Begin, TestService, account_access, call_as_nobody, in_time, revoke_of, short_times, until,
+    user,
+};
 
 /// A service with an admin port that counts the store often.
 pub(super) fn with_admin_port() -> Begin {
@@ -208,6 +211,29 @@ async fn what_is_told_of_aws_is_what_aws_saw() {
     assert_eq!(told.value("usher_aws_errors_total", &throttled), Some(2.0));
     let throttled = [("kind", "throttled")];
     assert_eq!(told.value("usher_aws_errors_total", &throttled), Some(2.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asynchronous_change_that_aws_gives_up_is_an_error() {
+    let service = TestService::start_with(with_admin_port()).await;
+    let given_up = FaultAction::AsyncFailed { reason: None };
+    service
+        .simulator
+        .add_fault(Fault::new("CreateAccountAssignment", given_up).times(1));
+    let grant = service
+        .assign(AssignRequest {
+            principal: Some(user("bilal.khan")),
+            target: Some(account_access("production", "DeveloperAccess")),
+            ..AssignRequest::default()
+        })
+        .await;
+    assert_eq!(grant.state(), GrantState::Active, "{grant:#?}");
+    let given_up = [
+        ("operation", "CreateAccountAssignment"),
+        ("kind", "operation_failed"),
+    ];
+    let told = service.scrape().await;
+    assert_eq!(told.value("usher_aws_errors_total", &given_up), Some(1.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
