@@ -14,6 +14,7 @@ use crate::directory::DirectoryConfig;
 use crate::domain::external::ExternalRules;
 use crate::grpc::{LimitsConfig, TlsConfig};
 use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
+use crate::metrics::MetricsConfig;
 use crate::policy::PolicyConfig;
 use crate::reconciler::ReconcilerConfig;
 use crate::store::SqliteOptions;
@@ -53,6 +54,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What callers and connections may occupy.
     pub limits: LimitsConfig,
+    /// Where metrics are told.
+    pub metrics: MetricsConfig,
     /// How reports are collected.
     pub audit: AuditConfig,
     /// How callers prove who they are.
@@ -116,6 +119,7 @@ impl Config {
         self.refused_calls.check()?;
         self.log.check()?;
         self.limits.check()?;
+        self.metrics.check()?;
         self.audit.check()?;
         self.authentication.check()?;
         self.tls.as_ref().map_or(Ok(()), TlsConfig::check)?;

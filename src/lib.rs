@@ -4,7 +4,7 @@
 //! once (`grpc`), its caller proved (`authentication`), decided and recorded (`app`, `policy`, `store`), and made true by the one part
 //! that changes AWS (`reconciler`, through `identity_center`, paced by `budget`). Reports are
 //! collected by `audit`; committed events are chained by `decision_log`; names come from `directory`; `domain` holds the words and the rules, pure.
-//! `simulator` is a double of AWS that shares no code with the rest. `cli` puts it together.
+//! `metrics` counts and tells it. `simulator` is a double of AWS that shares no code with the rest. `cli` puts it together.
 //!
 //! Reading order: `domain` (begin with its page), `domain::plan`, `store`, `identity_center`,
 //! `reconciler`, `app`, `grpc`, `cli::service`.
@@ -34,6 +34,7 @@ pub mod directory;
 pub mod domain;
 pub mod grpc;
 pub mod identity_center;
+pub mod metrics;
 pub mod policy;
 pub mod reconciler;
 pub mod simulator;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 18] = [
+const STRUCTS: [&str; 19] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -20,6 +20,7 @@ const STRUCTS: [&str; 18] = [
     "src/decision_log/config.rs",
     "src/app/beneficiaries_config.rs",
     "src/grpc/limits.rs",
+    "src/metrics/config.rs",
     "src/audit/config.rs",
     "src/authentication/config.rs",
     "src/grpc/tls.rs",

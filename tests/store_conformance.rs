@@ -112,7 +112,7 @@ check! {
     reads::grants_page_newest_first_within_a_filter,
     reads::open_grants_and_records_keep_to_their_scope,
     reads::events_are_read_as_written_newest_kept,
-    reads::overdue_ends_are_counted,
+    reads::grants_are_counted_by_state_with_what_is_overdue,
     reads::names_keep_the_latest_reading,
     reads::a_secret_is_made_once,
     reads::unknown_things_are_none,

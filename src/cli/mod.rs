@@ -21,6 +21,7 @@ mod demo_story;
 mod eject;
 mod instances;
 mod log;
+mod metrics;
 mod policy;
 mod policy_files;
 mod policy_keeper;

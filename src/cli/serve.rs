@@ -27,6 +27,10 @@ pub(super) struct ServeArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:50051")]
     listen: SocketAddr,
+    /// Where metrics are told over plain HTTP to whoever asks; without it, and without
+    /// `metrics.address` in the configuration, nowhere
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_address: Option<SocketAddr>,
     /// Where the store lies; made when it is not there
     #[arg(long, env = "USHER_DATA_DIR", default_value = "usher-data")]
     data_dir: PathBuf,
@@ -47,10 +51,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     if let Some(crash) = args.crash_at {
         crash_points::arm(crash);
     }
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
+    if args.metrics_address.is_some() {
+        config.metrics.address = args.metrics_address;
+    }
     let missing = what_is_missing(&config);
     if !args.dev && !missing.is_empty() {
         return Err(CommandError(why_not_without_dev(&missing)));
@@ -84,6 +91,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     };
     let instances = service.instances.all().len();
     tracing::info!(instances, mode, "serving");
+    if let Some(address) = service.metrics_address {
+        tracing::info!(%address, "metrics are told over plain HTTP");
+    }
     print_line(&format!("listening on {}", service.address));
     service
         .run_until(end)

@@ -14,6 +14,7 @@ use super::access::{ServiceMode, check_address, check_policy, prepare};
 use super::brakes::warn_of_brakes;
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
+use super::metrics::Telling;
 use super::policy_keeper::PolicyKeeper;
 use crate::app::{App, BeneficiariesConfig, Parts, RefusedCalls, RefusedCallsWriter};
 use crate::clock::Clock;
@@ -21,17 +22,12 @@ use crate::config::Config;
 use crate::decision_log::{LogConfig, LogKeeper};
 use crate::directory::Directory;
 use crate::grpc::Server;
-use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
+use crate::identity_center::{AwsMetrics, IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
 
 /// How often old request ids are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3600);
-
-/// How often overdue ends are counted, and told if there are any.
-const OVERDUE_COUNTED_EVERY: Duration = Duration::from_secs(60);
-/// An end that has not been acted on for this long is overdue (DESIGN.md §4.6).
-const END_ACTED_ON_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a service starts with.
 pub struct ServiceOptions {
@@ -60,6 +56,8 @@ pub struct StartError(pub String);
 pub struct RunningService {
     /// Where.
     pub address: SocketAddr,
+    /// Where metrics are told, if they are.
+    pub metrics_address: Option<SocketAddr>,
     /// The instances it serves now.
     pub instances: Instances,
     /// Whether it changes AWS.
@@ -131,7 +129,7 @@ async fn start_on_store(
     let (authenticator, tls) = prepare(&options).await?;
     let dyn_store: Arc<dyn Store> = store.clone();
     let policies = PolicyKeeper::load(&options, dyn_store.clone()).await?;
-    let keeper = reach_aws(&options).await?;
+    let (keeper, aws_metrics) = reach_aws(&options).await?;
     let (config, listen, clock) = (options.config, options.listen, options.clock);
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
@@ -165,14 +163,15 @@ async fn start_on_store(
         log: config.log.clone(),
         clock: clock.clone(),
         stopping: stopping.clone(),
-    })
-    .await
-    .map_err(not_started)?;
-    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls)
-        .await
-        .map_err(not_started)?;
+    });
+    let app = app.await.map_err(not_started)?;
+    let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls);
+    let server = server.await.map_err(not_started)?;
+    let telling = Telling::prepare(&server, aws_metrics, &clock, config.metrics);
+    let telling = telling.await.map_err(StartError)?;
     let mut service = RunningService {
         address: server.address(),
+        metrics_address: telling.address(),
         instances,
         may_write,
         store: store.clone(),
@@ -189,6 +188,7 @@ async fn start_on_store(
         policies,
         refused_calls_writer,
         beneficiaries: config.beneficiaries,
+        telling,
     };
     service.begin(server, reconciler, app, house);
     Ok(service)
@@ -223,10 +223,14 @@ struct HouseKeeping {
     refused_calls_writer: RefusedCallsWriter,
     /// How those who have access are watched.
     beneficiaries: BeneficiariesConfig,
+    /// Tells metrics.
+    telling: Telling,
 }
 
 /// Finds AWS and the instances, and reads of each what shows whether they can be served.
-async fn reach_aws(options: &ServiceOptions) -> Result<InstanceKeeper, StartError> {
+async fn reach_aws(
+    options: &ServiceOptions,
+) -> Result<(InstanceKeeper, Arc<AwsMetrics>), StartError> {
     let is_development = options.mode == ServiceMode::Development;
     let write_mode = if options.allow_writes && !is_development {
         WriteMode::Everywhere
@@ -236,6 +240,7 @@ async fn reach_aws(options: &ServiceOptions) -> Result<InstanceKeeper, StartErro
     let home = connect(&options.config, options.credentials.as_ref(), write_mode)
         .await
         .map_err(StartError)?;
+    let metrics = home.metrics();
     let keeper = InstanceKeeper::find(home, &options.config)
         .await
         .map_err(StartError)?;
@@ -248,7 +253,7 @@ async fn reach_aws(options: &ServiceOptions) -> Result<InstanceKeeper, StartErro
                 .to_owned(),
         ));
     }
-    Ok(keeper)
+    Ok((keeper, metrics))
 }
 
 impl RunningService {
@@ -262,6 +267,7 @@ impl RunningService {
             policies,
             refused_calls_writer,
             beneficiaries,
+            telling,
         } = house;
         let store: Arc<dyn Store> = self.store.clone();
         let stop = self.serving.stop.clone();
@@ -292,8 +298,9 @@ impl RunningService {
             })
             .await;
         });
-        self.background
-            .spawn(warn_of_overdue_ends(store.clone(), clock.clone()));
+        for task in telling.tasks(store.clone(), clock.clone()) {
+            self.background.spawn(task);
+        }
         self.background
             .spawn(forget_old_requests(store, clock, kept));
     }
@@ -331,22 +338,6 @@ impl RunningService {
             Some(Ok(Err(problem))) => Err(StartError(problem)),
             Some(Err(error)) => Err(StartError(format!("a part of the service failed: {error}"))),
         }
-    }
-}
-
-/// Says again and again how many ends are overdue: nothing is given up silently.
-async fn warn_of_overdue_ends(store: Arc<dyn Store>, clock: Clock) {
-    loop {
-        let since = clock
-            .now()
-            .checked_sub(END_ACTED_ON_WITHIN)
-            .unwrap_or(jiff::Timestamp::MIN);
-        match store.count_overdue_ends(since).await {
-            Ok(0) => {}
-            Ok(overdue) => tracing::warn!(overdue, "ends of grants are overdue; they are tried on"),
-            Err(error) => tracing::warn!(error = %error, "overdue ends could not be counted"),
-        }
-        tokio::time::sleep(OVERDUE_COUNTED_EVERY).await;
     }
 }
 

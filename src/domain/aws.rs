@@ -46,6 +46,27 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, in the order of the declaration.
+    pub const ALL: [Self; 17] = [
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::ConnectionLost,
+        Self::NotReached,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Validation,
+        Self::QuotaExceeded,
+        Self::AccessDenied,
+        Self::CredentialsInvalid,
+        Self::RoleNotAssumed,
+        Self::OperationFailed,
+        Self::BudgetExhausted,
+        Self::ReadOnly,
+        Self::NotVisible,
+        Self::Unexpected,
+    ];
+
     /// The word of answers, logs and the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {

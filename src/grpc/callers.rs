@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::request::Parts;
-use prost_reflect::DescriptorPool;
 use tonic::Status;
 
 use super::connections::Peer;
 use super::gate::{GateRules, internal};
+use super::methods::{Method, methods};
 use super::pb::{self, ErrorReason};
 use super::status::{status, wire_reason};
 use crate::authentication::{Authenticator, CredentialProblem, ProblemKind};
@@ -69,15 +69,8 @@ fn is_open(authenticator: &Authenticator, path: &str) -> bool {
 /// text, which the log of events does not hold.
 fn known_method(path: &str) -> &'static str {
     static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap_or_default();
-        let services: Vec<_> = pool.services().collect();
-        let methods = services.iter().flat_map(|service| {
-            let service = service.clone();
-            let names: Vec<String> = service.methods().map(|it| it.name().to_owned()).collect();
-            let of = service.full_name().to_owned();
-            names.into_iter().map(move |name| format!("/{of}/{name}"))
-        });
-        methods.collect()
+        let methods = methods(pb::DESCRIPTORS);
+        methods.iter().map(Method::path).collect()
     });
     METHODS.get(path).map_or("", String::as_str)
 }

@@ -14,18 +14,21 @@ use tonic::service::Routes;
 
 use super::access::{AccessService, OpenReports};
 use super::budget::BudgetService;
+use super::call_metrics::CallMetrics;
 use super::connections::{Acceptance, accept};
 use super::directory::DirectoryService;
 use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
 use super::limits::{LimitsConfig, OpenCalls};
+use super::observed::Observed;
 use super::operations::OperationsService;
 use super::pb;
 use super::tls::Tls;
 use super::watches::OpenWatches;
 use crate::app::App;
 use crate::authentication::Authenticator;
+use crate::metrics::Source;
 
 /// The services whose health is told by name; the empty name is the whole server.
 const HEALTH_NAMES: [&str; 7] = [
@@ -65,6 +68,7 @@ pub struct Server {
     authenticator: Authenticator,
     limits: LimitsConfig,
     tls: Option<Tls>,
+    metrics: Arc<CallMetrics>,
 }
 
 impl Server {
@@ -93,6 +97,7 @@ impl Server {
             authenticator,
             limits,
             tls,
+            metrics: Arc::new(CallMetrics::new()),
         })
     }
 
@@ -100,6 +105,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it counts of calls, from the first one on.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<dyn Source> {
+        self.metrics.clone()
     }
 
     /// Serves until `stop`, then drains for at most the configured time.
@@ -137,7 +148,7 @@ impl Server {
         };
         let connections = accept(self.listener, acceptance);
         let serving = transport(&limits).serve_with_incoming_shutdown(
-            Gate::new(rules, routes.prepare()),
+            Observed::new(Gate::new(rules, routes.prepare()), self.metrics),
             connections,
             closing.clone().cancelled_owned(),
         );

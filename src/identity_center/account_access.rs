@@ -191,12 +191,24 @@ impl AccountAssignments<'_> {
         id: &AssignmentRequestId,
         call: Call,
     ) -> Result<Option<AssignmentRequest>, Failure> {
-        let read = match write {
-            Write::Create => self.creation(instance, id, call).await,
-            Write::Delete => self.deletion(instance, id, call).await,
+        let (read, operation) = match write {
+            Write::Create => (
+                self.creation(instance, id, call).await,
+                Operation::CreateAccountAssignment,
+            ),
+            Write::Delete => (
+                self.deletion(instance, id, call).await,
+                Operation::DeleteAccountAssignment,
+            ),
         };
         match read {
-            Ok(request) => Ok(Some(request)),
+            Ok(request) => {
+                if request.state == RequestState::Failed {
+                    let metrics = self.caller.guard.metrics();
+                    metrics.failed(operation, ErrorKind::OperationFailed);
+                }
+                Ok(Some(request))
+            }
             Err(rejected) if rejected.says_it_is_not_there() => Ok(None),
             Err(rejected) => Err(rejected.into()),
         }

@@ -22,6 +22,7 @@ use crate::domain::{ErrorKind, Failure, Operation};
 pub(super) struct Reply<T> {
     pub(super) output: T,
     attempt: Arc<Attempt>,
+    guard: Arc<Guard>,
 }
 
 impl<T> Reply<T> {
@@ -35,7 +36,10 @@ impl<T> Reply<T> {
 
     /// The failure that this reply is when it lacks something.
     pub(super) fn unusable(&self, missing: &'static str) -> Failure {
-        unusable(&self.attempt, missing)
+        let failure = unusable(&self.attempt, missing);
+        let metrics = self.guard.metrics();
+        metrics.failed(self.attempt.operation, failure.kind);
+        failure
     }
 }
 
@@ -135,7 +139,11 @@ impl Caller {
         match result {
             Ok(output) => {
                 tracing::trace!(operation = operation.name(), "AWS answered");
-                Ok(Reply { output, attempt })
+                Ok(Reply {
+                    output,
+                    attempt,
+                    guard: Arc::clone(&self.guard),
+                })
             }
             Err(error) => {
                 let service_error = error
@@ -153,9 +161,11 @@ impl Caller {
         }
     }
 
-    /// Tells the budget of a throttle, and the log of everything. Too many changes under way are
+    /// Tells the budget of a throttle, and metrics and the log of everything. Too many changes under way are
     /// no reason for others to wait: whoever asked for one more comes back later.
     fn reject(&self, attempt: &Attempt, mut rejected: Rejection) -> Rejection {
+        let metrics = self.guard.metrics();
+        metrics.failed(attempt.operation, rejected.failure.kind);
         let is_throttle_of_rate = rejected.is_throttle_of_rate();
         let failure = &mut rejected.failure;
         if is_throttle_of_rate {

@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout};
 
 use super::attempt::{ATTEMPT, Answer, Attempt, Progress, Refusal};
 use super::config::{AwsConfig, WriteMode};
+use super::metrics::AwsMetrics;
 use super::outgoing::{is_loopback, operation_of};
 use crate::budget::Budget;
 use crate::crash_points::{self, CrashPoint};
@@ -46,6 +47,8 @@ pub(super) struct Guard {
     /// Whether any request, of this guard or of a sibling, was for an endpoint that is not on this
     /// machine.
     went_elsewhere: Arc<AtomicBool>,
+    /// What this guard and its siblings count together.
+    metrics: Arc<AwsMetrics>,
 }
 
 impl Guard {
@@ -57,10 +60,11 @@ impl Guard {
             read_time_min: config.read_time_min(),
             sent: std::array::from_fn(|_| AtomicU64::new(0)),
             went_elsewhere: Arc::new(AtomicBool::new(false)),
+            metrics: Arc::default(),
         })
     }
 
-    /// A guard for another region or account: its own budget and counts, the same rules.
+    /// A guard for another region or account: its own budget and counts, the same rules and metrics.
     pub(super) fn sibling(&self, budget: Budget) -> Arc<Self> {
         Arc::new(Self {
             budget,
@@ -69,11 +73,16 @@ impl Guard {
             read_time_min: self.read_time_min,
             sent: std::array::from_fn(|_| AtomicU64::new(0)),
             went_elsewhere: Arc::clone(&self.went_elsewhere),
+            metrics: Arc::clone(&self.metrics),
         })
     }
 
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<AwsMetrics> {
+        &self.metrics
     }
 
     pub(super) fn may_write(&self) -> bool {
@@ -157,6 +166,8 @@ impl Guard {
         attempt.set(Progress::Sent);
         self.count(attempt.operation);
         let operation = attempt.operation;
+        // Until the answer is whole, or nobody waits for it any more.
+        let _timing = self.metrics.sent(operation);
         let exchange = async {
             reach(operation, CrashPoint::BeforeSend);
             let response = inner.call(request).await?;

@@ -19,6 +19,7 @@ use super::assumed_role::{AssumedRole, RoleCredentials, identity_cache};
 use super::call::Caller;
 use super::config::{AwsConfig, ConnectError, StaticCredentials, WriteMode};
 use super::connector::{Guard, GuardedClient};
+use super::metrics::AwsMetrics;
 use super::organizations::Organizations;
 use super::permission_sets::PermissionSets;
 use super::{Call, identity_store, sso_admin};
@@ -130,6 +131,12 @@ impl SdkIdentityCenter {
     #[must_use]
     pub fn budget(&self) -> Budget {
         self.caller.guard.budget().clone()
+    }
+
+    /// What it counts, with every port that was made of it.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<AwsMetrics> {
+        Arc::clone(self.caller.guard.metrics())
     }
 
     /// The region that it calls.

@@ -22,8 +22,9 @@ pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use signals::Signals;
 pub use sqlite::{LogCopy, Looked, SqliteOptions, SqliteStore};
 pub use types::{
-    Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
-    NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome, StoredEvent,
+    Claim, ClaimLimit, GrantCounts, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder,
+    NameEntry, NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome,
+    StoredEvent,
 };
 pub use work::{OfEachKind, WorkKind};
 
@@ -250,8 +251,10 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// entry.
     async fn count_open_elsewhere(&self, instances: &[InstanceArn]) -> Result<u64, StoreError>;
 
-    /// How many ends are overdue: grants in REVOKING, or active past their end, since before `since`.
-    async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError>;
+    /// How many grants are in each state that is not over, and what waits for too long: ends are
+    /// overdue when they should have come before `overdue_since`. It reads index entries alone, none
+    /// of a grant that is over, so that it may be asked every few seconds.
+    async fn count_grants(&self, overdue_since: Timestamp) -> Result<GrantCounts, StoreError>;
 
     /// A secret of 32 random bytes under this name, made at the first call and the same for ever.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;

@@ -63,6 +63,30 @@ pub struct GrantDecision {
     pub now: Timestamp,
 }
 
+/// How many grants that are not over there are, in every instance, from one state of the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantCounts {
+    /// In PENDING_APPROVAL.
+    pub pending_approval: u64,
+    /// In SCHEDULED.
+    pub scheduled: u64,
+    /// In PROVISIONING.
+    pub provisioning: u64,
+    /// In ACTIVE.
+    pub active: u64,
+    /// In REVOKING.
+    pub revoking: u64,
+    /// What people can agree to: grants in PENDING_APPROVAL, and more time that is asked for.
+    pub open_wishes: u64,
+    /// When the oldest grant in PENDING_APPROVAL was asked for.
+    pub oldest_pending_since: Option<Timestamp>,
+    /// Ends that are overdue: grants in REVOKING, or active past their end, since before the time
+    /// that was asked with.
+    pub overdue_ends: u64,
+    /// Since when the oldest of these should be gone.
+    pub oldest_overdue_since: Option<Timestamp>,
+}
+
 /// What became of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevokeOutcome {

@@ -15,12 +15,21 @@ mod changes;
 mod extensions;
 mod external;
 mod lists;
+mod metrics;
 mod others_access;
 #[allow(dead_code, reason = "not every test of agreement uses all of it")]
 mod place;
 mod races;
 mod replays;
 mod same_person;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "the tests of services use it too"
+)]
+#[path = "../common/scrape.rs"]
+mod scrape;
 #[allow(dead_code, reason = "the tests of authentication use more of it")]
 #[path = "../authentication/signer.rs"]
 mod signer;

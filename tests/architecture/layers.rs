@@ -17,10 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crash_points", &["domain"]),
     ("simulator", &[]),
     ("telemetry", &[]),
+    ("metrics", &[]),
     ("policy", &["domain"]),
     ("authentication", &["clock", "domain"]),
     ("budget", &["domain"]),
-    ("identity_center", &["budget", "crash_points", "domain"]),
+    (
+        "identity_center",
+        &["budget", "metrics", "crash_points", "domain"],
+    ),
     ("store", &["budget", "crash_points", "domain"]),
     ("decision_log", &["store", "clock", "domain"]),
     (
@@ -53,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "authentication",
+            "metrics",
             "domain",
             // What a report asks and answers is the audit's own words.
             "audit",
@@ -79,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "grpc",
             "identity_center",
+            "metrics",
             "policy",
             "reconciler",
             "store",

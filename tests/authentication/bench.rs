@@ -41,6 +41,8 @@ const ASSIGN: &str = "AccessService/Assign";
 /// A running service.
 pub(crate) struct Bench {
     pub(crate) address: SocketAddr,
+    #[allow(dead_code, reason = "the tests of agreement read it")]
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) clock: Clock,
     /// The file of its policies.
     pub(crate) policies: PathBuf,
@@ -91,11 +93,12 @@ impl Bench {
             clock: clock.clone(),
         });
         let service = service.await.unwrap();
-        let address = service.address;
+        let (address, metrics_address) = (service.address, service.metrics_address);
         let stop = CancellationToken::new();
         let running = tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
         Self {
             address,
+            metrics_address,
             clock,
             policies: file,
             stop,

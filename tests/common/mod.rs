@@ -20,6 +20,7 @@ pub mod company;
 pub mod faults;
 pub mod load;
 mod requests;
+pub mod scrape;
 pub mod store_rows;
 pub mod targets;
 mod waiting;
@@ -140,6 +141,7 @@ pub struct TestService {
 
 struct Running {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), StartError>>,
     channel: TokenChannel,
@@ -178,12 +180,13 @@ impl TestService {
     pub async fn begin(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let service = start(self.options()).await.expect("a service");
-        let address = service.address;
+        let (address, metrics_address) = (service.address, service.metrics_address);
         let stop = CancellationToken::new();
         let task = tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
         let channel = connect(address, self.data.path(), "tester").await;
         self.running = Some(Running {
             address,
+            metrics_address,
             stop,
             task,
             channel,
@@ -231,6 +234,12 @@ impl TestService {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.running().address
+    }
+
+    /// Where it tells metrics, if it does.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.running().metrics_address
     }
 
     /// A client with the token of `tester`.

@@ -16,6 +16,8 @@ mod faults;
 mod implied_instance;
 mod instances;
 mod left_account;
+mod metrics;
+mod metrics_port;
 mod operations;
 mod refusals;
 mod repeats;

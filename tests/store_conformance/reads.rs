@@ -7,7 +7,7 @@ use usher::domain::{
     Actor, EndingKind, ErrorKind, Event, EventKind, FailedAttempt, Failure, GrantState,
     Justification, Operation, PrincipalKind, Removal, Standing, Target, Ticket, Transition,
 };
-use usher::store::{GrantFilter, GrantScope, NameEntry, NameKind, StoreError};
+use usher::store::{GrantCounts, GrantFilter, GrantScope, NameEntry, NameKind, StoreError};
 
 use super::common::*;
 
@@ -184,25 +184,60 @@ pub(crate) async fn events_are_read_as_written_newest_kept(shelf: Shelf) {
     assert_eq!(newest, stored[1..]);
 }
 
-pub(crate) async fn overdue_ends_are_counted(shelf: Shelf) {
-    record(&*shelf.store, grant(1, &key(1, 1))).await;
-    record(&*shelf.store, grant(2, &key(2, 1))).await;
-    let claims = shelf
-        .store
+pub(crate) async fn grants_are_counted_by_state_with_what_is_overdue(shelf: Shelf) {
+    let store = &*shelf.store;
+    assert_eq!(
+        store.count_grants(at(0)).await.unwrap(),
+        GrantCounts::default()
+    );
+    record(store, grant(1, &key(1, 1))).await;
+    record(store, grant(2, &key(2, 1))).await;
+    let claims = store
         .claim_due(&holder("a"), &[instance()], at(5), at(65), limit(2))
         .await
         .unwrap();
     // The first is active until 3605; the second is ended at 10.
     let changes = activation(&claims[0], 5);
-    shelf.store.commit_step(&claims[0], changes).await.unwrap();
-    shelf
-        .store
+    store.commit_step(&claims[0], changes).await.unwrap();
+    store
         .revoke_grant(&grant_id(2), None, &end_request(10))
         .await
         .unwrap();
-    for (second, count) in [(10, 0), (11, 1), (3605, 1), (3606, 2)] {
-        let counted = shelf.store.count_overdue_ends(at(second)).await.unwrap();
-        assert_eq!(counted, count, "at {second}");
+    for (number, second) in [(3, 30), (4, 20)] {
+        let mut pending = grant(number, &key(number.into(), 1));
+        pending.state = GrantState::PendingApproval;
+        pending.created_at = at(second);
+        pending.look_at = Some(at(100));
+        record(store, pending).await;
+    }
+    let mut scheduled = grant(5, &key(5, 1));
+    scheduled.state = GrantState::Scheduled;
+    scheduled.look_at = Some(at(100));
+    record(store, scheduled).await;
+    record(store, grant(6, &key(6, 1))).await;
+    let mut over = grant(7, &key(7, 1));
+    over.state = GrantState::Denied;
+    record(store, over).await;
+    let expected = GrantCounts {
+        pending_approval: 2,
+        scheduled: 1,
+        provisioning: 1,
+        active: 1,
+        revoking: 1,
+        open_wishes: 2,
+        oldest_pending_since: Some(at(20)),
+        overdue_ends: 0,
+        oldest_overdue_since: None,
+    };
+    assert_eq!(store.count_grants(at(10)).await.unwrap(), expected);
+    for (second, overdue_ends) in [(11, 1), (3605, 1), (3606, 2)] {
+        let overdue = GrantCounts {
+            overdue_ends,
+            oldest_overdue_since: Some(at(10)),
+            ..expected.clone()
+        };
+        let counted = store.count_grants(at(second)).await.unwrap();
+        assert_eq!(counted, overdue, "at {second}");
     }
 }
 
@@ -250,7 +285,6 @@ pub(crate) async fn unknown_things_are_none(shelf: Shelf) {
         shelf.store.grant_events(&grant_id(1), 10).await.unwrap(),
         []
     );
-    assert_eq!(shelf.store.count_overdue_ends(at(0)).await.unwrap(), 0);
     let claimed = shelf
         .store
         .claim_due(&holder("a"), &[instance()], at(0), at(60), limit(10))

@@ -11,6 +11,7 @@ mod beside;
 mod brake;
 mod callers;
 mod claims;
+mod counts;
 mod directory;
 mod due;
 mod events;
@@ -38,7 +39,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jiff::Timestamp;
 use sqlx::Acquire as _;
 use sqlx::sqlite::SqlitePool;
@@ -50,9 +50,9 @@ pub use options::SqliteOptions;
 
 use self::writer::{Queued, Written};
 use super::{
-    Claim, ClaimLimit, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder, NameEntry,
-    NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError, StoredEvent,
-    WorkKind,
+    Claim, ClaimLimit, GrantCounts, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder,
+    NameEntry, NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError,
+    StoredEvent, WorkKind,
 };
 use crate::crash_points::StoreCommit;
 use crate::domain::intent::EndRequest;
@@ -61,9 +61,6 @@ use crate::domain::{
     AssignmentKey, AssignmentRecord, Grant, GrantId, InstanceArn, PendingChange, PolicyLoad,
     PolicyRefusal, Review, ServiceEvent,
 };
-
-/// The length of a secret in bytes: the key of an HMAC-SHA256.
-const SECRET_LENGTH: usize = 32;
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
@@ -306,18 +303,15 @@ impl Store for SqliteStore {
         reads::count_open_elsewhere(&mut *self.reader().await?, instances).await
     }
 
-    async fn count_overdue_ends(&self, since: Timestamp) -> Result<u64, StoreError> {
-        reads::count_overdue_ends(&mut *self.reader().await?, since).await
+    async fn count_grants(&self, overdue_since: Timestamp) -> Result<GrantCounts, StoreError> {
+        counts::count_grants(&mut *self.reader().await?.begin().await?, overdue_since).await
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         if let Some(secret) = reads::secret(&mut *self.reader().await?, name).await? {
             return Ok(secret);
         }
-        let mut value = [0_u8; SECRET_LENGTH];
-        SystemRandom::new()
-            .fill(&mut value)
-            .map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;
+        let value = reads::new_secret()?;
         let name = name.to_owned();
         self.write(StoreCommit::Secret, move |connection| {
             Box::pin(async move {

@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::brake;
+use super::counts;
 use super::due::{self, Due};
 use super::log_reads;
 use super::mass_changes;
@@ -227,6 +228,30 @@ async fn due_work_and_events_use_indexes() {
     assert_way(&ways[10], "assignments_due");
     assert_way(&ways[9], "grants_beneficiaries");
     assert!(!ways[9].contains("TEMP B-TREE"), "{}", ways[9]);
+}
+
+#[tokio::test]
+async fn grants_are_counted_from_indexes_without_those_that_are_over() {
+    let statements = [
+        (counts::BEGINNING, "COVERING INDEX grants_beginning"),
+        (counts::ACTIVE, "COVERING INDEX grants_ends"),
+        (counts::REVOKING, "COVERING INDEX grants_endings"),
+        (
+            counts::OVERDUE_ACTIVE,
+            "COVERING INDEX grants_ends (end_at<?)",
+        ),
+        (
+            counts::OVERDUE_REVOKING,
+            "COVERING INDEX grants_endings (ending_at<?)",
+        ),
+        // A few grants at any time, each looked up.
+        (counts::WISHES, "INDEX grants_wishes"),
+    ];
+    let ways = ways(&statements.map(|(sql, _)| sql.to_owned())).await;
+    for (way, (_, index)) in ways.iter().zip(statements) {
+        assert!(way.contains(index), "{index}:\n{way}");
+        assert!(!way.contains("TEMP B-TREE"), "{way}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the readers answer: each from one state of the database.
 
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
@@ -10,6 +11,9 @@ use super::rows::{count, grant_from_row, microseconds, record_from_row};
 use super::tables::is_open;
 use crate::domain::{AssignmentRecord, Grant, GrantId, GrantState, InstanceArn};
 use crate::store::{GrantFilter, GrantScope, NameEntry, NameKind, StoreError, StoredEvent};
+
+/// The length of a secret in bytes: the key of an HMAC-SHA256.
+const SECRET_LENGTH: usize = 32;
 
 /// The newest events of one grant, newest first.
 pub(super) const EVENTS_OF_GRANT: &str =
@@ -247,22 +251,6 @@ pub(super) async fn grant_events(
         .collect()
 }
 
-/// `Store::count_overdue_ends`.
-pub(super) async fn count_overdue_ends(
-    connection: &mut SqliteConnection,
-    since: Timestamp,
-) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query(
-        "SELECT (SELECT COUNT(*) FROM grants WHERE state = 'REVOKING' AND ending_at < $1) \
-         + (SELECT COUNT(*) FROM grants WHERE state = 'ACTIVE' AND end_at < $1)",
-    )
-    .bind(microseconds(since))
-    .fetch_one(connection)
-    .await?
-    .try_get(0)?;
-    u64::try_from(count).map_err(|problem| unreadable("count", problem))
-}
-
 /// `Store::count_open_elsewhere`.
 pub(super) async fn count_open_elsewhere(
     connection: &mut SqliteConnection,
@@ -326,6 +314,15 @@ pub(super) async fn secret(
         .fetch_optional(connection)
         .await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Random bytes for a new secret.
+pub(super) fn new_secret() -> Result<[u8; SECRET_LENGTH], StoreError> {
+    let mut value = [0_u8; SECRET_LENGTH];
+    SystemRandom::new()
+        .fill(&mut value)
+        .map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;
+    Ok(value)
 }
 
 /// Keeps a new secret unless there is one by now; answers the one that counts.
