@@ -22,6 +22,27 @@ pub struct BudgetView {
 }
 
 impl App {
+    /// Every bucket of every budget, with the region that it is of: for counts that name nobody.
+    #[must_use]
+    pub fn budget_uses(&self) -> Vec<(String, BucketUse)> {
+        let mut uses: Vec<(String, BucketUse)> = Vec::new();
+        for instance in self.parts.instances.all() {
+            let of_instance = self.parts.port.budget_uses(&instance.arn).into_iter();
+            // Instances of one region and account share a budget.
+            let is_new = |it: &BucketUse| {
+                let mut known = uses.iter();
+                !known.any(|(_, other)| (other.budget, other.bucket) == (it.budget, it.bucket))
+            };
+            let of_instance: Vec<_> = of_instance.filter(is_new).collect();
+            uses.extend(
+                of_instance
+                    .into_iter()
+                    .map(|it| (instance.region.clone(), it)),
+            );
+        }
+        uses
+    }
+
     /// How the budget of an instance is used, and who waits.
     ///
     /// # Errors

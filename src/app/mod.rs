@@ -82,7 +82,7 @@ pub use watch_grants::WatchGrants;
 pub use who_am_i::WhoAmI;
 
 pub use crate::domain::{Approvers, Path};
-pub use crate::identity_center::{BucketUse, Class, ClassUse};
+pub use crate::identity_center::{BucketUse, Class, ClassUse, WAIT_BOUNDS};
 
 use crate::audit::{AuditConfig, KnownCounts};
 use crate::clock::Clock;

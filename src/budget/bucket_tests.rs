@@ -35,6 +35,8 @@ struct World {
     bucket: Bucket,
     aws: Aws,
     jitter: u64,
+    /// How late the process is to hand out what is due, at most.
+    lateness: u64,
     random: fastrand::Rng,
     now: u64,
     /// What is on its way: when it arrives.
@@ -59,6 +61,7 @@ impl World {
                 seen_at: 0,
             },
             jitter: 0,
+            lateness: 0,
             random: fastrand::Rng::with_seed(7),
             now: 0,
             on_the_way: std::collections::BTreeSet::new(),
@@ -116,8 +119,9 @@ impl World {
             match self.bucket.next(self.now) {
                 Next::Permit(ticket) => self.send(ticket),
                 Next::At(time) => {
+                    let late = self.random.u64(0..=self.lateness);
                     let arrival = self.on_the_way.first().copied().unwrap_or(until);
-                    self.now = time.min(arrival.max(self.now + 1)).min(until);
+                    self.now = (time + late).min(arrival.max(self.now + 1)).min(until);
                 }
                 Next::Nobody => {
                     let arrival = self.on_the_way.first().copied().unwrap_or(until);
@@ -161,7 +165,8 @@ fn p99(waits: &[u64]) -> u64 {
 fn a_saturating_audit_uses_the_rate_without_a_throttle_whatever_burst_aws_has() {
     for aws_burst in [20.0, 5.0, 3.0, 2.0] {
         let mut world = World::new(config(), aws_burst);
-        world.jitter = 30 * MILLISECOND;
+        world.jitter = 20 * MILLISECOND;
+        world.lateness = 10 * MILLISECOND;
         world.saturate(3_000);
         for step in 1..=600 {
             world.want(Class::Grant, "portal");

@@ -10,7 +10,8 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 pub(super) struct Limits {
     /// Nanoseconds between two permits; none: no permit ever.
     interval: Option<u64>,
-    /// How far ahead of its time a permit may come: `burst - 1` intervals, in nanoseconds.
+    /// How far ahead of its time a permit may come, in nanoseconds: `burst - 1` intervals, and half of one
+    /// where what was late is made up for.
     tolerance: u64,
     burst: u32,
 }
@@ -53,6 +54,15 @@ impl Limits {
     pub(super) fn part(&self, percent: u64) -> Self {
         let interval = self.interval.filter(|_| percent > 0);
         Self::of(interval.map(|it| it.saturating_mul(100) / percent), 1)
+    }
+
+    /// The same, and a permit that went out late is made up for: the next may come up to half an interval
+    /// before its time. Timers and busy processors are always late, and would cost the rate otherwise.
+    pub(super) fn catching_up(self) -> Self {
+        Self {
+            tolerance: self.tolerance.saturating_add(self.half_interval()),
+            ..self
+        }
     }
 
     /// Half of the time between two permits.

@@ -8,6 +8,7 @@
 //! Who stops waiting leaves the queue: the next one gets the permit.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const LATE_MAX: Duration = Duration::from_millis(250);
 /// The longest pause that an answer can ask for.
 const THROTTLE_PAUSE_MAX: Duration = Duration::from_millis(THROTTLE_PAUSE_MILLISECONDS_MAX);
 
+/// How many budgets this process has made: they are told apart by it.
+static BUDGETS: AtomicU64 = AtomicU64::new(0);
+
 /// The budget cannot give a permit in time. Nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the budget of AWS operations is spent for the next {retry_after:?}")]
@@ -45,6 +49,7 @@ pub struct Budget {
 
 #[derive(Debug)]
 struct Inner {
+    number: u64,
     config: BudgetConfig,
     started_at: Instant,
     buckets: Mutex<HashMap<QuotaBucket, Bucket>>,
@@ -159,6 +164,7 @@ impl Budget {
     fn of(config: BudgetConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
+                number: BUDGETS.fetch_add(1, Ordering::Relaxed),
                 config,
                 started_at: Instant::now(),
                 buckets: Mutex::new(HashMap::new()),
@@ -276,7 +282,7 @@ impl Budget {
         let mut buckets = self.inner.lock();
         let mut uses: Vec<_> = buckets
             .iter_mut()
-            .map(|(bucket, entry)| use_of(*bucket, entry, now))
+            .map(|(bucket, entry)| use_of(self.inner.number, *bucket, entry, now))
             .collect();
         drop(buckets);
         uses.sort_by_key(|it| it.bucket);

@@ -127,7 +127,8 @@ async fn a_process_that_was_stopped_does_not_catch_up_in_one_go() {
     for (count, time) in times.iter().enumerate() {
         let window = (*time - resumed).as_millis() / 5;
         assert!(
-            (count as u128) < window + 5,
+            // The burst, and half a slot that is made up for.
+            (count as u128) <= window + 5,
             "{count} in {window} intervals"
         );
     }

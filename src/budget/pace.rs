@@ -53,7 +53,7 @@ impl BudgetConfig {
 
     /// The pace at a rate in thousandths of an operation per second.
     pub(super) fn pace(&self, thousandths_per_second: u64) -> Pace {
-        let limits = Limits::of_rate(thousandths_per_second, self.burst);
+        let limits = Limits::of_rate(thousandths_per_second, self.burst).catching_up();
         let after = self.expiry_leads_after_milliseconds;
         // Half of the loans at once and the others evenly, so that no such time has more of them.
         let at_once = self.break_glass_loans_max.div_ceil(2);

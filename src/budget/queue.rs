@@ -35,6 +35,18 @@ impl Class {
     /// Those that others could keep waiting for ever.
     pub(super) const WITH_FLOOR: [Self; 3] = [Self::Expiry, Self::Read, Self::Audit];
 
+    /// Its word, for labels and people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BreakGlass => "break_glass",
+            Self::Grant => "grant",
+            Self::Expiry => "expiry",
+            Self::Read => "read",
+            Self::Audit => "audit",
+        }
+    }
+
     pub(super) fn has_floor(self) -> bool {
         Self::WITH_FLOOR.contains(&self)
     }

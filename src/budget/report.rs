@@ -14,6 +14,8 @@ const CALLERS_MAX: usize = 20;
 /// How one bucket is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketUse {
+    /// Whose bucket: a number that each budget of a process has of its own.
+    pub budget: u64,
     /// Which.
     pub bucket: QuotaBucket,
     /// Operations a second as configured.
@@ -63,7 +65,7 @@ pub struct CallerUse {
 }
 
 /// The use of a bucket as of then.
-pub(super) fn use_of(bucket: QuotaBucket, entry: &mut Bucket, now: u64) -> BucketUse {
+pub(super) fn use_of(budget: u64, bucket: QuotaBucket, entry: &mut Bucket, now: u64) -> BucketUse {
     let classes = Class::ALL.into_iter().map(|class| {
         let (waiting, oldest) = entry.queue.waiting_of(class);
         let waited = oldest.map_or(0, |since| now.saturating_sub(since));
@@ -91,6 +93,7 @@ pub(super) fn use_of(bucket: QuotaBucket, entry: &mut Bucket, now: u64) -> Bucke
     });
     let in_force = u32::try_from(entry.in_force(now)).map_or(f64::MAX, f64::from);
     BucketUse {
+        budget,
         bucket,
         configured_per_second: entry.configured_per_second,
         in_force_per_second: in_force / 1000.0,

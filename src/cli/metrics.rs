@@ -12,6 +12,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::budget_metrics::BudgetMetrics;
+use crate::app::App;
 use crate::clock::Clock;
 use crate::grpc::Server;
 use crate::identity_center::AwsMetrics;
@@ -41,6 +43,7 @@ impl Telling {
     /// A sentence: the address cannot be had.
     pub(super) async fn prepare(
         server: &Server,
+        app: &App,
         aws: Arc<AwsMetrics>,
         clock: &Clock,
         config: MetricsConfig,
@@ -51,7 +54,7 @@ impl Telling {
         };
         let grants = Arc::new(GrantGauges::default());
         Ok(Self {
-            metrics: all_metrics(server, aws, grants.clone(), clock),
+            metrics: all_metrics(server, app, aws, grants.clone(), clock),
             grants,
             count_pause: config.count_pause(),
             port,
@@ -77,6 +80,7 @@ impl Telling {
 /// Everything that a service tells. Other parts that have something to tell are added here.
 fn all_metrics(
     server: &Server,
+    app: &App,
     aws: Arc<AwsMetrics>,
     grants: Arc<GrantGauges>,
     clock: &Clock,
@@ -87,6 +91,7 @@ fn all_metrics(
     }));
     metrics.add(server.metrics());
     metrics.add(aws);
+    metrics.add(Arc::new(BudgetMetrics(app.clone())));
     metrics.add(grants);
     metrics
 }

@@ -9,6 +9,7 @@ mod adopt_quotes;
 mod audit;
 mod brakes;
 mod budget;
+mod budget_metrics;
 mod check;
 mod check_callers;
 mod check_instance;

@@ -133,7 +133,6 @@ async fn start_on_store(
     let (config, listen, clock) = (options.config, options.listen, options.clock);
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
-    let may_write = port.may_write();
     let stopping = CancellationToken::new();
     let patience = Duration::from_secs(config.limits.drain_seconds_max) / 2;
     let reconciler = Reconciler::new(
@@ -167,13 +166,13 @@ async fn start_on_store(
     let app = app.await.map_err(not_started)?;
     let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls);
     let server = server.await.map_err(not_started)?;
-    let telling = Telling::prepare(&server, aws_metrics, &clock, config.metrics);
+    let telling = Telling::prepare(&server, &app, aws_metrics, &clock, config.metrics);
     let telling = telling.await.map_err(StartError)?;
     let mut service = RunningService {
         address: server.address(),
         metrics_address: telling.address(),
         instances,
-        may_write,
+        may_write: app.may_write(),
         store: store.clone(),
         serving: Part::default(),
         stopping,

@@ -44,7 +44,7 @@ pub use page::{Page, PageToken, collect_pages};
 pub use router::InstanceRouter;
 pub use sdk::{RegionAndRole, SdkIdentityCenter};
 
-pub use crate::budget::{BucketUse, CallerUse, Class, ClassUse, Demand};
+pub use crate::budget::{BucketUse, Class, ClassUse, Demand, WAIT_BOUNDS};
 use crate::domain::plan::Write;
 use crate::domain::{
     Account, AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequestId,

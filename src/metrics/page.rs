@@ -1,6 +1,7 @@
 //! One scrape's text: Prometheus's exposition format, version 0.0.4.
 
 use std::fmt::{Display, Write as _};
+use std::time::Duration;
 
 use super::Histogram;
 
@@ -67,16 +68,26 @@ impl Family<'_> {
 
     /// The buckets of a histogram, its sum in seconds and its count.
     pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
-        let mut all = 0;
-        for (bound, count) in histogram.counts() {
+        self.counted(labels, &histogram.counts(), histogram.sum());
+    }
+
+    /// The same of what was counted elsewhere: each bound with how many took at most so long, and last,
+    /// without a bound, all of them.
+    pub fn counted(
+        &mut self,
+        labels: &[(&str, &str)],
+        counts: &[(Option<Duration>, u64)],
+        sum: Duration,
+    ) {
+        for (bound, count) in counts {
             let bound = bound.map_or_else(
                 || "+Inf".to_owned(),
                 |bound| bound.as_secs_f64().to_string(),
             );
             self.line("_bucket", labels, Some(&bound), count);
-            all = count;
         }
-        self.line("_sum", labels, None, histogram.sum().as_secs_f64());
+        self.line("_sum", labels, None, sum.as_secs_f64());
+        let all = counts.last().map_or(0, |(_, all)| *all);
         self.line("_count", labels, None, all);
     }
 
@@ -121,8 +132,6 @@ fn push_escaped(text: &mut String, words: &str, is_label: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

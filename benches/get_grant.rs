@@ -1,0 +1,264 @@
+//! What a call costs beside the transport: GetGrant with a JWT, policies and limits, against a tonic service
+//! that does nothing and answers as many bytes. h2load makes the load of both, one after the other, and the
+//! codes are counted by the server, since h2load takes every HTTP 200 for a success.
+//! Run with `cargo bench --bench get_grant`; it needs h2load (Debian: nghttp2-client) and takes a minute.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot go on says why and ends"
+)]
+
+#[path = "get_grant/issuer.rs"]
+mod issuer;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use issuer::Issuer;
+use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
+use usher::cli::{ServiceMode, ServiceOptions};
+use usher::clock::Clock;
+use usher::config::Config;
+use usher::grpc::pb::access_service_client::AccessServiceClient;
+use usher::grpc::pb::budget_service_server::{BudgetService, BudgetServiceServer};
+use usher::grpc::pb::grant_service_client::GrantServiceClient;
+use usher::grpc::pb::{
+    AssignRequest, BudgetBucket, GetBudgetRequest, GetBudgetResponse, GetGrantRequest, Principal,
+    Target, principal, target,
+};
+use usher::identity_center::StaticCredentials;
+use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
+
+/// Everybody may ask for a grant of theirs and look at it; beside it a hundred policies of others.
+const POLICIES: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"8h\")\n\
+    permit (principal, action == Usher::Action::\"Request\", resource);\n\
+    @id(\"reads\")\n\
+    permit (principal, action == Usher::Action::\"ReadGrants\", resource);\n";
+/// Connections, and calls open on each.
+const CONNECTIONS: u32 = 8;
+const STREAMS: u32 = 8;
+const SECONDS: u32 = 10;
+const TARGET: f64 = 0.7;
+
+/// A service that answers as many bytes as it is told.
+struct Echo {
+    bytes: usize,
+}
+
+#[tonic::async_trait]
+impl BudgetService for Echo {
+    async fn get_budget(
+        &self,
+        _: Request<GetBudgetRequest>,
+    ) -> Result<Response<GetBudgetResponse>, Status> {
+        Ok(Response::new(answer_of(self.bytes)))
+    }
+}
+
+/// A message of so many bytes: one text, which costs next to nothing to encode.
+fn answer_of(bytes: usize) -> GetBudgetResponse {
+    let of = |length| GetBudgetResponse {
+        buckets: vec![BudgetBucket {
+            name: "x".repeat(length),
+            ..BudgetBucket::default()
+        }],
+        ..GetBudgetResponse::default()
+    };
+    let beside = of(bytes).encoded_len() - bytes;
+    of(bytes.saturating_sub(beside))
+}
+
+#[tokio::main]
+async fn main() {
+    // Test runs build this too, and only a benchmark run asks for figures.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let issuer = Issuer::new(place.path());
+    let (address, metrics, stop, _simulator) = usher_on(place.path(), &issuer).await;
+    let token = issuer.token("anna.berg");
+    let (grant_id, bytes) = a_grant(address, &token).await;
+    let request = GetGrantRequest { grant_id };
+    let file = place.path().join("get_grant.bin");
+    write_frame(&file, &request.encode_to_vec());
+    let path = "/usher.v1.GrantService/GetGrant";
+    let ours = {
+        let before = answered_ok(metrics).await;
+        let per_second = load(address, path, &file, &token).await;
+        let (sent, ok) = (per_second.1, answered_ok(metrics).await - before);
+        assert!(ok >= sent, "{ok} of {sent} calls were answered OK");
+        per_second.0
+    };
+    stop.cancel();
+
+    let echo = echo(bytes).await;
+    let request = GetBudgetRequest {
+        instance: "x".repeat(request.encoded_len() - 2),
+    };
+    let file = place.path().join("echo.bin");
+    write_frame(&file, &request.encode_to_vec());
+    let path = "/usher.v1.BudgetService/GetBudget";
+    let (bare, _) = load(echo, path, &file, &token).await;
+    println!("figure get_grant_answer_bytes {bytes} bytes target -");
+    println!("figure get_grant_per_second {ours:.0} 1/s target -");
+    println!("figure bare_echo_per_second {bare:.0} 1/s target -");
+    println!(
+        "figure get_grant_against_bare_echo {:.3} - target >={TARGET}",
+        ours / bare
+    );
+}
+
+async fn usher_on(
+    place: &Path,
+    issuer: &Issuer,
+) -> (SocketAddr, SocketAddr, CancellationToken, Simulator) {
+    let options = SimulatorOptions {
+        settings: Settings::unlimited(),
+        ..SimulatorOptions::default()
+    };
+    let simulator = Simulator::start(World::demo(), options).await;
+    let simulator = simulator.expect("a simulator");
+    let policies = place.join("policies");
+    std::fs::create_dir(&policies).expect("a directory");
+    std::fs::write(policies.join("all.cedar"), POLICIES).expect("a file");
+    let text = format!(
+        "[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\
+         [metrics]\naddress = \"127.0.0.1:0\"\n\
+         [policy]\ndirectory = \"{}\"\n{}",
+        simulator.endpoint_url(),
+        policies.display(),
+        issuer.configuration()
+    );
+    let config: Config = toml::from_str(&text).expect("a configuration");
+    config.check().expect("numbers that fit together");
+    let service = usher::cli::start(ServiceOptions {
+        config,
+        data_directory: place.join("data"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        mode: ServiceMode::Authenticated,
+        allow_writes: false,
+        credentials: Some(StaticCredentials::simulated()),
+        clock: Clock::system(),
+    });
+    let service = service.await.expect("a service");
+    let (address, metrics) = (service.address, service.metrics_address);
+    let stop = CancellationToken::new();
+    tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
+    (address, metrics.expect("an admin port"), stop, simulator)
+}
+
+fn with_token<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = format!("Bearer {token}").parse().expect("a header");
+    request.metadata_mut().insert("authorization", value);
+    request
+}
+
+/// A grant that is active, and how many bytes its answer has.
+async fn a_grant(address: SocketAddr, token: &str) -> (String, usize) {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    let channel: Channel = endpoint.connect().await.expect("a connection");
+    let request = AssignRequest {
+        principal: Some(Principal {
+            principal: Some(principal::Principal::User("anna.berg".to_owned())),
+        }),
+        target: Some(Target {
+            target: Some(target::Target::Application("Amazon Redshift".to_owned())),
+        }),
+        duration: std::time::Duration::from_secs(3600).try_into().ok(),
+        justification: "INC-42".to_owned(),
+        ..AssignRequest::default()
+    };
+    let mut client = AccessServiceClient::new(channel.clone());
+    let made = client.assign(with_token(request, token)).await;
+    let grant = made
+        .expect("an answer")
+        .into_inner()
+        .grant
+        .expect("a grant");
+    let mut client = GrantServiceClient::new(channel);
+    let request = GetGrantRequest {
+        grant_id: grant.id.clone(),
+    };
+    let answer = client.get_grant(with_token(request, token)).await;
+    (
+        grant.id,
+        answer.expect("the grant").into_inner().encoded_len(),
+    )
+}
+
+async fn echo(bytes: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+    let address = listener.local_addr().expect("an address");
+    let server = tonic::transport::Server::builder();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+    tokio::spawn(async move {
+        let mut server = server;
+        let router = server.add_service(BudgetServiceServer::new(Echo { bytes }));
+        router.serve_with_incoming(incoming).await
+    });
+    address
+}
+
+/// A message with the five bytes that gRPC puts before it.
+fn write_frame(file: &Path, message: &[u8]) {
+    let length = u32::try_from(message.len()).expect("a short message");
+    let frame = [&[0], length.to_be_bytes().as_slice(), message].concat();
+    std::fs::write(file, frame).expect("a file");
+}
+
+/// Calls a second, and calls in all, as h2load counts them.
+async fn load(address: SocketAddr, path: &str, body: &Path, token: &str) -> (f64, f64) {
+    let mut command = Command::new("h2load");
+    command
+        .args(["--warm-up-time=2", "-t1"])
+        .args(["-D".to_owned(), SECONDS.to_string()])
+        .args(["-c".to_owned(), CONNECTIONS.to_string()])
+        .args(["-m".to_owned(), STREAMS.to_string()])
+        .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
+        .args(["-H".to_owned(), format!("authorization: Bearer {token}")])
+        .arg("-d")
+        .arg(body)
+        .arg(format!("http://{address}{path}"));
+    let done = tokio::task::spawn_blocking(move || command.output()).await;
+    let done = done.expect("no panic").expect("h2load, of nghttp2-client");
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let word_before = |unit: &str| {
+        let before = text.split(unit).next()?;
+        before
+            .split([' ', '\n'])
+            .rfind(|word| !word.is_empty())?
+            .parse::<f64>()
+            .ok()
+    };
+    let per_second = word_before(" req/s").unwrap_or_else(|| panic!("h2load said:\n{text}"));
+    let all = word_before(" done,").unwrap_or_else(|| panic!("h2load said:\n{text}"));
+    (per_second, all)
+}
+
+/// How often GetGrant was answered OK, as the server counts it.
+async fn answered_ok(metrics: SocketAddr) -> f64 {
+    let mut stream = TcpStream::connect(metrics).await.expect("the admin port");
+    let request = "GET /metrics HTTP/1.1\r\nhost: usher\r\nconnection: close\r\n\r\n";
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("a request");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.expect("a page");
+    let is_it = |line: &&str| {
+        line.starts_with("grpc_server_handled_total{")
+            && line.contains("\"GetGrant\"")
+            && line.contains("grpc_code=\"OK\"")
+    };
+    let line = page.lines().find(is_it);
+    let value = line.and_then(|line| line.rsplit(' ').next());
+    value.and_then(|value| value.parse().ok()).unwrap_or(0.0)
+}
