@@ -76,7 +76,8 @@ impl App {
         id: &GrantId,
     ) -> Result<GrantView, AppError> {
         let not_there = || AppError::GrantNotFound { id: id.to_string() };
-        let grant = self.parts.store.grant(id).await?.ok_or_else(not_there)?;
+        let view = self.kept_view(id).await?.ok_or_else(not_there)?;
+        let grant = &view.grant;
         let served = self.parts.instances.get(&grant.instance_arn);
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
         let asker = asker.await.map_err(|error| error.hides(not_there))?;
@@ -84,17 +85,22 @@ impl App {
         // Who is asked to agree sees what it is about.
         let is_seen = match &served {
             Some(served) => {
-                self.may_review_or_see(&asker, served, &grant, reading)
+                self.may_review_or_see(&asker, served, grant, reading)
                     .await?
             }
             None => false,
         };
-        let resource = self.grant_resource(&asker, &grant).await;
-        if !is_seen && !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
-            return Err(not_there());
+        if !is_seen {
+            let resource = self.grant_resource(&asker, grant).await;
+            if !self.may_see_alone(&asker, Action::ReadGrants, &resource) {
+                return Err(not_there());
+            }
         }
-        let mut view = self.grant_view(grant).await?;
-        view.wish = self.wish_view(&view.grant, Some(reading)).await;
+        let mut view = view.as_ref().clone();
+        // Who can still agree is asked anew each time.
+        if view.grant.open_wish().is_some() {
+            view.wish = self.wish_view(&view.grant, Some(reading)).await;
+        }
         Ok(view)
     }
 

@@ -23,6 +23,7 @@ mod events;
 mod external;
 mod external_config;
 mod grants;
+mod kept_views;
 mod list_assignments;
 mod operations;
 mod page_token;
@@ -66,6 +67,7 @@ pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
 pub use external_config::ExternalAssignments;
 pub use grants::{GrantListScope, GrantPage, ListGrants};
+use kept_views::KeptViews;
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 pub use operations::{BrakeView, ChangeFreeze, ConfirmMassChange, RetryNow};
 pub use page_token::{PageRequest, PageTokens};
@@ -136,6 +138,7 @@ pub struct App {
     log_key: LogKey,
     /// What the last whole report counted, by instance: plans are exact with it.
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
+    kept_views: KeptViews,
     /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
     look_at_beneficiaries: Arc<Notify>,
 }
@@ -240,6 +243,7 @@ impl App {
             page_tokens,
             log_key,
             counts: Arc::default(),
+            kept_views: KeptViews::default(),
             look_at_beneficiaries: Arc::default(),
         })
     }

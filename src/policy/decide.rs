@@ -75,8 +75,12 @@ impl PolicySet {
     /// questions of their own and are denied here.
     #[must_use]
     pub fn decide(&self, scene: &Scene, action: Action, resource: &Resource) -> Decision {
-        self.plain(scene, &Question::Other(action, resource))
+        let memory = &self.inner.memory;
+        memory.answer(scene, action, resource, || {
+            self.plain(scene, &Question::Other(action, resource))
+        })
     }
+
     fn plain(&self, scene: &Scene, question: &Question<'_>) -> Decision {
         let verdict = self.verdict(scene, question);
         let permits = verdict.permits.iter().map(|(id, _)| id.to_string());

@@ -8,6 +8,7 @@ use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet as CedarSet, ValidationMode, Validator};
 
 use super::index::Index;
+use super::memory::Memory;
 use super::problem::{PolicyFile, PolicyProblem, PolicyRules};
 use super::question::Action;
 use super::terms::{self, Terms};
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     pub(super) groups: BTreeSet<String>,
     pub(super) approver_groups: BTreeSet<String>,
     pub(super) approver_services: BTreeSet<String>,
+    pub(super) memory: Memory,
 }
 
 /// Whose text it is.
@@ -305,6 +307,7 @@ fn finish(
         groups,
         approver_groups,
         approver_services,
+        memory: Memory::default(),
     })
 }
 

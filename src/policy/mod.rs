@@ -20,6 +20,7 @@ mod index;
 #[cfg(test)]
 mod index_tests;
 mod load;
+mod memory;
 mod problem;
 mod question;
 mod rules;

@@ -115,6 +115,16 @@ pub enum Subject {
     Unmatched(String),
 }
 
+impl Subject {
+    /// What it is told apart by.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::User(user) => user.id.as_str(),
+            Self::Service(name) | Self::Unmatched(name) => name,
+        }
+    }
+}
+
 /// How the subject is known; the same for every action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scene {

@@ -288,6 +288,10 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// What wakes the reconciler and those who wait for a grant.
     fn signals(&self) -> &Signals;
 
+    /// A number that stays for as long as nothing was committed by anybody: what was read since it was seen
+    /// may be answered again. None where others write beside, of whose commits nobody hears in time.
+    fn commits(&self) -> Option<u64>;
+
     /// Waits for running transactions and closes. Later calls answer `Unavailable`.
     async fn close(&self);
 }

@@ -2,6 +2,7 @@
 //! because those who wait also look at the clock and read the store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -16,6 +17,7 @@ pub struct Signals {
     work: Arc<Notify>,
     changes: broadcast::Sender<GrantId>,
     chained: watch::Sender<u64>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Default for Signals {
@@ -24,11 +26,24 @@ impl Default for Signals {
             work: Arc::new(Notify::new()),
             changes: broadcast::channel(CHANGES_MAX).0,
             chained: watch::Sender::new(0),
+            commits: Arc::default(),
         }
     }
 }
 
 impl Signals {
+    /// Tells that something may have been committed, before anybody is answered that it was.
+    pub fn count_commit(&self) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often something may have been committed by this process. Where nobody else writes, what was read
+    /// after this number was seen is as it was read for as long as the number stays.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
     /// Tells the reconciler that something is due.
     pub fn announce_work(&self) {
         self.work.notify_one();

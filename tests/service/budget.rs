@@ -134,3 +134,27 @@ async fn a_grant_that_waits_for_the_budget_says_when_it_is_done() {
     let took = grant.create_time.unwrap();
     assert!(took.seconds <= expected + 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_answered_from_memory_only_while_nothing_changes() {
+    let service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let mut grant = service.assign(triple.assign()).await;
+    // Read before and after each change: what was kept is never what is answered.
+    for round in 0..20 {
+        assert_eq!(
+            service.grant(&grant.id).await,
+            service.grant(&grant.id).await
+        );
+        if grant.state() == GrantState::Active {
+            service.revoke(super::common::revoke_of(&grant.id)).await;
+            let ended = service.grant(&grant.id).await;
+            assert_eq!(ended.state(), GrantState::Revoked, "round {round}");
+            grant = ended;
+        } else {
+            grant = service.assign(triple.assign()).await;
+            let made = service.grant(&grant.id).await;
+            assert_eq!(made.state(), GrantState::Active, "round {round}");
+        }
+    }
+}

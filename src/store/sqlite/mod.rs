@@ -381,6 +381,10 @@ impl Store for SqliteStore {
         &self.signals
     }
 
+    fn commits(&self) -> Option<u64> {
+        Some(self.signals.commits())
+    }
+
     async fn close(&self) {
         self.end().await;
     }

@@ -179,6 +179,8 @@ impl Writer {
             > 0
         {
             let committed = self.commit(&mut group).await;
+            // Also after an error: it may stand all the same.
+            self.signals.count_commit();
             match committed {
                 Ok(()) => {
                     for call in group.drain(..) {
