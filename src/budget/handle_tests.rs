@@ -213,3 +213,72 @@ async fn a_grant_does_not_wait_for_a_report_and_both_come_to_their_end() {
     // Nobody waits, nothing is left behind: the next is served as the first was.
     ask(Class::Read).await.unwrap();
 }
+
+#[tokio::test]
+async fn ten_thousand_that_hang_up_leave_nothing_behind() {
+    let budget = budget(|config| config.burst = 1);
+    let waiting: Vec<_> = (0..10_000_u32)
+        .map(|number| {
+            let budget = budget.clone();
+            let demand = Demand::of(Class::Read, &format!("caller-{}", number % 100));
+            let deadline = Instant::now() + Duration::from_secs(3600);
+            tokio::spawn(async move { budget.permit(USERS, demand, deadline).await })
+        })
+        .collect();
+    while budget
+        .uses()
+        .first()
+        .is_none_or(|it| it.classes[Class::Read as usize].waiting < 9_990)
+    {
+        tokio::task::yield_now().await;
+    }
+    waiting.iter().for_each(|task| task.abort());
+    for task in waiting {
+        drop(task.await);
+    }
+    assert_eq!(budget.uses()[0].classes[Class::Read as usize].waiting, 0);
+    assert!(budget.uses()[0].callers.is_empty());
+    let inner = budget.inner.lock();
+    assert!(inner.values().all(|bucket| bucket.doors.is_empty()));
+    drop(inner);
+    let start = Instant::now();
+    budget.permit(USERS, ASKED, far()).await.unwrap();
+    assert!(start.elapsed() < 500 * MILLISECOND);
+}
+
+#[tokio::test]
+async fn who_dies_with_a_permit_costs_one_slot() {
+    let budget = budget(|config| config.burst = 1);
+    let dying = {
+        let budget = budget.clone();
+        tokio::spawn(async move {
+            budget.permit(USERS, ASKED, far()).await.unwrap();
+            panic!("it dies before it has sent anything");
+        })
+    };
+    assert!(dying.await.unwrap_err().is_panic());
+    let start = Instant::now();
+    budget.permit(USERS, ASKED, far()).await.unwrap();
+    assert!(start.elapsed() < 500 * MILLISECOND, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_task_along_and_the_next_who_waits_starts_another() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let first = runtime();
+    let budget = first.block_on(async {
+        let budget = budget(|config| config.burst = 1);
+        let waits = budget.clone();
+        tokio::spawn(async move { waits.permit(USERS, ASKED, far()).await });
+        while budget.uses().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        budget
+    });
+    drop(first);
+    runtime().block_on(async {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        budget.permit(USERS, ASKED, deadline).await.unwrap();
+        budget.permit(USERS, ASKED, deadline).await.unwrap();
+    });
+}
