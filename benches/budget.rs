@@ -44,7 +44,7 @@ async fn main() {
     let time = Duration::from_secs(seconds);
     for part in parts.split(',') {
         match part {
-            "cost" => cost::run().await,
+            "cost" => cost::run(),
             // Each is idle most of its time, and has an AWS of its own: they run beside each other.
             "rate" => {
                 tokio::join!(
