@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decision_log::{LogConfig, LogKeeper};
 use crate::directory::Directory;
-use crate::grpc::Server;
+use crate::grpc::{RefusedInbound, Server};
 use crate::identity_center::{IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
@@ -64,6 +64,8 @@ pub struct RunningService {
     pub instances: Instances,
     /// Whether it changes AWS.
     pub may_write: bool,
+    /// How many calls the inbound limits refused.
+    pub refused_inbound: RefusedInbound,
     store: Arc<SqliteStore>,
     /// The server alone: it stops first, so that callers that wait for the reconciler get it.
     serving: Part,
@@ -174,6 +176,7 @@ async fn start_on_store(
         address: server.address(),
         instances,
         may_write,
+        refused_inbound: server.refused_inbound(),
         store: store.clone(),
         serving: Part::default(),
         stopping,

@@ -18,7 +18,8 @@ use super::directory::DirectoryService;
 use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
-use super::limits::{LimitsConfig, OpenCalls};
+use super::inbound::{Inbound, RefusedInbound};
+use super::limits::LimitsConfig;
 use super::operations::OperationsService;
 use super::pb;
 use super::tls::Tls;
@@ -63,6 +64,7 @@ pub struct Server {
     authenticator: Authenticator,
     limits: LimitsConfig,
     tls: Option<Tls>,
+    refused_inbound: RefusedInbound,
 }
 
 impl Server {
@@ -91,6 +93,7 @@ impl Server {
             authenticator,
             limits,
             tls,
+            refused_inbound: RefusedInbound::default(),
         })
     }
 
@@ -98,6 +101,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The counts of calls that the inbound limits refuse. They go on counting while it serves.
+    #[must_use]
+    pub fn refused_inbound(&self) -> RefusedInbound {
+        self.refused_inbound.clone()
     }
 
     /// Serves until `stop`, then drains for at most the configured time.
@@ -118,8 +127,8 @@ impl Server {
         let rules = GateRules {
             authenticator: authenticator.clone(),
             refused_calls: self.app.refused_calls(),
-            limits,
-            open_calls: OpenCalls::new(limits.calls_per_caller_max),
+            inbound: Inbound::new(&limits, self.refused_inbound),
+            limits: limits.clone(),
             draining: draining.clone(),
         };
         let routes = services(self.app, &limits)?.add_service(health_service);
