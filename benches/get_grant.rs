@@ -131,6 +131,7 @@ async fn usher_on(
     let text = format!(
         "[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\
          [metrics]\naddress = \"127.0.0.1:0\"\n\
+         [limits.rates]\ncaller_cost_per_second = 1000000\ncaller_burst = 1000000\n\
          [policy]\ndirectory = \"{}\"\n{}",
         simulator.endpoint_url(),
         policies.display(),

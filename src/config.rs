@@ -268,4 +268,35 @@ mod tests {
             assert!(error.contains(expected), "{text:?}: {error}");
         }
     }
+
+    #[test]
+    fn limits_that_could_never_be_met_name_their_place() {
+        let cases = [
+            (
+                "[limits.rates]\ncaller_burst = 99",
+                "limits.rates.caller_burst is 99; it must be 100 to",
+            ),
+            (
+                "[limits.rates]\naddress_failures_per_second = 0",
+                "limits.rates.address_failures_per_second",
+            ),
+            (
+                "[limits.slots]\ncalls_kept_for_decisions = 512",
+                "limits.slots.calls_kept_for_decisions",
+            ),
+            (
+                "[limits.slots]\nreports_percent = 80",
+                "limits.slots.reports_percent is 80; it must be 1 to 75",
+            ),
+            ("[[limits.callers]]\ncallers = [\"bob\"]\nrate = 1", "rate"),
+            (
+                "[[limits.callers]]\ncallers = [\"bob\"]",
+                "limits.callers, entry 1: it changes nothing",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text:?}: {error}");
+        }
+    }
 }

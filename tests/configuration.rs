@@ -5,7 +5,7 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 19] = [
+const STRUCTS: [&str; 20] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
@@ -21,6 +21,7 @@ const STRUCTS: [&str; 19] = [
     "src/app/beneficiaries_config.rs",
     "src/grpc/limits.rs",
     "src/metrics/config.rs",
+    "src/grpc/inbound/config.rs",
     "src/audit/config.rs",
     "src/authentication/config.rs",
     "src/grpc/tls.rs",
@@ -62,6 +63,7 @@ fn what_is_commented_out_in_the_document_would_load_too() {
     assert_eq!(parsed.external_assignments.len(), 3);
     assert!(parsed.discovery.role_name.is_some());
     assert_eq!(parsed.authentication.issuers.len(), 2);
+    assert_eq!(parsed.limits.callers.len(), 1);
     assert!(parsed.tls.is_some());
     assert_eq!(usher::cli::what_is_missing(&parsed), Vec::<String>::new());
 }
@@ -88,6 +90,7 @@ fn every_setting_is_documented() {
                         .starts_with(&format!("{name} ="))
                         || line.starts_with(&format!("[service.{name}]"))
                         || line.starts_with(&format!("[policy.{name}]"))
+                        || line.starts_with(&format!("[limits.{name}]"))
                         || line.starts_with(&format!("#[[authentication.{name}]]"))
                 });
                 assert!(named, "{name} of {path} is not in docs/configuration.md");

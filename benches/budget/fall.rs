@@ -15,7 +15,7 @@ const FALLEN_PER_SECOND: f64 = 8.0;
 /// A time at the full rate, the same at the fallen one, and twice that after it.
 pub(crate) async fn run(time: Duration) {
     let service = service(settings(3.0)).await;
-    let auditing = auditors(&service, 3).await;
+    let auditing = auditors(&service, 4).await;
     let from = seconds_now();
     tokio::time::sleep(time).await;
     let fallen = Settings {

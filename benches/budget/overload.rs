@@ -26,7 +26,7 @@ enum Told {
 
 pub(crate) async fn run(time: Duration) {
     let service = service(settings(3.0)).await;
-    let auditing = auditors(&service, 3).await;
+    let auditing = auditors(&service, 4).await;
     let world = service.simulator.world();
     let mut ticks = interval(Duration::from_millis(100));
     let mut calls = JoinSet::new();

@@ -17,7 +17,7 @@ const WARM_UP: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(burst: f64, time: Duration) {
     let service = service(settings(burst)).await;
-    let auditing = auditors(&service, 3).await;
+    let auditing = auditors(&service, 4).await;
     tokio::time::sleep(WARM_UP).await;
     let from = seconds_now();
     let mut waits = interactive(&service, time).await;

@@ -103,6 +103,26 @@ impl Authenticator {
         self.acting(caller, headers).await
     }
 
+    /// Whether looking at these credentials costs no signature check: a client certificate alone, which
+    /// the handshake has proved, or tokens that are remembered as verified. Says nothing of whether
+    /// they are good.
+    #[must_use]
+    pub fn is_known(&self, peer: Option<&PeerCertificate>, headers: &HeaderMap) -> bool {
+        let bytes_max = self.credential_bytes_max;
+        let tokens = (
+            credentials::bearer(headers, bytes_max),
+            credentials::subject_token(headers, bytes_max),
+        );
+        let (Ok(own), Ok(subject)) = tokens else {
+            return false;
+        };
+        (own.is_some() || peer.is_some())
+            && [own, subject]
+                .into_iter()
+                .flatten()
+                .all(|token| self.tokens.remembers(token))
+    }
+
     /// What a caller is told who sent nothing that could prove it.
     fn wanted(&self) -> &'static str {
         if self.services.are_none() {

@@ -83,6 +83,15 @@ impl Tokens {
         Ok(verified)
     }
 
+    /// Whether a token was verified with the keys of now, so that it costs no signature check.
+    pub(super) fn remembers(&self, token: &str) -> bool {
+        let verified = self.verified.get(&sha256(token.as_bytes()));
+        verified.is_some_and(|verified| {
+            let issuer = &self.issuers[verified.issuer];
+            issuer.keys.is_current(verified.generation)
+        })
+    }
+
     /// The configured name of the issuer of a verified token.
     pub(super) fn issuer_name(&self, verified: &VerifiedToken) -> &str {
         &self.issuers[verified.issuer].config.name

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::budget_metrics::BudgetMetrics;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::grpc::Server;
+use crate::grpc::{RefusedInbound, Server};
 use crate::identity_center::AwsMetrics;
 use crate::metrics::{AdminPort, Kind, Metrics, MetricsConfig, Page, Source};
 use crate::store::{GrantCounts, Store};
@@ -92,6 +92,7 @@ fn all_metrics(
     metrics.add(server.metrics());
     metrics.add(aws);
     metrics.add(Arc::new(BudgetMetrics(app.clone())));
+    metrics.add(Arc::new(RefusedCalls(server.refused_inbound())));
     metrics.add(grants);
     metrics
 }
@@ -115,6 +116,23 @@ impl Source for Process {
             "When the service started, in seconds since 1970.",
         )
         .sample(&[], seconds(self.started_at));
+    }
+}
+
+/// Calls that the inbound limits refused.
+struct RefusedCalls(RefusedInbound);
+
+impl Source for RefusedCalls {
+    fn tell(&self, page: &mut Page) {
+        let mut family = page.family(
+            "usher_inbound_refused_total",
+            Kind::Counter,
+            "Calls that the inbound limits refused.",
+        );
+        for row in self.0.snapshot() {
+            let labels = [("reason", row.reason), ("class", row.class)];
+            family.sample(&labels, row.count);
+        }
     }
 }
 

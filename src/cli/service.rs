@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decision_log::{LogConfig, LogKeeper};
 use crate::directory::Directory;
-use crate::grpc::Server;
+use crate::grpc::{RefusedInbound, Server};
 use crate::identity_center::{AwsMetrics, IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::reconciler::Reconciler;
 use crate::store::{SqliteStore, Store};
@@ -62,6 +62,8 @@ pub struct RunningService {
     pub instances: Instances,
     /// Whether it changes AWS.
     pub may_write: bool,
+    /// How many calls the inbound limits refused.
+    pub refused_inbound: RefusedInbound,
     store: Arc<SqliteStore>,
     /// The server alone: it stops first, so that callers that wait for the reconciler get it.
     serving: Part,
@@ -173,6 +175,7 @@ async fn start_on_store(
         metrics_address: telling.address(),
         instances,
         may_write: app.may_write(),
+        refused_inbound: server.refused_inbound(),
         store: store.clone(),
         serving: Part::default(),
         stopping,

@@ -2,6 +2,7 @@
 //! to the caller by the table and to the operator in the log. No credential is written anywhere.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -9,20 +10,25 @@ use http::request::Parts;
 use tonic::Status;
 
 use super::connections::Peer;
-use super::gate::{GateRules, internal};
-use super::methods::{Method, methods};
+use super::gate::{GateRules, NotAdmitted, internal};
+use super::inbound::Method;
+use super::methods;
 use super::pb::{self, ErrorReason};
 use super::status::{status, wire_reason};
 use crate::authentication::{Authenticator, CredentialProblem, ProblemKind};
 use crate::domain::{Authenticated, CallerName, Unauthenticated};
+
+/// The address of a call whose connection is not known; there is none such.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Who calls, with the name that calls are counted by; none where the method may be called without
 /// an identity.
 pub(super) async fn identify(
     rules: &GateRules,
     request: &Parts,
+    method: Method,
     call_id: &str,
-) -> Result<Option<(CallerName, Authenticated)>, Status> {
+) -> Result<Option<(CallerName, Authenticated)>, NotAdmitted> {
     let authenticator = &rules.authenticator;
     let path = request.uri.path();
     if is_open(authenticator, path) {
@@ -30,9 +36,16 @@ pub(super) async fn identify(
     }
     let peer = request.extensions.get::<Peer>();
     let certificate = peer.and_then(|peer| peer.certificate.as_deref());
+    let address = peer.map_or(NOWHERE, |peer| peer.address.ip());
+    let is_known = || authenticator.is_known(certificate, &request.headers);
+    let attempt = (rules.inbound.attempt(address, is_known))
+        .map_err(|refusal| rules.refuse(refusal, method, &address.to_string(), call_id))?;
     let answered = authenticator
         .authenticate(certificate, &request.headers)
         .await;
+    if !answered.as_ref().is_err_and(proves_nobody) {
+        attempt.forgive();
+    }
     let authenticated = answered.map_err(|problem| {
         tracing::warn!(
             call.id = call_id,
@@ -59,6 +72,15 @@ pub(super) async fn identify(
     Ok(Some((name, authenticated)))
 }
 
+/// Whether it is the caller's doing that nobody is proved. An issuer that does not answer is not; a
+/// caller that may not act for others is proved.
+fn proves_nobody(problem: &CredentialProblem) -> bool {
+    match problem.kind {
+        ProblemKind::Missing | ProblemKind::Invalid | ProblemKind::Expired => true,
+        ProblemKind::ActsForOthers | ProblemKind::IssuerUnavailable => false,
+    }
+}
+
 /// Whether a call may be made without an identity: health, and reflection in development.
 fn is_open(authenticator: &Authenticator, path: &str) -> bool {
     path.starts_with("/grpc.health.v1.")
@@ -69,8 +91,8 @@ fn is_open(authenticator: &Authenticator, path: &str) -> bool {
 /// text, which the log of events does not hold.
 fn known_method(path: &str) -> &'static str {
     static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        let methods = methods(pb::DESCRIPTORS);
-        methods.iter().map(Method::path).collect()
+        let methods = methods::methods(pb::DESCRIPTORS);
+        methods.iter().map(methods::Method::path).collect()
     });
     METHODS.get(path).map_or("", String::as_str)
 }

@@ -22,7 +22,8 @@ use super::answer::CallScope;
 use super::callers::identify;
 use super::deadline::{CallTime, too_late};
 use super::draining::until_draining;
-use super::limits::{LimitsConfig, OpenCalls};
+use super::inbound::{Inbound, Method, Refusal};
+use super::limits::LimitsConfig;
 use super::pb::ErrorReason;
 use super::status::{shorten, status};
 use crate::app::RefusedCalls;
@@ -48,9 +49,43 @@ pub(super) struct GateRules {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) refused_calls: RefusedCalls,
     pub(super) limits: LimitsConfig,
-    pub(super) open_calls: OpenCalls,
+    pub(super) inbound: Inbound,
     /// Set when the server is shutting down.
     pub(super) draining: CancellationToken,
+}
+
+/// A call that is not let in.
+pub(super) struct NotAdmitted {
+    status: Status,
+    /// Whether the call has no line of its own in the log: it was counted instead.
+    is_counted: bool,
+}
+
+impl From<Status> for NotAdmitted {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            is_counted: false,
+        }
+    }
+}
+
+impl GateRules {
+    /// Refuses a call by the inbound limits: counted, and without a line of its own, since anybody
+    /// can make any number of such calls.
+    pub(super) fn refuse(
+        &self,
+        refusal: Refusal,
+        method: Method,
+        who: &str,
+        call_id: &str,
+    ) -> NotAdmitted {
+        self.inbound.count(refusal, method, who);
+        NotAdmitted {
+            status: refusal.status(call_id),
+            is_counted: true,
+        }
+    }
 }
 
 /// The gate before the services.
@@ -85,13 +120,16 @@ impl Service<Request<Body>> for Gate {
             let call_id = call_id();
             let method = shorten(request.uri().path(), LOGGED_CHARACTERS_MAX);
             let started = Instant::now();
-            let mut response = if is_grpc(&request) {
+            let (mut response, is_counted) = if is_grpc(&request) {
                 pass(&rules, routes, request, &call_id).await
             } else {
-                refuse_as_http()
+                (refuse_as_http(), false)
             };
             if let Ok(value) = HeaderValue::from_str(&call_id) {
                 response.headers_mut().insert(CALL_ID_HEADER, value);
+            }
+            if is_counted {
+                return Ok(response);
             }
             let code = response
                 .headers()
@@ -119,25 +157,26 @@ fn call_id() -> String {
         .to_string()
 }
 
+/// The answer to a call, and whether the call was counted in the place of a line in the log.
 async fn pass(
     rules: &GateRules,
     routes: Routes,
     request: Request<Body>,
     call_id: &str,
-) -> Response<Body> {
+) -> (Response<Body>, bool) {
     match admit(rules, routes, request, call_id).await {
-        Ok(response) => dress(response, call_id),
-        Err(status) => status.into_http(),
+        Ok(response) => (dress(response, call_id), false),
+        Err(refused) => (refused.status.into_http(), refused.is_counted),
     }
 }
 
 /// Checks a call and lets it through.
 async fn admit(
     rules: &GateRules,
-    mut routes: Routes,
+    routes: Routes,
     request: Request<Body>,
     call_id: &str,
-) -> Result<Response<Body>, Status> {
+) -> Result<Response<Body>, NotAdmitted> {
     check_metadata(request.headers(), rules.limits.metadata_bytes_max, call_id)?;
     let path = request.uri().path().to_owned();
     let is_report = path == REPORT_METHOD;
@@ -155,19 +194,19 @@ async fn admit(
     } = CallTime::of(request.headers(), time_max, call_id)?;
     let (parts, body) = request.into_parts();
     // A token may name a key that is fetched first.
-    let identified = tokio::time::timeout_at(answer_by, identify(rules, &parts, call_id)).await;
+    let method = Method::of(&path);
+    let identified = identify(rules, &parts, method, call_id);
+    let identified = tokio::time::timeout_at(answer_by, identified).await;
     let caller = identified.map_err(|_| too_late(call_id))??;
     let mut request = Request::from_parts(parts, body);
     if rules.draining.is_cancelled() {
-        return Err(shutting_down(call_id));
+        return Err(shutting_down(call_id).into());
     }
-    let _open_call = match &caller {
+    let _admitted = match &caller {
         None => None,
         Some((name, _)) => Some(
-            rules
-                .open_calls
-                .try_open(name)
-                .ok_or_else(|| too_many_calls(call_id))?,
+            (rules.inbound.admit(name, method, !is_open_stream))
+                .map_err(|refusal| rules.refuse(refusal, method, name.as_str(), call_id))?,
         ),
     };
     request.extensions_mut().insert(CallScope {
@@ -175,23 +214,32 @@ async fn admit(
         caller,
         deadline,
     });
-    let served = AssertUnwindSafe(routes.call(request)).catch_unwind();
-    match tokio::time::timeout_at(answer_by, served).await {
-        Ok(Ok(Ok(response))) if is_long_stream => Ok(until_draining(
-            response,
-            &rules.draining,
-            shutting_down(call_id),
-        )),
-        Ok(Ok(Ok(response))) => Ok(response),
-        Ok(Ok(Err(error))) => {
+    let served = serve(routes, request, call_id);
+    let served = tokio::time::timeout_at(answer_by, served).await;
+    let response = served.map_err(|_| too_late(call_id))??;
+    if is_long_stream {
+        let end = shutting_down(call_id);
+        return Ok(until_draining(response, &rules.draining, end));
+    }
+    Ok(response)
+}
+
+/// Hands a call to its service; a panic there is an answer like any other.
+async fn serve(
+    mut routes: Routes,
+    request: Request<Body>,
+    call_id: &str,
+) -> Result<Response<Body>, Status> {
+    match AssertUnwindSafe(routes.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => {
             tracing::error!(call.id = call_id, error = %error, "routing failed");
             Err(internal(call_id))
         }
-        Ok(Err(_)) => {
+        Err(_) => {
             tracing::error!(call.id = call_id, "a call panicked");
             Err(internal(call_id))
         }
-        Err(_) => Err(too_late(call_id)),
     }
 }
 
@@ -228,19 +276,7 @@ fn shutting_down(call_id: &str) -> Status {
 }
 
 pub(super) fn too_many_calls(call_id: &str) -> Status {
-    status(
-        ErrorReason::CallerConcurrencyLimited,
-        call_id,
-        "too many of your calls are open",
-        &[],
-        |details| {
-            details.set_retry_info(Some(Duration::from_millis(200)));
-            details.add_quota_failure_violation(
-                "caller",
-                "the number of calls that one caller may have open",
-            );
-        },
-    )
+    Refusal::CallerConcurrency.status(call_id)
 }
 
 pub(super) fn too_many_reports(call_id: &str) -> Status {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::inbound::{CallerLimits, RatesConfig, SlotsConfig};
 use crate::domain::CallerName;
 
 /// The longest time the configuration takes, in seconds: a day.
@@ -19,7 +20,7 @@ const COUNT_MAX: u64 = 1_000_000;
 const REPORTS_MAX: u64 = 1000;
 
 /// The bounds of the surface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Bytes of a request message: the largest sensible one, an Assign with a full justification,
@@ -67,6 +68,12 @@ pub struct LimitsConfig {
     pub connection_grace_seconds: u64,
     /// How long shutdown waits for open calls: below the 30 s that Kubernetes waits.
     pub drain_seconds_max: u64,
+    /// How fast calls may come.
+    pub rates: RatesConfig,
+    /// How many calls are handled at once, and which of them are refused first.
+    pub slots: SlotsConfig,
+    /// What some callers have in the place of what everybody has.
+    pub callers: Vec<CallerLimits>,
 }
 
 impl Default for LimitsConfig {
@@ -91,6 +98,9 @@ impl Default for LimitsConfig {
             connection_age_seconds_max: 1800,
             connection_grace_seconds: 7200,
             drain_seconds_max: 15,
+            rates: RatesConfig::default(),
+            slots: SlotsConfig::default(),
+            callers: Vec::new(),
         }
     }
 }
@@ -109,7 +119,9 @@ impl LimitsConfig {
                 ));
             }
         }
-        Ok(())
+        self.rates.check()?;
+        self.slots.check()?;
+        CallerLimits::check_all(&self.callers)
     }
 
     /// Every bound but those of watches: its name, its value, and the largest value it takes.
@@ -225,9 +237,14 @@ impl OpenCalls {
 
     /// Counts one more call; none when the caller has as many as it may.
     pub(super) fn try_open(&self, caller: &CallerName) -> Option<OpenCall> {
+        self.try_open_below(caller, self.per_caller_max)
+    }
+
+    /// The same for a caller that may have so many.
+    pub(super) fn try_open_below(&self, caller: &CallerName, calls_max: usize) -> Option<OpenCall> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(caller.clone()).or_insert(0);
-        if *count >= self.per_caller_max {
+        if *count >= calls_max {
             return None;
         }
         *count += 1;

@@ -26,6 +26,7 @@ mod draining;
 mod events;
 mod gate;
 mod grants;
+mod inbound;
 mod limits;
 mod methods;
 mod observed;
@@ -42,6 +43,7 @@ pub use adopting::{AdoptionAnswer, AdoptionWish, FieldProblem, WISHES_PER_CALL_M
 pub use asking::seconds;
 pub use certificate_times::CertificateTimes;
 pub use client::{ClientError, ServerAccess, ServerConnection};
+pub use inbound::{CallerLimits, RatesConfig, RefusedInbound, RefusedInboundCount, SlotsConfig};
 pub use limits::LimitsConfig;
 pub use reasons::{TABLE, TableRow};
 pub use server::{ServeError, Server};

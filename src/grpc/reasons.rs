@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 49] = [
+pub const TABLE: [TableRow; 52] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -211,6 +211,21 @@ pub const TABLE: [TableRow; 49] = [
         ErrorReason::CallerConcurrencyLimited,
         Code::ResourceExhausted,
         "wait for open calls to end, then try again",
+    ),
+    row(
+        ErrorReason::CallerRateLimited,
+        Code::ResourceExhausted,
+        "try again after RetryInfo, and call less often",
+    ),
+    row(
+        ErrorReason::AddressRateLimited,
+        Code::ResourceExhausted,
+        "try again after RetryInfo, with a credential that is good",
+    ),
+    row(
+        ErrorReason::ServerBusy,
+        Code::ResourceExhausted,
+        "try again after RetryInfo",
     ),
     row(
         ErrorReason::AwsBudgetExhausted,

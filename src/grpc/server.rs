@@ -20,7 +20,8 @@ use super::directory::DirectoryService;
 use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
-use super::limits::{LimitsConfig, OpenCalls};
+use super::inbound::{Inbound, RefusedInbound};
+use super::limits::LimitsConfig;
 use super::observed::Observed;
 use super::operations::OperationsService;
 use super::pb;
@@ -69,6 +70,7 @@ pub struct Server {
     limits: LimitsConfig,
     tls: Option<Tls>,
     metrics: Arc<CallMetrics>,
+    refused_inbound: RefusedInbound,
 }
 
 impl Server {
@@ -98,6 +100,7 @@ impl Server {
             limits,
             tls,
             metrics: Arc::new(CallMetrics::new()),
+            refused_inbound: RefusedInbound::default(),
         })
     }
 
@@ -111,6 +114,12 @@ impl Server {
     #[must_use]
     pub fn metrics(&self) -> Arc<dyn Source> {
         self.metrics.clone()
+    }
+
+    /// The counts of calls that the inbound limits refuse. They go on counting while it serves.
+    #[must_use]
+    pub fn refused_inbound(&self) -> RefusedInbound {
+        self.refused_inbound.clone()
     }
 
     /// Serves until `stop`, then drains for at most the configured time.
@@ -131,8 +140,8 @@ impl Server {
         let rules = GateRules {
             authenticator: authenticator.clone(),
             refused_calls: self.app.refused_calls(),
-            limits,
-            open_calls: OpenCalls::new(limits.calls_per_caller_max),
+            inbound: Inbound::new(&limits, self.refused_inbound),
+            limits: limits.clone(),
             draining: draining.clone(),
         };
         let routes = services(self.app, &limits)?.add_service(health_service);

@@ -16,6 +16,7 @@ use tonic::Code;
 use usher::cli::{ServiceMode, ServiceOptions, StartError};
 use usher::clock::Clock;
 use usher::config::Config;
+use usher::grpc::RefusedInbound;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
@@ -49,7 +50,8 @@ pub(crate) struct Bench {
     stop: CancellationToken,
     running: JoinHandle<Result<(), StartError>>,
     pub(crate) simulator: Simulator,
-    _data: tempfile::TempDir,
+    pub(crate) data: tempfile::TempDir,
+    pub(crate) refused_inbound: RefusedInbound,
 }
 
 impl Bench {
@@ -94,6 +96,7 @@ impl Bench {
         });
         let service = service.await.unwrap();
         let (address, metrics_address) = (service.address, service.metrics_address);
+        let refused_inbound = service.refused_inbound.clone();
         let stop = CancellationToken::new();
         let running = tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
         Self {
@@ -104,7 +107,8 @@ impl Bench {
             stop,
             running,
             simulator,
-            _data: data,
+            data,
+            refused_inbound,
         }
     }
 

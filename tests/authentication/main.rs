@@ -9,6 +9,7 @@ mod bench;
 mod certificates;
 mod check;
 mod endpoint;
+mod flood;
 mod forged;
 mod keys;
 mod pki;

@@ -11,6 +11,7 @@ use usher::cli::{ServiceMode, ServiceOptions, StartError};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::domain::CallerName;
+use usher::grpc::RefusedInbound;
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, Switches, World};
 
@@ -52,6 +53,7 @@ pub(crate) struct Bench {
     pub(crate) data_directory: tempfile::TempDir,
     pub(crate) stop: CancellationToken,
     pub(crate) running: JoinHandle<Result<(), StartError>>,
+    pub(crate) refused_inbound: RefusedInbound,
     connection: Connection,
 }
 
@@ -79,7 +81,7 @@ impl Bench {
             clock: Clock::system(),
         });
         let service = service.await.unwrap();
-        let address = service.address;
+        let (address, refused_inbound) = (service.address, service.refused_inbound.clone());
         let stop = CancellationToken::new();
         let running = tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
         Self {
@@ -88,6 +90,7 @@ impl Bench {
             data_directory,
             stop,
             running,
+            refused_inbound,
             connection: Connection::open(address).await,
         }
     }
@@ -138,6 +141,23 @@ impl Bench {
         self.connection
             .exchange(post(method, &all), Some(body))
             .await
+    }
+
+    /// A call that is let go when enough of its answer has come.
+    pub(crate) async fn send_until(
+        &self,
+        caller: &str,
+        method: &str,
+        body: Bytes,
+        is_enough: impl Fn(&Answer) -> bool,
+    ) -> Answer {
+        let credential = format!("Bearer {}", self.token(caller));
+        let headers = [GRPC, &[("authorization", credential.as_str())]].concat();
+        let request = post(method, &headers);
+        (self
+            .connection
+            .exchange_until(request, Some(body), is_enough))
+        .await
     }
 
     /// A request with exactly these headers, on a connection of its own.

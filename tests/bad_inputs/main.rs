@@ -14,6 +14,7 @@ mod connections;
 mod credentials;
 mod fields;
 mod framing;
+mod limits;
 mod names;
 mod pages;
 mod policies;

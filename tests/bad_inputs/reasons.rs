@@ -13,6 +13,7 @@ use crate::bench::{Bench, CALLER, Setup, assign, with};
 use crate::bounds::call_beyond_the_budget;
 use crate::check::{check_answer, refusal, retry_seconds};
 use crate::connections::call_while_shutting_down;
+use crate::limits::limits_at_fault;
 use crate::policies::{POLICIES, refused_by_policies};
 use crate::reviewers::reviewers_at_fault;
 use crate::roles::call_without_the_role;
@@ -65,6 +66,9 @@ async fn every_reason_of_the_table_is_reached() {
     seen.add(&call_beyond_the_budget().await);
     seen.add(&call_while_shutting_down().await);
     seen.add(&report_too_many().await);
+    for answer in limits_at_fault().await {
+        seen.add(&answer);
+    }
     for answer in watches_at_fault().await {
         seen.add(&answer);
     }
