@@ -36,9 +36,9 @@ fn processor_nanoseconds() -> u64 {
 
 pub(crate) fn run() {
     let thread = std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time();
-        let mut runtime = runtime;
-        runtime.build().expect("a runtime").block_on(measure());
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().expect("a runtime");
+        runtime.block_on(measure());
     });
     thread.join().expect("no panic");
 }

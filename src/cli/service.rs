@@ -145,8 +145,7 @@ async fn start_on_store(
         instances.clone(),
         config.aws.attempt_timeout(),
     );
-    let kept = config.service.request_id_kept();
-    let external = config.external_rules().map_err(StartError)?;
+    let (kept, external) = (config.service.request_id_kept(), config.external_rules());
     let (refused_calls, refused_calls_writer) =
         RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
     let app = App::new(Parts {
@@ -160,7 +159,7 @@ async fn start_on_store(
         account_changes_max: config.reconciler.outstanding_changes_max,
         approvals: config.approvals,
         audit: config.audit,
-        external,
+        external: external.map_err(StartError)?,
         log: config.log.clone(),
         clock: clock.clone(),
         stopping: stopping.clone(),
@@ -168,8 +167,8 @@ async fn start_on_store(
     let app = app.await.map_err(not_started)?;
     let server = Server::bind(listen, app.clone(), authenticator, config.limits, tls);
     let server = server.await.map_err(not_started)?;
-    let telling = Telling::prepare(&server, &app, aws_metrics, &clock, config.metrics);
-    let telling = telling.await.map_err(StartError)?;
+    let telling = Telling::prepare(&server, &app, aws_metrics, &clock, config.metrics).await;
+    let telling = telling.map_err(StartError)?;
     let mut service = RunningService {
         address: server.address(),
         metrics_address: telling.address(),
