@@ -19,7 +19,7 @@ use crate::policy::{Action, PolicySet, Resource, Scene, Subject, UserFacts};
 /// How old a subject's user and memberships may be at most behind a change (DESIGN.md §7).
 pub(super) const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
-const FRESH_FOR_READING: Duration = Duration::from_secs(900);
+pub(super) const FRESH_FOR_READING: Duration = Duration::from_secs(900);
 
 /// Time in which AWS has had its chance: less proves nothing of it.
 const TIME_FOR_AWS: Duration = Duration::from_secs(2);

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::config::BudgetConfig;
 use super::gcra::{self, Reservation, State};
+use super::loans::Loans;
 use super::pace::Pace;
 use super::queue::{Class, Demand, Queue, Ticket};
 use super::rate::{Rate, RateRules};
@@ -37,7 +38,7 @@ pub(super) struct Bucket {
     rate: Rate,
     state: State,
     /// What break-glass may take before its time.
-    loan: State,
+    loans: Loans,
     /// Until when AWS wants nothing, from nobody.
     paused_until: u64,
     seen_at: u64,
@@ -61,7 +62,7 @@ impl Bucket {
             rules,
             rate: Rate::full(&rules, now),
             state: State::empty(&pace.limits, now),
-            loan: State::empty(&pace.loan, now),
+            loans: Loans::all_taken(&pace.loans, now),
             paused_until: now,
             seen_at: now,
             queue: Queue::new(&pace.shares, now),
@@ -78,7 +79,7 @@ impl Bucket {
         if now < self.seen_at {
             self.rate = self.rate.at(now);
             self.state = self.state.at(now);
-            self.loan = self.loan.at(now);
+            self.loans.clock_went_back(self.seen_at - now);
             self.queue.clock_went_back(now);
             self.paused_until = self.paused_until.saturating_sub(self.seen_at - now);
         }
@@ -134,12 +135,11 @@ impl Bucket {
     fn borrow(&mut self, pace: &Pace, class: Class, now: u64) -> bool {
         if class == Class::BreakGlass
             && self.paused_until <= now
-            && let Reservation::Granted { state: loan, .. } =
-                gcra::reserve(self.loan, &pace.loan, 1, now, now)
             && let Reservation::Granted { state, .. } =
                 gcra::reserve(self.state, &pace.limits, 1, now, u64::MAX)
+            && self.loans.take(&pace.loans, now)
         {
-            (self.loan, self.state) = (loan, state);
+            self.state = state;
             return true;
         }
         false

@@ -78,8 +78,8 @@ pub struct BudgetConfig {
     /// After what wait an end whose time has come goes before grants, in milliseconds. Default 5000: an
     /// end is acted on within 60 s, and takes up to three operations.
     pub expiry_leads_after_milliseconds: u64,
-    /// How many permits break-glass may take before their time within
-    /// `break_glass_loan_milliseconds`, half of them at once. Default 5: the operations of one grant, and one retry.
+    /// How many permits break-glass may take before their time within any
+    /// `break_glass_loan_milliseconds`. Default 5: the operations of one grant, and one retry.
     pub break_glass_loans_max: u32,
     /// In what time these loans are paid back, in milliseconds. Default 10000: half a second of 20/s in
     /// ten seconds, which AWS is unlikely to refuse.

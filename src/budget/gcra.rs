@@ -45,11 +45,6 @@ impl Limits {
         Self::of(interval, burst.max(1))
     }
 
-    /// One permit each so many nanoseconds.
-    pub(super) fn every(interval: u64, burst: u32) -> Self {
-        Self::of(Some(interval), burst.max(1))
-    }
-
     /// So many hundredths of the rate, without a burst; none of it: no permit ever.
     pub(super) fn part(&self, percent: u64) -> Self {
         let interval = self.interval.filter(|_| percent > 0);

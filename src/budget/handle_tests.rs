@@ -87,7 +87,7 @@ async fn break_glass_waits_for_nobody_as_long_as_it_borrows_little() {
             tokio::spawn(async move { budget.permit(QuotaBucket::SsoAdmin, ASKED, far()).await })
         })
         .collect();
-    // The loan begins empty, as every bucket: its first slot comes a second after the start.
+    // There are none at first: they come after their time.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let urgent = Demand::usher(Class::BreakGlass);
     let start = Instant::now();

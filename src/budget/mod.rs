@@ -13,6 +13,7 @@ mod config;
 mod gcra;
 mod handle;
 mod lane;
+mod loans;
 mod pace;
 mod queue;
 mod rate;

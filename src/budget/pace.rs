@@ -2,6 +2,7 @@
 
 use super::config::{BudgetConfig, IdentityStoreQuota};
 use super::gcra::Limits;
+use super::loans::LoanRules;
 use super::queue::Shares;
 use super::rate::RateRules;
 use crate::domain::QuotaBucket;
@@ -16,7 +17,7 @@ pub(super) struct Pace {
     /// How classes share it.
     pub(super) shares: Shares,
     /// How much break-glass may take before its time.
-    pub(super) loan: Limits,
+    pub(super) loans: LoanRules,
 }
 
 impl BudgetConfig {
@@ -55,10 +56,6 @@ impl BudgetConfig {
     pub(super) fn pace(&self, thousandths_per_second: u64) -> Pace {
         let limits = Limits::of_rate(thousandths_per_second, self.burst).catching_up();
         let after = self.expiry_leads_after_milliseconds;
-        // Half of the loans at once and the others evenly, so that no such time has more of them.
-        let at_once = self.break_glass_loans_max.div_ceil(2);
-        let others = u64::from(self.break_glass_loans_max - at_once).max(1);
-        let period = self.break_glass_loan_milliseconds * NANOSECONDS_PER_MILLISECOND;
         Pace {
             limits,
             shares: Shares {
@@ -67,7 +64,10 @@ impl BudgetConfig {
                 slack: limits.half_interval(),
                 expiry_leads_after: after * NANOSECONDS_PER_MILLISECOND,
             },
-            loan: Limits::every(period / others, at_once),
+            loans: LoanRules {
+                most: usize::try_from(self.break_glass_loans_max).unwrap_or(usize::MAX),
+                period: self.break_glass_loan_milliseconds * NANOSECONDS_PER_MILLISECOND,
+            },
         }
     }
 }
