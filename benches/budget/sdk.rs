@@ -73,6 +73,8 @@ async fn mode(name: &str, retry: RetryConfig, time: Duration) {
                 let list = client.list_application_assignments().application_arn(arn);
                 if list.send().await.is_err() {
                     failed.fetch_add(1, Ordering::Relaxed);
+                    // A tool goes on with the next, and not at once.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }
         });
