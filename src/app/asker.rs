@@ -19,7 +19,17 @@ use crate::policy::{Action, PolicySet, Resource, Scene, Subject, UserFacts};
 /// How old a subject's user and memberships may be at most behind a change (DESIGN.md §7).
 pub(super) const FRESH: Duration = Duration::from_secs(60);
 /// And behind a read.
-pub(super) const FRESH_FOR_READING: Duration = Duration::from_secs(900);
+const FRESH_FOR_READING: Duration = Duration::from_secs(900);
+
+/// How old the facts of a target may be to which access is asked for: in an emergency nobody waits to hear
+/// again that it is there.
+pub(super) fn age_of_target(by_configuration: Duration, is_emergency: bool) -> Duration {
+    if is_emergency {
+        by_configuration.max(FRESH_FOR_READING)
+    } else {
+        by_configuration
+    }
+}
 
 /// Time in which AWS has had its chance: less proves nothing of it.
 const TIME_FOR_AWS: Duration = Duration::from_secs(2);

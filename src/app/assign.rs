@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::approvals::{ChosenPath, WhoMayAgree, denied_without_a_word, forbids};
-use super::asker::{Asker, FRESH_FOR_READING, Purpose};
+use super::asker::{Asker, Purpose, age_of_target};
 use super::cost::operations_of_making;
 use super::targets::FoundTarget;
 use super::view::GrantView;
@@ -301,12 +301,7 @@ impl App {
         let instance = found_instance.as_ref();
         let (call, max_age) = (self.call(context), self.default_max_age());
         let fresh = max_age.min(FRESH);
-        // In an emergency nobody waits to hear again that the target is there.
-        let max_age = if request.break_glass {
-            max_age.max(FRESH_FOR_READING)
-        } else {
-            max_age
-        };
+        let max_age = age_of_target(max_age, request.break_glass);
         let directory = &self.parts.directory;
         let (principal, target) = futures_util::try_join!(
             async {

@@ -36,6 +36,9 @@ impl Default for Setup {
         config.budget.sso_admin_per_second = 1000;
         config.budget.identity_store_per_second = 1000;
         config.budget.burst = 1000;
+        // One caller asks thousands of wrong things.
+        config.limits.rates.caller_cost_per_second = 100_000;
+        config.limits.rates.caller_burst = 100_000;
         Self {
             world: World::demo(),
             config,

@@ -102,6 +102,9 @@ request_unseen_seconds = 0.5
 [limits]
 calls_per_caller_max = 256
 drain_seconds_max = 3
+[limits.rates]
+caller_cost_per_second = 100000
+caller_burst = 100000
 [service]
 account_changes_per_second = 100.0
 "#;
