@@ -123,6 +123,7 @@ check! {
     slots::a_restart_keeps_the_slots_of_pending_changes_alone,
     slots::a_pending_change_is_claimed_although_every_slot_is_taken,
     slots::ends_take_the_slots_first,
+    slots::break_glass_takes_the_slot_that_is_kept_for_ends,
     slots::the_last_slots_are_kept_for_ends,
     slots::one_account_may_have_several_changes_under_way,
     slots::what_is_pending_is_read_and_made_due,

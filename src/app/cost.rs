@@ -98,9 +98,13 @@ impl App {
         Ok(())
     }
 
-    /// About when a grant that waits for the budget is where it should be: behind what is due already and
-    /// goes before it. None where nobody can say.
-    pub(super) async fn expected_at(&self, grant: &Grant) -> Option<Timestamp> {
+    /// About when a grant that waits for the budget is where it should be: from its next attempt on, behind
+    /// what is due already and goes before it. None where nobody can say.
+    pub(super) async fn expected_at(
+        &self,
+        grant: &Grant,
+        next_attempt_at: Option<Timestamp>,
+    ) -> Option<Timestamp> {
         let is_ending = grant.state == GrantState::Revoking;
         let asked = grant.ending.as_ref().map(|ending| ending.kind);
         let (class, kinds): (_, &[WorkKind]) = match (is_ending, asked) {
@@ -121,7 +125,13 @@ impl App {
         let operations: Vec<_> = operations.collect();
         let port = &self.parts.port;
         let wait = port.estimate(&grant.instance_arn, &operations, class);
-        now.checked_add(SignedDuration::try_from(wait).ok()?).ok()
+        let instance = self.parts.instances.get(&grant.instance_arn)?;
+        let others = self.wait_for_others(&instance, &grant.target, due).await;
+        let wait = wait.max(others.ok()?);
+        let begins_at = next_attempt_at.map_or(now, |at| at.max(now));
+        begins_at
+            .checked_add(SignedDuration::try_from(wait).ok()?)
+            .ok()
     }
 
     /// How long AWS takes with the changes of account assignments ahead: those under way, and what

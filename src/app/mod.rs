@@ -165,7 +165,7 @@ pub struct CallContext {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     OfTheCaller,
-    OfTheSubject,
+    InAnEmergency,
 }
 
 impl CallContext {
@@ -197,13 +197,12 @@ impl CallContext {
         }
     }
 
-    /// The same call of somebody who says that it is an emergency, once it is known that the caller may
-    /// act for them: it need not wait behind what the caller does for others. Before policy has permitted
-    /// it, it goes before nobody.
+    /// The same call of somebody who says that it is an emergency: it need not wait behind what its caller
+    /// does besides. Before policy has permitted it, it has no other rank for that.
     #[must_use]
     fn in_an_emergency(&self) -> Self {
         Self {
-            turn: Turn::OfTheSubject,
+            turn: Turn::InAnEmergency,
             ..self.clone()
         }
     }
@@ -213,8 +212,9 @@ impl CallContext {
         match self.turn {
             // Callers take turns, not whom they say to act for.
             Turn::OfTheCaller => Demand::of(self.class, self.caller.as_str()),
-            Turn::OfTheSubject => {
-                let name = format!("{} (emergency)", self.subject);
+            // One for all of them: a caller does not get more turns by naming more people.
+            Turn::InAnEmergency => {
+                let name = format!("{} (emergency)", self.caller);
                 Demand::of(self.class, &name)
             }
         }

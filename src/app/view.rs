@@ -63,6 +63,12 @@ impl App {
         let timeline = self.parts.store.grant_events(&grant.id, limit).await?;
         let mut view = self.grant_view_without_timeline(grant).await?;
         view.timeline = timeline;
+        if let Some(waiting) = view.waiting.as_mut()
+            && waiting.kind == WaitingKind::Budget
+        {
+            let next = waiting.next_attempt_at;
+            waiting.expected_at = self.expected_at(&view.grant, next).await;
+        }
         Ok(view)
     }
 
@@ -79,19 +85,13 @@ impl App {
             // These wait for nothing.
             _ => Freezes::default(),
         };
-        let mut waiting = waiting_for(&grant, &record, &freezes);
-        if let Some(waiting) = waiting.as_mut()
-            && waiting.kind == WaitingKind::Budget
-        {
-            waiting.expected_at = self.expected_at(&grant).await;
-        }
         Ok(GrantView {
             principal: self
                 .named_principal(&grant.instance_arn, &grant.principal)
                 .await,
             target: self.named_target(&grant.target).await,
             standing: record.standing,
-            waiting,
+            waiting: waiting_for(&grant, &record, &freezes),
             last_error: match grant.state {
                 // What fails on the assignment now keeps these waiting; an active grant has what
                 // it is about, and the failure is another's.

@@ -42,7 +42,7 @@ fn tell_rates(page: &mut Page, buckets: &Buckets) {
         "Operations a second that may be sent now; less than configured after AWS throttled.";
     let mut family = page.family("usher_budget_rate_per_second", Kind::Gauge, help);
     by_bucket(&mut family, buckets, |it| it.in_force_per_second);
-    let help = "Throttles of AWS that lowered the rate.";
+    let help = "Throttles of AWS.";
     let mut family = page.family("usher_budget_throttles_total", Kind::Counter, help);
     by_bucket(&mut family, buckets, |it| it.throttles as f64);
     let help = "Repetitions of failed reads that the retry budget refused.";
@@ -50,8 +50,13 @@ fn tell_rates(page: &mut Page, buckets: &Buckets) {
     by_bucket(&mut family, buckets, |it| it.retries_refused as f64);
 }
 
+/// What a class of a bucket tells.
+type Value = fn(&BucketUse, usize) -> f64;
+/// How that of several accounts is put together.
+type Together = fn(&mut dyn Iterator<Item = f64>) -> f64;
+
 fn tell_classes(page: &mut Page, buckets: &Buckets) {
-    let mut each = |name, kind, help, value: fn(&BucketUse, usize) -> f64| {
+    let mut each = |name, kind, help, value: Value, together: Together| {
         let mut family = page.family(name, kind, help);
         for ((region, bucket), uses) in buckets {
             for (place, class) in Class::ALL.into_iter().enumerate() {
@@ -60,8 +65,8 @@ fn tell_classes(page: &mut Page, buckets: &Buckets) {
                     ("bucket", bucket.as_str()),
                     ("class", class.name()),
                 ];
-                let all = uses.iter().map(|it| value(it, place));
-                family.sample(&labels, all.sum::<f64>());
+                let mut all = uses.iter().map(|it| value(it, place));
+                family.sample(&labels, together(&mut all));
             }
         }
     };
@@ -70,18 +75,21 @@ fn tell_classes(page: &mut Page, buckets: &Buckets) {
         Kind::Counter,
         "Permits for operations, by what they were for.",
         |it, place| it.classes[place].served.permits as f64,
+        |all| all.sum(),
     );
     each(
         "usher_budget_waiting",
         Kind::Gauge,
         "Operations that wait for a permit.",
         |it, place| it.classes[place].waiting as f64,
+        |all| all.sum(),
     );
     each(
         "usher_budget_longest_wait_seconds",
         Kind::Gauge,
         "How long the oldest operation has waited for its permit.",
         |it, place| it.classes[place].longest_wait.as_secs_f64(),
+        |all| all.fold(0.0, f64::max),
     );
 }
 

@@ -170,7 +170,7 @@ pub struct ClaimLimit {
     /// Assignments of asynchronous targets that may be claimed or pending at a time, an instance, by
     /// everybody together: AWS's limit of outstanding changes.
     pub outstanding_max: usize,
-    /// How many of those only an end may take.
+    /// How many of those only an end, or break-glass, may take.
     pub kept_for_ends: usize,
 }
 

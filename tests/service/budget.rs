@@ -119,8 +119,12 @@ async fn a_grant_that_waits_for_the_budget_says_when_it_is_done() {
         let mut client = service.grants();
         let listed = client.list_grants(in_time(ListGrantsRequest::default()));
         let grants = listed.await.unwrap().into_inner().grants;
-        let waiting = grants.first().and_then(|grant| grant.waiting_for.clone());
-        waiting.ok_or_else(|| format!("{grants:?}"))
+        let Some(grant) = grants.first() else {
+            return Err("there is none yet".to_owned());
+        };
+        let grant = service.grant(&grant.id).await;
+        let waiting = grant.waiting_for.clone();
+        waiting.ok_or_else(|| format!("{grant:?}"))
     });
     let waiting = waiting.await;
     assert_eq!(waiting.kind(), WaitingKind::Budget);

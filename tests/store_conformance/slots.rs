@@ -227,6 +227,35 @@ pub(crate) async fn the_last_slots_are_kept_for_ends(shelf: Shelf) {
     assert_eq!(claim("c", 21).await, []);
 }
 
+pub(crate) async fn break_glass_takes_the_slot_that_is_kept_for_ends(shelf: Shelf) {
+    let store = &*shelf.store;
+    record_accounts(store, 5).await;
+    let kept = ClaimLimit {
+        kept_for_ends: 1,
+        ..limit(10)
+    };
+    let served = [instance()];
+    let claim = async |name| {
+        let holder = holder(name);
+        let claims = store.claim_due(&holder, &served, at(10), at(90), kept);
+        claims.await.unwrap()
+    };
+    assert_eq!(claim("a").await.len(), 2);
+    assert_eq!(claim("b").await, []);
+    let mut urgent = grant(9, &account_key(9, 1));
+    urgent.break_glass = true;
+    record(store, urgent).await;
+    let due = store.next_due_at(&served, at(10), kept).await;
+    assert_eq!(due.unwrap(), Some(at(9)), "what is due is what is claimed");
+    assert_eq!(keys(&claim("c").await), [account_key(9, 1)]);
+    let due = store.next_due_at(&served, at(10), kept).await;
+    assert_eq!(
+        due.unwrap(),
+        Some(at(90)),
+        "nothing is due that nobody may claim"
+    );
+}
+
 pub(crate) async fn one_account_may_have_several_changes_under_way(shelf: Shelf) {
     let store = &*shelf.store;
     for user in 1..=2_u32 {

@@ -56,7 +56,7 @@ pub(super) async fn claim_due(
         if places == 0 {
             continue;
         }
-        let slots = slots_of(limit, due);
+        let slots = slots_of(limit, kind, due);
         let full = full_instances(connection, instances, slots).await?;
         for instance in instances {
             let is_alike =

@@ -17,7 +17,7 @@ pub(super) const NEXT_DUE: &str = "SELECT next_attempt_at FROM assignments AS a 
        AND other.instance_arn = a.instance_arn AND other.target_kind = a.target_kind \
        AND other.target = a.target) \
      AND (target_kind <> $3 OR asynchronous_slot = 1 OR \
-       CASE WHEN end_due_at <= MAX(next_attempt_at, $1) THEN $4 ELSE $5 END > \
+       CASE WHEN work_kind = 0 OR end_due_at <= MAX(next_attempt_at, $1) THEN $4 ELSE $5 END > \
        (SELECT COUNT(*) FROM assignments WHERE instance_arn = $2 AND asynchronous_slot = 1)) \
      ORDER BY next_attempt_at LIMIT 1";
 
@@ -35,10 +35,10 @@ pub(super) enum Due {
 }
 
 /// How many of an instance's slots such work may find taken at most, its own included.
-pub(super) fn slots_of(limit: ClaimLimit, due: Due) -> usize {
-    match due {
-        Due::Ends => limit.outstanding_max,
-        Due::All => limit.outstanding_max.saturating_sub(limit.kept_for_ends),
+pub(super) fn slots_of(limit: ClaimLimit, kind: WorkKind, due: Due) -> usize {
+    match (kind, due) {
+        (WorkKind::BreakGlass, _) | (_, Due::Ends) => limit.outstanding_max,
+        (_, Due::All) => limit.outstanding_max.saturating_sub(limit.kept_for_ends),
     }
 }
 
@@ -117,8 +117,8 @@ pub(super) async fn next_due_at(
                 .bind(microseconds(now))
                 .bind(instance.as_str().to_owned())
                 .bind(ASYNCHRONOUS_KIND)
-                .bind(i64::try_from(slots_of(limit, Due::Ends)).unwrap_or(i64::MAX))
-                .bind(i64::try_from(slots_of(limit, Due::All)).unwrap_or(i64::MAX))
+                .bind(i64::try_from(slots_of(limit, *kind, Due::Ends)).unwrap_or(i64::MAX))
+                .bind(i64::try_from(slots_of(limit, *kind, Due::All)).unwrap_or(i64::MAX))
                 .bind(kind.number())
                 .fetch_optional(&mut *connection)
                 .await?
