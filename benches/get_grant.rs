@@ -8,15 +8,21 @@
     reason = "a benchmark that cannot go on says why and ends"
 )]
 
-#[path = "get_grant/issuer.rs"]
-mod issuer;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the tests of authentication use more of it; without keys there is no benchmark"
+)]
+#[path = "../tests/authentication/signer.rs"]
+mod signer;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use issuer::Issuer;
 use prost::Message as _;
+use serde_json::json;
+use signer::{AUDIENCE, ISSUER, Key, key_set};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -81,9 +87,11 @@ async fn main() {
         return;
     }
     let place = tempfile::tempdir().expect("a directory");
-    let issuer = Issuer::new(place.path());
-    let (address, metrics, stop, _simulator) = usher_on(place.path(), &issuer).await;
-    let token = issuer.token("anna.berg");
+    let key = Key::new("k");
+    let (address, metrics, stop, _simulator) = usher_on(place.path(), &key).await;
+    // A token of 0.6 KB, as identity providers send them with a few groups.
+    let groups = vec!["a-group-of-the-directory"; 8];
+    let token = key.token(json!({"sub": "anna.berg", "azp": null, "groups": groups}));
     let (grant_id, bytes) = a_grant(address, &token).await;
     let request = GetGrantRequest { grant_id };
     let file = place.path().join("get_grant.bin");
@@ -117,7 +125,7 @@ async fn main() {
 
 async fn usher_on(
     place: &Path,
-    issuer: &Issuer,
+    key: &Key,
 ) -> (SocketAddr, SocketAddr, CancellationToken, Simulator) {
     let options = SimulatorOptions {
         settings: Settings::unlimited(),
@@ -135,7 +143,7 @@ async fn usher_on(
          [policy]\ndirectory = \"{}\"\n{}",
         simulator.endpoint_url(),
         policies.display(),
-        issuer.configuration()
+        issuer_of(place, key)
     );
     let config: Config = toml::from_str(&text).expect("a configuration");
     config.check().expect("numbers that fit together");
@@ -153,6 +161,18 @@ async fn usher_on(
     let stop = CancellationToken::new();
     tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
     (address, metrics.expect("an admin port"), stop, simulator)
+}
+
+/// What the configuration says of the issuer, whose keys are in a file.
+fn issuer_of(place: &Path, key: &Key) -> String {
+    let file = place.join("keys.json");
+    std::fs::write(&file, key_set(&[key])).expect("a file");
+    format!(
+        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"{ISSUER}\"\n\
+         audiences = [\"{AUDIENCE}\"]\njwks_file = \"{}\"\ncallers = \"PERSONS\"\n\
+         match_by = \"USER_NAME\"\nmatch_claim = \"sub\"\n",
+        file.display()
+    )
 }
 
 fn with_token<T>(message: T, token: &str) -> Request<T> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{App, AppError, CallContext};
-use crate::domain::{EndingKind, Grant, GrantState, Instance, Operation, Target};
+use crate::domain::{Grant, GrantState, Instance, Operation, Target};
 use crate::identity_center::Class;
 use crate::store::WorkKind;
 
@@ -79,10 +79,9 @@ impl App {
             return Err(AppError::DeadlineExceeded);
         }
         let now = self.parts.clock.now();
-        let ahead = [WorkKind::BreakGlass, WorkKind::Asked];
-        let due = (self.parts.store)
-            .count_due(&instance.arn, &ahead, now)
-            .await?;
+        let ahead = WorkKind::Asked.and_before();
+        let due = self.parts.store.count_due(&instance.arn, ahead, now);
+        let due = due.await?;
         let operations: Vec<_> = of_its_own(operations_of_making(target))
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
@@ -105,18 +104,18 @@ impl App {
         grant: &Grant,
         next_attempt_at: Option<Timestamp>,
     ) -> Option<Timestamp> {
-        let is_ending = grant.state == GrantState::Revoking;
-        let asked = grant.ending.as_ref().map(|ending| ending.kind);
-        let (class, kinds): (_, &[WorkKind]) = match (is_ending, asked) {
-            (false, _) if grant.break_glass => (Class::BreakGlass, &[WorkKind::BreakGlass]),
-            (true, Some(kind)) if kind != EndingKind::Revoked => (Class::Expiry, &WorkKind::ALL),
-            _ => (Class::Grant, &[WorkKind::BreakGlass, WorkKind::Asked]),
+        let kind = WorkKind::of(std::slice::from_ref(grant), false);
+        let class = match kind {
+            WorkKind::BreakGlass => Class::BreakGlass,
+            WorkKind::Asked => Class::Grant,
+            WorkKind::Rest => Class::Expiry,
         };
         let now = self.parts.clock.now();
-        let due = self.parts.store.count_due(&grant.instance_arn, kinds, now);
+        let ahead = kind.and_before();
+        let due = self.parts.store.count_due(&grant.instance_arn, ahead, now);
         // It is one of them, unless a worker rests on it.
         let due = due.await.ok()?.max(1);
-        let each = if is_ending {
+        let each = if grant.state == GrantState::Revoking {
             operations_of_removing(&grant.target)
         } else {
             operations_of_making(&grant.target)

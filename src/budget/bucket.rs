@@ -112,10 +112,15 @@ impl Bucket {
         let pace = self.pace(now);
         let taken = self.take_due(&pace, now) || self.borrow(&pace, class, now);
         if taken {
-            self.uses.count(class, Duration::ZERO, now);
-            self.retries.earn();
+            self.gave(class, Duration::ZERO, now);
         }
         taken
+    }
+
+    /// Counts a permit that was waited for so long.
+    fn gave(&mut self, class: Class, waited: Duration, now: u64) {
+        self.uses.count(class, waited, now);
+        self.retries.earn();
     }
 
     /// Takes what is due, where nobody waits for it.
@@ -211,8 +216,8 @@ impl Bucket {
         match self.queue.next(&pace.shares, now) {
             Some(ticket) => {
                 self.state = state;
-                self.uses.count_ticket(&ticket, now);
-                self.retries.earn();
+                let waited = Duration::from_nanos(now.saturating_sub(ticket.since));
+                self.gave(ticket.demand.class, waited, now);
                 Next::Permit(ticket)
             }
             None => Next::Nobody,

@@ -94,19 +94,14 @@ impl Lane {
             }
         });
         caller.tickets.push_back(ticket);
-        let waiting = caller.tickets.len();
-        let line = if caller.is_newcomer {
-            &mut self.newcomers
-        } else {
-            &mut self.turns
-        };
-        line.set(caller.number, waiting);
+        self.note_waiting(key);
         self.len += 1;
     }
 
     /// Takes an operation out, if it is there.
     pub(super) fn remove(&mut self, ticket: &Ticket) {
-        let Some(caller) = self.callers.get_mut(&ticket.demand.caller) else {
+        let key = ticket.demand.caller;
+        let Some(caller) = self.callers.get_mut(&key) else {
             return;
         };
         // Numbers of tickets rise.
@@ -115,14 +110,21 @@ impl Lane {
             return;
         };
         caller.tickets.remove(index);
-        let waiting = caller.tickets.len();
+        self.note_waiting(key);
+        self.len -= 1;
+    }
+
+    /// Writes beside a caller's place how much it waits for.
+    fn note_waiting(&mut self, key: CallerKey) {
+        let Some(caller) = self.callers.get(&key) else {
+            return;
+        };
         let line = if caller.is_newcomer {
             &mut self.newcomers
         } else {
             &mut self.turns
         };
-        line.set(caller.number, waiting);
-        self.len -= 1;
+        line.set(caller.number, caller.tickets.len());
     }
 
     /// The oldest of whose turn it is.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::queue::{Class, Ticket};
+use super::queue::Class;
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 /// Over so many seconds the use is averaged.
@@ -53,11 +53,6 @@ impl Uses {
         if let Some(bound) = bound {
             served.by_wait[bound] += 1;
         }
-    }
-
-    pub(super) fn count_ticket(&mut self, ticket: &Ticket, now: u64) {
-        let waited = Duration::from_nanos(now.saturating_sub(ticket.since));
-        self.count(ticket.demand.class, waited, now);
     }
 
     /// Permits a second, over the last whole seconds.

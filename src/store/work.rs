@@ -19,6 +19,16 @@ impl WorkKind {
     /// All of them, by rank.
     pub const ALL: [Self; 3] = [Self::BreakGlass, Self::Asked, Self::Rest];
 
+    /// This kind, and those that are served before it.
+    #[must_use]
+    pub fn and_before(self) -> &'static [Self] {
+        match self {
+            Self::BreakGlass => &[Self::BreakGlass],
+            Self::Asked => &[Self::BreakGlass, Self::Asked],
+            Self::Rest => &Self::ALL,
+        }
+    }
+
     /// As the store writes it: its rank.
     #[must_use]
     pub fn number(self) -> i64 {

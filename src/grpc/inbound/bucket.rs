@@ -1,8 +1,9 @@
 //! The arithmetic of inbound rates: a bucket that fills evenly, in whole nanoseconds. Pure functions
 //! of (state, cost, now): no clock, no waiting, no floating point.
 //!
-//! The budget has an arithmetic of its own (`budget/gcra.rs`): there, who asks books a later slot and
-//! waits for it. Here nobody waits; who comes too early is told when to come back.
+//! The budget has an arithmetic of its own (`budget/gcra.rs`), which the layers keep from here: there the
+//! rate changes, a bucket begins empty, and a permit has a slot. Here nobody waits; who comes too early is
+//! told when to come back.
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
