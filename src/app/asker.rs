@@ -305,7 +305,7 @@ impl App {
     }
 
     /// The set that decides this call: one for the whole of it, whatever is loaded meanwhile.
-    fn policy_of(&self, context: &CallContext) -> Arc<PolicySet> {
+    pub(super) fn policy_of(&self, context: &CallContext) -> Arc<PolicySet> {
         let current = || self.parts.policy.current();
         Arc::clone(context.policy.get_or_init(current))
     }

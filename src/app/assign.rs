@@ -11,7 +11,7 @@ use super::cost::operations_of_making;
 use super::targets::FoundTarget;
 use super::view::GrantView;
 use super::warnings::Warning;
-use super::{App, AppError, CallContext};
+use super::{App, AppError, CallContext, TargetKind};
 use crate::directory::{PrincipalQuery, TargetQuery};
 use crate::domain::{
     Adoption, DirectAssignment, Grant, GrantState, Instance, Justification, Operation, Path,
@@ -149,6 +149,7 @@ impl App {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
+        self.refuse_early(context, request).await?;
         let (found, asker, path) = self.way_for(context, request).await?;
         self.check_not_frozen(&found.instance).await?;
         let grant = self.new_grant(context, request, &found, &asker, &path)?;
@@ -156,8 +157,8 @@ impl App {
         // Break-glass always commits and waits (DESIGN.md §5); what waits for people or for its start
         // wants nothing of AWS yet.
         if grant.state == GrantState::Provisioning && !grant.break_glass {
-            let (instance, target) = (&found.instance, &grant.target);
-            self.refuse_if_late(context, instance, target).await?;
+            let kind = TargetKind::of(&grant.target);
+            self.refuse_if_late(context, &found.instance, kind).await?;
         }
         if grant.break_glass {
             tracing::warn!(grant.id = grant.id.as_str(), subject = %grant.requester.subject, target.key = %grant.target.key(), "break-glass access is taken; somebody must look at it afterwards");
@@ -347,7 +348,7 @@ impl App {
         let (found, asker, path) = self.way_for(context, request).await?;
         let grant = self.new_grant(context, request, &found, &asker, &path)?;
         let who_may_agree = self.who_can_agree(context, &found, &grant).await?;
-        let operations = operations_of_making(&found.target.target());
+        let operations = operations_of_making(TargetKind::of(&found.target.target()));
         let preview = Preview {
             people_count: found.people_count,
             estimated_duration: (self.parts.port).estimate(
@@ -391,7 +392,6 @@ impl App {
 }
 
 /// A principal as a list row names it.
-#[must_use]
 pub(super) fn group_reference(id: &crate::domain::GroupId) -> PrincipalRef {
     PrincipalRef {
         kind: crate::domain::PrincipalKind::Group,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{App, AppError, CallContext};
-use crate::domain::{Grant, GrantState, Instance, Operation, Target};
+use super::{App, AppError, CallContext, TargetKind};
+use crate::domain::{Grant, GrantState, Instance, Operation};
 use crate::identity_center::Class;
 use crate::store::WorkKind;
 
@@ -16,13 +16,13 @@ const STATUS_POLLS: u64 = 10;
 
 /// The operations that making an assignment costs: read, create, read; to an account also the polls
 /// while AWS works, and one that tells how it ended.
-pub(super) fn operations_of_making(target: &Target) -> Vec<(Operation, u64)> {
-    match target {
-        Target::Application(_) => vec![
+pub(super) fn operations_of_making(kind: TargetKind) -> Vec<(Operation, u64)> {
+    match kind {
+        TargetKind::Application => vec![
             (Operation::DescribeApplicationAssignment, 2),
             (Operation::CreateApplicationAssignment, 1),
         ],
-        Target::AccountAccess(_) => vec![
+        TargetKind::AccountAccess => vec![
             (Operation::ListAccountAssignments, 2),
             (Operation::CreateAccountAssignment, 1),
             (Operation::ListAccountAssignmentCreationStatus, STATUS_POLLS),
@@ -32,13 +32,13 @@ pub(super) fn operations_of_making(target: &Target) -> Vec<(Operation, u64)> {
 }
 
 /// The operations that removing an assignment costs.
-pub(super) fn operations_of_removing(target: &Target) -> Vec<(Operation, u64)> {
-    match target {
-        Target::Application(_) => vec![
+pub(super) fn operations_of_removing(kind: TargetKind) -> Vec<(Operation, u64)> {
+    match kind {
+        TargetKind::Application => vec![
             (Operation::DeleteApplicationAssignment, 1),
             (Operation::DescribeApplicationAssignment, 1),
         ],
-        Target::AccountAccess(_) => vec![
+        TargetKind::AccountAccess => vec![
             (Operation::DeleteAccountAssignment, 1),
             (Operation::ListAccountAssignmentDeletionStatus, STATUS_POLLS),
             (Operation::DescribeAccountAssignmentDeletionStatus, 1),
@@ -70,7 +70,7 @@ impl App {
         &self,
         context: &CallContext,
         instance: &Instance,
-        target: &Target,
+        kind: TargetKind,
     ) -> Result<(), AppError> {
         let remaining = context
             .deadline
@@ -82,11 +82,11 @@ impl App {
         let ahead = WorkKind::Asked.and_before();
         let due = self.parts.store.count_due(&instance.arn, ahead, now);
         let due = due.await?;
-        let operations: Vec<_> = of_its_own(operations_of_making(target))
+        let operations: Vec<_> = of_its_own(operations_of_making(kind))
             .map(|(operation, count)| (operation, count.saturating_mul(due.saturating_add(1))))
             .collect();
         let budget = (self.parts.port).estimate(&instance.arn, &operations, Class::Grant);
-        let wait = budget.max(self.wait_for_others(instance, target, due).await?);
+        let wait = budget.max(self.wait_for_others(instance, kind, due).await?);
         let bound = Duration::try_from_secs_f64(self.parts.config.queue_wait_max_seconds)
             .unwrap_or_default();
         if wait > remaining.min(bound) {
@@ -115,17 +115,18 @@ impl App {
         let due = self.parts.store.count_due(&grant.instance_arn, ahead, now);
         // It is one of them, unless a worker rests on it.
         let due = due.await.ok()?.max(1);
+        let target = TargetKind::of(&grant.target);
         let each = if grant.state == GrantState::Revoking {
-            operations_of_removing(&grant.target)
+            operations_of_removing(target)
         } else {
-            operations_of_making(&grant.target)
+            operations_of_making(target)
         };
         let operations = of_its_own(each).map(|(operation, count)| (operation, count * due));
         let operations: Vec<_> = operations.collect();
         let port = &self.parts.port;
         let wait = port.estimate(&grant.instance_arn, &operations, class);
         let instance = self.parts.instances.get(&grant.instance_arn)?;
-        let others = self.wait_for_others(&instance, &grant.target, due).await;
+        let others = self.wait_for_others(&instance, target, due).await;
         let wait = wait.max(others.ok()?);
         let begins_at = next_attempt_at.map_or(now, |at| at.max(now));
         begins_at
@@ -138,10 +139,11 @@ impl App {
     async fn wait_for_others(
         &self,
         instance: &Instance,
-        target: &Target,
+        kind: TargetKind,
         due: u64,
     ) -> Result<Duration, AppError> {
-        if !target.is_asynchronous() {
+        // Of applications AWS changes any number at once.
+        if kind == TargetKind::Application {
             return Ok(Duration::ZERO);
         }
         let under_way = self

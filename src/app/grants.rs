@@ -1,5 +1,7 @@
 //! One grant, and lists of grants.
 
+use std::sync::Arc;
+
 use super::asker::{Asker, FRESH, Purpose};
 use super::page_token::PageRequest;
 use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
@@ -74,8 +76,21 @@ impl App {
         &self,
         context: &CallContext,
         id: &GrantId,
-    ) -> Result<GrantView, AppError> {
+    ) -> Result<Arc<GrantView>, AppError> {
+        match self.shown_again(context, id) {
+            Some(view) => Ok(view),
+            // Boxed: a large future that is mostly not needed is not to be moved about.
+            None => Box::pin(self.look_at_grant(context, id)).await,
+        }
+    }
+
+    async fn look_at_grant(
+        &self,
+        context: &CallContext,
+        id: &GrantId,
+    ) -> Result<Arc<GrantView>, AppError> {
         let not_there = || AppError::GrantNotFound { id: id.to_string() };
+        let commits = self.parts.store.commits();
         let view = self.kept_view(id).await?.ok_or_else(not_there)?;
         let grant = &view.grant;
         let served = self.parts.instances.get(&grant.instance_arn);
@@ -96,11 +111,13 @@ impl App {
                 return Err(not_there());
             }
         }
-        let mut view = view.as_ref().clone();
         // Who can still agree is asked anew each time.
         if view.grant.open_wish().is_some() {
+            let mut view = view.as_ref().clone();
             view.wish = self.wish_view(&view.grant, Some(reading)).await;
+            return Ok(Arc::new(view));
         }
+        self.note_shown(commits, context, &asker, &view);
         Ok(view)
     }
 

@@ -33,6 +33,24 @@ pub enum TargetKind {
     AccountAccess,
 }
 
+impl TargetKind {
+    /// The kind of a target.
+    pub(super) fn of(target: &Target) -> Self {
+        match target {
+            Target::Application(_) => Self::Application,
+            Target::AccountAccess(_) => Self::AccountAccess,
+        }
+    }
+
+    /// The kind of a target that somebody names.
+    pub(super) fn of_query(query: &TargetQuery) -> Self {
+        match query {
+            TargetQuery::Application(_) => Self::Application,
+            TargetQuery::AccountAccess { .. } => Self::AccountAccess,
+        }
+    }
+}
+
 /// What a caller asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListAssignments {

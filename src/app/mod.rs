@@ -17,6 +17,7 @@ mod budget;
 mod config;
 mod cost;
 mod denials;
+mod early;
 mod ending;
 mod error;
 mod events;

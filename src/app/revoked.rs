@@ -9,7 +9,7 @@ use super::cost::operations_of_removing;
 use super::paths::RemainingPath;
 use super::revoke::{AssignmentState, RevokeOutcome};
 use super::wait::Waiter;
-use super::{App, AppError, CallContext};
+use super::{App, AppError, CallContext, TargetKind};
 use crate::domain::intent::ending_keeps_assignment;
 use crate::domain::{
     AssignmentKey, AssignmentRecord, DirectAssignment, ErrorKind, Grant, GrantId, GrantState,
@@ -104,7 +104,7 @@ impl App {
         let operations = match (keeps, grant) {
             (true, _) => Vec::new(),
             (false, Some(grant)) if grant.state.is_over() => Vec::new(),
-            (false, _) => operations_of_removing(&key.target),
+            (false, _) => operations_of_removing(TargetKind::of(&key.target)),
         };
         let preview = Preview {
             people_count: self.people_of(context, key).await?,

@@ -1,6 +1,8 @@
 //! Who a connection and its credentials prove, put together: certificate and token must agree, and
 //! only services act for others. What anybody may do with it is policy's.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
@@ -164,7 +166,7 @@ impl Authenticator {
                 }
                 // That the token was once given to a service does not prove that it comes from there.
                 Ok(Identity::Person {
-                    person: person.clone(),
+                    person: Arc::clone(person),
                     service: certified.map(str::to_owned),
                 })
             }
@@ -205,7 +207,7 @@ impl Authenticator {
 
     /// The person of a subject token, which must have been given to the service that shows it: one
     /// that was given to another has been taken from there.
-    async fn subject(&self, token: &str, service: &str) -> Result<Person, CredentialProblem> {
+    async fn subject(&self, token: &str, service: &str) -> Result<Arc<Person>, CredentialProblem> {
         let verified = (self.tokens.verify(token).await)
             .map_err(|problem| problem.of_header(SUBJECT_TOKEN))?;
         let refuse = |message| {
@@ -216,8 +218,8 @@ impl Authenticator {
         match &verified.holder {
             Holder::Service(_) => refuse("the subject token is of a service, not of a person"),
             Holder::Person { person, client } => match client {
-                Client::Service(name) if name == service => Ok(person.clone()),
-                Client::Unregistered => Ok(person.clone()),
+                Client::Service(name) if name == service => Ok(Arc::clone(person)),
+                Client::Unregistered => Ok(Arc::clone(person)),
                 Client::Service(_) | Client::Stranger => {
                     refuse("the subject token was not given to the calling service")
                 }

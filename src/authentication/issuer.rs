@@ -1,6 +1,8 @@
 //! One issuer: which of its tokens are good, and whom a good one proves. The signature is checked
 //! before any claim is read.
 
+use std::sync::Arc;
+
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode};
 use serde_json::{Map, Value};
@@ -21,7 +23,10 @@ const EMAIL_CLAIM: &str = "email";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// A person, and the service to which the token was given, if it is a configured one.
-    Person { person: Person, client: Client },
+    Person {
+        person: Arc<Person>,
+        client: Client,
+    },
     /// A service by its configured name.
     Service(String),
 }
@@ -250,7 +255,7 @@ impl Issuer {
         &self,
         claims: &Map<String, Value>,
         subject: &str,
-    ) -> Result<Person, CredentialProblem> {
+    ) -> Result<Arc<Person>, CredentialProblem> {
         let invalid = CredentialProblem::invalid;
         let (Some(match_by), Some(claim)) = (self.config.match_by, &self.config.match_claim) else {
             return Err(invalid("the token's issuer is not configured for persons"));
@@ -273,7 +278,7 @@ impl Issuer {
             external_id_issuer: self.config.external_id_issuer.clone().unwrap_or_default(),
         };
         let identity = Identity::Person {
-            person,
+            person: Arc::new(person),
             service: None,
         };
         // Also what it is counted and written down by must be a name.

@@ -2,6 +2,7 @@
 //! is not decided here.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::text::CallerName;
 
@@ -42,7 +43,7 @@ pub enum Identity {
     /// A person.
     Person {
         /// Who.
-        person: Person,
+        person: Arc<Person>,
         /// The service through which the person calls, by the certificate of the connection: the
         /// token was given to it.
         service: Option<String>,
@@ -50,14 +51,14 @@ pub enum Identity {
 }
 
 /// Everything that is known of a caller from its connection and credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Authenticated {
     /// Who calls.
     pub caller: Identity,
     /// Whom a service says to act for: a user name, an email address or a user id, as sent.
     pub on_behalf_of: Option<String>,
     /// The subject's own token, verified.
-    pub subject_proof: Option<Person>,
+    pub subject_proof: Option<Arc<Person>>,
 }
 
 impl fmt::Display for Identity {

@@ -4,6 +4,7 @@
 //! characters that make one name look like another (Unicode bidirectional controls).
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ids::InvalidValue;
 
@@ -25,7 +26,7 @@ macro_rules! text {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text as given.
@@ -65,7 +66,7 @@ impl Justification {
     pub fn parse(value: &str) -> Result<Self, InvalidValue> {
         check_length(value, JUSTIFICATION_CHARACTERS_MAX)?;
         check_characters(value, |letter| matches!(letter, '\n' | '\r' | '\t'))?;
-        Ok(Self(value.to_owned()))
+        Ok(Self(value.into()))
     }
 }
 
@@ -74,7 +75,7 @@ impl Ticket {
     pub fn parse(value: &str) -> Result<Self, InvalidValue> {
         check_length(value, TICKET_CHARACTERS_MAX)?;
         check_characters(value, |_| false)?;
-        Ok(Self(value.to_owned()))
+        Ok(Self(value.into()))
     }
 }
 
@@ -84,7 +85,7 @@ impl RequestId {
         check_length(value, REQUEST_ID_CHARACTERS_MAX)?;
         check_characters(value, |_| false)?;
         check_not_blank(value)?;
-        Ok(Self(value.to_owned()))
+        Ok(Self(value.into()))
     }
 }
 
@@ -94,7 +95,7 @@ impl CallerName {
         check_length(value, CALLER_NAME_CHARACTERS_MAX)?;
         check_characters(value, |_| false)?;
         check_not_blank(value)?;
-        Ok(Self(value.to_owned()))
+        Ok(Self(value.into()))
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) struct CallScope {
 
 /// A request taken apart: who asks, and what.
 pub(super) fn take_apart<T>(request: Request<T>) -> Result<(CallContext, String, T), Status> {
-    let (_, extensions, message) = request.into_parts();
-    let scope = extensions.get::<CallScope>().cloned();
+    let (_, mut extensions, message) = request.into_parts();
+    let scope = extensions.remove::<CallScope>();
     let Some(CallScope {
         call_id,
         caller: Some((caller, authenticated)),

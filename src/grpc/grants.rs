@@ -5,6 +5,7 @@ use tonic::{Request, Response, Status};
 use super::answer::{answer, take_apart};
 use super::status::status_of;
 use super::watches::{BoxStream, OpenWatches, watch_stream};
+use super::written_grants::WrittenGrants;
 use super::{convert, pb};
 use crate::app::App;
 
@@ -12,6 +13,7 @@ use crate::app::App;
 pub(super) struct GrantService {
     pub(super) app: App,
     pub(super) watches: OpenWatches,
+    pub(super) written: WrittenGrants,
 }
 
 #[tonic::async_trait]
@@ -24,7 +26,7 @@ impl pb::grant_service_server::GrantService for GrantService {
             let id = convert::grant_id(&message.grant_id)?;
             let grant = self.app.get_grant(&context, &id).await?;
             Ok(pb::GetGrantResponse {
-                grant: Some(convert::grant(grant)),
+                grant: Some(self.written.of(grant)),
             })
         })
         .await

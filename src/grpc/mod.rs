@@ -38,6 +38,7 @@ mod server;
 mod status;
 mod tls;
 mod watches;
+mod written_grants;
 
 pub use adopting::{AdoptionAnswer, AdoptionWish, FieldProblem, WISHES_PER_CALL_MAX};
 pub use asking::seconds;

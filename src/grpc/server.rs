@@ -27,6 +27,7 @@ use super::operations::OperationsService;
 use super::pb;
 use super::tls::Tls;
 use super::watches::OpenWatches;
+use super::written_grants::WrittenGrants;
 use crate::app::App;
 use crate::authentication::Authenticator;
 use crate::metrics::Source;
@@ -224,6 +225,7 @@ fn services(app: App, limits: &LimitsConfig) -> Result<Routes, ServeError> {
     let grants = pb::grant_service_server::GrantServiceServer::new(GrantService {
         app: app.clone(),
         watches: watches.clone(),
+        written: WrittenGrants::default(),
     });
     let grants = grants.max_decoding_message_size(size);
     let events = EventService {

@@ -377,4 +377,11 @@ impl Loaded {
     pub(super) fn is_permit(&self) -> bool {
         self.policy.effect() == Effect::Permit
     }
+
+    /// Whether it is a way to access that somebody must agree to.
+    pub(super) fn has_price(&self) -> bool {
+        self.is_permit()
+            && self.actions.contains(&Action::Request)
+            && !self.terms.steps.is_empty()
+    }
 }

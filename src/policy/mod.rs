@@ -114,6 +114,13 @@ impl PolicySet {
         self.version() != DEVELOPMENT_VERSION
     }
 
+    /// Whether every way to access is free: nobody is ever asked to agree.
+    #[must_use]
+    pub fn asks_nobody(&self) -> bool {
+        let mut policies = self.inner.policies.values();
+        policies.all(|loaded| !loaded.has_price())
+    }
+
     /// What names the set in answers and events: hex sha256 of its texts, or the built-in's name.
     #[must_use]
     pub fn version(&self) -> &str {

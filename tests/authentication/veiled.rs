@@ -12,6 +12,7 @@ use crate::wire::Answer;
 const ASSIGN: &str = "AccessService/Assign";
 const REVOKE: &str = "AccessService/Revoke";
 const LIST: &str = "AccessService/ListAssignments";
+const GET: &str = "GrantService/GetGrant";
 const GRANTS: &str = "GrantService/ListGrants";
 const WHO: &str = "DirectoryService/WhoAmI";
 /// Everybody asks for oneself; only Carla sees what there is.
@@ -133,6 +134,42 @@ when { resource.name == "Amazon Redshift" && !context.beneficiary_is_subject };"
         let answer = portal.call(carla, GRANTS, &assignment).await;
         assert_eq!(answer.reason(), reason);
     }
+    portal.end().await;
+}
+
+/// Anna sees grants.
+const ANNA_SEES: &str = r#"
+@id("sees") permit (principal is Usher::User, action == Usher::Action::"ReadGrants", resource)
+when { principal.name == "anna.berg" };
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_was_shown_a_moment_ago_is_shown_to_nobody_else_and_by_no_other_policies() {
+    let portal = Portal::start(&format!("{OWN}{ANNA_SEES}")).await;
+    let (anna, bilal) = ("anna.berg", "bilal.khan");
+    let message = asked(anna, "Amazon Redshift");
+    let grant = portal.call(anna, ASSIGN, &message).await.ok(ASSIGN)["grant"].clone();
+    let message = json!({ "grant_id": grant["id"] });
+    let version = || async {
+        let answer = portal.call("carla.mendes", WHO, &json!({})).await;
+        answer.ok(WHO)["policy_version"].clone()
+    };
+    let (before, started) = (version().await, std::time::Instant::now());
+    portal.bench.write_policies(OWN);
+    while version().await == before {
+        assert!(started.elapsed().as_secs() < 30, "not in force");
+        let answer = portal.call(bilal, GET, &message).await;
+        check_refused("bilal", &answer, Code::NotFound, "GRANT_NOT_FOUND");
+        // Shown, and shown again, until the moment in which other policies are in force.
+        portal.call(anna, GET, &message).await;
+        portal.call(anna, GET, &message).await;
+    }
+    let answer = portal.call(anna, GET, &message).await;
+    check_refused("anna", &answer, Code::NotFound, "GRANT_NOT_FOUND");
+    // And the other way round, at once.
+    portal.change(&format!("{OWN}{ANNA_SEES}")).await;
+    let shown = portal.call(anna, GET, &message).await.ok(GET);
+    assert_eq!(shown["grant"]["id"], grant["id"]);
     portal.end().await;
 }
 

@@ -241,3 +241,19 @@ fn the_version_is_that_of_the_texts() {
     assert_ne!(one.version(), other.version());
     assert_eq!(one.texts()[0].text, SET);
 }
+
+#[test]
+fn a_set_asks_nobody_where_every_way_to_access_is_free() {
+    let free = r#"@id("free") @approvals("0") permit (principal, action == Usher::Action::"Request", resource);
+@id("reads") permit (principal, action == Usher::Action::"ReadGrants", resource);
+@id("glass") permit (principal, action == Usher::Action::"BreakGlass", resource);
+@id("floor") forbid (principal, action in [Usher::Action::"Request", Usher::Action::"Activate"], resource) when { context.people_count > 10 };
+"#;
+    let asks_nobody = |text: &str| load(text).unwrap().asks_nobody();
+    assert!(asks_nobody(free));
+    assert!(PolicySet::development().asks_nobody());
+    for priced in [r#"@id("one")"#, r#"@id("two") @approvals("2")"#] {
+        let priced = crate::permit(priced);
+        assert!(!asks_nobody(&format!("{free}{priced}")), "{priced}");
+    }
+}

@@ -1,14 +1,20 @@
 //! How the budget is told: to operators, and to who waits for it.
 
+use std::time::Duration;
+
 use usher::config::Config;
 use usher::grpc::pb::budget_service_client::BudgetServiceClient;
+use usher::grpc::pb::principal::Principal as PrincipalName;
 use usher::grpc::pb::{
-    AuditReportRequest, BudgetBucket, BudgetClass, GetBudgetRequest, GetBudgetResponse, GrantState,
-    ListGrantsRequest, ReportFormat, ReportView, WaitingKind,
+    AuditReportRequest, BudgetBucket, BudgetClass, FreezeScope, GetBudgetRequest,
+    GetBudgetResponse, GrantState, ListGrantsRequest, Principal, ReportFormat, ReportView,
+    WaitingKind,
 };
 use usher::simulator::{Fault, FaultAction};
 
-use super::common::{Begin, TestService, TokenChannel, in_time, reason, short_times, until};
+use super::common::{
+    Begin, TestService, TokenChannel, in_time, reason, short_times, until, within,
+};
 
 /// A service that may send so many sso-admin operations a second.
 async fn slow(per_second: u32) -> TestService {
@@ -161,4 +167,30 @@ async fn a_grant_is_answered_from_memory_only_while_nothing_changes() {
             assert_eq!(made.state(), GrantState::Active, "round {round}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_served_in_time_hears_it_before_anybody_is_looked_up() {
+    let service = slow(1).await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let mut of_nobody = triple.assign();
+    of_nobody.principal = Some(Principal {
+        principal: Some(PrincipalName::User("nobody.there".to_owned())),
+    });
+    let ask = |message, time| {
+        let mut client = service.access();
+        async move { client.assign(within(message, time)).await.unwrap_err() }
+    };
+    let (short, long) = (Duration::from_secs(2), Duration::from_secs(9));
+    let before = service.simulator.calls().len();
+    let refused = ask(of_nobody.clone(), short).await;
+    assert_eq!(reason(&refused), "AWS_BUDGET_EXHAUSTED");
+    assert_eq!(service.simulator.calls().len(), before, "AWS was asked");
+    // With time enough it is looked up, and told.
+    let refused = ask(of_nobody, long).await;
+    assert_eq!(reason(&refused), "PRINCIPAL_NOT_FOUND");
+    // That a freeze keeps it is told in the place of a time to come again.
+    service.freeze(FreezeScope::Grants).await;
+    let refused = ask(triple.assign(), short).await;
+    assert_eq!(reason(&refused), "FROZEN");
 }
