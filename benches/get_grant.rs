@@ -1,4 +1,5 @@
-//! What a call costs beside the transport: GetGrant with a JWT, policies and limits, against a tonic service
+//! What a call costs beside the transport: GetGrant with a JWT, policies and limits, as who polls makes it (the
+//! same caller about the same grant, while nothing changes), against a tonic service
 //! that does nothing and answers as many bytes. h2load makes the load of both, one after the other, and the
 //! codes are counted by the server, since h2load takes every HTTP 200 for a success.
 //! Run with `cargo bench --bench get_grant`; it needs h2load (Debian: nghttp2-client) and takes a minute.
@@ -41,7 +42,7 @@ use usher::grpc::pb::{
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
-/// Everybody may ask for a grant of theirs and look at it; beside it a hundred policies of others.
+/// Everybody may ask for a grant and look at it.
 const POLICIES: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"8h\")\n\
     permit (principal, action == Usher::Action::\"Request\", resource);\n\
     @id(\"reads\")\n\

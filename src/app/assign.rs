@@ -149,7 +149,7 @@ impl App {
         if !self.may_write() {
             return Err(AppError::ReadOnly);
         }
-        self.refuse_early(context, request).await?;
+        let _entry = self.refuse_early(context, request, usage.as_ref()).await?;
         let (found, asker, path) = self.way_for(context, request).await?;
         self.check_not_frozen(&found.instance).await?;
         let grant = self.new_grant(context, request, &found, &asker, &path)?;

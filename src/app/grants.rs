@@ -90,8 +90,8 @@ impl App {
         id: &GrantId,
     ) -> Result<Arc<GrantView>, AppError> {
         let not_there = || AppError::GrantNotFound { id: id.to_string() };
-        let commits = self.parts.store.commits();
-        let view = self.kept_view(id).await?.ok_or_else(not_there)?;
+        let kept = self.kept_view(id).await?.ok_or_else(not_there)?;
+        let view = &kept.view;
         let grant = &view.grant;
         let served = self.parts.instances.get(&grant.instance_arn);
         let asker = self.asker(context, served.as_deref(), Purpose::Read);
@@ -117,8 +117,8 @@ impl App {
             view.wish = self.wish_view(&view.grant, Some(reading)).await;
             return Ok(Arc::new(view));
         }
-        self.note_shown(commits, context, &asker, &view);
-        Ok(view)
+        self.note_shown(context, &asker, &kept);
+        Ok(kept.view)
     }
 
     /// One page of grants, newest first.

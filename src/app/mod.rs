@@ -64,6 +64,7 @@ pub use beneficiaries_config::BeneficiariesConfig;
 pub use browse::{ListPrincipals, ListedPrincipals};
 pub use budget::BudgetView;
 pub use config::AppConfig;
+use early::UnderWay;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
 pub use external_config::ExternalAssignments;
@@ -140,6 +141,7 @@ pub struct App {
     /// What the last whole report counted, by instance: plans are exact with it.
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
     kept_views: KeptViews,
+    under_way: UnderWay,
     /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
     look_at_beneficiaries: Arc<Notify>,
 }
@@ -245,6 +247,7 @@ impl App {
             log_key,
             counts: Arc::default(),
             kept_views: KeptViews::default(),
+            under_way: UnderWay::default(),
             look_at_beneficiaries: Arc::default(),
         })
     }

@@ -39,6 +39,10 @@ impl WrittenGrants {
         {
             return written.message.clone();
         }
+        // A view that nobody else holds is not answered again.
+        if Arc::strong_count(&view) == 1 {
+            return convert::grant(Arc::unwrap_or_clone(view));
+        }
         let message = convert::grant(view.as_ref().clone());
         let written = Written {
             message: message.clone(),

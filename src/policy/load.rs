@@ -378,8 +378,13 @@ impl Loaded {
         self.policy.effect() == Effect::Permit
     }
 
-    /// Whether it is a way to access that somebody must agree to.
-    pub(super) fn has_price(&self) -> bool {
-        self.is_permit() && self.actions.contains(&Action::Request) && !self.terms.steps.is_empty()
+    /// Whether it is a way to access.
+    pub(super) fn is_way(&self) -> bool {
+        self.is_permit() && self.actions.contains(&Action::Request)
+    }
+
+    /// Whether nobody must agree.
+    pub(super) fn is_free(&self) -> bool {
+        self.terms.steps.is_empty()
     }
 }

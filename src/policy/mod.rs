@@ -36,7 +36,7 @@ mod vocabulary;
 use std::fmt;
 use std::sync::Arc;
 
-use load::Inner;
+use load::{Inner, Loaded};
 
 pub use config::{DurationMax, PolicyBounds, PolicyConfig};
 pub use decision::{Decision, NearMiss, RequestDecision};
@@ -114,11 +114,12 @@ impl PolicySet {
         self.version() != DEVELOPMENT_VERSION
     }
 
-    /// Whether every way to access is free: nobody is ever asked to agree.
+    /// Whether there are ways to access, and every one is free: nobody is ever asked to agree.
     #[must_use]
     pub fn asks_nobody(&self) -> bool {
-        let mut policies = self.inner.policies.values();
-        policies.all(|loaded| !loaded.has_price())
+        let mut ways = self.inner.policies.values().filter(|it| it.is_way());
+        let first = ways.next();
+        first.is_some_and(|first| first.is_free()) && ways.all(Loaded::is_free)
     }
 
     /// What names the set in answers and events: hex sha256 of its texts, or the built-in's name.

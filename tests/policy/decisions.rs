@@ -252,6 +252,9 @@ fn a_set_asks_nobody_where_every_way_to_access_is_free() {
     let asks_nobody = |text: &str| load(text).unwrap().asks_nobody();
     assert!(asks_nobody(free));
     assert!(PolicySet::development().asks_nobody());
+    let reads =
+        r#"@id("reads") permit (principal, action == Usher::Action::"ReadGrants", resource);"#;
+    assert!(!asks_nobody(reads), "there is no way to access");
     for priced in [r#"@id("one")"#, r#"@id("two") @approvals("2")"#] {
         let priced = crate::permit(priced);
         assert!(!asks_nobody(&format!("{free}{priced}")), "{priced}");
