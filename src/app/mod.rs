@@ -21,6 +21,7 @@ mod early;
 mod ending;
 mod error;
 mod events;
+mod explain;
 mod external;
 mod external_config;
 mod grants;
@@ -66,6 +67,9 @@ pub use budget::BudgetView;
 pub use config::AppConfig;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
+pub use explain::{
+    AccessAnswer, AccessExplanation, ExplainAccess, ExplainedPath, Obstacle, ObstacleKind, PathKind,
+};
 pub use external_config::ExternalAssignments;
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 use kept_views::KeptViews;
