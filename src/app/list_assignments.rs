@@ -205,7 +205,7 @@ impl App {
     }
 
     /// Refuses one assignment that may not be seen as one that is not there, whether it is or not.
-    async fn check_assignment_may_be_seen(
+    pub(super) async fn check_assignment_may_be_seen(
         &self,
         asker: &Asker,
         request: &ListAssignments,
@@ -221,7 +221,7 @@ impl App {
     }
 
     /// Who and what the question names.
-    async fn find_for_list(
+    pub(super) async fn find_for_list(
         &self,
         instance: &Instance,
         request: &ListAssignments,
@@ -296,7 +296,7 @@ impl App {
 }
 
 /// The refusal of one assignment, in the caller's words.
-fn not_there(request: &ListAssignments) -> AppError {
+pub(super) fn not_there(request: &ListAssignments) -> AppError {
     let (principal, target) = (request.principal.as_ref(), request.target.as_ref());
     AppError::AssignmentNotFound {
         principal: principal.map(ToString::to_string).unwrap_or_default(),

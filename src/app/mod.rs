@@ -21,6 +21,7 @@ mod early;
 mod ending;
 mod error;
 mod events;
+mod explain;
 mod external;
 mod external_config;
 mod grants;
@@ -67,6 +68,9 @@ pub use config::AppConfig;
 use early::UnderWay;
 pub use error::{AppError, Violation};
 pub use events::{EventPage, EventView, ListEvents};
+pub use explain::{
+    AccessAnswer, AccessExplanation, ExplainAccess, ExplainedPath, Obstacle, ObstacleKind, PathKind,
+};
 pub use external_config::ExternalAssignments;
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 use kept_views::KeptViews;

@@ -37,6 +37,18 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         .await
     }
 
+    async fn explain_access(
+        &self,
+        request: Request<pb::ExplainAccessRequest>,
+    ) -> Result<Response<pb::ExplainAccessResponse>, Status> {
+        answer(request, |context, message| async move {
+            let request = convert::explain_access(message)?;
+            let explanation = self.0.explain_access(&context, &request).await?;
+            Ok(convert::explanation(explanation))
+        })
+        .await
+    }
+
     async fn list_applications(
         &self,
         request: Request<pb::ListApplicationsRequest>,

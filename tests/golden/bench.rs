@@ -17,7 +17,7 @@ use crate::actions::files;
 use crate::callers::{CALLERS, Caller, PEOPLE};
 use crate::requests::{Write, requests};
 use crate::signer::{ISSUER, Key, key_set};
-use crate::told::{asked, oneself, refusal, rows, seen, told_of};
+use crate::told::{asked, explained, oneself, refusal, rows, seen, told_of};
 use crate::wire::{Answer, Connection, GRPC, encode, frame, post};
 
 const BASE: &str = "[aws]\nregion = \"us-east-1\"\n[budget]\nsso_admin_per_second = 1000\n\
@@ -221,6 +221,9 @@ impl Bench {
         let messages = answer.messages(call);
         if call == "DirectoryService/WhoAmI" {
             return oneself(&messages[0]);
+        }
+        if call == "DirectoryService/ExplainAccess" {
+            return explained(&messages[0]);
         }
         if call == "AccessService/Assign" {
             return asked(&messages[0]);

@@ -199,6 +199,9 @@ async fn who_may_see_nothing_learns_no_id() {
             "AccessService/AuditReport" => {
                 json!({"view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS"})
             }
+            "DirectoryService/ExplainAccess" => json!({
+                "user": "anna.berg", "target": {"application": "Amazon Redshift"},
+            }),
             "DirectoryService/ListPrincipals" => json!({"type": "PRINCIPAL_TYPE_USER"}),
             "GrantService/GetGrant" | "OperationsService/RetryNow" => {
                 json!({"grant_id": bench.grant_of_anna})
@@ -229,6 +232,6 @@ async fn who_may_see_nothing_learns_no_id() {
             assert!(!shown.contains(id), "{call}: {shown}");
         }
     }
-    assert_eq!(refused, 22);
+    assert_eq!(refused, 23);
     bench.end().await;
 }

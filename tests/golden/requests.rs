@@ -95,7 +95,8 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
             "view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS",
             "principal": {"user": "anna.berg"},
         }),
-        _ => word(bench, method, about)
+        _ => explanation(method, about)
+            .or_else(|| word(bench, method, about))
             .or_else(|| of_brake(bench, method, about))
             .unwrap_or_else(|| panic!("{call} has no request about `{about}`")),
     };
@@ -103,6 +104,17 @@ pub(crate) fn requests(bench: &Bench, call: &str, about: &str, write: Write) -> 
         message["validate_only"] = json!(true);
     }
     message
+}
+
+/// Of whom it is asked what it can enter.
+fn explanation(method: &str, about: &str) -> Option<Value> {
+    let (user, name) = match (method, about) {
+        ("ExplainAccess", "Anna on Redshift") => ("anna.berg", "Amazon Redshift"),
+        ("ExplainAccess", "Bilal on Redshift") => ("bilal.khan", "Amazon Redshift"),
+        ("ExplainAccess", "Anna on Payroll, which she lacks") => ("anna.berg", "Payroll"),
+        _ => return None,
+    };
+    Some(json!({"user": user, "target": application(name)}))
 }
 
 /// What is asked of the brake.

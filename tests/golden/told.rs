@@ -111,3 +111,18 @@ pub(crate) fn oneself(message: &Value) -> String {
         }
     )
 }
+
+/// What ExplainAccess says: whether, and how many grants are shown behind it.
+pub(crate) fn explained(message: &Value) -> String {
+    let answer = message["answer"]
+        .as_str()
+        .unwrap_or("ACCESS_ANSWER_UNSPECIFIED");
+    let answer = answer.trim_start_matches("ACCESS_ANSWER_").to_lowercase();
+    let paths = message["paths"].as_array().into_iter().flatten();
+    let grants = paths.filter_map(|path| path["grants"].as_array());
+    match grants.map(Vec::len).sum::<usize>() {
+        0 => answer,
+        1 => format!("{answer}, by a grant"),
+        count => format!("{answer}, by {count} grants"),
+    }
+}

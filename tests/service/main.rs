@@ -12,6 +12,7 @@ mod budget;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;
+mod explain;
 mod faults;
 mod implied_instance;
 mod instances;

@@ -329,13 +329,16 @@ pub(in crate::grpc) fn list_assignments_response(
     }
 }
 
-fn assignment(row: AssignmentRow) -> pb::Assignment {
-    let provenance = match row.provenance {
+pub(super) fn provenance(provenance: Provenance) -> pb::Provenance {
+    match provenance {
         Provenance::Grant => pb::Provenance::Grant,
         Provenance::Standing => pb::Provenance::Standing,
         Provenance::External => pb::Provenance::External,
         Provenance::Unrecorded => pb::Provenance::Unrecorded,
-    };
+    }
+}
+
+fn assignment(row: AssignmentRow) -> pb::Assignment {
     let path = if row.via_group.is_some() {
         pb::AccessPath::Group
     } else {
@@ -347,7 +350,7 @@ fn assignment(row: AssignmentRow) -> pb::Assignment {
         target: Some(named_target(row.target)),
         path: path.into(),
         via_group: row.via_group.map(named_principal),
-        provenance: provenance.into(),
+        provenance: provenance(row.provenance).into(),
         grant_ids: row.grant_ids.iter().map(ToString::to_string).collect(),
         end_time: row.end_at.map(timestamp),
         external_owner: row.external_owner,

@@ -119,6 +119,12 @@ impl Fields {
             .map(|()| query)
     }
 
+    /// A required user.
+    pub(super) fn user(&mut self, field: &str, text: String) -> Option<PrincipalQuery> {
+        self.take(field, check_user_name(&text))
+            .map(|()| PrincipalQuery::User(text))
+    }
+
     /// The name that a list is narrowed to; empty for all.
     pub(super) fn name_filter(&mut self, name: &str, check: fn(&str) -> Result<(), InvalidValue>) {
         if !name.is_empty() {

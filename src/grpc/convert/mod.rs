@@ -7,6 +7,7 @@ mod audit;
 mod budget;
 mod directory;
 mod events;
+mod explanation;
 mod fields;
 mod operations;
 mod requests;
@@ -27,6 +28,7 @@ pub(super) use events::{
     event, instance_name, list_events, log_head, watch_events, watch_grants, watched_event,
     watched_grant,
 };
+pub(super) use explanation::{explain_access, explanation};
 pub(super) use operations::{
     brake_state, confirm_mass_change, freeze, mass_change, retry_now, unfreeze,
 };

@@ -37,7 +37,7 @@ const REPORT: u32 = 50;
 const MANY_WRITES: u32 = 20 * WRITE;
 
 /// Every method by its path.
-const METHODS: [(&str, u32, Class); 28] = [
+const METHODS: [(&str, u32, Class); 29] = [
     (
         "/usher.v1.AccessService/ListAssignments",
         LIST,
@@ -77,6 +77,11 @@ const METHODS: [(&str, u32, Class); 28] = [
         Class::Lists,
     ),
     ("/usher.v1.DirectoryService/WhoAmI", LOOK, Class::Requests),
+    (
+        "/usher.v1.DirectoryService/ExplainAccess",
+        LIST,
+        Class::Lists,
+    ),
     ("/usher.v1.EventService/ListEvents", EVENTS, Class::Lists),
     ("/usher.v1.EventService/WatchEvents", WATCH, Class::Lists),
     ("/usher.v1.EventService/GetLogHead", LOOK, Class::Lists),
