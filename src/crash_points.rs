@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::Operation;
 
-/// A commit of the store: one for each method of `Store`, `LogStore` and `BrakeStore` that writes, with the method's name, and
+/// A commit of the store: one for each method of `Store`, `LogStore`, `BrakeStore` and `FactStore` that writes, with the method's name, and
 /// those of opening it. The writer takes no call without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -54,11 +54,16 @@ pub enum StoreCommit {
     HoldMassChange,
     ConfirmMassChange,
     CloseMassChange,
+    BeginCollection,
+    TakeFacts,
+    FinishCollection,
+    UndoCollection,
+    ForgetFacts,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 37] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -91,7 +96,22 @@ impl StoreCommit {
         Self::HoldMassChange,
         Self::ConfirmMassChange,
         Self::CloseMassChange,
+        Self::BeginCollection,
+        Self::TakeFacts,
+        Self::FinishCollection,
+        Self::UndoCollection,
+        Self::ForgetFacts,
     ];
+
+    /// Whether a reader may see what it commits. Nobody sees a collection of facts before it is finished:
+    /// its batches come by the hundred and leave what was read before as it is.
+    #[must_use]
+    pub fn is_seen(self) -> bool {
+        !matches!(
+            self,
+            Self::BeginCollection | Self::TakeFacts | Self::UndoCollection
+        )
+    }
 
     /// The name of the method that commits.
     #[must_use]
@@ -129,6 +149,11 @@ impl StoreCommit {
             Self::HoldMassChange => "hold_mass_change",
             Self::ConfirmMassChange => "confirm_mass_change",
             Self::CloseMassChange => "close_mass_change",
+            Self::BeginCollection => "begin_collection",
+            Self::TakeFacts => "take_facts",
+            Self::FinishCollection => "finish_collection",
+            Self::UndoCollection => "undo_collection",
+            Self::ForgetFacts => "forget_facts",
         }
     }
 }

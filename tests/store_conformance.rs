@@ -21,6 +21,12 @@ mod claims;
 mod common;
 #[path = "store_conformance/due.rs"]
 mod due;
+#[path = "store_conformance/fact_rows.rs"]
+mod fact_rows;
+#[path = "store_conformance/facts.rs"]
+mod facts;
+#[path = "store_conformance/facts_model.rs"]
+mod facts_model;
 #[path = "store_conformance/log.rs"]
 mod log;
 #[path = "store_conformance/policies.rs"]
@@ -99,6 +105,20 @@ check! {
     due::each_kind_of_work_is_claimed_and_counted_by_itself,
     due::a_second_look_comes_as_early_as_an_end,
     due::due_work_is_counted,
+    facts::a_collection_is_seen_when_it_is_finished_and_not_before,
+    facts::only_changes_are_written,
+    facts::what_a_crash_leaves_of_a_collection_is_undone,
+    facts::a_collection_that_is_given_up_leaves_nothing,
+    facts::facts_that_do_not_come_next_are_refused,
+    facts::much_that_is_gone_is_closed_a_batch_at_a_time,
+    facts::nothing_is_closed_within_a_gap,
+    facts::a_time_leads_to_the_last_collection_that_had_ended,
+    facts::what_differs_between_two_days_is_told_page_by_page,
+    facts::facts_are_found_by_either_key_page_by_page,
+    facts::what_is_forgotten_is_what_no_kept_collection_needs,
+    facts::erased_names_are_in_no_fact_of_any_day,
+    facts::batches_of_facts_void_no_answer,
+    facts_model::random_collections_read_as_a_plain_list_of_snapshots,
     log::events_are_chained_in_their_order_and_nothing_else_is_read,
     log::one_holder_at_a_time_lengthens_the_log,
     log::racing_sequencers_never_fork_the_log,

@@ -219,5 +219,6 @@ fn undecided(instance: &Instance) -> Missing {
         instance_arn: Some(instance.arn.clone()),
         scope: "everything".to_owned(),
         reason: "AWS did not tell who you are there, so that nobody could decide whether you may audit it; try again".to_owned(),
+        gaps: Vec::new(),
     }
 }

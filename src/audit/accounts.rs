@@ -12,6 +12,7 @@ use super::collection::{AccountFacts, Listing, Missing};
 use super::config::AuditConfig;
 use super::meter::Meter;
 use crate::clock::Clock;
+use crate::domain::facts::{FactKind, Gap};
 use crate::domain::{
     Account, AccountId, AccountStatus, ErrorKind, Instance, InstanceArn, Operation,
 };
@@ -117,6 +118,7 @@ impl<'a> Accounts<'a> {
                 } else {
                     failure.kind.explanation().to_owned()
                 },
+                gaps: vec![Gap::all(FactKind::Account)],
             });
         }
         list

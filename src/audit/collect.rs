@@ -26,6 +26,7 @@ use super::gather::Gathered;
 use super::meter::Meter;
 use super::plan::KnownCounts;
 use super::question::{Question, TargetScope};
+use crate::domain::facts::{FactKind, Gap};
 use crate::domain::report::View;
 use crate::domain::{ErrorKind, Failure, Operation, PrincipalKind, PrincipalRef};
 use crate::identity_center::{Call, IdentityCenter, Page, PageToken, collect_pages};
@@ -152,7 +153,10 @@ impl<'a> Collector<'a> {
                 Ok(()) => {}
                 // A deleted user is in no group.
                 Err(failure) if failure.kind == ErrorKind::NotFound => {}
-                Err(failure) => self.miss(format!("groups of user {user}"), &failure),
+                Err(failure) => {
+                    let gaps = vec![Gap::all(FactKind::Membership)];
+                    self.miss(format!("groups of user {user}"), &failure, gaps);
+                }
             }
             wanted.extend(lock(&groups).drain(..).map(|id| PrincipalRef {
                 kind: PrincipalKind::Group,
@@ -200,7 +204,8 @@ impl<'a> Collector<'a> {
         answer
     }
 
-    fn miss(&self, scope: String, failure: &Failure) {
+    /// Something could not be read, and for it these facts could not be seen.
+    fn miss(&self, scope: String, failure: &Failure, gaps: Vec<Gap>) {
         tracing::warn!(
             scope,
             operation = failure.operation,
@@ -208,7 +213,7 @@ impl<'a> Collector<'a> {
             aws_request_id = failure.aws_request_id,
             "a report lacks something"
         );
-        self.gathered().miss(scope, failure.kind.explanation());
+        (self.gathered()).miss(scope, failure.kind.explanation(), gaps);
     }
 
     fn call(&self) -> Call {

@@ -4,10 +4,12 @@
 //! small numbers. Nothing here reads anything; `gather` builds it and `report` writes it down.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::plan::{KnownCounts, list_pages};
+use crate::domain::facts::Gap;
 use crate::domain::report::View;
 use crate::domain::{
     Account, Application, AssignmentRequired, Group, Instance, InstanceArn, Operation,
@@ -130,6 +132,18 @@ pub struct GroupFacts {
     pub status: PrincipalStatus,
     /// Who is in it.
     pub members: Members,
+    /// Since when and by whom they are in it, for those of whom AWS tells; sorted.
+    pub joined: Vec<Joined>,
+}
+
+/// How a user came into a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    pub(super) user: UserIndex,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// By whom, as AWS writes it. Few people make most memberships: each text is there once.
+    pub by: Option<Arc<str>>,
 }
 
 /// The members of a group, each once, sorted.
@@ -137,9 +151,9 @@ pub struct GroupFacts {
 pub enum Members {
     /// All of them, or those that the report's scope wants.
     Read(Vec<UserIndex>),
-    /// Those that were read before it failed.
+    /// Those that were read before it failed; at least one.
     Partly(Vec<UserIndex>),
-    /// The question did not need them, or the group was deleted.
+    /// The question did not need them, nothing of them could be read, or the group was deleted.
     NotRead,
 }
 
@@ -152,6 +166,8 @@ pub struct Missing {
     pub scope: String,
     /// Why, in words for everybody; never AWS's own text.
     pub reason: String,
+    /// The facts that nobody could see for it, sorted; none where nothing could be seen there.
+    pub gaps: Vec<Gap>,
 }
 
 impl Collection {

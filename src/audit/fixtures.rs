@@ -9,8 +9,8 @@ use crate::domain::report::{Format, View};
 use crate::domain::{
     Account, AccountAccess, AccountId, AccountStatus, Application, ApplicationArn,
     ApplicationStatus, AssignmentRequired, Group, IdentityStoreId, Instance, InstanceArn,
-    InstanceKind, PermissionSet, PermissionSetArn, PrincipalId, PrincipalKind, PrincipalRef,
-    PrincipalStatus, Target, User,
+    InstanceKind, Membership, PermissionSet, PermissionSetArn, PrincipalId, PrincipalKind,
+    PrincipalRef, PrincipalStatus, Target, User,
 };
 use crate::identity_center::{Class, Dated, Demand};
 
@@ -135,6 +135,16 @@ pub(super) fn group(number: u32) -> Group {
         id: group_id(number),
         display_name: format!("group {number}"),
         description: String::new(),
+    }
+}
+
+/// That a user is in a group.
+pub(super) fn member(group: u32, user: u32) -> Membership {
+    Membership {
+        group_id: group_id(group),
+        user_id: user_id(user),
+        created_at: None,
+        created_by: String::new(),
     }
 }
 

@@ -3,19 +3,23 @@
 //! What is repeated over pages (lists shift while they are read) counts once; what was read before
 //! a failure stays.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::accounts::AccountList;
 use super::collection::{
-    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Members,
+    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Members,
     Missing, PermissionSetFacts, UserFacts, UserIndex,
 };
+use super::places::{moved_joined, sorted_users};
 use super::plan::KnownCounts;
+use crate::domain::facts::Gap;
 use crate::domain::{
     AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequired, Group, GroupId,
-    Instance, PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, Target, User, UserId,
+    Instance, Membership, PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
+    User, UserId,
 };
 
 /// What has been gathered so far.
@@ -27,8 +31,10 @@ pub(super) struct Gathered {
     user_places: HashMap<UserId, UserIndex>,
     users: Vec<UserFacts>,
     groups: BTreeMap<GroupId, GatheredGroup>,
-    /// What could not be read, and why.
-    missing: BTreeSet<(String, String)>,
+    /// What could not be read, why, and the facts that nobody saw for it.
+    missing: BTreeSet<(String, String, Vec<Gap>)>,
+    /// Who put users into groups, each once.
+    authors: HashSet<Arc<str>>,
     observed: Option<(Timestamp, Timestamp)>,
     /// How long the lists were that were read to their end.
     pub(super) listed: KnownCounts,
@@ -46,6 +52,7 @@ struct GatheredGroup {
     name: String,
     status: PrincipalStatus,
     members: Members,
+    joined: Vec<Joined>,
 }
 
 impl Gathered {
@@ -55,9 +62,10 @@ impl Gathered {
         self.observed = Some((from.min(at), until.max(at)));
     }
 
-    /// Something could not be read.
-    pub(super) fn miss(&mut self, scope: String, reason: &str) {
-        self.missing.insert((scope, reason.to_owned()));
+    /// Something could not be read, and these facts could not be seen for it.
+    pub(super) fn miss(&mut self, scope: String, reason: &str, mut gaps: Vec<Gap>) {
+        gaps.sort_unstable();
+        self.missing.insert((scope, reason.to_owned(), gaps));
     }
 
     /// An application exists. Repeated ones change nothing.
@@ -130,14 +138,8 @@ impl Gathered {
             PrincipalKind::Group => !self.groups.contains_key(&principal.id),
         };
         if is_new_group {
-            self.groups.insert(
-                principal.id.clone(),
-                GatheredGroup {
-                    name: String::new(),
-                    status: PrincipalStatus::Unknown,
-                    members: Members::NotRead,
-                },
-            );
+            let id = principal.id.clone();
+            self.known_group(id, String::new(), PrincipalStatus::Unknown);
         }
         match target {
             Target::Application(arn) => {
@@ -162,31 +164,73 @@ impl Gathered {
         }
     }
 
+    /// A group with what a collection knew of it.
+    pub(super) fn known_group(&mut self, id: GroupId, name: String, status: PrincipalStatus) {
+        let facts = GatheredGroup {
+            name,
+            status,
+            members: Members::NotRead,
+            joined: Vec::new(),
+        };
+        self.groups.insert(id, facts);
+    }
+
     /// An assigned group was deleted.
     pub(super) fn group_is_deleted(&mut self, id: &GroupId) {
         if let Some(facts) = self.groups.get_mut(id) {
             facts.name.clear();
             facts.status = PrincipalStatus::Deleted;
             facts.members = Members::NotRead;
+            facts.joined = Vec::new();
         }
     }
 
     /// The members of an assigned group; all of them, unless it failed on the way. That AWS
     /// answered about its members says that the group exists, whether or not its name is known.
-    pub(super) fn members(&mut self, id: &GroupId, members: Vec<UserId>, is_complete: bool) {
-        let mut places: Vec<UserIndex> = members.iter().map(|user| self.user_place(user)).collect();
+    pub(super) fn members(&mut self, id: &GroupId, members: Vec<Membership>, is_complete: bool) {
+        let mut places = Vec::with_capacity(members.len());
+        let mut joined = Vec::new();
+        for membership in members {
+            let user = self.user_place(&membership.user_id);
+            places.push(user);
+            let by = self.author(membership.created_by);
+            if membership.created_at.is_some() || by.is_some() {
+                joined.push(Joined {
+                    user,
+                    since: membership.created_at,
+                    by,
+                });
+            }
+        }
         places.sort_unstable();
         places.dedup();
+        joined.sort_by_key(|it| it.user);
+        joined.dedup_by_key(|it| it.user);
         if let Some(facts) = self.groups.get_mut(id) {
             if is_complete || !places.is_empty() {
                 facts.status = PrincipalStatus::Enabled;
             }
+            facts.joined = joined;
             facts.members = if is_complete {
                 Members::Read(places)
+            } else if places.is_empty() {
+                Members::NotRead
             } else {
                 Members::Partly(places)
             };
         }
+    }
+
+    fn author(&mut self, name: String) -> Option<Arc<str>> {
+        if name.is_empty() {
+            return None;
+        }
+        if let Some(known) = self.authors.get(name.as_str()) {
+            return Some(Arc::clone(known));
+        }
+        let name: Arc<str> = name.into();
+        self.authors.insert(Arc::clone(&name));
+        Some(name)
     }
 
     /// The report names this user, whatever becomes known of it.
@@ -194,15 +238,20 @@ impl Gathered {
         self.user_place(id);
     }
 
+    /// A user with what a collection knew of it.
+    pub(super) fn known_user(&mut self, known: UserFacts) {
+        let place = self.user_place(&known.user.id);
+        if let Some(facts) = self.users.get_mut(place as usize) {
+            *facts = known;
+        }
+    }
+
     /// A user exists. Unless `keep`, it is kept only if something names it.
     pub(super) fn user_exists(&mut self, user: User, keep: bool) {
         if !keep && !self.user_places.contains_key(&user.id) {
             return;
         }
-        let place = self.user_place(&user.id);
-        if let Some(facts) = self.users.get_mut(place as usize) {
-            *facts = UserFacts { user, exists: true };
-        }
+        self.known_user(UserFacts { user, exists: true });
     }
 
     /// A user was deleted.
@@ -258,6 +307,7 @@ impl Gathered {
                 },
                 status: facts.status,
                 members: facts.members.moved(moved_to),
+                joined: moved_joined(facts.joined, moved_to),
             })
             .collect();
         let place = |principal: &PrincipalRef| match principal.kind {
@@ -290,10 +340,11 @@ impl Gathered {
             .collect();
         Collection {
             missing: (self.missing.into_iter())
-                .map(|(scope, reason)| Missing {
+                .map(|(scope, reason, gaps)| Missing {
                     instance_arn: Some(instance.arn.clone()),
                     scope,
                     reason,
+                    gaps,
                 })
                 .collect(),
             instance,
@@ -326,32 +377,4 @@ fn account_facts(
         .map(|id| AccountList::facts(accounts, instance, id))
         .collect();
     (facts, ids.into_iter().cloned().zip(0..).collect())
-}
-
-impl Members {
-    fn moved(self, moved_to: impl Fn(UserIndex) -> UserIndex) -> Self {
-        let moved = |members: Vec<UserIndex>| {
-            let mut members: Vec<UserIndex> = members.into_iter().map(&moved_to).collect();
-            members.sort_unstable();
-            members
-        };
-        match self {
-            Self::Read(members) => Self::Read(moved(members)),
-            Self::Partly(members) => Self::Partly(moved(members)),
-            Self::NotRead => Self::NotRead,
-        }
-    }
-}
-
-/// The users by id, and for each old place the new one.
-fn sorted_users(users: Vec<UserFacts>) -> (Vec<UserFacts>, Vec<UserIndex>) {
-    let mut sorted: Vec<(UserIndex, UserFacts)> = (0..).zip(users).collect();
-    sorted.sort_unstable_by(|(_, left), (_, right)| left.user.id.cmp(&right.user.id));
-    let mut moved = vec![0; sorted.len()];
-    for ((old, _), new) in sorted.iter().zip(0..) {
-        if let Some(place) = moved.get_mut(*old as usize) {
-            *place = new;
-        }
-    }
-    (sorted.into_iter().map(|(_, facts)| facts).collect(), moved)
 }

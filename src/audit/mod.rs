@@ -4,7 +4,8 @@
 //! `question` says what is asked and `answer` what comes back. `plan` says beforehand what it will
 //! ask of AWS; for each instance `collect` asks it through the AWS port and builds a `collection`;
 //! `report` turns that and the store's `holdings` into sorted rows; `format` turns rows into
-//! pieces. `run` does all of it for one report, instances side by side, rows in their order.
+//! pieces. `run` does all of it for one report, instances side by side, rows in their order. `facts` writes a
+//! collection into the store as facts, and reads it back as of any day.
 //!
 //! It only reads. It never leaves a failed scope unsaid, never calls an application open because
 //! nobody could say, never lets one instance or account spoil the rest, and stops when nobody
@@ -15,6 +16,7 @@ mod answer;
 mod collect;
 mod collection;
 mod config;
+pub mod facts;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod gather;
 mod holdings;
 mod meter;
 mod people;
+mod places;
 mod plan;
 mod question;
 mod report;
@@ -32,7 +35,7 @@ mod write;
 
 pub use answer::{Completeness, Header, Part, RunError, Summary};
 pub use collection::{
-    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Listing,
+    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Listing,
     Members, Missing, PermissionSetFacts, UserFacts,
 };
 pub use config::AuditConfig;

@@ -47,7 +47,7 @@ fn people(gathered: &mut Gathered, numbers: impl IntoIterator<Item = u32>) {
 
 fn members(gathered: &mut Gathered, number: u32, users: &[u32]) {
     gathered.group_exists(&group_id(number), group(number).display_name);
-    let users = users.iter().map(|user| user_id(*user)).collect();
+    let users = users.iter().map(|user| member(number, *user)).collect();
     gathered.members(&group_id(number), users, true);
 }
 
@@ -201,7 +201,7 @@ fn what_could_not_be_read_still_has_its_rows() {
         let assigned = [the_group(1), the_group(2), the_user(5)];
         gather_application(gathered, application(1), No, &assigned);
         gathered.group_exists(&group_id(1), "group 1".to_owned());
-        gathered.members(&group_id(1), vec![user_id(1)], false);
+        gathered.members(&group_id(1), vec![member(1, 1)], false);
         people(gathered, 1..=1);
     });
     assert_eq!(

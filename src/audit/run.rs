@@ -280,6 +280,7 @@ impl Reader<'_> {
                     instance_arn: Some(question.instance.arn.clone()),
                     scope: "grants and standing marks of the store".to_owned(),
                     reason: "Usher's store does not answer".to_owned(),
+                    gaps: Vec::new(),
                 });
                 Holdings::unreadable()
             }

@@ -241,6 +241,7 @@ fn unreachable_missing(account: &UnreachableAccount) -> Missing {
         instance_arn: None,
         scope,
         reason: account.reason.clone(),
+        gaps: Vec::new(),
     }
 }
 
@@ -252,6 +253,7 @@ fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
             instance_arn: None,
             scope: format!("{unnamed} further scopes"),
             reason: "too many to name; mend the reasons above first".to_owned(),
+            gaps: Vec::new(),
         });
     }
     named

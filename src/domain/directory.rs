@@ -321,6 +321,8 @@ pub struct Membership {
     pub user_id: UserId,
     /// Since when, as AWS tells; it may not.
     pub created_at: Option<Timestamp>,
+    /// By whom, as AWS writes it; empty when it does not tell.
+    pub created_by: String,
 }
 
 /// That a principal is assigned to a target, directly.

@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `brake`, `brake_fact`, `eject`, `external`, `report`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `brake`, `brake_fact`, `eject`, `external`, `report`, `facts`.
 
 pub mod approval;
 pub mod assignment;
@@ -14,6 +14,7 @@ pub mod directory;
 pub mod eject;
 pub mod event;
 pub mod external;
+pub mod facts;
 pub mod grant;
 pub mod identity;
 pub mod ids;

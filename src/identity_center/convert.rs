@@ -152,6 +152,7 @@ pub(super) fn membership(
         group_id,
         user_id: principal_id(member, "MemberId.UserId")?,
         created_at: row.created_at().and_then(timestamp),
+        created_by: text(row.created_by()),
     })
 }
 

@@ -7,6 +7,7 @@
 
 mod brake;
 mod error;
+mod facts;
 mod log;
 mod signals;
 mod sqlite;
@@ -18,6 +19,10 @@ use jiff::Timestamp;
 
 pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
 pub use error::StoreError;
+pub use facts::{
+    FACTS_PER_BATCH_MAX, FactChange, FactRange, FactStore, FinishedCollection, Finishing,
+    Forgotten, KeptFact, Taking,
+};
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use signals::Signals;
 pub use sqlite::{LogCopy, Looked, SqliteOptions, SqliteStore};
@@ -35,9 +40,9 @@ use crate::domain::{
     PolicyRefusal, Review, ServiceEvent,
 };
 
-/// The transactions of the store; those of the brake are `BrakeStore`.
+/// The transactions of the store; those of the brake are `BrakeStore`, those of facts `FactStore`.
 #[async_trait]
-pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
+pub trait Store: LogStore + BrakeStore + FactStore + Send + Sync + 'static {
     /// Records a grant with its event, and makes its assignment due.
     ///
     /// The request key, when there is one, is taken by a unique constraint in the same
@@ -288,8 +293,8 @@ pub trait Store: LogStore + BrakeStore + Send + Sync + 'static {
     /// What wakes the reconciler and those who wait for a grant.
     fn signals(&self) -> &Signals;
 
-    /// A number that stays for as long as nothing was committed by anybody: what was read since it was seen
-    /// may be answered again. None where others write beside, of whose commits nobody hears in time.
+    /// A number that stays for as long as nothing was committed by anybody that a reader may see: what was
+    /// read since it was seen may be answered again. An unfinished collection of facts is seen by nobody. None where others write beside, of whose commits nobody hears in time.
     fn commits(&self) -> Option<u64>;
 
     /// Waits for running transactions and closes. Later calls answer `Unavailable`.

@@ -14,6 +14,7 @@ use super::super::TargetScope;
 use super::super::plan::is_cheaper_by_principal;
 use super::super::question::AccessScope;
 use super::{Collector, Wanted, lock};
+use crate::domain::facts::{Extent, FactKind, Gap};
 use crate::domain::{
     AccountAccess, ErrorKind, Failure, GroupId, Operation, PermissionSetArn, PrincipalKind,
     PrincipalRef, Target,
@@ -165,10 +166,8 @@ impl Collector<'_> {
                     Err(failure) if failure.kind == ErrorKind::NotFound => *lock(is_gone) = true,
                     Err(failure) => {
                         let kind = principal.kind.as_str().to_lowercase();
-                        self.miss(
-                            format!("{kind} {}: access to accounts", principal.id),
-                            &failure,
-                        );
+                        let scope = format!("{kind} {}: access to accounts", principal.id);
+                        self.miss(scope, &failure, vec![Gap::assignments(Extent::Accounts)]);
                     }
                 }
             })
@@ -230,7 +229,16 @@ impl Collector<'_> {
         let sets = self.gathered().permission_sets_without_names();
         match result {
             Ok(()) => self.gathered().listed.permission_sets = Some(sets.len() as u64),
-            Err(failure) => self.miss(format!("permission sets of instance {instance}"), &failure),
+            Err(failure) => {
+                let gaps = vec![
+                    Gap::all(FactKind::PermissionSet),
+                    Gap::all(FactKind::Account),
+                    Gap::all(FactKind::AccountAccess),
+                    Gap::assignments(Extent::Accounts),
+                ];
+                let scope = format!("permission sets of instance {instance}");
+                self.miss(scope, &failure, gaps);
+            }
         }
         sets
     }
@@ -244,7 +252,10 @@ impl Collector<'_> {
                 let read = self.port.permission_set(&arn, self.call()).await;
                 match self.one(Operation::DescribePermissionSet, read) {
                     Ok(set) => self.gathered().permission_set(set.arn, set.name),
-                    Err(failure) => self.miss(format!("permission set {arn}: name"), &failure),
+                    Err(failure) => {
+                        let gaps = vec![Gap::key(FactKind::PermissionSet, arn.as_str())];
+                        self.miss(format!("permission set {arn}: name"), &failure, gaps);
+                    }
                 }
             })
             .await;
@@ -257,7 +268,8 @@ impl Collector<'_> {
         if accounts.is_of_another(self.question.instance) {
             let scope = "accounts of its organization: names and states".to_owned();
             let reason = "the accounts of another organization were read for this report";
-            self.gathered().miss(scope, reason);
+            let gaps = vec![Gap::all(FactKind::Account)];
+            self.gathered().miss(scope, reason, gaps);
         }
         let operation = Operation::ListAccountsForProvisionedPermissionSet;
         self.meter.expect(operation, sets.len() as u64);
@@ -286,7 +298,13 @@ impl Collector<'_> {
             },
         );
         if let Err(failure) = read.await {
-            self.miss(format!("permission set {set}: accounts"), &failure);
+            let of = Extent::PermissionSet(set.to_string());
+            let access = Gap {
+                kind: FactKind::AccountAccess,
+                of: of.clone(),
+            };
+            let gaps = vec![Gap::all(FactKind::Account), access, Gap::assignments(of)];
+            self.miss(format!("permission set {set}: accounts"), &failure, gaps);
         }
     }
 
@@ -321,10 +339,9 @@ impl Collector<'_> {
         );
         if let Err(failure) = read.await {
             let (account, set) = (&access.account, &access.permission_set);
-            self.miss(
-                format!("account {account} with permission set {set}: assignments"),
-                &failure,
-            );
+            let scope = format!("account {account} with permission set {set}: assignments");
+            let gaps = vec![Gap::key(FactKind::Assignment, &target.key())];
+            self.miss(scope, &failure, gaps);
         }
     }
 }

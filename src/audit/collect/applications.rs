@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::super::TargetScope;
 use super::{Collector, Wanted, lock};
+use crate::domain::facts::{Extent, FactKind, Gap};
 use crate::domain::{
     ApplicationArn, AssignmentRequired, DirectAssignment, GroupId, Operation, Target,
 };
@@ -54,7 +55,8 @@ impl Collector<'_> {
                         vec![arn.clone()]
                     }
                     Err(failure) => {
-                        self.miss(format!("application {arn}"), &failure);
+                        let gaps = vec![application(arn), assignments(arn)];
+                        self.miss(format!("application {arn}"), &failure, gaps);
                         Vec::new()
                     }
                 }
@@ -90,7 +92,9 @@ impl Collector<'_> {
             Ok(()) => self.gathered().listed.applications = Some(arns.len() as u64),
             Err(failure) => {
                 let scope = format!("applications of instance {}", instance.arn);
-                self.miss(scope, &failure);
+                let assigned = Gap::assignments(Extent::Applications);
+                let gaps = vec![Gap::all(FactKind::Application), assigned];
+                self.miss(scope, &failure, gaps);
             }
         }
         arns
@@ -100,12 +104,14 @@ impl Collector<'_> {
         let read = self.port.assignment_required(arn, self.call()).await;
         let scope = || format!("application {arn}: whether it is open to everybody");
         match self.one(Operation::GetApplicationAssignmentConfiguration, read) {
-            // An application without assignments has no row to carry this as a finding.
-            Ok(AssignmentRequired::Unknown) => self
-                .gathered()
-                .miss(scope(), "AWS does not say it for this application"),
+            // An application without assignments has no row to carry this as a finding. It is no gap:
+            // what AWS said before says nothing about now.
+            Ok(AssignmentRequired::Unknown) => {
+                let reason = "AWS does not say it for this application";
+                self.gathered().miss(scope(), reason, Vec::new());
+            }
             Ok(required) => self.gathered().required(arn, required),
-            Err(failure) => self.miss(scope(), &failure),
+            Err(failure) => self.miss(scope(), &failure, vec![application(arn)]),
         }
     }
 
@@ -127,7 +133,8 @@ impl Collector<'_> {
             |page| self.take_assignments(target, page, wanted, found),
         );
         if let Err(failure) = read.await {
-            self.miss(format!("application {arn}: assignments"), &failure);
+            let scope = format!("application {arn}: assignments");
+            self.miss(scope, &failure, vec![assignments(arn)]);
         }
     }
 
@@ -149,4 +156,12 @@ impl Collector<'_> {
             }
         }
     }
+}
+
+fn application(arn: &ApplicationArn) -> Gap {
+    Gap::key(FactKind::Application, arn.as_str())
+}
+
+fn assignments(arn: &ApplicationArn) -> Gap {
+    Gap::key(FactKind::Assignment, arn.as_str())
 }

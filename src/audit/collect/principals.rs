@@ -10,8 +10,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::super::plan::{Lookup, cheaper_lookup};
 use super::{Collector, lock};
+use crate::domain::facts::{FactKind, Gap};
 use crate::domain::report::View;
-use crate::domain::{ErrorKind, Failure, GroupId, Operation, PrincipalKind, UserId};
+use crate::domain::{ErrorKind, Failure, GroupId, Membership, Operation, PrincipalKind, UserId};
 
 /// The largest page of ListUsers and ListGroups (aws-api.md §3).
 const PAGE_SIZE: usize = 100;
@@ -81,7 +82,8 @@ impl Collector<'_> {
             Ok(()) => self.gathered().listed.groups = Some(names.len() as u64),
             Err(failure) => {
                 let store = &instance.identity_store_id;
-                self.miss(format!("groups of identity store {store}"), failure);
+                let gaps = vec![Gap::all(FactKind::Group)];
+                self.miss(format!("groups of identity store {store}"), failure, gaps);
             }
         }
         GroupListing {
@@ -107,8 +109,13 @@ impl Collector<'_> {
             (self.question.view, &self.question.scope.principal)
         {
             // The user asked for: only its own groups' assignments were kept.
-            self.gathered()
-                .members(id, vec![principal.id.clone()], true);
+            let membership = Membership {
+                group_id: id.clone(),
+                user_id: principal.id.clone(),
+                created_at: None,
+                created_by: String::new(),
+            };
+            self.gathered().members(id, vec![membership], true);
         }
     }
 
@@ -131,7 +138,10 @@ impl Collector<'_> {
                 self.gathered().group_is_deleted(id);
                 return false;
             }
-            Err(failure) => self.miss(format!("group {id}"), &failure),
+            Err(failure) => {
+                let gaps = vec![Gap::key(FactKind::Group, id.as_str())];
+                self.miss(format!("group {id}"), &failure, gaps);
+            }
         }
         true
     }
@@ -147,7 +157,7 @@ impl Collector<'_> {
                     .group_members(instance, id, token.as_ref(), call)
                     .await
             },
-            |page| lock(&members).extend(page.into_iter().map(|row| row.user_id)),
+            |page| lock(&members).extend(page),
         );
         let result = read.await;
         let members = members.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +167,8 @@ impl Collector<'_> {
             if failure.kind == ErrorKind::NotFound && !self.confirm_group(id).await {
                 return;
             }
-            self.miss(format!("group {id}: members"), &failure);
+            let gaps = vec![Gap::key(FactKind::Membership, id.as_str())];
+            self.miss(format!("group {id}: members"), &failure, gaps);
         }
     }
 
@@ -192,7 +203,8 @@ impl Collector<'_> {
         let store = &self.question.instance.identity_store_id;
         let result = self.list_users(keep_everybody).await;
         if let Err(failure) = &result {
-            self.miss(format!("users of identity store {store}"), failure);
+            let gaps = vec![Gap::all(FactKind::User)];
+            self.miss(format!("users of identity store {store}"), failure, gaps);
         }
         result.is_ok()
     }
@@ -228,7 +240,10 @@ impl Collector<'_> {
         match self.one(Operation::DescribeUser, read) {
             Ok(Some(user)) => self.gathered().user_exists(user, true),
             Ok(None) => self.gathered().user_is_deleted(id),
-            Err(failure) => self.miss(format!("user {id}"), &failure),
+            Err(failure) => {
+                let gaps = vec![Gap::key(FactKind::User, id.as_str())];
+                self.miss(format!("user {id}"), &failure, gaps);
+            }
         }
     }
 }

@@ -337,6 +337,7 @@ fn membership(group: &GroupId, user: &UserId) -> Membership {
         group_id: group.clone(),
         user_id: user.clone(),
         created_at: None,
+        created_by: String::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::brake;
 use super::counts;
 use super::due::{self, Due};
+use super::facts_read;
 use super::log_reads;
 use super::mass_changes;
 use super::reads;
@@ -285,4 +286,26 @@ async fn the_log_is_read_by_its_places_times_and_grants() {
     assert!(ways[3].contains("INDEX events_chained"), "{}", ways[3]);
     let is_sorted = |way: &String| way.contains("TEMP B-TREE");
     assert!(!ways[..3].iter().any(is_sorted), "{ways:#?}");
+}
+
+#[tokio::test]
+async fn facts_are_read_in_the_order_of_an_index() {
+    let ways = ways(&[
+        facts_read::FACTS_OF_KIND.to_owned(),
+        facts_read::FACTS_OF.to_owned(),
+        facts_read::FACTS_WITH.to_owned(),
+        facts_read::CHANGES.to_owned(),
+    ])
+    .await;
+    let keys = [
+        "k USING PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
+        "k USING PRIMARY KEY (instance=? AND kind=? AND key=? AND second_key>?)",
+        "k USING COVERING INDEX fact_keys_second (instance=? AND kind=? AND second_key=? AND key>?)",
+        "k USING PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
+    ];
+    for (way, keys) in ways.iter().zip(keys) {
+        assert!(way.contains(keys), "{way}");
+        assert!(way.contains("f USING PRIMARY KEY (number=?"), "{way}");
+        assert!(!way.contains("TEMP B-TREE"), "{way}");
+    }
 }

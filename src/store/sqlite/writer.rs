@@ -95,6 +95,9 @@ pub(super) trait Queued: Send {
     /// Runs the body and keeps its outcome. Answers whether its writes are to be kept.
     fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
 
+    /// Whether a reader may see what it writes.
+    fn is_seen(&self) -> bool;
+
     /// What is committed with it; none when its writes are not kept.
     fn kept(&self) -> Option<StoreCommit>;
 
@@ -117,6 +120,10 @@ impl<T: Send + 'static> Queued for Call<T> {
             self.outcome = Some(outcome);
             keep
         })
+    }
+
+    fn is_seen(&self) -> bool {
+        self.commit.is_seen()
     }
 
     fn kept(&self) -> Option<StoreCommit> {
@@ -179,8 +186,10 @@ impl Writer {
             > 0
         {
             let committed = self.commit(&mut group).await;
-            // Also after an error: it may stand all the same.
-            self.signals.count_commit();
+            // Also after an error: it may stand all the same. What nobody sees voids no answer.
+            if group.iter().any(|call| call.is_seen()) {
+                self.signals.count_commit();
+            }
             match committed {
                 Ok(()) => {
                     for call in group.drain(..) {

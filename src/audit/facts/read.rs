@@ -1,0 +1,164 @@
+//! From facts back to the collection that they were.
+
+use std::collections::BTreeMap;
+
+use super::super::collection::{AccountFacts, Collection, Listing, Missing, UserFacts};
+use super::super::gather::Gathered;
+use super::write::known;
+use crate::domain::facts::{
+    AccountValue, ApplicationValue, CollectionRecord, Extent, Fact, FactKind, Gaps, GroupValue,
+    MembershipValue, PermissionSetValue, UserValue, from_text, principal_of_second, target_of_key,
+};
+use crate::domain::{
+    AccountAccess, AccountId, ApplicationArn, GroupId, Instance, InvalidValue, Membership,
+    PermissionSetArn, PrincipalId, PrincipalStatus,
+};
+
+/// Reads the facts of one collection, in the order of their keys, into the collection.
+///
+/// A fact that names something of which there is no fact (what names it lies in a gap) makes it as
+/// unknown as it is: a user without a name, a group without members.
+pub struct CollectionReader {
+    instance: Instance,
+    record: CollectionRecord,
+    gaps: Gaps,
+    gathered: Gathered,
+    accounts: BTreeMap<AccountId, AccountFacts>,
+    /// The groups that exist and whose members have not come yet, in the order of their facts.
+    waiting: BTreeMap<GroupId, FactGroup>,
+}
+
+/// The memberships of a group, as they come.
+struct FactGroup {
+    members: Vec<Membership>,
+    is_gap: bool,
+}
+
+impl CollectionReader {
+    /// Begins to read.
+    #[must_use]
+    pub fn new(instance: Instance, record: CollectionRecord) -> Self {
+        Self {
+            // Which groups were named matters when facts are written. Of one that was not, the
+            // members are those that were last seen, and what is missing says so.
+            gaps: Gaps::new(
+                (record.gaps()).filter(|gap| gap.of != Extent::GroupsNotNamed),
+                [],
+            ),
+            instance,
+            record,
+            gathered: Gathered::default(),
+            accounts: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next fact.
+    ///
+    /// # Errors
+    /// It is no fact that this version can read.
+    pub fn take(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
+        let (key, second) = (fact.key.key.as_str(), fact.key.second.as_str());
+        match fact.key.kind {
+            FactKind::User => {
+                let value: UserValue = from_text(&fact.value)?;
+                let (user, exists) = value.into_user(PrincipalId::parse(key)?)?;
+                self.gathered.known_user(UserFacts { user, exists });
+            }
+            FactKind::Group => self.take_group(fact)?,
+            FactKind::Membership => {
+                let value: MembershipValue = from_text(&fact.value)?;
+                let group_id = PrincipalId::parse(key)?;
+                if let Some(group) = self.waiting.get_mut(&group_id) {
+                    group.members.push(Membership {
+                        group_id,
+                        user_id: PrincipalId::parse(second)?,
+                        created_at: value.since,
+                        created_by: value.by,
+                    });
+                }
+            }
+            FactKind::Application => {
+                let value: ApplicationValue = from_text(&fact.value)?;
+                let arn = ApplicationArn::parse(key)?;
+                let (application, required) = value.into_application(arn.clone())?;
+                self.gathered.application(application);
+                self.gathered.required(&arn, required);
+            }
+            FactKind::PermissionSet => {
+                let value: PermissionSetValue = from_text(&fact.value)?;
+                let arn = PermissionSetArn::parse(key)?;
+                self.gathered.permission_set(arn, value.name);
+            }
+            FactKind::Account => self.take_account(fact)?,
+            FactKind::AccountAccess => self.gathered.account_access(AccountAccess {
+                account: AccountId::parse(key)?,
+                permission_set: PermissionSetArn::parse(second)?,
+            }),
+            FactKind::Assignment => {
+                let principal = principal_of_second(second)?;
+                self.gathered.assigned(&target_of_key(key)?, principal);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_group(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
+        let value: GroupValue = from_text(&fact.value)?;
+        let id = PrincipalId::parse(&fact.key.key)?;
+        let (name, status) = value.into_parts()?;
+        if status != PrincipalStatus::Deleted {
+            let mut of_members = fact.key.clone();
+            of_members.kind = FactKind::Membership;
+            let group = FactGroup {
+                members: Vec::new(),
+                is_gap: self.gaps.cover(&of_members),
+            };
+            self.waiting.insert(id.clone(), group);
+        }
+        self.gathered.known_group(id, name, status);
+        Ok(())
+    }
+
+    fn take_account(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
+        let value: AccountValue = from_text(&fact.value)?;
+        let id = AccountId::parse(&fact.key.key)?;
+        let listing = match value.listed {
+            Some(true) => Listing::Listed,
+            Some(false) => Listing::NotListed,
+            None => Listing::Unknown,
+        };
+        let account = value.into_account(id.clone())?;
+        (self.accounts).insert(id, AccountFacts { account, listing });
+        Ok(())
+    }
+
+    /// The collection.
+    #[must_use]
+    pub fn finish(mut self) -> Collection {
+        for (id, group) in self.waiting {
+            if !group.is_gap || !group.members.is_empty() {
+                (self.gathered).members(&id, group.members, !group.is_gap);
+            }
+        }
+        let mut collection = self.gathered.finish(self.instance, None);
+        for facts in &mut collection.accounts {
+            if let Some(known) = self.accounts.remove(&facts.account.id) {
+                *facts = known;
+            }
+        }
+        let arn = &collection.instance.arn;
+        collection.missing = (self.record.missing.into_iter())
+            .map(|miss| Missing {
+                instance_arn: Some(arn.clone()),
+                scope: miss.scope,
+                reason: miss.reason,
+                gaps: miss.gaps,
+            })
+            .collect();
+        (collection.observed_from, collection.observed_until) = self.record.observed.unzip();
+        collection.operations = self.record.operations;
+        collection.counts = known(&self.record.counts);
+        collection
+    }
+}

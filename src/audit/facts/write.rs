@@ -1,0 +1,254 @@
+//! From a collection to its facts, in the order of their keys, and to what else the store keeps of it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use jiff::Timestamp;
+
+use super::super::collection::{
+    AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Listing, Members, UserIndex,
+};
+use super::super::plan::KnownCounts;
+use crate::domain::facts::{
+    AccountValue, ApplicationValue, CollectionRecord, Fact, FactKey, FactKind, Gap, Gaps,
+    GroupValue, MembershipValue, Miss, PermissionSetValue, UserValue, second_of_principal, to_text,
+};
+use crate::domain::{
+    AccountAccess, InvalidValue, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
+};
+
+/// The value of what has none beside its being there.
+const NOTHING_MORE: &str = "{}";
+
+/// A fact, or why it cannot be written.
+type Written = Result<Fact, InvalidValue>;
+
+/// The facts of a collection, sorted by key, each once. They are made as they are asked for: nothing is
+/// held but one target's assignments.
+///
+/// # Errors
+/// Each: it cannot be written down. No value that a collector makes is such.
+pub fn facts(collection: &Collection) -> impl Iterator<Item = Written> + Send + '_ {
+    let users = (collection.users.iter()).map(|facts| {
+        let value = UserValue::of(&facts.user, facts.exists);
+        fact(FactKey::user(&facts.user.id), &value)
+    });
+    let groups = (collection.groups.iter()).map(|facts| {
+        let value = GroupValue::of(&facts.group.display_name, facts.status);
+        fact(FactKey::group(&facts.group.id), &value)
+    });
+    let memberships = (collection.groups.iter()).flat_map(|group| memberships(collection, group));
+    let applications = collection.applications.iter().map(application);
+    let sets = (collection.permission_sets.iter()).map(|facts| {
+        let value = PermissionSetValue {
+            name: facts.name.clone(),
+        };
+        fact(FactKey::permission_set(facts.arn.as_str()), &value)
+    });
+    let accounts = collection.accounts.iter().map(account);
+    let access = accesses(collection).map(|(access, _)| {
+        Ok(Fact {
+            key: FactKey::account_access(&access),
+            value: NOTHING_MORE.to_owned(),
+        })
+    });
+    (users.chain(groups).chain(memberships))
+        .chain(applications)
+        .chain(sets)
+        .chain(accounts)
+        .chain(access)
+        .chain(assignments(collection))
+}
+
+fn fact<T: serde::Serialize>(key: FactKey, value: &T) -> Written {
+    let value = to_text(value)?;
+    Ok(Fact { key, value })
+}
+
+fn memberships<'a>(
+    collection: &'a Collection,
+    group: &'a GroupFacts,
+) -> impl Iterator<Item = Written> + Send + 'a {
+    let members: &[UserIndex] = match &group.members {
+        Members::Read(members) | Members::Partly(members) => members,
+        Members::NotRead => &[],
+    };
+    members.iter().filter_map(|place| {
+        let user = collection.users.get(*place as usize)?;
+        let joined = (group.joined).binary_search_by_key(place, |joined| joined.user);
+        let joined = joined.ok().and_then(|found| group.joined.get(found));
+        let value = MembershipValue {
+            since: joined.and_then(|joined| joined.since),
+            by: joined
+                .and_then(|joined| joined.by.as_deref())
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let key = FactKey::membership(&group.group.id, &user.user.id);
+        Some(fact(key, &value))
+    })
+}
+
+fn application(facts: &ApplicationFacts) -> Written {
+    let value = ApplicationValue::of(&facts.application, facts.required);
+    fact(FactKey::application(facts.application.arn.as_str()), &value)
+}
+
+fn account(facts: &AccountFacts) -> Written {
+    let listed = match facts.listing {
+        Listing::Listed => Some(true),
+        Listing::NotListed => Some(false),
+        Listing::Unknown => None,
+    };
+    let value = AccountValue::of(&facts.account, listed);
+    fact(FactKey::account(facts.account.id.as_str()), &value)
+}
+
+/// The accounts with their permission sets, and who is assigned to them.
+fn accesses(collection: &Collection) -> impl Iterator<Item = (AccountAccess, &[Assignee])> + Send {
+    (collection.account_access.iter()).filter_map(|facts| {
+        let account = collection.accounts.get(facts.account as usize)?;
+        let set = (collection.permission_sets).get(facts.permission_set as usize)?;
+        let access = AccountAccess {
+            account: account.account.id.clone(),
+            permission_set: set.arn.clone(),
+        };
+        Some((access, facts.assignees.as_slice()))
+    })
+}
+
+/// Assignments by target: the keys of accounts begin with digits and sort before the ARNs of
+/// applications.
+fn assignments(collection: &Collection) -> impl Iterator<Item = Written> + Send + '_ {
+    let of_accounts =
+        accesses(collection).map(|(access, assignees)| (Target::AccountAccess(access), assignees));
+    let of_applications = (collection.applications.iter()).map(|facts| {
+        let target = Target::Application(facts.application.arn.clone());
+        (target, facts.assignees.as_slice())
+    });
+    of_accounts
+        .chain(of_applications)
+        .flat_map(|(target, assignees)| {
+            let principals = assignees
+                .iter()
+                .filter_map(|assignee| principal(collection, *assignee));
+            let mut seconds: Vec<String> = principals.map(|it| second_of_principal(&it)).collect();
+            seconds.sort_unstable();
+            let key = target.key().into_owned();
+            seconds.into_iter().map(move |second| {
+                Ok(Fact {
+                    key: FactKey {
+                        kind: FactKind::Assignment,
+                        key: key.clone(),
+                        second,
+                    },
+                    value: NOTHING_MORE.to_owned(),
+                })
+            })
+        })
+}
+
+fn principal(collection: &Collection, assignee: Assignee) -> Option<PrincipalRef> {
+    let (kind, id) = match assignee {
+        Assignee::User(user) => {
+            let facts = collection.users.get(user as usize)?;
+            (PrincipalKind::User, &facts.user.id)
+        }
+        Assignee::Group(group) => {
+            let facts = collection.groups.get(group as usize)?;
+            (PrincipalKind::Group, &facts.group.id)
+        }
+    };
+    Some(PrincipalRef {
+        kind,
+        id: id.clone(),
+    })
+}
+
+/// What the store keeps of a collection beside its facts.
+#[must_use]
+pub fn record(
+    collection: &Collection,
+    began_at: Timestamp,
+    ended_at: Timestamp,
+) -> CollectionRecord {
+    let missing: Vec<Miss> = (collection.missing.iter())
+        .map(|missing| Miss {
+            scope: missing.scope.clone(),
+            reason: missing.reason.clone(),
+            gaps: missing.gaps.clone(),
+        })
+        .collect();
+    let of_missing: HashSet<&Gap> = missing.iter().flat_map(|miss| &miss.gaps).collect();
+    let mut unread: BTreeSet<Gap> = unread(collection).collect();
+    let consequences = (of_missing.iter().copied().chain(&unread))
+        .flat_map(Gap::consequences)
+        .cloned();
+    let consequences: Vec<Gap> = consequences.map(|(kind, of)| Gap { kind, of }).collect();
+    unread.extend(consequences);
+    unread.retain(|gap| !of_missing.contains(gap));
+    CollectionRecord {
+        began_at,
+        ended_at,
+        observed: collection.observed_from.zip(collection.observed_until),
+        unread: unread.into_iter().collect(),
+        missing,
+        operations: collection.operations.clone(),
+        counts: counts(&collection.counts),
+    }
+}
+
+/// What the facts themselves show was not read.
+fn unread(collection: &Collection) -> impl Iterator<Item = Gap> {
+    let of_groups = (collection.groups.iter()).filter(|facts| {
+        let is_read = matches!(facts.members, Members::Read(_));
+        !is_read && facts.status != PrincipalStatus::Deleted
+    });
+    let of_groups = of_groups.map(|it| Gap::key(FactKind::Membership, it.group.id.as_str()));
+    let mut accounts = collection.accounts.iter();
+    let of_accounts = accounts.any(|facts| facts.listing == Listing::Unknown);
+    let of_accounts = of_accounts.then(|| Gap::all(FactKind::Account));
+    of_groups.chain(of_accounts)
+}
+
+/// The gaps of a collection, for the store to ask of each fact.
+#[must_use]
+pub fn gaps(collection: &Collection, record: &CollectionRecord) -> Gaps {
+    let named = (collection.groups.iter()).map(|facts| facts.group.id.as_str());
+    Gaps::new(record.gaps(), named)
+}
+
+/// What was counted, by name; `known` reads it.
+fn counts(counts: &KnownCounts) -> Vec<(String, u64)> {
+    let mut counts = *counts;
+    let named = named_counts(&mut counts).into_iter();
+    let named = named.filter_map(|(name, count)| Some((name.to_owned(), (*count)?)));
+    named.collect()
+}
+
+/// The counts with these names; others are of another version.
+pub(super) fn known(named: &[(String, u64)]) -> KnownCounts {
+    let mut counts = KnownCounts::default();
+    for (name, place) in named_counts(&mut counts) {
+        let found = named.iter().find(|(known, _)| known == name);
+        *place = found.map(|(_, count)| *count);
+    }
+    counts
+}
+
+/// Every count with the name under which it is kept, sorted by name.
+fn named_counts(counts: &mut KnownCounts) -> [(&'static str, &mut Option<u64>); 9] {
+    [
+        (
+            "account_assignment_pages",
+            &mut counts.account_assignment_pages,
+        ),
+        ("account_pages", &mut counts.account_pages),
+        ("accounts", &mut counts.accounts),
+        ("applications", &mut counts.applications),
+        ("assignment_pages", &mut counts.assignment_pages),
+        ("groups", &mut counts.groups),
+        ("member_pages", &mut counts.member_pages),
+        ("permission_sets", &mut counts.permission_sets),
+        ("users", &mut counts.users),
+    ]
+}

@@ -1,0 +1,186 @@
+//! The store's side of the audit's facts: collections with what each saw, kept as intervals, so that
+//! only what changed is written.
+//!
+//! ```text
+//!   begin_collection -> take_facts, take_facts, … -> finish_collection    each call one short transaction
+//! ```
+//! A reader names a finished collection and sees the facts that were so in it, whatever is written
+//! beside. One that is not finished is seen by nobody; what is left of it when nobody goes on is undone.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::domain::InstanceArn;
+use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
+
+/// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at:
+/// some milliseconds of the one writer, for whom grants wait.
+pub const FACTS_PER_BATCH_MAX: usize = 500;
+
+/// The right to write one collection.
+#[derive(Debug, Clone)]
+pub struct Taking {
+    /// Which.
+    pub id: CollectionId,
+    /// What it did not see.
+    pub gaps: Arc<Gaps>,
+}
+
+/// What became of `finish_collection`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finishing {
+    /// More may be gone than one transaction closes: call again.
+    GoesOn,
+    /// Readers see it.
+    Finished,
+}
+
+/// A finished collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedCollection {
+    /// Its number.
+    pub id: CollectionId,
+    /// What is known of it as a whole.
+    pub record: CollectionRecord,
+}
+
+/// Which facts of a collection to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactRange {
+    /// Those of these kinds.
+    Kinds(Vec<FactKind>),
+    /// Those of a kind with this first key: the assignments on a target, the members of a group.
+    Of(FactKind, String),
+    /// Those of a kind with this second key: the assignments of a principal, the groups of a user.
+    With(FactKind, String),
+}
+
+/// A fact as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFact {
+    /// The fact.
+    pub fact: Fact,
+    /// The collection that first saw it so: since then it has been the same in each.
+    pub since: CollectionId,
+}
+
+/// What differs between two collections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactChange {
+    /// Of what.
+    pub key: FactKey,
+    /// The value in the one; none where it was not there.
+    pub before: Option<String>,
+    /// The value in the other; none where it was gone.
+    pub after: Option<String>,
+}
+
+/// How far forgetting has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many intervals went.
+    pub intervals: u64,
+    /// After which key to go on; none when all of it is done.
+    pub next: Option<FactKey>,
+}
+
+/// The transactions of facts; each as atomic and durable as those of `Store`.
+#[async_trait]
+pub trait FactStore: Send + Sync + 'static {
+    /// Begins a collection of an instance. None while another one is there that was not finished: a part
+    /// of it was undone, and the caller calls again. Whoever was writing that one hears `Stale`: of two
+    /// that collect at once the later begins.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing was begun, or (power loss) the next begin undoes it.
+    async fn begin_collection(
+        &self,
+        instance: &InstanceArn,
+        record: &CollectionRecord,
+        gaps: Arc<Gaps>,
+    ) -> Result<Option<Taking>, StoreError>;
+
+    /// Takes the next facts, sorted by key, after all that were taken before. What the collections
+    /// before had between them is gone, but for what the collection did not see. Answers how many of
+    /// them it took: the caller calls again with the others. It may be none, where much is gone before
+    /// the first of them; a repeated call always ends.
+    ///
+    /// # Errors
+    /// `Stale`: the collection was given up, finished or forgotten, or the facts are not those that
+    /// come next; nothing was taken. `Corrupt`: a value is none. `Unavailable`: the caller cannot know
+    /// and begins anew.
+    async fn take_facts(&self, taking: &Taking, facts: Vec<Fact>) -> Result<usize, StoreError>;
+
+    /// No further facts come: what is gone behind the last one is closed, and when all of it is, readers
+    /// see the collection.
+    ///
+    /// # Errors
+    /// As for `take_facts`; `Stale` also when it is finished already.
+    async fn finish_collection(&self, taking: &Taking) -> Result<Finishing, StoreError>;
+
+    /// Undoes a part of an instance's unfinished collection. Answers whether none is left.
+    ///
+    /// # Errors
+    /// `Unavailable`: a repeat goes on.
+    async fn undo_collection(&self, instance: &InstanceArn) -> Result<bool, StoreError>;
+
+    /// The last finished collection of an instance that had ended at `at`.
+    async fn collection_at(
+        &self,
+        instance: &InstanceArn,
+        at: Timestamp,
+    ) -> Result<Option<FinishedCollection>, StoreError>;
+
+    /// The finished collections of an instance that ended from `from` on and before `until`, oldest
+    /// first; at most `limit`.
+    async fn collections(
+        &self,
+        instance: &InstanceArn,
+        from: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FinishedCollection>, StoreError>;
+
+    /// Facts as of a collection in a range, sorted by key, after the given one; at most `limit`. By
+    /// index: a page costs what is on it, and the past of the keys that it passes.
+    ///
+    /// # Errors
+    /// `Stale`: there is no such finished collection, or it was forgotten.
+    async fn facts(
+        &self,
+        collection: CollectionId,
+        range: &FactRange,
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<Vec<KeptFact>, StoreError>;
+
+    /// What differs between an earlier collection of an instance and a later one, of these kinds, sorted
+    /// by key, after the given one; at most `limit`. Together the pages read every key of the kinds once.
+    ///
+    /// # Errors
+    /// `Stale` as for `facts`, and where they are not of one instance.
+    async fn fact_changes(
+        &self,
+        earlier: CollectionId,
+        later: CollectionId,
+        kinds: &[FactKind],
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<Vec<FactChange>, StoreError>;
+
+    /// Forgets the collections of an instance that ended before `before`, with all that only they saw,
+    /// among the next `FACTS_PER_BATCH_MAX` keys. The last finished one always stays, with every fact of
+    /// it and of those that are kept.
+    ///
+    /// # Errors
+    /// `Unavailable`: a repeat does no harm.
+    async fn forget_facts(
+        &self,
+        instance: &InstanceArn,
+        before: Timestamp,
+        after: Option<&FactKey>,
+    ) -> Result<Forgotten, StoreError>;
+}

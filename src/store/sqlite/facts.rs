@@ -1,0 +1,131 @@
+//! Facts in SQLite: which transaction each method of `FactStore` is. The statements are in
+//! `facts_write`, `facts_read` and `facts_remove`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::Acquire as _;
+
+use super::writer::Written;
+use super::{SqliteStore, facts_read, facts_remove, facts_write};
+use crate::crash_points::StoreCommit;
+use crate::domain::InstanceArn;
+use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
+use crate::store::{
+    FactChange, FactRange, FactStore, FinishedCollection, Finishing, Forgotten, KeptFact,
+    StoreError, Taking,
+};
+
+#[async_trait]
+impl FactStore for SqliteStore {
+    async fn begin_collection(
+        &self,
+        instance: &InstanceArn,
+        record: &CollectionRecord,
+        gaps: Arc<Gaps>,
+    ) -> Result<Option<Taking>, StoreError> {
+        let (instance, record) = (instance.clone(), record.clone());
+        self.write(StoreCommit::BeginCollection, move |connection| {
+            Box::pin(async move {
+                let begun = facts_write::begin(connection, &instance, &record).await?;
+                Ok(Written::unchanged(begun.map(|id| Taking { id, gaps })))
+            })
+        })
+        .await
+    }
+
+    async fn take_facts(&self, taking: &Taking, facts: Vec<Fact>) -> Result<usize, StoreError> {
+        let taking = taking.clone();
+        self.write(StoreCommit::TakeFacts, move |connection| {
+            Box::pin(async move {
+                let taken = facts_write::take(connection, &taking, facts).await?;
+                Ok(Written::unchanged(taken))
+            })
+        })
+        .await
+    }
+
+    async fn finish_collection(&self, taking: &Taking) -> Result<Finishing, StoreError> {
+        let taking = taking.clone();
+        self.write(StoreCommit::FinishCollection, move |connection| {
+            Box::pin(async move {
+                let finishing = facts_write::finish(connection, &taking).await?;
+                Ok(Written::unchanged(finishing))
+            })
+        })
+        .await
+    }
+
+    async fn undo_collection(&self, instance: &InstanceArn) -> Result<bool, StoreError> {
+        let instance = instance.clone();
+        self.write(StoreCommit::UndoCollection, move |connection| {
+            Box::pin(async move {
+                let is_done = facts_remove::undo(connection, &instance).await?;
+                Ok(Written::unchanged(is_done))
+            })
+        })
+        .await
+    }
+
+    async fn collection_at(
+        &self,
+        instance: &InstanceArn,
+        at: Timestamp,
+    ) -> Result<Option<FinishedCollection>, StoreError> {
+        facts_read::collection_at(&mut *self.reader().await?, instance, at).await
+    }
+
+    async fn collections(
+        &self,
+        instance: &InstanceArn,
+        from: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FinishedCollection>, StoreError> {
+        facts_read::collections(&mut *self.reader().await?, instance, from, until, limit).await
+    }
+
+    async fn facts(
+        &self,
+        collection: CollectionId,
+        range: &FactRange,
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<Vec<KeptFact>, StoreError> {
+        let mut connection = self.reader().await?;
+        // That the collection is there and its facts from one state of the database.
+        let mut transaction = connection.begin().await?;
+        facts_read::facts(&mut transaction, collection, range, after, limit).await
+    }
+
+    async fn fact_changes(
+        &self,
+        earlier: CollectionId,
+        later: CollectionId,
+        kinds: &[FactKind],
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<Vec<FactChange>, StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        facts_read::changes(&mut transaction, (earlier, later), kinds, after, limit).await
+    }
+
+    async fn forget_facts(
+        &self,
+        instance: &InstanceArn,
+        before: Timestamp,
+        after: Option<&FactKey>,
+    ) -> Result<Forgotten, StoreError> {
+        let (instance, after) = (instance.clone(), after.cloned());
+        self.write(StoreCommit::ForgetFacts, move |connection| {
+            Box::pin(async move {
+                let forgotten =
+                    facts_remove::forget(connection, &instance, before, after.as_ref()).await?;
+                Ok(Written::unchanged(forgotten))
+            })
+        })
+        .await
+    }
+}

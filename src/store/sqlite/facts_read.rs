@@ -1,0 +1,281 @@
+//! The statements that read collections and their facts. What belongs together is read from one state
+//! of the database: those that say so expect to run inside one transaction.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::failure::unreadable;
+use super::rows::{count, count_to_column, microseconds, optional_time, time};
+use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind};
+use crate::domain::{InstanceArn, Operation};
+use crate::store::{FactChange, FactRange, FinishedCollection, KeptFact, StoreError};
+
+/// Finished collections of an instance.
+const COLLECTIONS: &str = "SELECT c.* FROM collected_instances AS i \
+     JOIN collections AS c ON c.instance = i.number AND c.state = 'FINISHED' WHERE i.instance_arn = ";
+
+/// Keys with the interval that holds in a collection, of one instance and kind. The keys lead: their
+/// order is that of the answer, and a page ends the reading.
+macro_rules! facts_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT k.key, k.second_key, f.value, f.from_collection FROM fact_keys AS k \
+             CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
+             AND (f.to_collection IS NULL OR f.to_collection > $1) \
+             WHERE k.instance = $2 AND k.kind = $3 AND ",
+            $condition,
+            " LIMIT $6"
+        )
+    };
+}
+
+/// Behind a first and a second key.
+pub(super) const FACTS_OF_KIND: &str =
+    facts_where!("(k.key, k.second_key) > ($4, $5) ORDER BY k.key, k.second_key");
+/// With a first key, from a second one on.
+pub(super) const FACTS_OF: &str =
+    facts_where!("k.key = $4 AND k.second_key >= $5 ORDER BY k.second_key");
+/// With a second key, behind a first one. That it is not empty leads to the partial index.
+pub(super) const FACTS_WITH: &str =
+    facts_where!("k.second_key = $4 AND k.second_key <> '' AND k.key > $5 ORDER BY k.key");
+
+/// Keys of one instance and kind whose values in two collections differ. An interval that holds in both
+/// is the same in both: most keys have that one alone and are not looked at further.
+pub(super) const CHANGES: &str = "SELECT k.key, k.second_key, \
+     MAX(CASE WHEN f.from_collection <= $1 THEN f.value END) AS before, \
+     MAX(CASE WHEN f.to_collection IS NULL OR f.to_collection > $2 THEN f.value END) AS after \
+     FROM fact_keys AS k CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
+     AND (f.to_collection IS NULL OR f.to_collection > $1) \
+     AND NOT (f.from_collection <= $1 AND (f.to_collection IS NULL OR f.to_collection > $2)) \
+     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) > ($5, $6) \
+     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7";
+
+/// The number of an instance, if it was ever collected.
+pub(super) async fn instance_number(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query("SELECT number FROM collected_instances WHERE instance_arn = $1")
+        .bind(instance.as_str().to_owned())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get("number")).transpose()?)
+}
+
+/// Reads the kind of a key.
+pub(super) fn kind_from_row(row: &SqliteRow) -> Result<FactKind, StoreError> {
+    let number: i64 = row.try_get("kind")?;
+    FactKind::from_number(number).ok_or_else(|| unreadable("kind", number))
+}
+
+/// Reads a key of this kind.
+pub(super) fn key_from_row(row: &SqliteRow, kind: FactKind) -> Result<FactKey, StoreError> {
+    Ok(FactKey {
+        kind,
+        key: row.try_get("key")?,
+        second: row.try_get("second_key")?,
+    })
+}
+
+/// `FactStore::collection_at`.
+pub(super) async fn collection_at(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    at: Timestamp,
+) -> Result<Option<FinishedCollection>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLLECTIONS);
+    query.push_bind(instance.as_str().to_owned());
+    query
+        .push(" AND c.ended_at <= ")
+        .push_bind(microseconds(at));
+    query.push(" ORDER BY c.ended_at DESC, c.id DESC LIMIT 1");
+    let row = query.build().fetch_optional(connection).await?;
+    row.as_ref().map(collection_from_row).transpose()
+}
+
+/// `FactStore::collections`.
+pub(super) async fn collections(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    from: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<FinishedCollection>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(COLLECTIONS);
+    query.push_bind(instance.as_str().to_owned());
+    query
+        .push(" AND c.ended_at >= ")
+        .push_bind(microseconds(from));
+    query
+        .push(" AND c.ended_at < ")
+        .push_bind(microseconds(until));
+    query
+        .push(" ORDER BY c.ended_at, c.id LIMIT ")
+        .push_bind(to_limit(limit));
+    let rows = query.build().fetch_all(connection).await?;
+    rows.iter().map(collection_from_row).collect()
+}
+
+fn collection_from_row(row: &SqliteRow) -> Result<FinishedCollection, StoreError> {
+    let observed = optional_time(row, "observed_from")?;
+    let record = CollectionRecord {
+        began_at: time("began_at", row.try_get("began_at")?)?,
+        ended_at: time("ended_at", row.try_get("ended_at")?)?,
+        observed: observed.zip(optional_time(row, "observed_until")?),
+        missing: json(row, "missing")?,
+        unread: json(row, "unread")?,
+        operations: operations(row)?,
+        counts: json(row, "counts")?,
+    };
+    Ok(FinishedCollection {
+        id: CollectionId(count(row, "id")?),
+        record,
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text: &str = row.try_get(column)?;
+    serde_json::from_str(text).map_err(|problem| unreadable(column, problem))
+}
+
+fn operations(row: &SqliteRow) -> Result<Vec<(Operation, u64)>, StoreError> {
+    let named: Vec<(String, u64)> = json(row, "operations")?;
+    let operations = named.into_iter().map(|(name, count)| {
+        let operation = Operation::from_name(&name);
+        Ok((
+            operation.ok_or_else(|| unreadable("operations", name))?,
+            count,
+        ))
+    });
+    operations.collect()
+}
+
+/// The number of the instance of a finished collection.
+async fn instance_of(
+    connection: &mut SqliteConnection,
+    id: CollectionId,
+) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT instance FROM collections WHERE id = $1 AND state = 'FINISHED'")
+        .bind(count_to_column(id.0))
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.ok_or(StoreError::Stale)?.try_get("instance")?)
+}
+
+/// `FactStore::facts`, inside one transaction.
+pub(super) async fn facts(
+    connection: &mut SqliteConnection,
+    id: CollectionId,
+    range: &FactRange,
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<Vec<KeptFact>, StoreError> {
+    let instance = instance_of(&mut *connection, id).await?;
+    let kinds = match range {
+        FactRange::Kinds(kinds) => kinds_from(kinds, after),
+        FactRange::Of(kind, _) | FactRange::With(kind, _) => vec![*kind],
+    };
+    let mut found = Vec::new();
+    for kind in kinds {
+        let behind = after.filter(|after| after.kind == kind);
+        let behind = behind.map(|after| (after.key.clone(), after.second.clone()));
+        let (sql, first, second) = match (range, behind) {
+            (FactRange::Kinds(_), behind) => {
+                let (key, second) = behind.unwrap_or_default();
+                (FACTS_OF_KIND, key, second)
+            }
+            // What is one letter longer is the first text behind a text.
+            (FactRange::Of(_, key), Some((_, second))) => {
+                (FACTS_OF, key.clone(), format!("{second}\0"))
+            }
+            (FactRange::Of(_, key), None) => (FACTS_OF, key.clone(), String::new()),
+            (FactRange::With(_, second), behind) => {
+                (FACTS_WITH, second.clone(), behind.unwrap_or_default().0)
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(count_to_column(id.0))
+            .bind(instance)
+            .bind(kind.number())
+            .bind(first)
+            .bind(second)
+            .bind(to_limit(limit - found.len()))
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in &rows {
+            found.push(kept_from_row(row, kind)?);
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn kept_from_row(row: &SqliteRow, kind: FactKind) -> Result<KeptFact, StoreError> {
+    Ok(KeptFact {
+        fact: Fact {
+            key: key_from_row(row, kind)?,
+            value: row.try_get("value")?,
+        },
+        since: CollectionId(count(row, "from_collection")?),
+    })
+}
+
+/// Which kinds are left after a key, in order, each once.
+fn kinds_from(kinds: &[FactKind], after: Option<&FactKey>) -> Vec<FactKind> {
+    let is_left = |kind: &FactKind| after.is_none_or(|after| after.kind <= *kind);
+    let left = FactKind::ALL
+        .into_iter()
+        .filter(|kind| kinds.contains(kind));
+    left.filter(is_left).collect()
+}
+
+fn to_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// `FactStore::fact_changes`, inside one transaction.
+pub(super) async fn changes(
+    connection: &mut SqliteConnection,
+    (earlier, later): (CollectionId, CollectionId),
+    kinds: &[FactKind],
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<Vec<FactChange>, StoreError> {
+    let instance = instance_of(&mut *connection, earlier).await?;
+    if instance_of(&mut *connection, later).await? != instance || earlier > later {
+        return Err(StoreError::Stale);
+    }
+    let mut found = Vec::new();
+    for kind in kinds_from(kinds, after) {
+        let behind = after.filter(|after| after.kind == kind);
+        let behind = behind.map(|after| (after.key.clone(), after.second.clone()));
+        let (key, second) = behind.unwrap_or_default();
+        let rows = sqlx::query(CHANGES)
+            .bind(count_to_column(earlier.0))
+            .bind(count_to_column(later.0))
+            .bind(instance)
+            .bind(kind.number())
+            .bind(key)
+            .bind(second)
+            .bind(to_limit(limit - found.len()))
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in &rows {
+            found.push(FactChange {
+                key: key_from_row(row, kind)?,
+                before: row.try_get("before")?,
+                after: row.try_get("after")?,
+            });
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}

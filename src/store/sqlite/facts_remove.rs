@@ -1,0 +1,276 @@
+//! The statements that take facts away: of a collection that was not finished, of those that are too
+//! old, and names that are to be forgotten. Each function expects to run inside one transaction.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::facts_read::{instance_number, key_from_row, kind_from_row};
+use super::facts_write::{Place, note_place, place_of, push_place};
+use super::failure::invalid;
+use super::rows::{count, count_to_column, microseconds};
+use crate::domain::InstanceArn;
+use crate::domain::facts::{CollectionId, FactKey, FactKind, without_names};
+use crate::store::{FACTS_PER_BATCH_MAX, Forgotten, StoreError};
+
+/// Keys of an instance behind one place and up to another.
+struct Stretch {
+    instance: i64,
+    after: Place,
+    until: Place,
+}
+
+/// How many keys a stretch may have.
+fn batch() -> i64 {
+    i64::try_from(FACTS_PER_BATCH_MAX).unwrap_or(i64::MAX)
+}
+
+/// `FactStore::undo_collection`.
+pub(super) async fn undo(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+) -> Result<bool, StoreError> {
+    while undo_some(&mut *connection, instance).await? {
+        if unfinished(&mut *connection, instance).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Undoes a part of the instance's unfinished collection, from its last key backwards. Answers whether
+/// there was one.
+pub(super) async fn undo_some(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+) -> Result<bool, StoreError> {
+    let Some((id, instance, until)) = unfinished(&mut *connection, instance).await? else {
+        return Ok(false);
+    };
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT kind, key, second_key FROM fact_keys WHERE instance = ",
+    );
+    query.push_bind(instance);
+    push_place(&mut query, " AND (kind, key, second_key) <= ", &until);
+    query
+        .push(" ORDER BY kind DESC, key DESC, second_key DESC LIMIT 1 OFFSET ")
+        .push_bind(batch());
+    let before = place(&mut *connection, query).await?;
+    let stretch = Stretch {
+        instance,
+        after: before.clone().unwrap_or_default(),
+        until,
+    };
+    stretch
+        .change(
+            &mut *connection,
+            "DELETE FROM facts WHERE from_collection = ",
+            id,
+        )
+        .await?;
+    let reopen = "UPDATE facts SET to_collection = NULL WHERE to_collection = ";
+    stretch.change(&mut *connection, reopen, id).await?;
+    stretch.forget_empty_keys(&mut *connection).await?;
+    match before {
+        Some(before) => note_place(connection, id, "UNDOING", before).await?,
+        None => {
+            sqlx::query("DELETE FROM collections WHERE id = $1")
+                .bind(count_to_column(id.0))
+                .execute(connection)
+                .await?;
+        }
+    }
+    Ok(true)
+}
+
+/// The unfinished collection of an instance, with the number of the instance and up to where it was
+/// taken.
+async fn unfinished(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+) -> Result<Option<(CollectionId, i64, Place)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT c.id, c.instance, c.taken_kind, c.taken_key, c.taken_second \
+         FROM collected_instances AS i JOIN collections AS c ON c.instance = i.number \
+         WHERE i.instance_arn = $1 AND c.state <> 'FINISHED'",
+    )
+    .bind(instance.as_str().to_owned())
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| {
+        let place = (
+            row.try_get("taken_kind")?,
+            row.try_get("taken_key")?,
+            row.try_get("taken_second")?,
+        );
+        Ok((
+            CollectionId(count(&row, "id")?),
+            row.try_get("instance")?,
+            place,
+        ))
+    })
+    .transpose()
+}
+
+/// The place behind the key that a query answers.
+async fn place(
+    connection: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+) -> Result<Option<Place>, StoreError> {
+    let row = query.build().fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok((
+            row.try_get("kind")?,
+            row.try_get("key")?,
+            row.try_get("second_key")?,
+        ))
+    })
+    .transpose()
+}
+
+/// `FactStore::forget_facts`.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    before: Timestamp,
+    after: Option<&FactKey>,
+) -> Result<Forgotten, StoreError> {
+    let nothing = Forgotten {
+        intervals: 0,
+        next: None,
+    };
+    let Some(instance) = instance_number(&mut *connection, instance).await? else {
+        return Ok(nothing);
+    };
+    let Some(kept) = first_kept(&mut *connection, instance, before).await? else {
+        return Ok(nothing);
+    };
+    // First, so that nobody reads a collection of which a part is gone.
+    sqlx::query("DELETE FROM collections WHERE instance = $1 AND state = 'FINISHED' AND id < $2")
+        .bind(instance)
+        .bind(count_to_column(kept.0))
+        .execute(&mut *connection)
+        .await?;
+    let after = after.map(place_of).unwrap_or_default();
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT kind, key, second_key FROM fact_keys WHERE instance = ",
+    );
+    query.push_bind(instance);
+    push_place(&mut query, " AND (kind, key, second_key) > ", &after);
+    query
+        .push(" ORDER BY kind, key, second_key LIMIT 1 OFFSET ")
+        .push_bind(batch() - 1);
+    let row = query.build().fetch_optional(&mut *connection).await?;
+    let next = row
+        .map(|row| key_from_row(&row, kind_from_row(&row)?))
+        .transpose()?;
+    let stretch = Stretch {
+        instance,
+        after,
+        until: next
+            .as_ref()
+            .map_or((i64::MAX, String::new(), String::new()), place_of),
+    };
+    let old = "DELETE FROM facts WHERE to_collection <= ";
+    let intervals = stretch.change(&mut *connection, old, kept).await?;
+    if intervals > 0 {
+        stretch.forget_empty_keys(connection).await?;
+    }
+    Ok(Forgotten { intervals, next })
+}
+
+/// The oldest collection that stays.
+async fn first_kept(
+    connection: &mut SqliteConnection,
+    instance: i64,
+    before: Timestamp,
+) -> Result<Option<CollectionId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT COALESCE(MIN(id) FILTER (WHERE ended_at >= $2), MAX(id)) AS id FROM collections \
+         WHERE instance = $1 AND state = 'FINISHED'",
+    )
+    .bind(instance)
+    .bind(microseconds(before))
+    .fetch_one(connection)
+    .await?;
+    let id: Option<i64> = row.try_get("id")?;
+    id.map(|_| Ok(CollectionId(count(&row, "id")?))).transpose()
+}
+
+impl Stretch {
+    /// Runs a statement that ends with a collection on the intervals of these keys. Answers how many
+    /// it concerned.
+    async fn change(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &'static str,
+        id: CollectionId,
+    ) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(statement);
+        query.push_bind(count_to_column(id.0));
+        query.push(" AND number IN (SELECT number FROM fact_keys WHERE ");
+        self.push_condition(&mut query);
+        query.push(")");
+        Ok(query.build().execute(connection).await?.rows_affected())
+    }
+
+    /// Forgets the keys of which there is no interval any more.
+    async fn forget_empty_keys(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM fact_keys WHERE ");
+        self.push_condition(&mut query);
+        query.push(" AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.number = fact_keys.number)");
+        query.build().execute(connection).await?;
+        Ok(())
+    }
+
+    fn push_condition(&self, query: &mut QueryBuilder<Sqlite>) {
+        query.push("instance = ").push_bind(self.instance);
+        push_place(query, " AND (kind, key, second_key) > ", &self.after);
+        push_place(query, " AND (kind, key, second_key) <= ", &self.until);
+    }
+}
+
+/// Takes the names out of every fact about these ids, past and present. Answers how many held some.
+pub(super) async fn erase_names(
+    connection: &mut SqliteConnection,
+    ids: &[String],
+) -> Result<u64, StoreError> {
+    let mut erased = 0;
+    for id in ids {
+        for kind in FactKind::ALL {
+            erased += erase_names_of(&mut *connection, kind, id).await?;
+        }
+    }
+    Ok(erased)
+}
+
+async fn erase_names_of(
+    connection: &mut SqliteConnection,
+    kind: FactKind,
+    id: &str,
+) -> Result<u64, StoreError> {
+    let rows = sqlx::query(
+        "SELECT f.number, f.from_collection, f.value FROM collected_instances AS i \
+         CROSS JOIN fact_keys AS k ON k.instance = i.number AND k.kind = $1 AND k.key = $2 \
+         AND k.second_key = '' CROSS JOIN facts AS f ON f.number = k.number",
+    )
+    .bind(kind.number())
+    .bind(id.to_owned())
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut erased = 0;
+    for row in rows {
+        let before: &str = row.try_get("value")?;
+        let without = without_names(kind, before).map_err(invalid("value"))?;
+        let Some(value) = without.filter(|value| value != before) else {
+            continue;
+        };
+        sqlx::query("UPDATE facts SET value = $3 WHERE number = $1 AND from_collection = $2")
+            .bind(row.try_get::<i64, _>("number")?)
+            .bind(row.try_get::<i64, _>("from_collection")?)
+            .bind(value)
+            .execute(&mut *connection)
+            .await?;
+        erased += 1;
+    }
+    Ok(erased)
+}
