@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::decision_log::LogKeeperError;
 use crate::directory::{Candidate, LookupError, NotFoundKind};
 use crate::domain::{ErrorKind, Failure, Freeze, GrantState};
@@ -196,6 +198,14 @@ pub enum AppError {
     /// An operator has frozen new access.
     #[error("new access is frozen")]
     Frozen(Freeze),
+    /// Of that time there are no facts.
+    #[error("no facts of that time were collected")]
+    FactsNotCollected {
+        /// Of which instance.
+        instance_arn: String,
+        /// When the first collection had ended; none where there is none.
+        first_at: Option<Timestamp>,
+    },
     /// AWS refuses Usher's role.
     #[error("usher's role lacks a permission")]
     RoleLacksPermission {

@@ -25,6 +25,7 @@ mod explain;
 mod external;
 mod external_config;
 mod grants;
+mod keep_facts;
 mod kept_views;
 mod list_assignments;
 mod operations;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
 use crate::identity_center::{Call, Class, Demand};
 use crate::policy::Action;
+use crate::store::FinishedCollection;
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;
@@ -32,6 +34,10 @@ pub struct AuditReport {
     pub principal: Option<PrincipalQuery>,
     /// Only rows of this target.
     pub target: Option<TargetQuery>,
+    /// How old kept facts may be that answer; none to read AWS.
+    pub max_age: Option<Duration>,
+    /// The state of which time; none for now.
+    pub as_of: Option<Timestamp>,
     /// Plan only.
     pub validate_only: bool,
 }
@@ -42,7 +48,8 @@ impl App {
     ///
     /// # Errors
     /// Where no instance of it may be audited: `PolicyDenied`, `InstanceNotFound` for one that may not
-    /// even be looked at, or what AWS fails with; lookups of the principal or the target.
+    /// even be looked at, or what AWS fails with; lookups of the principal or the target;
+    /// `FactsNotCollected` for a time before the first collection of one of its instances.
     ///
     /// # Cancellation
     /// Dropping the receiver stops the collection, and so does the deadline of the call.
@@ -59,14 +66,17 @@ impl App {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),
         };
+        let kept = self.kept_collections(request, &instances).await?;
         let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
         let report = ReportRequest {
-            instances: (instances.iter())
-                .map(|instance| InstanceToRead {
+            instances: (instances.iter().zip(kept))
+                .map(|(instance, kept)| InstanceToRead {
                     instance: instance.as_ref().clone(),
                     known: self.known_counts(&instance.arn),
+                    kept,
                 })
                 .collect(),
+            as_of: request.as_of,
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
             } else {
@@ -84,6 +94,44 @@ impl App {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
         tokio::spawn(self.clone().run_report(report, sender, context.deadline));
         Ok(receiver)
+    }
+
+    /// Of each instance, the collection in the store that answers in the place of AWS, if one may.
+    async fn kept_collections(
+        &self,
+        request: &AuditReport,
+        instances: &[Arc<Instance>],
+    ) -> Result<Vec<Option<FinishedCollection>>, AppError> {
+        let (store, now) = (&self.parts.store, self.parts.clock.now());
+        let mut kept = Vec::with_capacity(instances.len());
+        for instance in instances {
+            let at = request.as_of.unwrap_or(now);
+            kept.push(match (request.as_of, request.max_age) {
+                (None, None) => None,
+                (None, Some(max_age)) => {
+                    let last = store.collection_at(&instance.arn, at).await?;
+                    last.filter(|last| is_young(last, max_age, now))
+                }
+                (Some(_), _) => {
+                    let found = store.collection_at(&instance.arn, at).await?;
+                    if found.is_none() {
+                        return Err(self.not_collected(instance).await?);
+                    }
+                    found
+                }
+            });
+        }
+        Ok(kept)
+    }
+
+    async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
+        let (store, arn) = (&self.parts.store, &instance.arn);
+        let first = store.collections(arn, Timestamp::MIN, Timestamp::MAX, 1);
+        let first = first.await?.into_iter().next();
+        Ok(AppError::FactsNotCollected {
+            instance_arn: arn.to_string(),
+            first_at: first.map(|first| first.record.ended_at),
+        })
     }
 
     /// The instances that the report is about. Unlike other calls a report may cover all of them;
@@ -211,6 +259,13 @@ impl App {
             Err(_) => tracing::info!("a report was cut at its deadline"),
         }
     }
+}
+
+/// Whether the oldest fact of a collection is so young.
+fn is_young(collection: &FinishedCollection, max_age: Duration, now: Timestamp) -> bool {
+    let read_at = collection.record.observed.map(|(from, _)| from);
+    let age = now.duration_since(read_at.unwrap_or(collection.record.began_at));
+    SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
 }
 
 /// An instance of which AWS did not tell who asks.

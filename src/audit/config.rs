@@ -1,9 +1,12 @@
 //! The bounds of a collection, each with its reason.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
+
+use super::schedule::Schedule;
 
 /// More calls in flight than this cannot go faster at any quota of AWS: at 20 a second they would
 /// wait half a minute each in the budget's queue, in front of everybody of their class.
@@ -16,6 +19,11 @@ const INSTANCES_AT_ONCE_MAX: usize = 64;
 const CALL_TIMEOUT_SECONDS_MAX: u64 = 3600;
 /// Progress that is told less than once a minute is none.
 const PROGRESS_INTERVAL_MILLISECONDS_MAX: u64 = 60_000;
+
+/// Who wants none for longer than an hour after every start wants none.
+const COLLECT_AFTER_START_SECONDS_MAX: u64 = 3600;
+/// Ten years: older reports are files.
+const HISTORY_DAYS_MAX: u64 = 3660;
 
 /// The section `audit` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +42,14 @@ pub struct AuditConfig {
     pub call_timeout_seconds: NonZeroU64,
     /// How often progress is told, in milliseconds: twice a second looks alive and costs nothing.
     pub progress_interval_milliseconds: NonZeroU64,
+    /// When every instance is collected by itself, as a cron expression in UTC. By default at night, once a
+    /// day: a day is the oldest that reports take facts to be.
+    pub schedule: Schedule,
+    /// How long after the start it is first looked whether a collection is due, in seconds. Who starts a
+    /// server asks it for something first, and one that is started again and again is not always collecting.
+    pub collect_after_start_seconds: u64,
+    /// For how many days the history is kept: a year can be compared with the one before, and a month more.
+    pub history_days: NonZeroU32,
 }
 
 impl Default for AuditConfig {
@@ -41,12 +57,16 @@ impl Default for AuditConfig {
         const COLLECT_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
         const INSTANCES_AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
         const CALL_TIMEOUT_SECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(299);
+        const HISTORY_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(395);
         const PROGRESS_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(499);
         Self {
             collect_concurrency: COLLECT_CONCURRENCY,
             instances_at_once: INSTANCES_AT_ONCE,
             call_timeout_seconds: CALL_TIMEOUT_SECONDS,
             progress_interval_milliseconds: PROGRESS_INTERVAL_MILLISECONDS,
+            schedule: Schedule::default(),
+            collect_after_start_seconds: 60,
+            history_days: HISTORY_DAYS,
         }
     }
 }
@@ -78,6 +98,16 @@ impl AuditConfig {
                 self.progress_interval_milliseconds.get(),
                 PROGRESS_INTERVAL_MILLISECONDS_MAX,
             ),
+            (
+                "collect_after_start_seconds",
+                self.collect_after_start_seconds.max(1),
+                COLLECT_AFTER_START_SECONDS_MAX,
+            ),
+            (
+                "history_days",
+                u64::from(self.history_days.get()),
+                HISTORY_DAYS_MAX,
+            ),
         ];
         for (name, number, maximum) in numbers {
             if number > maximum {
@@ -99,6 +129,18 @@ impl AuditConfig {
 
     pub(super) fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.call_timeout_seconds.get())
+    }
+
+    /// How long after the start it is first looked whether a collection is due.
+    #[must_use]
+    pub fn first_look(&self) -> Duration {
+        Duration::from_secs(self.collect_after_start_seconds)
+    }
+
+    /// For how long the history is kept.
+    #[must_use]
+    pub fn history(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.history_days.get()))
     }
 
     pub(super) fn progress_interval(&self) -> Duration {

@@ -172,6 +172,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
             .map(|instance| InstanceToRead {
                 instance,
                 known: super::KnownCounts::default(),
+                kept: None,
             })
             .collect(),
         unreachable: Vec::new(),
@@ -181,6 +182,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
         scope,
         demand: Demand::usher(Class::Audit),
         external: crate::domain::external::ExternalRules::default(),
+        as_of: None,
         validate_only: false,
     }
 }

@@ -1,5 +1,7 @@
 //! What a report is asked for: the view, the instances, the part of them. Pure values.
 
+use jiff::Timestamp;
+
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
 use crate::domain::{
@@ -7,7 +9,7 @@ use crate::domain::{
     Target,
 };
 use crate::identity_center::{Dated, Demand, UnreachableAccount};
-use crate::store::GrantScope;
+use crate::store::{FinishedCollection, GrantScope};
 
 use super::collection::Missing;
 use super::plan::{KnownCounts, PlanScope, PlanTarget};
@@ -28,6 +30,8 @@ pub struct ReportRequest {
     pub format: Format,
     /// The part of the instances it is about.
     pub scope: Scope,
+    /// Of which time the grants are that explain what is kept; none for those of now.
+    pub as_of: Option<Timestamp>,
     /// For whom AWS is asked: reports of several callers take turns.
     pub demand: Demand,
     /// Who keeps assignments outside of Usher.
@@ -43,6 +47,8 @@ pub struct InstanceToRead {
     pub instance: Instance,
     /// What an earlier report counted, if there was one: the better the plan.
     pub known: KnownCounts,
+    /// The collection in the store that answers in the place of AWS; none to read AWS.
+    pub kept: Option<FinishedCollection>,
 }
 
 /// What a report asks about one instance.
@@ -50,6 +56,7 @@ pub struct InstanceToRead {
 pub(super) struct Question<'a> {
     pub(super) instance: &'a Instance,
     pub(super) known: &'a KnownCounts,
+    pub(super) kept: Option<&'a FinishedCollection>,
     pub(super) view: View,
     pub(super) demand: Demand,
     pub(super) scope: &'a Scope,
@@ -92,6 +99,7 @@ impl ReportRequest {
         self.instances.iter().map(|instance| Question {
             instance: &instance.instance,
             known: &instance.known,
+            kept: instance.kept.as_ref(),
             view: self.view,
             demand: self.demand,
             scope: &self.scope,
@@ -108,6 +116,11 @@ impl Question<'_> {
                 Some(TargetScope::AccountAccess(_)) => true,
                 Some(TargetScope::Application(_) | TargetScope::KnownApplication(_)) => false,
             }
+    }
+
+    /// Whether what is read for it is a state of the whole instance, which is kept.
+    pub(super) fn is_of_everything(&self) -> bool {
+        self.kept.is_none() && self.view == View::Access && self.scope.is_whole()
     }
 
     /// Whether applications belong to the answer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -15,7 +16,9 @@ use super::answer::{Header, Part, RunError};
 use super::collect::Collector;
 use super::collection::{Collection, Missing};
 use super::config::AuditConfig;
+use super::facts;
 use super::holdings::{Holdings, StoreFacts};
+use super::kept::{from_store, standing};
 use super::meter::{self, Meter};
 use super::plan::{KnownCounts, Plan, PlanPart};
 use super::question::{Question, ReportRequest};
@@ -25,6 +28,9 @@ use crate::domain::InstanceArn;
 use crate::domain::report::View;
 use crate::identity_center::{Class, IdentityCenter};
 use crate::store::Store;
+
+/// Why something of the store is missing.
+pub(super) const STORE_IS_AWAY: &str = "Usher's store does not answer";
 
 /// What is asked of the organization once, and of each instance.
 struct Plans {
@@ -66,8 +72,11 @@ impl Plans {
         let pairs = scopes.iter().map(|(scope, known)| (scope, *known));
         Self {
             organization: PlanPart::of_organization(request.view, pairs),
-            instances: (scopes.iter())
-                .map(|(scope, known)| PlanPart::of_instance(request.view, scope, known))
+            instances: (scopes.iter().zip(request.questions()))
+                .map(|((scope, known), question)| match question.kept {
+                    Some(_) => PlanPart::default(),
+                    None => PlanPart::of_instance(request.view, scope, known),
+                })
                 .collect(),
         }
     }
@@ -175,6 +184,47 @@ pub async fn run(
     Ok(learnt)
 }
 
+/// Collects instances, as a report of them would, and writes nothing: what it sees is kept in the store.
+/// Answers what a later report may plan with, by instance.
+///
+/// # Cancellation
+/// May be dropped at any point; what is not kept by then is not.
+pub async fn collect(
+    request: &ReportRequest,
+    port: &dyn IdentityCenter,
+    store: &dyn Store,
+    clock: &Clock,
+    config: &AuditConfig,
+) -> Vec<(InstanceArn, KnownCounts)> {
+    let plans = Plans::of(request);
+    let organization = Meter::new(&plans.organization);
+    let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
+    let mut instances = request.instances.iter().map(|read| &read.instance);
+    let giving = instances.find(|instance| instance.gives_account_access());
+    let giving = giving.map(|instance| &instance.arn);
+    let reader = Reader {
+        request,
+        port,
+        store: Some(store),
+        clock,
+        config,
+        accounts: &Accounts::new(port, giving, request.demand, clock, config, &organization),
+    };
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        meters.iter().map(|_| oneshot::channel::<Read>()).unzip();
+    let learning = async {
+        let mut learnt = Vec::with_capacity(receivers.len());
+        for receiver in receivers {
+            if let Ok(read) = receiver.await {
+                learnt.push((read.collection.instance.arn, read.collection.counts));
+            }
+        }
+        learnt
+    };
+    let ((), learnt) = tokio::join!(reader.read_all(&meters, senders), learning);
+    learnt
+}
+
 /// Waits for the work, tells how far it is meanwhile, and stops when nobody listens any more.
 async fn with_progress<T>(
     work: impl Future<Output = Result<T, RunError>>,
@@ -256,20 +306,37 @@ impl Reader<'_> {
         while reading.next().await.is_some() {}
     }
 
+    /// Reads AWS. What shows the state of the whole instance is kept, and begins or goes on with its
+    /// history; that it could not be is no lack of the report.
+    async fn collect(&self, question: Question<'_>, meter: &Meter) -> Collection {
+        let began_at = self.clock.now();
+        let (port, accounts) = (self.port, self.accounts);
+        let collector = Collector::new(port, question, accounts, self.clock, self.config, meter);
+        let collection = collector.collect().await;
+        let has_seen_something = collection.observed_from.is_some();
+        if let Some(store) = self.store
+            && question.is_of_everything()
+            && has_seen_something
+        {
+            let ended_at = self.clock.now();
+            let committed = facts::commit(store, &collection, began_at, ended_at);
+            if let Err(error) = committed.await {
+                tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection was not kept");
+            }
+        }
+        collection
+    }
+
     async fn read_instance(&self, question: Question<'_>, meter: &Meter) -> Read {
         let explains = question.view.is_about_access();
         let store = self.store.filter(|_| explains);
-        let before = read_store(question, store).await;
-        let collector = Collector::new(
-            self.port,
-            question,
-            self.accounts,
-            self.clock,
-            self.config,
-            meter,
-        );
-        let mut collection = collector.collect().await;
-        let after = read_store(question, store).await;
+        let as_of = self.request.as_of;
+        let before = read_store(question, store, as_of).await;
+        let mut collection = match (question.kept, self.store) {
+            (Some(kept), Some(store)) => from_store(question, store, kept).await,
+            _ => self.collect(question, meter).await,
+        };
+        let after = read_store(question, store, as_of).await;
         let holdings = match (store, before, after) {
             (None, ..) => Holdings::without_store(),
             (Some(_), Some(before), Some(after)) => {
@@ -279,7 +346,7 @@ impl Reader<'_> {
                 collection.missing.push(Missing {
                     instance_arn: Some(question.instance.arn.clone()),
                     scope: "grants and standing marks of the store".to_owned(),
-                    reason: "Usher's store does not answer".to_owned(),
+                    reason: STORE_IS_AWAY.to_owned(),
                     gaps: Vec::new(),
                 });
                 Holdings::unreadable()
@@ -293,13 +360,21 @@ impl Reader<'_> {
     }
 }
 
-/// What the store says now; none without a store, or when it does not answer.
-async fn read_store(question: Question<'_>, store: Option<&dyn Store>) -> Option<StoreFacts> {
+/// What the store says now, or of the grants of a past time; none without a store, or when it does not
+/// answer.
+async fn read_store(
+    question: Question<'_>,
+    store: Option<&dyn Store>,
+    as_of: Option<Timestamp>,
+) -> Option<StoreFacts> {
     let store = store?;
     let (instance, scope) = (&question.instance.arn, question.scope.for_grants());
     let read = async {
         Ok::<_, crate::store::StoreError>(StoreFacts {
-            grants: store.open_grants(instance, &scope).await?,
+            grants: match as_of {
+                None => store.open_grants(instance, &scope).await?,
+                Some(at) => standing(store.grants_standing_at(instance, &scope, at).await?),
+            },
             records: store.assignment_records(instance, &scope).await?,
         })
     };

@@ -144,6 +144,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
             .map(|instance| InstanceToRead {
                 instance: instance.as_ref().clone(),
                 known: KnownCounts::default(),
+                kept: None,
             })
             .collect(),
         unreachable: instances.unreachable(),
@@ -161,6 +162,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
         external: ExternalRules::default(),
+        as_of: None,
         validate_only: false,
     }
 }

@@ -286,6 +286,9 @@ impl RunningService {
         let watching = app.clone();
         self.background
             .spawn(async move { watching.watch_beneficiaries(beneficiaries).await });
+        let collecting = app.clone();
+        self.background
+            .spawn(async move { collecting.keep_facts().await });
         self.background
             .spawn(async move { app.follow_changes().await });
         self.background

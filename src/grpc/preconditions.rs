@@ -1,6 +1,7 @@
 //! Statuses of FAILED_PRECONDITION: what somebody must change outside the request, told with the
 //! ids that help. No text of AWS or of the store is in them.
 
+use jiff::Timestamp;
 use tonic::Status;
 
 use super::pb::ErrorReason;
@@ -27,6 +28,10 @@ pub(super) fn precondition_status(error: &AppError, call_id: &str) -> Status {
             &[("userId", user_id)],
         ),
         AppError::Frozen(freeze) => frozen(freeze, call_id),
+        AppError::FactsNotCollected {
+            instance_arn,
+            first_at,
+        } => facts_not_collected(instance_arn, *first_at, call_id),
         AppError::AccessViaGroup { groups } => access_via_group(groups, call_id),
         AppError::RoleLacksPermission { action } => precondition(
             ErrorReason::UsherRoleLacksPermission,
@@ -68,6 +73,22 @@ pub(super) fn log_position_removed(first: u64, call_id: &str) -> Status {
         ),
         "after_position",
         &[("firstPosition", &first)],
+    )
+}
+
+/// There are no facts of the time that was asked for.
+fn facts_not_collected(instance_arn: &str, first_at: Option<Timestamp>, call_id: &str) -> Status {
+    let first = first_at.map(|at| at.to_string()).unwrap_or_default();
+    let message = match first_at {
+        Some(_) => format!("facts of this instance were collected from {first} on"),
+        None => "no facts of this instance were collected yet".to_owned(),
+    };
+    precondition(
+        ErrorReason::FactsNotCollected,
+        call_id,
+        &message,
+        instance_arn,
+        &[("firstCollectionTime", &first)],
     )
 }
 

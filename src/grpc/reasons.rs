@@ -16,7 +16,7 @@ pub struct TableRow {
 }
 
 /// Every reason with its code: docs/errors.md shows the same lines.
-pub const TABLE: [TableRow; 52] = [
+pub const TABLE: [TableRow; 53] = [
     row(
         ErrorReason::CredentialMissing,
         Code::Unauthenticated,
@@ -151,6 +151,11 @@ pub const TABLE: [TableRow; 52] = [
         ErrorReason::ReadOnly,
         Code::FailedPrecondition,
         "use validate_only, or start Usher with --allow-writes",
+    ),
+    row(
+        ErrorReason::FactsNotCollected,
+        Code::FailedPrecondition,
+        "ask for a later time, or without `as_of`; the first report or scheduled collection begins the history",
     ),
     row(
         ErrorReason::Frozen,

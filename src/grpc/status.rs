@@ -81,6 +81,7 @@ pub(super) fn status_of(error: &AppError, call_id: &str) -> Status {
         | AppError::AccessViaGroup { .. }
         | AppError::ReadOnly
         | AppError::Frozen(_)
+        | AppError::FactsNotCollected { .. }
         | AppError::RoleLacksPermission { .. }
         | AppError::CredentialsInvalid
         | AppError::AccountInactive { .. }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
-use crate::domain::InstanceArn;
+use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
+use crate::domain::{Grant, InstanceArn};
 
 /// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at:
 /// some milliseconds of the one writer, for whom grants wait.
@@ -170,6 +170,15 @@ pub trait FactStore: Send + Sync + 'static {
         after: Option<&FactKey>,
         limit: usize,
     ) -> Result<Vec<FactChange>, StoreError>;
+
+    /// The grants in a scope that stood at a time, whatever became of them since; sorted by assignment and
+    /// id.
+    async fn grants_standing_at(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+        at: Timestamp,
+    ) -> Result<Vec<Grant>, StoreError>;
 
     /// Forgets the collections of an instance that ended before `before`, with all that only they saw,
     /// among the next `FACTS_PER_BATCH_MAX` keys. The last finished one always stays, with every fact of

@@ -164,6 +164,7 @@ impl Bench {
             instances: vec![InstanceToRead {
                 instance: self.instance.clone(),
                 known: KnownCounts::default(),
+                kept: None,
             }],
             unreachable: Vec::new(),
             missing: Vec::new(),
@@ -172,6 +173,7 @@ impl Bench {
             scope,
             demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
+            as_of: None,
             validate_only: false,
         }
     }

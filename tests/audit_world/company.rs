@@ -113,6 +113,7 @@ impl Organization {
             .map(|(instance, _)| InstanceToRead {
                 instance: instance.clone(),
                 known: KnownCounts::default(),
+                kept: None,
             })
             .collect();
         instances.sort_by(|left, right| left.instance.arn.cmp(&right.instance.arn));
@@ -130,6 +131,7 @@ impl Organization {
             scope: Scope::default(),
             demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
+            as_of: None,
             validate_only: false,
         };
         (Arc::new(router), request)

@@ -95,7 +95,9 @@ async fn requests_at_fault(seen: &mut Seen) {
         .await;
     let no_grant = json!({"grant_id": format!("grant_{}", "0".repeat(32))});
     let other_content = json!({"request_id": "once", "ticket": "other"});
-    let calls: [(&str, Value); 11] = [
+    let too_early = json!({"view": "REPORT_VIEW_ACCESS", "format": "REPORT_FORMAT_ROWS", "as_of": "2020-01-01T00:00:00Z"});
+    let calls: [(&str, Value); 12] = [
+        ("AccessService/AuditReport", too_early),
         (ASSIGN, json!({})),
         (ASSIGN, with(assign(), json!({"instance": "nowhere"}))),
         (

@@ -45,10 +45,17 @@ pub(in crate::grpc) fn audit_report(
         let named = [
             ("principal", message.principal.is_some()),
             ("target", message.target.is_some()),
+            ("max_age", message.max_age.is_some()),
+            ("as_of", message.as_of.is_some()),
         ];
         for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
             fields.refuse(field, "is for the views ACCESS and ASSIGNMENTS only");
         }
+    }
+    let max_age = fields.max_age("max_age", message.max_age);
+    let as_of = fields.instant("as_of", message.as_of);
+    if as_of.is_some() && max_age.is_some() {
+        fields.refuse("max_age", "is not for a past time; leave it or `as_of` out");
     }
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
@@ -58,6 +65,8 @@ pub(in crate::grpc) fn audit_report(
         format,
         principal,
         target,
+        max_age,
+        as_of,
         validate_only: message.validate_only,
     });
     fields.finish(report)

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use sqlx::Acquire as _;
 
 use super::writer::Written;
-use super::{SqliteStore, facts_read, facts_remove, facts_write};
+use super::{SqliteStore, facts_read, facts_remove, facts_write, reads};
 use crate::crash_points::StoreCommit;
-use crate::domain::InstanceArn;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
+use crate::domain::{Grant, InstanceArn};
 use crate::store::{
-    FactChange, FactRange, FactStore, FinishedCollection, Finishing, Forgotten, KeptFact,
-    StoreError, Taking,
+    FactChange, FactRange, FactStore, FinishedCollection, Finishing, Forgotten, GrantScope,
+    KeptFact, StoreError, Taking,
 };
 
 #[async_trait]
@@ -110,6 +110,15 @@ impl FactStore for SqliteStore {
         let mut connection = self.reader().await?;
         let mut transaction = connection.begin().await?;
         facts_read::changes(&mut transaction, (earlier, later), kinds, after, limit).await
+    }
+
+    async fn grants_standing_at(
+        &self,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+        at: Timestamp,
+    ) -> Result<Vec<Grant>, StoreError> {
+        reads::grants_standing_at(&mut *self.reader().await?, instance, scope, at).await
     }
 
     async fn forget_facts(

@@ -130,7 +130,31 @@ pub(super) async fn open_grants(
     instance: &InstanceArn,
     scope: &GrantScope,
 ) -> Result<Vec<Grant>, StoreError> {
-    let mut query = open_grants_query(instance, scope);
+    by_assignment(open_grants_query(instance, scope), connection).await
+}
+
+/// `FactStore::grants_standing_at`.
+pub(super) async fn grants_standing_at(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    scope: &GrantScope,
+    at: Timestamp,
+) -> Result<Vec<Grant>, StoreError> {
+    let at = at.as_microsecond();
+    let mut query = QueryBuilder::new("SELECT * FROM grants WHERE started_at <= ");
+    query
+        .push_bind(at)
+        .push(" AND (ended_at IS NULL OR ended_at > ")
+        .push_bind(at)
+        .push(")");
+    push_scope(&mut query, instance, scope);
+    by_assignment(query, connection).await
+}
+
+async fn by_assignment(
+    mut query: QueryBuilder<Sqlite>,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<Grant>, StoreError> {
     let rows = query.build().fetch_all(connection).await?;
     let mut grants = rows
         .iter()

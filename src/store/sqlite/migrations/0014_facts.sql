@@ -54,3 +54,6 @@ CREATE TABLE facts (
     value           TEXT    NOT NULL,
     PRIMARY KEY (number, from_collection)
 ) WITHOUT ROWID;
+
+-- Which grants stood at a time of the past: those that had not ended by then.
+CREATE INDEX grants_ended ON grants (instance_arn, ended_at) WHERE started_at IS NOT NULL;

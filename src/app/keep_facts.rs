@@ -1,0 +1,104 @@
+//! Collections that nobody asks for: by the schedule, and once where there is none yet. The history that
+//! reports of a past time are made of; it is cut at its age here. Other work of the audit class takes turns
+//! with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{App, AppError};
+use crate::audit::{InstanceToRead, ReportRequest, Scope};
+use crate::domain::report::{Format, View};
+use crate::domain::{Instance, InstanceArn};
+use crate::identity_center::{Class, Demand};
+
+/// How long after a look the next one comes: the minute is what a schedule counts in.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+impl App {
+    /// Collects what is due, and forgets what is too old, until dropped.
+    pub async fn keep_facts(&self) {
+        tokio::time::sleep(self.parts.audit.first_look()).await;
+        loop {
+            if let Err(error) = self.collect_due().await {
+                tracing::warn!(%error, "whether a collection is due could not be read");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Collects the instances whose time has come.
+    async fn collect_due(&self) -> Result<(), AppError> {
+        let now = self.parts.clock.now();
+        let mut due = Vec::new();
+        for instance in self.parts.instances.all() {
+            if self.is_due(&instance, now).await? {
+                due.push(instance);
+            }
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        let parts = &self.parts;
+        let request = self.whole_report(&due);
+        let (port, store) = (parts.port.as_ref(), parts.store.as_ref());
+        let learnt = crate::audit::collect(&request, port, store, &parts.clock, &parts.audit).await;
+        for (instance, counts) in &learnt {
+            self.remember_counts(instance, *counts);
+        }
+        tracing::info!(instances = learnt.len(), "collected by schedule");
+        for (instance, _) in &learnt {
+            self.forget_history(instance, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a time of the schedule has come since the last collection; where there is none, now.
+    async fn is_due(&self, instance: &Instance, now: Timestamp) -> Result<bool, AppError> {
+        let last = self.parts.store.collection_at(&instance.arn, now).await?;
+        let Some(last) = last else {
+            return Ok(true);
+        };
+        let next = self.parts.audit.schedule.next_after(last.record.began_at);
+        Ok(next.is_some_and(|next| next <= now))
+    }
+
+    async fn forget_history(&self, instance: &InstanceArn, now: Timestamp) -> Result<(), AppError> {
+        let before = now.checked_sub(self.parts.audit.history());
+        let before = before.unwrap_or(Timestamp::MIN);
+        let mut after = None;
+        loop {
+            let forgotten = self
+                .parts
+                .store
+                .forget_facts(instance, before, after.as_ref());
+            after = forgotten.await?.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Everything of these instances, asked by Usher itself.
+    fn whole_report(&self, instances: &[Arc<Instance>]) -> ReportRequest {
+        ReportRequest {
+            instances: (instances.iter())
+                .map(|instance| InstanceToRead {
+                    instance: instance.as_ref().clone(),
+                    known: self.known_counts(&instance.arn),
+                    kept: None,
+                })
+                .collect(),
+            unreachable: Vec::new(),
+            missing: Vec::new(),
+            view: View::Access,
+            format: Format::Rows,
+            scope: Scope::default(),
+            as_of: None,
+            demand: Demand::usher(Class::Audit),
+            external: self.parts.external.clone(),
+            validate_only: false,
+        }
+    }
+}
