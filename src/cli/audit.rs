@@ -66,6 +66,8 @@ enum FormatArg {
     Csv,
     /// One JSON object a line
     JsonLines,
+    /// One page to read and print, whole without a network; it lists 50,000 rows at most
+    Html,
 }
 
 /// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
@@ -157,6 +159,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
         format: match args.format {
             FormatArg::Csv => Format::Csv,
             FormatArg::JsonLines => Format::JsonLines,
+            FormatArg::Html => Format::Html,
         },
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
