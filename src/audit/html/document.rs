@@ -73,10 +73,10 @@ impl Iterator for Document {
         if self.text.is_empty() {
             return None;
         }
-        let left = self
-            .text
-            .split_off(self.text.floor_char_boundary(PIECE_BYTES));
-        Some(std::mem::replace(&mut self.text, left))
+        let end = self.text.floor_char_boundary(PIECE_BYTES);
+        let piece = self.text.get(..end).map(str::to_owned);
+        self.text.drain(..end);
+        piece
     }
 }
 
@@ -111,7 +111,13 @@ fn head(html: &mut Html, about: &About) {
         .raw(STYLE)
         .raw("</style>\n<script>")
         .raw(SCRIPT);
-    html.raw("</script>\n</head>\n<body>\n<a class=\"skip\" href=\"#rows\">Skip to the rows</a>\n");
+    html.raw("</script>\n</head>\n<body class=\"")
+        .raw(match about.view {
+            View::Access | View::Assignments => "assigned",
+            View::Instances => "instances",
+            View::DuplicateUsers => "duplicates",
+        });
+    html.raw("\">\n<a class=\"skip\" href=\"#rows\">Skip to the rows</a>\n");
 }
 
 fn hash(text: &str) -> String {

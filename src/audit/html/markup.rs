@@ -78,6 +78,7 @@ impl Html {
     pub(super) fn share(&mut self, part: u64, whole: u64) -> &mut Self {
         match hundredths(part, whole) {
             0 if part > 0 => self.raw("under 1&nbsp;%"),
+            100 if part < whole => self.raw("over 99&nbsp;%"),
             share => self.digits(share).raw("&nbsp;%"),
         }
     }
@@ -125,11 +126,10 @@ impl Html {
     }
 }
 
-/// A share in whole hundredths, rounded down; of nothing it is nothing.
-pub(super) fn hundredths(part: u64, whole: u64) -> u64 {
-    let share = (u128::from(part) * 100)
-        .checked_div(u128::from(whole))
-        .unwrap_or(0);
+/// A share in whole hundredths, the nearest; of nothing it is nothing.
+fn hundredths(part: u64, whole: u64) -> u64 {
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let share = (part * 100 + whole / 2).checked_div(whole).unwrap_or(0);
     u64::try_from(share).unwrap_or(100).min(100)
 }
 
@@ -207,7 +207,8 @@ mod tests {
         assert_eq!(written(|html| html.number(999)), "999");
         assert_eq!(written(|html| html.share(0, 0)), "0&nbsp;%");
         assert_eq!(written(|html| html.share(1, 1_000)), "under 1&nbsp;%");
-        assert_eq!(written(|html| html.share(999, 1_000)), "99&nbsp;%");
+        assert_eq!(written(|html| html.share(999, 1_000)), "over 99&nbsp;%");
+        assert_eq!(written(|html| html.share(5, 18)), "28&nbsp;%");
         assert_eq!(written(|html| html.share(u64::MAX, u64::MAX)), "100&nbsp;%");
         assert_eq!(written(|html| html.count(1, "row", "rows")), "1 row");
     }

@@ -38,8 +38,8 @@ document.documentElement.classList.add("js");
       const isNumber = heading.classList.contains("n");
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...heading.childNodes);
-      heading.append(button);
+      button.textContent = heading.textContent.trim();
+      heading.replaceChildren(button);
       button.addEventListener("click", () => {
         const before = heading.getAttribute("aria-sort");
         const first = isNumber ? "descending" : "ascending";
@@ -60,7 +60,7 @@ document.documentElement.classList.add("js");
 
   // Where a row is a card, its cells name themselves.
   function label(table, rows) {
-    const names = [...table.tHead.rows[0].cells].map((heading) => heading.textContent);
+    const names = [...table.tHead.rows[0].cells].map((heading) => heading.textContent.trim());
     for (const row of rows) {
       if (row.dataset.labelled) continue;
       row.dataset.labelled = "yes";

@@ -285,7 +285,9 @@ fn people(access: &Access, words: &Words) -> Option<Section> {
         &["Targets", words.people_heading, "#Share"],
     );
     let mut start = 1;
-    for (end, count) in STEPS.iter().zip(access.people.steps()) {
+    let steps = access.people.steps();
+    let last = steps.iter().rposition(|count| *count > 0).unwrap_or(0);
+    for (end, count) in STEPS.iter().zip(steps).take(last + 1) {
         html.raw("<tr><th scope=\"row\">");
         match *end {
             u64::MAX => html.raw("from ").number(start),
