@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::super::question::{ReportRequest, Scope, TargetScope};
-use crate::domain::Instance;
 use crate::domain::report::View;
+use crate::domain::{Instance, PrincipalKind};
 
 /// The question of a report, as its page tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl InstanceLine {
 
 fn scope(scope: &Scope) -> Option<String> {
     let principal = (scope.principal.as_ref())
-        .map(|principal| format!("{} {}", principal.kind.as_str(), principal.id));
+        .map(|principal| format!("{} {}", kind(principal.kind), principal.id));
     let target = scope.target.as_ref().map(|target| match target {
         TargetScope::Application(arn) => format!("application {arn}"),
         TargetScope::KnownApplication(application) => {
@@ -90,4 +90,11 @@ fn scope(scope: &Scope) -> Option<String> {
     });
     let parts: Vec<String> = principal.into_iter().chain(target).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn kind(kind: PrincipalKind) -> &'static str {
+    match kind {
+        PrincipalKind::User => "user",
+        PrincipalKind::Group => "group",
+    }
 }

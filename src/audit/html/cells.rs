@@ -9,6 +9,8 @@ use super::markup::Html;
 use super::reasons::Reason;
 use crate::domain::report::{LIST_SEPARATOR, ReportPath, Row, View};
 
+/// Grants of one assignment that are named; seldom are there more than two.
+const GRANTS_SHOWN: usize = 5;
 /// The headings over the cells of ACCESS.
 pub(super) const OF_ACCESS: [&str; 7] = [
     "Person", "Target", "Way in", "Reason", "Since", "Until", "Findings",
@@ -172,8 +174,15 @@ fn reason(row: &Row) -> Html {
             html.raw("<small>").raw(word).name(value).raw("</small>");
         }
     }
-    for grant in row.grant_id.split(LIST_SEPARATOR) {
+    let mut grants = row.grant_id.split(LIST_SEPARATOR);
+    for grant in grants.by_ref().take(GRANTS_SHOWN) {
         small(&mut html, grant);
+    }
+    let left = grants.count() as u64;
+    if left > 0 {
+        html.raw("<small>and ")
+            .count(left, "more grant", "more grants")
+            .raw("</small>");
     }
     html
 }

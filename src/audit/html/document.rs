@@ -45,8 +45,10 @@ impl Document {
         }
         open_rows(&mut top, &detail);
         let mut rest = Html::default();
-        rest.raw("</table>\n</div>\n");
-        rest.raw("<nav id=\"pages\" aria-label=\"Pages of rows\" hidden><button type=\"button\" id=\"earlier\">Earlier rows</button> <span id=\"page\"></span> <button type=\"button\" id=\"later\">Later rows</button></nav>\n</section>\n");
+        if detail.row_count() > 0 {
+            close_rows(&mut rest);
+        }
+        rest.raw("</section>\n");
         made(&mut rest, about, summary);
         Self {
             text: top.into_string(),
@@ -253,17 +255,23 @@ fn open_rows(html: &mut Html, detail: &Detail) {
         }
         html.raw("All rows are in the formats CSV and JSON Lines: <code>usher audit --format csv</code>.</p>\n");
     }
+    if shown == 0 {
+        html.raw("<p>There are none.</p>\n");
+        return;
+    }
     html.raw("<div id=\"tools\" role=\"search\" hidden>\n<p><label for=\"search\">Search the rows</label><input id=\"search\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" aria-describedby=\"search-help\"><small id=\"search-help\">All words must stand in a row, in any order.</small></p>\n");
     html.raw("<p><label for=\"size\">Rows on a page</label><select id=\"size\"><option>100<option>500<option>2000</select></p>\n");
     html.raw("<p role=\"status\" id=\"status\"></p>\n</div>\n");
-    html.raw(
-        "<div class=\"scroll\" id=\"detail\" role=\"region\" aria-label=\"Rows\" tabindex=\"0\">\n",
-    );
+    html.raw("<div id=\"detail\">\n");
     table_head(
         html,
         "The rows of this report, in the order of CSV",
         detail.headings(),
     );
+}
+
+fn close_rows(html: &mut Html) {
+    html.raw("</table>\n</div>\n<nav id=\"pages\" aria-label=\"Pages of rows\" hidden><button type=\"button\" id=\"earlier\">Earlier rows</button> <span id=\"page\"></span> <button type=\"button\" id=\"later\">Later rows</button></nav>\n");
 }
 
 /// How the report came to be, and the end of the page.
@@ -281,6 +289,15 @@ fn made(html: &mut Html, about: &About, summary: &Summary) {
             .raw("\n");
     }
     html.raw("</table>\n");
+    if summary.operations_used.is_empty() {
+        html.raw("<p>AWS was asked for nothing.</p>\n");
+    } else {
+        operations(html, summary);
+    }
+    html.raw("</div>\n</section>\n</main>\n<footer><p>Made by Usher. The sha256 of this file stands in the summary of the report.</p></footer>\n</body>\n</html>\n");
+}
+
+fn operations(html: &mut Html, summary: &Summary) {
     table_head(html, "Operations asked of AWS", &["Operation", "#Times"]);
     for (operation, times) in &summary.operations_used {
         html.raw("<tr><th scope=\"row\">")
@@ -289,7 +306,7 @@ fn made(html: &mut Html, about: &About, summary: &Summary) {
             .number(*times)
             .raw("\n");
     }
-    html.raw("</table>\n</div>\n</section>\n</main>\n<footer><p>Made by Usher. The sha256 of this file stands in the summary of the report.</p></footer>\n</body>\n</html>\n");
+    html.raw("</table>\n");
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ fn a_page_says_first_what_is_missing_and_what_it_is_about() {
     assert!(page.contains(">2026-03-01 12:00:01 UTC</time> to <time"));
     assert!(page.contains("ListUsers<td class=\"n\">1,234"));
     assert!(page.contains("Nobody has access to what this report is about."));
+    assert!(page.contains("<p>There are none.</p>") && !page.contains("id=\"tools\""));
     // Nothing that is empty is shown.
     for id in ["overdue", "findings", "targets", "people", "reasons"] {
         assert!(!page.contains(&format!("id=\"{id}\"")), "{id}");

@@ -26,15 +26,25 @@ pub(super) fn glance(access: &Access, about: &About, summary: &Summary) -> Glanc
         reasons(access, about, words),
     ];
     Glance {
-        lead: lead(access, words),
+        lead: lead(access, summary, words),
         figures: figures(access, summary, words),
         sections: sections.into_iter().flatten().collect(),
     }
 }
 
-fn lead(access: &Access, words: &Words) -> Html {
+/// How many have access. Where not all were counted, the summary knows better.
+fn people_count(access: &Access, summary: &Summary) -> u64 {
+    let counted = access.people.steps().iter().sum();
+    if access.people.has_left_out() {
+        summary.user_count.max(counted)
+    } else {
+        counted
+    }
+}
+
+fn lead(access: &Access, summary: &Summary, words: &Words) -> Html {
     let mut html = Html::default();
-    let people: u64 = access.people.steps().iter().sum();
+    let people = people_count(access, summary);
     let all = access.reasons.total();
     if all == 0 {
         html.raw("Nobody has access to what this report is about.");
@@ -53,7 +63,7 @@ fn lead(access: &Access, words: &Words) -> Html {
 }
 
 fn figures(access: &Access, summary: &Summary, words: &Words) -> Vec<Figure> {
-    let people: u64 = access.people.steps().iter().sum();
+    let people = people_count(access, summary);
     let ways = access.people.ways();
     let (stated, all) = (access.reasons.of(Reason::Stated), access.reasons.total());
     let overdue = access.overdue.grants.len() as u64;
