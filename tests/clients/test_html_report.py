@@ -218,6 +218,33 @@ def test_html_report_can_be_read_without_javascript_and_printed(demo, browse):
     assert printed.startswith(b"%PDF")
 
 
+def test_html_report_turns_pages_and_prints_what_was_found(tmp_path, browse):
+    stack = Stack(tmp_path, arguments=("--seed", "7", "--applications", "40", "--users", "200"))
+    try:
+        done = stack.run("audit", "--format", "html", "--per-second", "1000")
+    finally:
+        stack.end()
+    place = tmp_path / "many.html"
+    place.write_bytes(done.stdout)
+    page = browse(place)
+    told = page.value("document.querySelector('#status').innerText")
+    count = int(re.match(r"([\d,]+) rows, 1 to 100 shown$", told)[1].replace(",", ""))
+    assert count > 300 and len(rows(page)) == 100
+    first = rows(page)
+    focus(page, "#later")
+    page.press("Enter", 13, "\r")
+    assert len(rows(page)) == 100 and rows(page) != first
+    assert "101 to 200 shown" in page.value("document.querySelector('#status').innerText")
+    assert page.value("document.querySelector('#page').innerText") == f"Page 2 of {-(-count // 100)}"
+    page.value("dispatchEvent(new Event('beforeprint'))")
+    assert len(rows(page)) == min(count, 1000)
+    page.value("dispatchEvent(new Event('afterprint'))")
+    assert len(rows(page)) == 100 and rows(page) != first
+    focus(page, "#search")
+    page.type("direct")
+    assert page.value("document.querySelector('#page').innerText").startswith("Page 1 of ")
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_html_report_of_a_hostile_world_runs_nothing(simulated, browse, tmp_path, view):
     world = simulated.control("GET", "world")

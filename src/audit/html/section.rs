@@ -68,9 +68,9 @@ pub(super) fn bar(html: &mut Html, part: u64, whole: u64) {
 
 /// The head of a table that can be sorted; a heading that begins with `#` is over numbers.
 pub(super) fn table_head(html: &mut Html, caption: &'static str, headings: &[&'static str]) {
-    // Names and numbers fit the narrowest screen; more than that does not.
+    // A name and two numbers fit the narrowest screen; more than that does not.
     let texts = headings.iter().filter(|heading| !heading.starts_with('#'));
-    html.raw(if texts.count() > 1 {
+    html.raw(if texts.count() > 1 || headings.len() > 3 {
         "<table data-sortable class=\"cards\"><caption>"
     } else {
         "<table data-sortable><caption>"
