@@ -28,8 +28,6 @@ impl App {
             return Ok(());
         };
         // To come again does not help against a freeze, which is for those to hear who may ask.
-        self.check_not_frozen(&instance)
-            .await
-            .map_or(Ok(()), |()| Err(late))
+        self.check_not_frozen(&instance).await.map_or(Ok(()), |()| Err(late))
     }
 }

@@ -90,17 +90,10 @@ impl App {
     }
 
     /// What this caller was shown of the grant a moment ago, if it would be shown the same now.
-    pub(super) fn shown_again(
-        &self,
-        context: &CallContext,
-        id: &GrantId,
-    ) -> Option<Arc<GrantView>> {
+    pub(super) fn shown_again(&self, context: &CallContext, id: &GrantId) -> Option<Arc<GrantView>> {
         let commits = self.parts.store.commits()?;
         let caller = &context.authenticated;
-        let shown = self
-            .kept_views
-            .shown
-            .get(&self.kept_views.place(caller, id))?;
+        let shown = self.kept_views.shown.get(&self.kept_views.place(caller, id))?;
         let is_the_same = shown.commits == commits
             && shown.second == self.parts.clock.now().as_second()
             && shown.view.grant.id == *id

@@ -23,7 +23,10 @@ const EMAIL_CLAIM: &str = "email";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// A person, and the service to which the token was given, if it is a configured one.
-    Person { person: Arc<Person>, client: Client },
+    Person {
+        person: Arc<Person>,
+        client: Client,
+    },
     /// A service by its configured name.
     Service(String),
 }

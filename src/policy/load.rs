@@ -380,6 +380,8 @@ impl Loaded {
 
     /// Whether it is a way to access that somebody must agree to.
     pub(super) fn has_price(&self) -> bool {
-        self.is_permit() && self.actions.contains(&Action::Request) && !self.terms.steps.is_empty()
+        self.is_permit()
+            && self.actions.contains(&Action::Request)
+            && !self.terms.steps.is_empty()
     }
 }
