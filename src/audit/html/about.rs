@@ -98,3 +98,36 @@ fn kind(kind: PrincipalKind) -> &'static str {
         PrincipalKind::Group => "group",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixtures::{
+        instance, one_access, other_instance, request_about, the_user,
+    };
+    use super::*;
+
+    #[test]
+    fn a_page_names_its_part_of_the_instances_and_tells_several_apart() {
+        let named = Instance {
+            name: "production".to_owned(),
+            ..other_instance(7)
+        };
+        let scope = Scope {
+            principal: Some(the_user(1)),
+            target: Some(one_access(2, 3)),
+        };
+        let request = request_about(vec![instance(), named], View::Access, scope);
+        let about = About::of(&request, Timestamp::UNIX_EPOCH, Records::Kept);
+        let scope = about.scope.as_deref().unwrap();
+        assert!(scope.starts_with("user ") && scope.contains(", account 000000000002 with arn:"));
+        let labels = ["ssoins-1234567890abcdef", "production"];
+        for (line, label) in about.instances.iter().zip(labels) {
+            assert_eq!(about.label_among_several(&line.arn), Some(label));
+        }
+        let alone = About {
+            instances: about.instances.into_iter().take(1).collect(),
+            ..About::of(&request, Timestamp::UNIX_EPOCH, Records::Absent)
+        };
+        assert_eq!(alone.label_among_several("arn:any"), None);
+    }
+}

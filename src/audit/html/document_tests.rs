@@ -1,7 +1,7 @@
 //! Pages of small and of hostile worlds, of every view.
 
-use super::super::super::fixtures::{instance, other_instance, request};
-use super::super::super::{InstanceToRead, KnownCounts, ReportRequest, Scope};
+use super::super::super::Scope;
+use super::super::super::fixtures::{instance, other_instance, request_about};
 use super::super::{Page, PageRow, Records};
 use super::*;
 use crate::domain::report::{COLUMN_COUNT, DuplicateUserRow, InstanceRow, Row};
@@ -12,15 +12,7 @@ const HOSTILE: &str = "</script></style></title>--><script>alert(1)</script><!--
     <img src=x onerror=alert(1)>\"'&amp;\u{202E}\0\u{2066}";
 
 fn about(view: View, instances: Vec<Instance>) -> About {
-    let request = ReportRequest {
-        instances: (instances.into_iter())
-            .map(|instance| InstanceToRead {
-                instance,
-                known: KnownCounts::default(),
-            })
-            .collect(),
-        ..request(view, Scope::default())
-    };
+    let request = request_about(instances, view, Scope::default());
     About::of(
         &request,
         "2026-03-01T12:00:00Z".parse().unwrap(),

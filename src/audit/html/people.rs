@@ -10,7 +10,7 @@ use crate::domain::report::ReportPath;
 
 /// People that are counted of one instance: twice AWS's quota of users in an identity store. A
 /// person takes at most 100 bytes with the map's spare room, so that they take at most 20 MB.
-const PEOPLE_MAX: usize = 200_000;
+pub(super) const PEOPLE_MAX: usize = 200_000;
 /// The ends of the steps in which people are counted by number of targets; the last is open.
 pub(super) const STEPS: [u64; 6] = [1, 5, 10, 20, 50, u64::MAX];
 

@@ -6,7 +6,7 @@ use super::about::{About, Records};
 use super::access::Access;
 use super::findings;
 use super::markup::Html;
-use super::people::STEPS;
+use super::people::{PEOPLE_MAX, STEPS};
 use super::reasons::Reason;
 use super::section::{Figure, Glance, Section, bar, table_head};
 use super::top::SHOWN;
@@ -66,9 +66,6 @@ fn figures(access: &Access, summary: &Summary, words: &Words) -> Vec<Figure> {
     let people = people_count(access, summary);
     let ways = access.people.ways();
     let (stated, all) = (access.reasons.of(Reason::Stated), access.reasons.total());
-    let overdue = access.overdue.grants.len() as u64;
-    let rows: u64 = summary.findings.values().sum();
-    let kinds = summary.findings.len() as u64;
     vec![
         Figure::new(
             words.people_figure,
@@ -105,38 +102,43 @@ fn figures(access: &Access, summary: &Summary, words: &Words) -> Vec<Figure> {
                     .count(all, words.way, words.ways);
             },
         ),
-        Figure::new(
-            "Overdue grants",
-            |value| {
-                value.number(overdue);
-                value.raw(if access.overdue.rows_beside > 0 {
-                    " or more"
-                } else {
-                    ""
-                })
-            },
-            |note| {
-                note.raw(if overdue == 0 {
-                    "no ended grant is still there"
-                } else {
-                    "ended, and still there"
-                });
-            },
-        )
-        .alarming_if(overdue > 0),
-        Figure::new(
-            "Kinds of findings",
-            |value| value.number(kinds),
-            |note| {
-                if kinds == 0 {
-                    note.raw("nothing to point at");
-                } else {
-                    note.raw("on ").count(rows, "row", "rows");
-                }
-            },
-        )
-        .alarming_if(kinds > 0),
+        overdue_figure(access),
+        findings_figure(summary),
     ]
+}
+
+fn overdue_figure(access: &Access) -> Figure {
+    let overdue = access.overdue.grants.len() as u64;
+    let has_more = access.overdue.rows_beside > 0;
+    let figure = Figure::new(
+        "Overdue grants",
+        |value| (value.number(overdue)).raw(if has_more { " or more" } else { "" }),
+        |note| {
+            note.raw(if overdue == 0 {
+                "no ended grant is still there"
+            } else {
+                "ended, and still there"
+            });
+        },
+    );
+    figure.alarming_if(overdue > 0)
+}
+
+fn findings_figure(summary: &Summary) -> Figure {
+    let kinds = summary.findings.len() as u64;
+    let rows: u64 = summary.findings.values().sum();
+    let figure = Figure::new(
+        "Kinds of findings",
+        |value| value.number(kinds),
+        |note| {
+            if kinds == 0 {
+                note.raw("nothing to point at");
+            } else {
+                note.raw("on ").count(rows, "row", "rows");
+            }
+        },
+    );
+    figure.alarming_if(kinds > 0)
 }
 
 fn overdue(access: &Access) -> Option<Section> {
@@ -314,7 +316,8 @@ fn people(access: &Access, words: &Words) -> Option<Section> {
     }
     html.raw("</table>\n</div>\n");
     if access.people.has_left_out() {
-        html.raw("<p class=\"note\">An instance has more people than are counted here: these tables show the first 200,000 of it.</p>\n");
+        html.raw("<p class=\"note\">An instance has more people than are counted here: these tables show the first ");
+        html.number(PEOPLE_MAX as u64).raw(" of it.</p>\n");
     }
     Some(Section {
         id: "people",
