@@ -1,13 +1,16 @@
-//! Rows as CSV, JSON Lines or batches: in pieces of bounded size, hashed as they go.
+//! Rows as CSV, JSON Lines, a page or batches: in pieces of bounded size, hashed as they go.
 //!
 //! The pieces of a text join without separators. Only CSV is guarded against spreadsheets; JSON
-//! Lines keep the text as it is. Every line of JSON has every key, and every value is a string.
+//! Lines keep the text as it is. Every line of JSON has every key, and every value is a string. A
+//! page (`html`) comes at the end, since its top sums up all rows.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::domain::report::{Format, ReportRow, guarded};
+use super::answer::Summary;
+use super::html::{About, Document, Page, PageRow};
+use crate::domain::report::{Format, guarded};
 
 /// A piece of text is cut at the first row beyond this. A row has a few kilobytes at most, so a
 /// piece stays far below gRPC's message limit of 4 MiB, and a slow reader holds little.
@@ -20,10 +23,10 @@ const BATCH_ROWS: usize = 200;
 
 /// A finished piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece<R> {
+pub(super) enum Piece<R> {
     /// A batch of rows, never empty.
     Rows(Vec<R>),
-    /// Whole lines, never empty.
+    /// Text, never empty: whole lines, but for a page.
     Text(String),
 }
 
@@ -34,12 +37,23 @@ pub enum Piece<R> {
 pub struct FormatError(String);
 
 /// Writes rows.
-pub struct Encoder<R> {
+pub(super) struct Encoder<R: PageRow> {
     form: Form<R>,
     hash: Context,
 }
 
-enum Form<R> {
+/// What is left when all rows are written: its pieces, and then the hash.
+pub(super) struct Ending<R> {
+    rest: Rest<R>,
+    hash: Context,
+}
+
+enum Rest<R> {
+    Piece(Option<Piece<R>>),
+    Page(Document),
+}
+
+enum Form<R: PageRow> {
     /// The rows themselves; the text is for the hash alone.
     Rows {
         batch: Vec<R>,
@@ -48,14 +62,15 @@ enum Form<R> {
     },
     Csv(Box<csv::Writer<Vec<u8>>>, usize),
     JsonLines(String),
+    Html(Box<Page<R>>),
 }
 
-impl<R: ReportRow> Encoder<R> {
-    /// A writer; of CSV, with the header row written already.
+impl<R: PageRow> Encoder<R> {
+    /// A writer; of CSV, with the header row written already. Only a page tells what it is about.
     ///
     /// # Errors
     /// `FormatError` as it says.
-    pub fn new(format: Format) -> Result<Self, FormatError> {
+    pub(super) fn new(format: Format, about: &About) -> Result<Self, FormatError> {
         let form = match format {
             Format::Rows => Form::Rows {
                 batch: Vec::new(),
@@ -68,6 +83,7 @@ impl<R: ReportRow> Encoder<R> {
                 Form::Csv(Box::new(writer), 0)
             }
             Format::JsonLines => Form::JsonLines(String::new()),
+            Format::Html => Form::Html(Box::new(Page::new(about.clone()))),
         };
         Ok(Self {
             form,
@@ -79,7 +95,7 @@ impl<R: ReportRow> Encoder<R> {
     ///
     /// # Errors
     /// `FormatError` as it says.
-    pub fn push(&mut self, row: R) -> Result<Option<Piece<R>>, FormatError> {
+    pub(super) fn push(&mut self, row: R) -> Result<Option<Piece<R>>, FormatError> {
         match &mut self.form {
             Form::Rows { batch, bytes, text } => {
                 text.clear();
@@ -115,31 +131,38 @@ impl<R: ReportRow> Encoder<R> {
                 self.hash.update(text.as_bytes());
                 Ok(Some(Piece::Text(std::mem::take(text))))
             }
+            Form::Html(page) => {
+                page.push(&row);
+                Ok(None)
+            }
         }
     }
 
-    /// Gives the last piece, if anything is left, and the sha256 in hex: of the text, and for rows
-    /// of the same rows as JSON Lines.
+    /// Gives what is left. A page says what the summary does; of that all but the sha256 must be
+    /// known.
     ///
     /// # Errors
     /// `FormatError` as it says.
-    pub fn finish(mut self) -> Result<(Option<Piece<R>>, String), FormatError> {
+    pub(super) fn finish(mut self, summary: &Summary) -> Result<Ending<R>, FormatError> {
         let form = std::mem::replace(&mut self.form, Form::JsonLines(String::new()));
         let piece = match form {
-            Form::Rows { batch, .. } => Some(Piece::Rows(batch)),
-            Form::Csv(writer, _) => Some(self.finish_csv(*writer)?),
+            Form::Rows { batch, .. } => Piece::Rows(batch),
+            Form::Csv(writer, _) => self.finish_csv(*writer)?,
             Form::JsonLines(text) => {
                 self.hash.update(text.as_bytes());
-                Some(Piece::Text(text))
+                Piece::Text(text)
+            }
+            Form::Html(page) => {
+                return Ok(Ending {
+                    rest: Rest::Page(page.finish(summary)),
+                    hash: self.hash,
+                });
             }
         };
-        let piece = piece.filter(|piece| !piece.is_empty());
-        let mut hex = String::with_capacity(64);
-        for byte in self.hash.finish().as_ref() {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Ok((piece, hex))
+        Ok(Ending {
+            rest: Rest::Piece(Some(piece).filter(|piece| !piece.is_empty())),
+            hash: self.hash,
+        })
     }
 
     fn finish_csv(&mut self, writer: csv::Writer<Vec<u8>>) -> Result<Piece<R>, FormatError> {
@@ -148,6 +171,34 @@ impl<R: ReportRow> Encoder<R> {
         String::from_utf8(bytes)
             .map(Piece::Text)
             .map_err(FormatError::of)
+    }
+}
+
+impl<R> Ending<R> {
+    /// The sha256 in hex, once every piece was taken: of the text, and for rows of the same rows as
+    /// JSON Lines.
+    pub(super) fn sha256(self) -> String {
+        let mut hex = String::with_capacity(64);
+        for byte in self.hash.finish().as_ref() {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
+    }
+}
+
+impl<R> Iterator for Ending<R> {
+    type Item = Piece<R>;
+
+    fn next(&mut self) -> Option<Piece<R>> {
+        match &mut self.rest {
+            Rest::Piece(piece) => piece.take(),
+            Rest::Page(document) => {
+                let text = document.next()?;
+                self.hash.update(text.as_bytes());
+                Some(Piece::Text(text))
+            }
+        }
     }
 }
 
@@ -173,7 +224,7 @@ fn csv_writer() -> csv::Writer<Vec<u8>> {
         .from_writer(Vec::new())
 }
 
-fn write_json_line<R: ReportRow>(text: &mut String, row: &R) {
+fn write_json_line<R: PageRow>(text: &mut String, row: &R) {
     for (place, (column, cell)) in R::COLUMNS.iter().zip(row.cells()).enumerate() {
         let before = if place == 0 { '{' } else { ',' };
         // Writing to a string cannot fail.

@@ -1,19 +1,28 @@
 //! What is written is read back as the same rows, however odd the cells.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::super::Scope;
+use super::super::fixtures::request;
+use super::super::html::Records;
 use super::*;
-use crate::domain::report::{COLUMN_COUNT, COLUMNS, Row, unguarded};
+use crate::domain::report::{COLUMN_COUNT, COLUMNS, Row, View, unguarded};
 
 fn encode(format: Format, rows: &[Row]) -> (Vec<Piece<Row>>, String) {
-    let mut encoder = Encoder::new(format).unwrap();
+    let mut encoder = Encoder::new(format, &about()).unwrap();
     let mut pieces: Vec<Piece<Row>> = (rows.iter())
         .filter_map(|row| encoder.push(row.clone()).unwrap())
         .collect();
-    let (last, hash) = encoder.finish().unwrap();
-    pieces.extend(last);
-    (pieces, hash)
+    let mut ending = encoder.finish(&Summary::default()).unwrap();
+    pieces.extend(ending.by_ref());
+    (pieces, ending.sha256())
+}
+
+fn about() -> About {
+    let request = request(View::Access, Scope::default());
+    About::of(&request, Timestamp::UNIX_EPOCH, Records::Kept)
 }
 
 fn joined(pieces: &[Piece<Row>]) -> String {
@@ -184,4 +193,39 @@ proptest! {
         prop_assert_eq!(csv_rows(&joined(&encode(Format::Csv, &rows).0)), rows.clone());
         prop_assert_eq!(json_rows(&joined(&encode(Format::JsonLines, &rows).0)), rows);
     }
+}
+
+#[test]
+fn a_page_of_a_million_rows_comes_in_pieces_and_keeps_few_of_them() {
+    let mut encoder = Encoder::new(Format::Html, &about()).unwrap();
+    for number in 0..1_000_000_u32 {
+        let (target, user) = (number / 5_000, number % 5_000);
+        let row = Row {
+            application_arn: format!("arn:aws:sso::123456789012:application/a/apl-{target:016}"),
+            application_name: format!("application {target}"),
+            user_id: format!("{user:032}"),
+            user_name: format!("user {user}"),
+            path: "DIRECT".to_owned(),
+            provenance: "UNRECORDED".to_owned(),
+            ..Row::default()
+        };
+        assert!(encoder.push(row).unwrap().is_none());
+    }
+    let Form::Html(page) = &encoder.form else {
+        panic!("not a page")
+    };
+    assert!(page.detail_bytes() < 6_000_000, "{}", page.detail_bytes());
+    let mut ending = encoder.finish(&Summary::default()).unwrap();
+    let mut text = String::new();
+    for piece in ending.by_ref() {
+        let Piece::Text(piece) = piece else {
+            panic!("rows in a page")
+        };
+        assert!(piece.len() <= PIECE_BYTES);
+        text.push_str(&piece);
+    }
+    assert_eq!(ending.sha256(), hex(&text));
+    assert!(text.contains("The first 50,000 of 1,000,000 rows are listed."));
+    assert_eq!(text.matches("<td>Direct").count(), 50_000);
+    assert!(text.ends_with("</html>\n"));
 }

@@ -4,8 +4,8 @@
 //! `question` says what is asked and `answer` what comes back. `plan` says beforehand what it will
 //! ask of AWS; for each instance `collect` asks it through the AWS port and builds a `collection`;
 //! `report` turns that and the store's `holdings` into sorted rows; `format` turns rows into
-//! pieces. `run` does all of it for one report, instances side by side, rows in their order. `facts` writes a
-//! collection into the store as facts, and reads it back as of any day.
+//! pieces, `html` into a page. `run` does all of it for one report, instances side by side, rows in their order.
+//! `facts` writes a collection into the store as facts, and reads it back as of any day; `kept` answers with it.
 //!
 //! It only reads. It never leaves a failed scope unsaid, never calls an application open because
 //! nobody could say, never lets one instance or account spoil the rest, and stops when nobody
@@ -24,6 +24,7 @@ mod fixtures;
 mod format;
 mod gather;
 mod holdings;
+mod html;
 mod kept;
 mod meter;
 mod people;
@@ -41,7 +42,7 @@ pub use collection::{
     Members, Missing, PermissionSetFacts, UserFacts,
 };
 pub use config::AuditConfig;
-pub use format::{Encoder, FormatError, Piece};
+pub use format::FormatError;
 pub use holdings::{Holdings, StoreFacts};
 pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanPart, PlanScope, PlanTarget};

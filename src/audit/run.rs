@@ -18,6 +18,7 @@ use super::collection::{Collection, Missing};
 use super::config::AuditConfig;
 use super::facts;
 use super::holdings::{Holdings, StoreFacts};
+use super::html::{About, Records};
 use super::kept::{from_store, standing};
 use super::meter::{self, Meter};
 use super::plan::{KnownCounts, Plan, PlanPart};
@@ -149,6 +150,8 @@ pub async fn run(
         send(&sink, Part::Summary(Box::default())).await?;
         return Ok(Vec::new());
     }
+    let records = store.map_or(Records::Absent, |_| Records::Kept);
+    let about = About::of(request, clock.now(), records);
     let organization = Meter::new(&plans.organization);
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
     // Of another organization's accounts a report has no names, and says so.
@@ -173,13 +176,12 @@ pub async fn run(
             organization.finish();
             send(&sink, Part::Progress(meter::sum(&all_meters))).await
         };
-        let writing = write_all(Writer::new(request, &accounts, &sink)?, receivers);
+        let writing = write_all(Writer::new(request, &accounts, &sink, &about)?, receivers);
         let ((), written) = tokio::try_join!(reading, writing)?;
         Ok::<_, RunError>(written)
     };
     let (writer, learnt) = with_progress(reading, &sink, config, &all_meters).await?;
-    let mut summary = writer.finish().await?;
-    summary.operations_used = meter::operations(&all_meters);
+    let summary = writer.finish(meter::operations(&all_meters)).await?;
     send(&sink, Part::Summary(Box::new(summary))).await?;
     Ok(learnt)
 }

@@ -124,9 +124,12 @@ async fn all_forms_hold_the_same_rows() {
     assert_ne!(summary(&csv).sha256, summary(&json).sha256);
     assert_eq!(texts(&json).lines().count(), 6);
     assert_eq!(texts(&csv).lines().count(), 7);
-    for parts in [&json, &csv] {
+    let page = parts(port(), ask(Format::Html)).await;
+    for parts in [&json, &csv, &page] {
         assert_eq!(summary(parts).row_count, 6);
     }
+    let rows = texts(&page).matches("<tr><th scope=\"row\"><b>").count();
+    assert_eq!(rows, 6);
 }
 
 #[tokio::test]

@@ -8,11 +8,13 @@ use super::accounts::Accounts;
 use super::answer::{Completeness, Part, RunError, Summary};
 use super::collection::{Collection, Missing};
 use super::format::Encoder;
+use super::html::{About, PageRow};
 use super::people::People;
 use super::question::ReportRequest;
 use super::report::Rows;
 use super::run::Read;
-use crate::domain::report::{DuplicateUserRow, InstanceRow, Reach, ReportRow, Row, View};
+use crate::domain::Operation;
+use crate::domain::report::{DuplicateUserRow, InstanceRow, Reach, Row, View};
 use crate::identity_center::UnreachableAccount;
 
 /// So many lacks are named one by one; the rest is counted. A role that may not read members would
@@ -41,12 +43,14 @@ impl<'a> Writer<'a> {
         request: &'a ReportRequest,
         accounts: &'a Accounts<'a>,
         sink: &'a mpsc::Sender<Part>,
+        about: &About,
     ) -> Result<Self, RunError> {
+        let format = request.format;
         let form = match request.view {
-            View::Access | View::Assignments => Form::Assigned(Encoder::new(request.format)?),
-            View::Instances => Form::Instances(Encoder::new(request.format)?),
+            View::Access | View::Assignments => Form::Assigned(Encoder::new(format, about)?),
+            View::Instances => Form::Instances(Encoder::new(format, about)?),
             View::DuplicateUsers => {
-                Form::DuplicateUsers(Encoder::new(request.format)?, People::default())
+                Form::DuplicateUsers(Encoder::new(format, about)?, People::default())
             }
         };
         Ok(Self {
@@ -94,39 +98,54 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes what depends on all instances, and sums up; the operations are not its business.
-    pub(super) async fn finish(mut self) -> Result<Summary, RunError> {
+    /// Writes what depends on all instances, and sums up.
+    pub(super) async fn finish(
+        mut self,
+        operations_used: Vec<(Operation, u64)>,
+    ) -> Result<Summary, RunError> {
+        self.summary.operations_used = operations_used;
+        self.write_last_rows().await?;
+        self.sum_up();
+        let (mut summary, sink) = (self.summary, self.sink);
+        summary.sha256 = match self.form {
+            Form::Assigned(encoder) => finish(encoder, &summary, sink).await?,
+            Form::Instances(encoder) => finish(encoder, &summary, sink).await?,
+            Form::DuplicateUsers(encoder, _) => finish(encoder, &summary, sink).await?,
+        };
+        Ok(summary)
+    }
+
+    async fn write_last_rows(&mut self) -> Result<(), RunError> {
         let (accounts, sink) = (self.accounts, self.sink);
         let summary = &mut self.summary;
-        let (last, sha256) = match self.form {
-            Form::Assigned(encoder) => finish(encoder)?,
-            Form::Instances(mut encoder) => {
+        match &mut self.form {
+            Form::Assigned(_) => Ok(()),
+            Form::Instances(encoder) => {
                 summary.account_count =
                     (accounts.read_already()).map_or(0, |list| list.ids().len() as u64);
                 summary.row_count += self.request.unreachable.len() as u64;
                 let rows: Vec<InstanceRow> = (self.request.unreachable.iter())
                     .map(|account| unreachable_row(account, accounts))
                     .collect();
-                write(&mut encoder, &mut rows.into_iter(), sink).await?;
-                finish(encoder)?
+                write(encoder, &mut rows.into_iter(), sink).await
             }
-            Form::DuplicateUsers(mut encoder, people) => {
-                let rows = people.rows();
+            Form::DuplicateUsers(encoder, people) => {
+                let rows = std::mem::take(people).rows();
                 summary.row_count = rows.len() as u64;
                 let users: BTreeSet<_> = rows
                     .iter()
                     .map(|row| (&row.identity_store_id, &row.user_id))
                     .collect();
                 summary.user_count = users.len() as u64;
-                write(&mut encoder, &mut rows.into_iter(), sink).await?;
-                finish(encoder)?
+                write(encoder, &mut rows.into_iter(), sink).await
             }
-        };
-        if let Some(last) = last {
-            send(sink, last).await?;
         }
-        summary.sha256 = sha256;
-        if let Some(list) = accounts.read_already() {
+    }
+
+    /// What is missing, and whether the report is whole.
+    fn sum_up(&mut self) {
+        let summary = &mut self.summary;
+        if let Some(list) = self.accounts.read_already() {
             let instances = self.request.instances.iter().map(|read| &read.instance);
             let missing = if self.request.view == View::Instances {
                 list.missing_beside(instances)
@@ -144,12 +163,11 @@ impl<'a> Writer<'a> {
         } else {
             Completeness::Partial
         });
-        summary.missing = named(self.missing);
-        Ok(self.summary)
+        summary.missing = named(std::mem::take(&mut self.missing));
     }
 }
 
-async fn write<R: ReportRow>(
+async fn write<R: PageRow>(
     encoder: &mut Encoder<R>,
     rows: &mut (impl Iterator<Item = R> + Send),
     sink: &mpsc::Sender<Part>,
@@ -162,9 +180,17 @@ async fn write<R: ReportRow>(
     Ok(())
 }
 
-fn finish<R: ReportRow>(encoder: Encoder<R>) -> Result<(Option<Part>, String), RunError> {
-    let (last, sha256) = encoder.finish()?;
-    Ok((last.map(Part::from), sha256))
+/// Sends what is left, and answers the sha256 of it all.
+async fn finish<R: PageRow>(
+    encoder: Encoder<R>,
+    summary: &Summary,
+    sink: &mpsc::Sender<Part>,
+) -> Result<String, RunError> {
+    let mut ending = encoder.finish(summary)?;
+    for piece in ending.by_ref() {
+        send(sink, piece.into()).await?;
+    }
+    Ok(ending.sha256())
 }
 
 pub(super) async fn send(sink: &mpsc::Sender<Part>, part: Part) -> Result<(), RunError> {

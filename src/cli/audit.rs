@@ -37,7 +37,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_enum, default_value = "csv")]
     format: FormatArg,
     /// The file to write, or - for standard output; a file appears only when it is whole;
-    /// a report that lacks something goes to the name with `.incomplete` at its end
+    /// a report that lacks something goes to the name with `.incomplete` at its end (before `.html`)
     #[arg(long, default_value = "-")]
     out: PathBuf,
     /// Operations a second, at most, on each of AWS's quotas
@@ -66,6 +66,8 @@ enum FormatArg {
     Csv,
     /// One JSON object a line
     JsonLines,
+    /// One page to read and print, whole without a network; it lists 50,000 rows at most
+    Html,
 }
 
 /// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
@@ -158,6 +160,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
         format: match args.format {
             FormatArg::Csv => Format::Csv,
             FormatArg::JsonLines => Format::JsonLines,
+            FormatArg::Html => Format::Html,
         },
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
@@ -238,6 +241,17 @@ fn lack(missing: &Missing) -> String {
     }
 }
 
+/// Where a report goes that lacks something. A page keeps the end of its name, by which browsers
+/// know it.
+fn incomplete(place: &Path) -> PathBuf {
+    if place.extension().is_some_and(|end| end == "html") {
+        return place.with_extension("incomplete.html");
+    }
+    let mut place = place.to_owned();
+    place.as_mut_os_string().push(".incomplete");
+    place
+}
+
 /// Where the text goes.
 enum Output {
     Standard,
@@ -307,10 +321,11 @@ impl Output {
                 beside,
                 place,
             } => {
-                let mut place = place.clone();
-                if !is_complete {
-                    place.as_mut_os_string().push(".incomplete");
-                }
+                let place = if is_complete {
+                    place.clone()
+                } else {
+                    incomplete(place)
+                };
                 file.sync_all()
                     .and_then(|()| std::fs::rename(&*beside, &place))
                     .map(|()| Some(place))

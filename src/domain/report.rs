@@ -69,6 +69,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line, the text as it is.
     JsonLines,
+    /// One page for people, whole in itself.
+    Html,
 }
 
 impl Format {
@@ -79,6 +81,7 @@ impl Format {
             Self::Rows => "ROWS",
             Self::Csv => "CSV",
             Self::JsonLines => "JSON_LINES",
+            Self::Html => "HTML",
         }
     }
 }

@@ -77,11 +77,11 @@ class Process:
 class Stack:
     """A simulator, and a server on it with a data directory of its own."""
 
-    def __init__(self, directory, settings=None):
+    def __init__(self, directory, settings=None, arguments=()):
         self.directory = directory
         self.environment = clean_environment(directory)
         settings = json.dumps(UNLIMITED | (settings or {}))
-        self.simulator = Process(self.environment, "simulate", "--settings", settings)
+        self.simulator = Process(self.environment, "simulate", "--settings", settings, *arguments)
         for _ in range(5):
             found = self.simulator.line(r"^export (\w+)=(\S+)")
             self.environment[found[1]] = found[2]

@@ -33,10 +33,12 @@ pub(in crate::grpc) fn audit_report(
         Ok(pb::ReportFormat::Rows) => Some(Format::Rows),
         Ok(pb::ReportFormat::Csv) => Some(Format::Csv),
         Ok(pb::ReportFormat::JsonLines) => Some(Format::JsonLines),
+        Ok(pb::ReportFormat::Html) => Some(Format::Html),
         Ok(pb::ReportFormat::Unspecified) | Err(_) => {
             fields.refuse(
                 "format",
-                "is required: REPORT_FORMAT_ROWS, REPORT_FORMAT_CSV or REPORT_FORMAT_JSON_LINES",
+                "is required: REPORT_FORMAT_ROWS, REPORT_FORMAT_CSV, REPORT_FORMAT_JSON_LINES or \
+                 REPORT_FORMAT_HTML",
             );
             None
         }
@@ -113,6 +115,7 @@ fn header(header: Header) -> pb::AuditHeader {
         Format::Rows => pb::ReportFormat::Rows,
         Format::Csv => pb::ReportFormat::Csv,
         Format::JsonLines => pb::ReportFormat::JsonLines,
+        Format::Html => pb::ReportFormat::Html,
     };
     let duration = SignedDuration::try_from(header.estimated_duration).ok();
     pb::AuditHeader {
