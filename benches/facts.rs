@@ -1,6 +1,7 @@
 //! What facts cost: a year of daily collections with 1 % daily change over 100,000 assignments, read as of
 //! an old day and compared; and pages of assignments out of a million, while nothing else goes on.
-//! Run with `cargo bench --bench facts`; `USHER_BENCH_FACT_DAYS` makes the year shorter.
+//! Run with `cargo bench --bench facts`. The year takes some twenty minutes to write: a day is 220,000 facts.
+//! `USHER_BENCH_FACT_DAYS` makes it shorter, and `TMPDIR` in memory spares the commits their disk.
 
 #![expect(
     clippy::expect_used,

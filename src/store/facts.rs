@@ -16,9 +16,10 @@ use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
 use crate::domain::{Grant, InstanceArn};
 
-/// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at:
-/// some milliseconds of the one writer, for whom grants wait.
-pub const FACTS_PER_BATCH_MAX: usize = 500;
+/// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at.
+/// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
+/// decision may take; fewer than this would be more commits than facts are worth.
+pub const FACTS_PER_BATCH_MAX: usize = 200;
 
 /// The right to write one collection.
 #[derive(Debug, Clone)]
@@ -161,7 +162,7 @@ pub trait FactStore: Send + Sync + 'static {
     /// by key, after the given one; at most `limit`. Together the pages read every key of the kinds once.
     ///
     /// # Errors
-    /// `Stale` as for `facts`, and where they are not of one instance.
+    /// `Stale` as for `facts`, and where they are not of one instance or not in this order.
     async fn fact_changes(
         &self,
         earlier: CollectionId,

@@ -29,12 +29,8 @@ pub(super) async fn undo(
     connection: &mut SqliteConnection,
     instance: &InstanceArn,
 ) -> Result<bool, StoreError> {
-    while undo_some(&mut *connection, instance).await? {
-        if unfinished(&mut *connection, instance).await?.is_some() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    undo_some(&mut *connection, instance).await?;
+    Ok(unfinished(connection, instance).await?.is_none())
 }
 
 /// Undoes a part of the instance's unfinished collection, from its last key backwards. Answers whether

@@ -18,7 +18,7 @@ use crate::store::{FACTS_PER_BATCH_MAX, Finishing, StoreError, Taking};
 pub(super) type Place = (i64, String, String);
 
 /// Where a collection that is being taken stands.
-struct Standing {
+struct Progress {
     instance: i64,
     taken: Place,
 }
@@ -87,10 +87,10 @@ fn operations(record: &CollectionRecord) -> Vec<(&'static str, u64)> {
         .collect()
 }
 
-async fn standing(
+async fn progress(
     connection: &mut SqliteConnection,
     id: CollectionId,
-) -> Result<Standing, StoreError> {
+) -> Result<Progress, StoreError> {
     let row = sqlx::query(
         "SELECT instance, taken_kind, taken_key, taken_second FROM collections \
          WHERE id = $1 AND state = 'TAKING'",
@@ -99,7 +99,7 @@ async fn standing(
     .fetch_optional(connection)
     .await?;
     let row = row.ok_or(StoreError::Stale)?;
-    Ok(Standing {
+    Ok(Progress {
         instance: row.try_get("instance")?,
         taken: (
             row.try_get("taken_kind")?,
@@ -136,23 +136,23 @@ pub(super) async fn take(
     taking: &Taking,
     mut facts: Vec<Fact>,
 ) -> Result<usize, StoreError> {
-    let standing = standing(&mut *connection, taking.id).await?;
+    let progress = progress(&mut *connection, taking.id).await?;
     facts.truncate(FACTS_PER_BATCH_MAX);
     let (Some(first), Some(last)) = (facts.first(), facts.last()) else {
         return Ok(0);
     };
-    let is_next = place_of(&first.key) > standing.taken;
+    let is_next = place_of(&first.key) > progress.taken;
     if !is_next || !facts.is_sorted_by(|left, right| left.key < right.key) {
         return Err(StoreError::Stale);
     }
     let until = place_of(&last.key);
-    let mut known = known_keys(&mut *connection, &standing, Some(&until)).await?;
+    let mut known = known_keys(&mut *connection, &progress, Some(&until)).await?;
     let taken_to = cut(&mut known).unwrap_or(until);
     facts.truncate(facts.partition_point(|fact| place_of(&fact.key) <= taken_to));
     let count = facts.len();
     let numbers = next_number(&mut *connection).await?;
     let step = step(known, facts, &taking.gaps, numbers)?;
-    write(&mut *connection, &standing, taking.id, step).await?;
+    write(&mut *connection, &progress, taking.id, step).await?;
     note_place(connection, taking.id, "TAKING", taken_to).await?;
     Ok(count)
 }
@@ -162,11 +162,11 @@ pub(super) async fn finish(
     connection: &mut SqliteConnection,
     taking: &Taking,
 ) -> Result<Finishing, StoreError> {
-    let standing = standing(&mut *connection, taking.id).await?;
-    let mut known = known_keys(&mut *connection, &standing, None).await?;
+    let progress = progress(&mut *connection, taking.id).await?;
+    let mut known = known_keys(&mut *connection, &progress, None).await?;
     let more = cut(&mut known);
     let step = step(known, Vec::new(), &taking.gaps, 0)?;
-    write(&mut *connection, &standing, taking.id, step).await?;
+    write(&mut *connection, &progress, taking.id, step).await?;
     let (state, place, finishing) = match more {
         Some(place) => ("TAKING", place, Finishing::GoesOn),
         None => ("FINISHED", Place::default(), Finishing::Finished),
@@ -178,7 +178,7 @@ pub(super) async fn finish(
 /// The keys of the instance after what was taken, one more than a batch may look at.
 async fn known_keys(
     connection: &mut SqliteConnection,
-    standing: &Standing,
+    progress: &Progress,
     until: Option<&Place>,
 ) -> Result<Vec<Known>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new(
@@ -186,11 +186,11 @@ async fn known_keys(
          LEFT JOIN facts AS f ON f.number = k.number AND f.to_collection IS NULL \
          WHERE k.instance = ",
     );
-    query.push_bind(standing.instance);
+    query.push_bind(progress.instance);
     push_place(
         &mut query,
         " AND (k.kind, k.key, k.second_key) > ",
-        &standing.taken,
+        &progress.taken,
     );
     if let Some(until) = until {
         push_place(&mut query, " AND (k.kind, k.key, k.second_key) <= ", until);
@@ -292,7 +292,7 @@ impl Step {
 
 async fn write(
     connection: &mut SqliteConnection,
-    standing: &Standing,
+    progress: &Progress,
     id: CollectionId,
     step: Step,
 ) -> Result<(), StoreError> {
@@ -316,7 +316,7 @@ async fn write(
             "INSERT INTO fact_keys (instance, kind, key, second_key, number) ",
         );
         query.push_values(step.new_keys, |mut row, (key, number)| {
-            row.push_bind(standing.instance)
+            row.push_bind(progress.instance)
                 .push_bind(key.kind.number())
                 .push_bind(key.key)
                 .push_bind(key.second)
