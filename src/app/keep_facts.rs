@@ -13,6 +13,8 @@ use crate::domain::report::{Format, View};
 use crate::domain::{Instance, InstanceArn};
 use crate::identity_center::{Class, Demand};
 
+/// After so many looks in a row at which something was due, each doubling the pause, it stays: two hours.
+const IN_VAIN_MAX: u32 = 7;
 /// How long after a look the next one comes: the minute is what a schedule counts in.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
@@ -20,25 +22,36 @@ impl App {
     /// Collects what is due, and forgets what is too old, until dropped.
     pub async fn keep_facts(&self) {
         tokio::time::sleep(self.parts.audit.first_look()).await;
+        let mut in_vain: u32 = 0;
         loop {
-            if let Err(error) = self.collect_due().await {
-                tracing::warn!(%error, "whether a collection is due could not be read");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+            // Where nothing could be kept it is due again at once, and costs thousands of operations.
+            in_vain = match self.collect_due().await {
+                Ok(true) => in_vain.saturating_add(1).min(IN_VAIN_MAX),
+                Ok(false) => 0,
+                Err(error) => {
+                    tracing::warn!(%error, "what is too old of the history could not be forgotten");
+                    in_vain
+                }
+            };
+            tokio::time::sleep(LOOK_EVERY * (1 << in_vain)).await;
         }
     }
 
-    /// Collects the instances whose time has come.
-    async fn collect_due(&self) -> Result<(), AppError> {
+    /// Collects the instances whose time has come. Answers whether there were any.
+    async fn collect_due(&self) -> Result<bool, AppError> {
         let now = self.parts.clock.now();
         let mut due = Vec::new();
         for instance in self.parts.instances.all() {
-            if self.is_due(&instance, now).await? {
-                due.push(instance);
+            match self.is_due(&instance, now).await {
+                Ok(true) => due.push(instance),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, instance.arn = %instance.arn, "whether a collection is due is not known");
+                }
             }
         }
         if due.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let parts = &self.parts;
         let request = self.whole_report(&due);
@@ -51,7 +64,7 @@ impl App {
         for (instance, _) in &learnt {
             self.forget_history(instance, now).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a time of the schedule has come since the last collection; where there is none, now.
@@ -95,7 +108,6 @@ impl App {
             view: View::Access,
             format: Format::Rows,
             scope: Scope::default(),
-            as_of: None,
             demand: Demand::usher(Class::Audit),
             external: self.parts.external.clone(),
             validate_only: false,

@@ -60,23 +60,22 @@ impl App {
     ) -> Result<mpsc::Receiver<Part>, AppError> {
         let instances = self.instances_for_report(request)?;
         let count = instances.len();
-        let (instances, missing) = self.audited(context, request, instances).await?;
+        let (instances, mut missing) = self.audited(context, request, instances).await?;
         let is_whole = instances.len() + missing.len() == count;
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),
         };
-        let kept = self.kept_collections(request, &instances).await?;
+        let kept = self.with_kept(request, instances, &mut missing).await?;
         let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
         let report = ReportRequest {
-            instances: (instances.iter().zip(kept))
+            instances: (kept.into_iter())
                 .map(|(instance, kept)| InstanceToRead {
                     instance: instance.as_ref().clone(),
                     known: self.known_counts(&instance.arn),
                     kept,
                 })
                 .collect(),
-            as_of: request.as_of,
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
             } else {
@@ -96,32 +95,44 @@ impl App {
         Ok(receiver)
     }
 
-    /// Of each instance, the collection in the store that answers in the place of AWS, if one may.
-    async fn kept_collections(
+    /// Leaves those instances that can answer for the time that is asked for, each with the collection in the
+    /// store that answers in the place of AWS, if one may; the others are missing.
+    async fn with_kept(
         &self,
         request: &AuditReport,
-        instances: &[Arc<Instance>],
-    ) -> Result<Vec<Option<FinishedCollection>>, AppError> {
+        instances: Vec<Arc<Instance>>,
+        missing: &mut Vec<Missing>,
+    ) -> Result<Vec<(Arc<Instance>, Option<FinishedCollection>)>, AppError> {
         let (store, now) = (&self.parts.store, self.parts.clock.now());
-        let mut kept = Vec::with_capacity(instances.len());
-        for instance in instances {
-            let at = request.as_of.unwrap_or(now);
-            kept.push(match (request.as_of, request.max_age) {
-                (None, None) => None,
-                (None, Some(max_age)) => {
-                    let last = store.collection_at(&instance.arn, at).await?;
-                    last.filter(|last| is_young(last, max_age, now))
-                }
-                (Some(_), _) => {
-                    let found = store.collection_at(&instance.arn, at).await?;
-                    if found.is_none() {
-                        return Err(self.not_collected(instance).await?);
-                    }
-                    found
-                }
-            });
+        if request.as_of.is_some_and(|at| at > now) {
+            return Err(AppError::field("as_of", "is in the future; leave it out"));
         }
-        Ok(kept)
+        let mut kept = Vec::with_capacity(instances.len());
+        let mut refusal = None;
+        for instance in instances {
+            if let Some(at) = request.as_of {
+                match store.collection_at(&instance.arn, at).await? {
+                    Some(found) => kept.push((instance, Some(found))),
+                    None => {
+                        refusal = Some(self.not_collected(&instance).await?);
+                        missing.push(not_collected_then(&instance));
+                    }
+                }
+                continue;
+            }
+            let young = match request.max_age {
+                Some(max_age) => {
+                    let last = store.collection_at(&instance.arn, now).await?;
+                    last.filter(|last| last.record.is_whole() && is_young(last, max_age, now))
+                }
+                None => None,
+            };
+            kept.push((instance, young));
+        }
+        match refusal {
+            Some(refusal) if kept.is_empty() => Err(refusal),
+            _ => Ok(kept),
+        }
     }
 
     async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
@@ -266,6 +277,16 @@ fn is_young(collection: &FinishedCollection, max_age: Duration, now: Timestamp) 
     let read_at = collection.record.observed.map(|(from, _)| from);
     let age = now.duration_since(read_at.unwrap_or(collection.record.began_at));
     SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
+}
+
+/// An instance that had not been collected at the time that is asked for.
+fn not_collected_then(instance: &Instance) -> Missing {
+    Missing {
+        instance_arn: Some(instance.arn.clone()),
+        scope: "everything".to_owned(),
+        reason: "no facts of it had been collected at that time".to_owned(),
+        gaps: Vec::new(),
+    }
 }
 
 /// An instance of which AWS did not tell who asks.

@@ -182,7 +182,6 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
         scope,
         demand: Demand::usher(Class::Audit),
         external: crate::domain::external::ExternalRules::default(),
-        as_of: None,
         validate_only: false,
     }
 }

@@ -1,7 +1,5 @@
 //! What a report is asked for: the view, the instances, the part of them. Pure values.
 
-use jiff::Timestamp;
-
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
 use crate::domain::{
@@ -30,8 +28,6 @@ pub struct ReportRequest {
     pub format: Format,
     /// The part of the instances it is about.
     pub scope: Scope,
-    /// Of which time the grants are that explain what is kept; none for those of now.
-    pub as_of: Option<Timestamp>,
     /// For whom AWS is asked: reports of several callers take turns.
     pub demand: Demand,
     /// Who keeps assignments outside of Usher.

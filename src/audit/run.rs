@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -19,7 +18,7 @@ use super::config::AuditConfig;
 use super::facts;
 use super::holdings::{Holdings, StoreFacts};
 use super::html::{About, Records};
-use super::kept::{from_store, standing};
+use super::kept::{from_store, of_its_time};
 use super::meter::{self, Meter};
 use super::plan::{KnownCounts, Plan, PlanPart};
 use super::question::{Question, ReportRequest};
@@ -70,7 +69,9 @@ impl Plans {
             .questions()
             .map(|question| (question.for_plan(), question.known))
             .collect();
-        let pairs = scopes.iter().map(|(scope, known)| (scope, *known));
+        let read = scopes.iter().zip(request.questions());
+        let read = read.filter(|(_, question)| question.kept.is_none());
+        let pairs = read.map(|((scope, known), _)| (scope, *known));
         Self {
             organization: PlanPart::of_organization(request.view, pairs),
             instances: (scopes.iter().zip(request.questions()))
@@ -321,7 +322,11 @@ impl Reader<'_> {
             && has_seen_something
         {
             let ended_at = self.clock.now();
-            let committed = facts::commit(store, &collection, began_at, ended_at);
+            // What the organization did not tell is missing here too: a report names it once for all.
+            let accounts = self.accounts.read_already();
+            let beside = accounts.and_then(|list| list.missing.clone());
+            let beside = beside.filter(|_| question.covers_accounts());
+            let committed = facts::commit(store, &collection, beside, began_at, ended_at);
             if let Err(error) = committed.await {
                 tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection was not kept");
             }
@@ -332,13 +337,12 @@ impl Reader<'_> {
     async fn read_instance(&self, question: Question<'_>, meter: &Meter) -> Read {
         let explains = question.view.is_about_access();
         let store = self.store.filter(|_| explains);
-        let as_of = self.request.as_of;
-        let before = read_store(question, store, as_of).await;
+        let before = read_store(question, store).await;
         let mut collection = match (question.kept, self.store) {
             (Some(kept), Some(store)) => from_store(question, store, kept).await,
             _ => self.collect(question, meter).await,
         };
-        let after = read_store(question, store, as_of).await;
+        let after = read_store(question, store).await;
         let holdings = match (store, before, after) {
             (None, ..) => Holdings::without_store(),
             (Some(_), Some(before), Some(after)) => {
@@ -362,20 +366,16 @@ impl Reader<'_> {
     }
 }
 
-/// What the store says now, or of the grants of a past time; none without a store, or when it does not
-/// answer.
-async fn read_store(
-    question: Question<'_>,
-    store: Option<&dyn Store>,
-    as_of: Option<Timestamp>,
-) -> Option<StoreFacts> {
+/// What the store says now, or where kept facts answer, of the grants of their time; none without a store,
+/// or when it does not answer.
+async fn read_store(question: Question<'_>, store: Option<&dyn Store>) -> Option<StoreFacts> {
     let store = store?;
     let (instance, scope) = (&question.instance.arn, question.scope.for_grants());
     let read = async {
         Ok::<_, crate::store::StoreError>(StoreFacts {
-            grants: match as_of {
+            grants: match question.kept {
                 None => store.open_grants(instance, &scope).await?,
-                Some(at) => standing(store.grants_standing_at(instance, &scope, at).await?),
+                Some(kept) => of_its_time(store, instance, &scope, kept).await?,
             },
             records: store.assignment_records(instance, &scope).await?,
         })

@@ -165,7 +165,6 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
         external: ExternalRules::default(),
-        as_of: None,
         validate_only: false,
     }
 }

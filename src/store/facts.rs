@@ -96,7 +96,8 @@ pub trait FactStore: Send + Sync + 'static {
     /// that collect at once the later begins.
     ///
     /// # Errors
-    /// `Unavailable`: nothing was begun, or (power loss) the next begin undoes it.
+    /// `Stale`: one that began later is finished already. `Unavailable`: nothing was begun, or (power loss)
+    /// the next begin undoes it.
     async fn begin_collection(
         &self,
         instance: &InstanceArn,
@@ -172,13 +173,14 @@ pub trait FactStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<FactChange>, StoreError>;
 
-    /// The grants in a scope that stood at a time, whatever became of them since; sorted by assignment and
-    /// id.
-    async fn grants_standing_at(
+    /// The grants in a scope that stood at some time between `from` and `until`, whatever became of them
+    /// since; sorted by assignment and id.
+    async fn grants_standing(
         &self,
         instance: &InstanceArn,
         scope: &GrantScope,
-        at: Timestamp,
+        from: Timestamp,
+        until: Timestamp,
     ) -> Result<Vec<Grant>, StoreError>;
 
     /// Forgets the collections of an instance that ended before `before`, with all that only they saw,

@@ -173,7 +173,6 @@ impl Bench {
             scope,
             demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
-            as_of: None,
             validate_only: false,
         }
     }

@@ -131,7 +131,6 @@ impl Organization {
             scope: Scope::default(),
             demand: Demand::usher(Class::Audit),
             external: ExternalRules::default(),
-            as_of: None,
             validate_only: false,
         };
         (Arc::new(router), request)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::collection::Collection;
+use super::super::collection::{Collection, Missing};
 use super::read::CollectionReader;
 use super::write::{facts, gaps, record};
 use crate::domain::facts::{Fact, FactKind};
@@ -19,7 +19,7 @@ use crate::store::{
 /// database that they cost little beside the rows.
 const FACTS_PER_PAGE: usize = 2_000;
 
-/// Makes a collection of a whole instance the newest state of it. Readers see it when this has answered,
+/// Makes a collection of a whole instance the newest state of it, with what is missing `beside` it. Readers see it when this has answered,
 /// and nothing of it before.
 ///
 /// # Errors
@@ -31,10 +31,11 @@ const FACTS_PER_PAGE: usize = 2_000;
 pub async fn commit(
     store: &dyn FactStore,
     collection: &Collection,
+    beside: Option<Missing>,
     began_at: Timestamp,
     ended_at: Timestamp,
 ) -> Result<FinishedCollection, StoreError> {
-    let record = record(collection, began_at, ended_at);
+    let record = record(collection, beside, began_at, ended_at);
     let gaps = Arc::new(gaps(collection, &record));
     let instance = &collection.instance.arn;
     let taking = loop {

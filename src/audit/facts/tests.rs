@@ -139,7 +139,7 @@ fn some_collection(seed: u64) -> Collection {
 
 fn written(collection: &Collection) -> (Vec<Fact>, CollectionRecord) {
     let facts = facts(collection).map(Result::unwrap).collect();
-    (facts, record(collection, at(0), at(60)))
+    (facts, record(collection, None, at(0), at(60)))
 }
 
 fn read(facts: &[Fact], collection: &Collection, record: CollectionRecord) -> Collection {
@@ -164,7 +164,7 @@ proptest! {
     #[test]
     fn what_a_collection_did_not_see_is_a_gap(seed in any::<u64>()) {
         let collection = some_collection(seed);
-        let record = record(&collection, at(0), at(60));
+        let record = record(&collection, None, at(0), at(60));
         let gaps = gaps(&collection, &record);
         for facts in &collection.groups {
             let of_stranger = crate::domain::facts::FactKey::membership(&facts.group.id, &user_id(99));
@@ -190,7 +190,7 @@ fn what_is_kept_within_a_gap_is_read_as_not_surely_all() {
     let mut failed = all.clone();
     failed.groups[0].members = Members::NotRead;
     let (facts, _) = written(&all);
-    let record = record(&failed, at(0), at(60));
+    let record = record(&failed, None, at(0), at(60));
     // The store kept the membership, as nobody saw it gone.
     let read = read(&facts, &failed, record);
     assert!(matches!(&read.groups[0].members, Members::Partly(users) if users.len() == 1));
@@ -206,7 +206,7 @@ async fn a_collection_that_was_committed_is_loaded_as_it_was() {
     for seed in 0..40 {
         let collection = some_collection(seed);
         let day = i64::try_from(seed).unwrap() * 100;
-        let committed = commit(&store, &collection, at(day), at(day + 60));
+        let committed = commit(&store, &collection, None, at(day), at(day + 60));
         let committed = committed.await.unwrap();
         // Within gaps what was there before stays: then it is not the collection alone. The first has
         // nothing before it.

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 
 use super::super::collection::{
-    AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Listing, Members, UserIndex,
+    AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Listing, Members, Missing,
+    UserIndex,
 };
 use super::super::plan::KnownCounts;
 use crate::domain::facts::{
@@ -168,10 +169,11 @@ fn principal(collection: &Collection, assignee: Assignee) -> Option<PrincipalRef
 #[must_use]
 pub fn record(
     collection: &Collection,
+    beside: Option<Missing>,
     began_at: Timestamp,
     ended_at: Timestamp,
 ) -> CollectionRecord {
-    let missing: Vec<Miss> = (collection.missing.iter())
+    let missing: Vec<Miss> = (collection.missing.iter().chain(&beside))
         .map(|missing| Miss {
             scope: missing.scope.clone(),
             reason: missing.reason.clone(),

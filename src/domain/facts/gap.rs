@@ -85,7 +85,8 @@ impl Gap {
                 (FactKind::Group, Extent::All),
                 (FactKind::Membership, Extent::GroupsNotNamed),
             ],
-            FactKind::Membership => &[(FactKind::User, Extent::All)],
+            // Of an application of which nobody knows whether it is open, nobody listed who could enter.
+            FactKind::Membership | FactKind::Application => &[(FactKind::User, Extent::All)],
             _ => &[],
         }
     }

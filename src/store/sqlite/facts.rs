@@ -112,13 +112,14 @@ impl FactStore for SqliteStore {
         facts_read::changes(&mut transaction, (earlier, later), kinds, after, limit).await
     }
 
-    async fn grants_standing_at(
+    async fn grants_standing(
         &self,
         instance: &InstanceArn,
         scope: &GrantScope,
-        at: Timestamp,
+        from: Timestamp,
+        until: Timestamp,
     ) -> Result<Vec<Grant>, StoreError> {
-        reads::grants_standing_at(&mut *self.reader().await?, instance, scope, at).await
+        reads::grants_standing(&mut *self.reader().await?, instance, scope, (from, until)).await
     }
 
     async fn forget_facts(

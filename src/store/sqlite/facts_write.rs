@@ -58,6 +58,9 @@ pub(super) async fn begin(
     if facts_remove::undo_some(&mut *connection, instance).await? {
         return Ok(None);
     }
+    if is_overtaken(&mut *connection, instance, record).await? {
+        return Err(StoreError::Stale);
+    }
     let (observed_from, observed_until) = record.observed.unzip();
     let row = sqlx::query(
         "INSERT INTO collections (instance, state, began_at, ended_at, observed_from, \
@@ -78,6 +81,25 @@ pub(super) async fn begin(
     .fetch_one(connection)
     .await?;
     Ok(Some(CollectionId(count(&row, "id")?)))
+}
+
+/// Whether one that began later is finished by now: it saw what came since, which would be closed again. One
+/// that claims to have begun in the future is of a clock that was wrong, and does not count.
+async fn is_overtaken(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    record: &CollectionRecord,
+) -> Result<bool, StoreError> {
+    let later = sqlx::query(
+        "SELECT 1 FROM collections JOIN collected_instances ON number = instance \
+         WHERE instance_arn = $1 AND state = 'FINISHED' AND began_at > $2 AND began_at <= $3 LIMIT 1",
+    )
+    .bind(instance.as_str().to_owned())
+    .bind(microseconds(record.began_at))
+    .bind(microseconds(record.ended_at))
+    .fetch_optional(connection)
+    .await?;
+    Ok(later.is_some())
 }
 
 fn operations(record: &CollectionRecord) -> Vec<(&'static str, u64)> {

@@ -133,19 +133,18 @@ pub(super) async fn open_grants(
     by_assignment(open_grants_query(instance, scope), connection).await
 }
 
-/// `FactStore::grants_standing_at`.
-pub(super) async fn grants_standing_at(
+/// `FactStore::grants_standing`.
+pub(super) async fn grants_standing(
     connection: &mut SqliteConnection,
     instance: &InstanceArn,
     scope: &GrantScope,
-    at: Timestamp,
+    (from, until): (Timestamp, Timestamp),
 ) -> Result<Vec<Grant>, StoreError> {
-    let at = at.as_microsecond();
     let mut query = QueryBuilder::new("SELECT * FROM grants WHERE started_at <= ");
     query
-        .push_bind(at)
-        .push(" AND (ended_at IS NULL OR ended_at > ")
-        .push_bind(at)
+        .push_bind(until.as_microsecond())
+        .push(" AND (ended_at IS NULL OR ended_at >= ")
+        .push_bind(from.as_microsecond())
         .push(")");
     push_scope(&mut query, instance, scope);
     by_assignment(query, connection).await
