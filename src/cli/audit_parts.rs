@@ -257,7 +257,12 @@ fn told_plan(plan: &Plan) -> String {
         .map(|(bucket, count)| format!("{bucket} {count}"))
         .collect();
     format!(
-        "plan: {total} operations, {} ({}). {}",
+        "plan: {total} {}, {} ({}). {}",
+        if total == 1 {
+            "operation"
+        } else {
+            "operations"
+        },
         about(plan.duration),
         shares.join(", "),
         plan.note
