@@ -69,9 +69,10 @@ impl Plans {
             .questions()
             .map(|question| (question.for_plan(), question.known))
             .collect();
-        let read = scopes.iter().zip(request.questions());
-        let read = read.filter(|(_, question)| question.kept.is_none());
-        let pairs = read.map(|((scope, known), _)| (scope, *known));
+        // What is kept has the names of its accounts.
+        let pairs = (scopes.iter().zip(&request.instances))
+            .filter(|(_, instance)| instance.kept.is_none())
+            .map(|((scope, known), _)| (scope, *known));
         Self {
             organization: PlanPart::of_organization(request.view, pairs),
             instances: (scopes.iter().zip(request.questions()))

@@ -1,33 +1,45 @@
-//! `usher audit`: a report without a server and without a store, against the ambient AWS. Reads
-//! only, and at half of AWS's usual rate unless told otherwise: others use the quota too.
+//! `usher audit`: a report without a server and without a store, against the ambient AWS; or, with
+//! `--server`, the report of a running one, which knows the reasons. Reads only, and without a server
+//! at half of AWS's usual rate unless told otherwise: others use the quota too.
 
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::CommandError;
+use super::audit_output::{Output, dated};
+use super::audit_parts::Writing;
 use super::connect::connect;
 use super::instances::InstanceKeeper;
 use super::serve::end_signal;
-use crate::audit::{
-    Completeness, InstanceToRead, KnownCounts, Missing, Part, ReportRequest, Scope, Summary,
-};
+use super::server_args::CallerArgs;
+use crate::audit::{InstanceToRead, KnownCounts, Part, ReportRequest, Scope};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
+use crate::grpc::ReportQuestion;
 use crate::identity_center::{Class, Demand, IdentityCenter, WriteMode};
+use crate::policy::parse_duration;
 use crate::telemetry::{self, LogFormat};
 
 /// Parts of the report that may wait for the disk.
 const PARTS_WAITING_MAX: usize = 4;
+/// Operations a second, on each quota, unless the arguments say otherwise: half of AWS's rate.
+const PER_SECOND_DEFAULT: u32 = 10;
+/// The variable that names the configuration. It is set for other commands too, so that it is no
+/// argument, which would be refused beside `--server`.
+const CONFIG_VARIABLE: &str = "USHER_CONFIG";
+/// The exit code of wrong arguments, as clap has it.
+const WRONG_ARGUMENTS: u8 = 2;
 
 /// Arguments of `usher audit`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct AuditArgs {
     /// The question: who can enter what, the assignments as AWS has them, which instances there
     /// are, or who is in several of them
@@ -36,17 +48,40 @@ pub(super) struct AuditArgs {
     /// The form of the rows
     #[arg(long, value_enum, default_value = "csv")]
     format: FormatArg,
-    /// The file to write, or - for standard output; a file appears only when it is whole;
-    /// a report that lacks something goes to the name with `.incomplete` at its end (before `.html`)
+    /// The file to write, or - for standard output; {date} in it becomes the date in UTC, such as
+    /// 2026-11-28. A file appears only when it is whole; a report that lacks something goes to the
+    /// name with `.incomplete` at its end (before `.html`)
     #[arg(long, default_value = "-")]
     out: PathBuf,
-    /// Operations a second, at most, on each of AWS's quotas
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    per_second: u32,
-    /// The configuration file; without one every setting has its default
-    #[arg(long, env = "USHER_CONFIG")]
+    /// Operations a second, at most, on each of AWS's quotas; 10 if it is left out. Not with --server
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    per_second: Option<u32>,
+    /// The configuration file, else that of the variable USHER_CONFIG; without one every setting has
+    /// its default. Not with --server
+    #[arg(long)]
     config: Option<PathBuf>,
+    /// Ask this running server: https://HOST:PORT, or http:// on loopback. It must be an argument: the
+    /// variable USHER_SERVER does not count
+    #[arg(long)]
+    server: Option<String>,
+    #[command(flatten)]
+    caller: CallerArgs,
+    /// The instance, by ARN or alias; without it the report covers all of the server's. With --server
+    #[arg(long)]
+    instance: Option<String>,
+    /// How old the server's facts may be, such as 1h; without it AWS is read now. With --server
+    #[arg(long, value_parser = read_age)]
+    max_age: Option<SignedDuration>,
+    /// The state of a past time, such as 2026-11-01T00:00:00Z. With --server
+    #[arg(long)]
+    as_of: Option<Timestamp>,
 }
+
+const AFTER_HELP: &str = "\
+Without --server AWS is read with the ambient credentials, and no reasons are known. With it the report is
+the server's: its budget, its grants, its instances; policy must permit the caller ReadAudit.
+Standard error tells the plan, in a terminal the progress, and at last what the report holds and lacks.
+Exit code 0: the report is complete; 1: it lacks something, or was not written; 2: wrong arguments.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ViewArg {
@@ -70,13 +105,99 @@ enum FormatArg {
     Html,
 }
 
+impl ViewArg {
+    fn view(self) -> View {
+        match self {
+            Self::Access => View::Access,
+            Self::Assignments => View::Assignments,
+            Self::Instances => View::Instances,
+            Self::DuplicateUsers => View::DuplicateUsers,
+        }
+    }
+}
+
+impl FormatArg {
+    fn format(self) -> Format {
+        match self {
+            Self::Csv => Format::Csv,
+            Self::JsonLines => Format::JsonLines,
+            Self::Html => Format::Html,
+        }
+    }
+}
+
+impl AuditArgs {
+    /// What does not go together, as a sentence.
+    fn refusal(&self) -> Option<String> {
+        let first = |given: &[(&'static str, bool)]| {
+            let mut given = given.iter().filter(|(_, is_given)| *is_given);
+            given.next().map(|(name, _)| *name)
+        };
+        if self.server.is_some() {
+            if let Some(name) = first(&[
+                ("--per-second", self.per_second.is_some()),
+                ("--config", self.config.is_some()),
+            ]) {
+                return Some(format!(
+                    "{name} is not for --server: a server reads AWS by its own configuration and within its own budget; leave one of them out"
+                ));
+            }
+            return None;
+        }
+        if let Some(name) = first(&[
+            ("--max-age", self.max_age.is_some()),
+            ("--as-of", self.as_of.is_some()),
+        ]) {
+            return Some(format!(
+                "{name} is for --server: only a server keeps what it read before; without one AWS is read as it is now"
+            ));
+        }
+        if self.instance.is_some() {
+            return Some(
+                "--instance is for --server, which has names for its instances; without one the report covers those that the configuration names or that are found (--config)"
+                    .to_owned(),
+            );
+        }
+        (self.caller.given()).map(|name| {
+            format!(
+                "{name} is for --server: AWS is asked with the ambient credentials; name the server"
+            )
+        })
+    }
+
+    fn config(&self) -> Result<Config, CommandError> {
+        let variable = || std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from);
+        let path = self.config.clone().or_else(variable);
+        let mut config = match path {
+            Some(path) => Config::read(&path).map_err(|error| CommandError::from_error(&error))?,
+            None => Config::default(),
+        };
+        let per_second = self.per_second.unwrap_or(PER_SECOND_DEFAULT);
+        let budget = &mut config.budget;
+        budget.sso_admin_per_second = budget.sso_admin_per_second.min(per_second);
+        budget.identity_store_per_second = budget.identity_store_per_second.min(per_second);
+        budget.organizations_per_second = budget.organizations_per_second.min(per_second);
+        budget.burst = budget.burst.min(per_second);
+        Ok(config)
+    }
+}
+
+fn read_age(text: &str) -> Result<SignedDuration, String> {
+    parse_duration(text)
+        .ok_or_else(|| "is not a whole number with s, m, h or d, such as 1h".to_owned())
+}
+
 /// Writes the report. Exit code 1 when it could not be written, or lacks something; what it lacks
 /// is told on standard error.
-pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
+pub(super) async fn run(args: AuditArgs) -> Result<ExitCode, CommandError> {
     telemetry::start(LogFormat::Text, "warn").map_err(CommandError)?;
+    if let Some(refusal) = args.refusal() {
+        eprintln!("usher: {refusal}");
+        return Ok(ExitCode::from(WRONG_ARGUMENTS));
+    }
     let end = end_signal()?;
     tokio::select! {
-        written = write_report(args) => written,
+        written = write_report(args) => written.map(|()| ExitCode::SUCCESS),
         // What was collected goes, and with it the unfinished file.
         () = end => Err(CommandError(
             "interrupted: no report was written to its place".to_owned(),
@@ -85,18 +206,50 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), CommandError> {
 }
 
 async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
-    let mut config = match &args.config {
-        Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
-        None => Config::default(),
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let place = dated(&args.out, today);
+    match &args.server {
+        Some(server) => {
+            // Before anything is asked: a report takes minutes, a wrong place should not.
+            let writing = Writing::into(Output::open(&place)?);
+            write_of_server(&args, server, writing).await
+        }
+        None => {
+            let config = args.config()?;
+            let writing = Writing::into(Output::open(&place)?);
+            write_of_aws(&args, config, writing).await
+        }
+    }
+}
+
+/// Writes what a server reports.
+async fn write_of_server(
+    args: &AuditArgs,
+    server: &str,
+    mut writing: Writing,
+) -> Result<(), CommandError> {
+    let connection = args.caller.connect(server).await?;
+    let question = ReportQuestion {
+        instance: args.instance.clone().unwrap_or_default(),
+        view: args.view.view(),
+        format: args.format.format(),
+        max_age: args.max_age,
+        as_of: args.as_of,
     };
-    config.budget.sso_admin_per_second = config.budget.sso_admin_per_second.min(args.per_second);
-    config.budget.identity_store_per_second =
-        config.budget.identity_store_per_second.min(args.per_second);
-    config.budget.organizations_per_second =
-        config.budget.organizations_per_second.min(args.per_second);
-    config.budget.burst = config.budget.burst.min(args.per_second);
-    // Before anything is asked of AWS: a report takes minutes, a wrong place should not.
-    let mut output = Output::open(&args.out)?;
+    let told = |error| CommandError::from_error(&error);
+    let mut parts = connection.audit_report(&question).await.map_err(told)?;
+    while let Some(part) = parts.next().await.map_err(told)? {
+        writing.take(part.into())?;
+    }
+    writing.finish()
+}
+
+/// Writes what is read of AWS here.
+async fn write_of_aws(
+    args: &AuditArgs,
+    config: Config,
+    mut writing: Writing,
+) -> Result<(), CommandError> {
     let home = connect(&config, None, WriteMode::Never)
         .await
         .map_err(CommandError)?;
@@ -106,36 +259,17 @@ async fn write_report(args: AuditArgs) -> Result<(), CommandError> {
     let external = config.external_rules().map_err(CommandError)?;
     let request = ReportRequest {
         external,
-        ..what_to_read(&args, &keeper)
+        ..what_to_read(args, &keeper)
     };
     let (sender, mut parts) = mpsc::channel(PARTS_WAITING_MAX);
     let collecting = tokio::spawn(collect(request, keeper.router(), config, sender));
-    let bar = progress_bar();
-    let mut summary = None;
     while let Some(part) = parts.recv().await {
-        match part {
-            Part::Text(text) => output.write(&text)?,
-            Part::Summary(whole) => summary = Some(whole),
-            Part::Progress(progress) => {
-                bar.set_length(progress.operations_planned.max(progress.operations_done));
-                bar.set_position(progress.operations_done);
-                bar.set_message(progress.step);
-            }
-            Part::Header(_) | Part::Rows(_) => {}
-        }
+        writing.take(part.into())?;
     }
-    bar.finish_and_clear();
     collecting
         .await
         .map_err(|error| CommandError(format!("the report failed: {error}")))??;
-    let Some(summary) = summary else {
-        return Err(CommandError(
-            "the report was cut: it has no summary".to_owned(),
-        ));
-    };
-    let is_complete = summary.completeness == Some(Completeness::Complete);
-    let written_to = output.finish(is_complete)?;
-    tell(&summary, written_to.as_deref())
+    writing.finish()
 }
 
 /// Everything of every instance that was found, and the accounts that could not be looked into.
@@ -151,17 +285,8 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
             .collect(),
         unreachable: instances.unreachable(),
         missing: Vec::new(),
-        view: match args.view {
-            ViewArg::Access => View::Access,
-            ViewArg::Assignments => View::Assignments,
-            ViewArg::Instances => View::Instances,
-            ViewArg::DuplicateUsers => View::DuplicateUsers,
-        },
-        format: match args.format {
-            FormatArg::Csv => Format::Csv,
-            FormatArg::JsonLines => Format::JsonLines,
-            FormatArg::Html => Format::Html,
-        },
+        view: args.view.view(),
+        format: args.format.format(),
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
         external: ExternalRules::default(),
@@ -186,159 +311,4 @@ async fn collect(
     .await;
     run.map(|_| ())
         .map_err(|error| CommandError::from_error(&error))
-}
-
-/// A bar in a terminal, nothing elsewhere.
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} operations, {eta} left: {msg}")
-    {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// Says on standard error what the report holds and what it lacks.
-fn tell(summary: &Summary, written_to: Option<&Path>) -> Result<(), CommandError> {
-    let operations: u64 = summary.operations_used.iter().map(|(_, count)| count).sum();
-    eprintln!(
-        "{} rows; {} users; {} applications; {} accounts; {} permission sets; {} assignments; {operations} operations; sha256 {}",
-        summary.row_count,
-        summary.user_count,
-        summary.application_count,
-        summary.account_count,
-        summary.permission_set_count,
-        summary.assignment_count,
-        summary.sha256
-    );
-    for (finding, rows) in &summary.findings {
-        eprintln!("finding {}: {rows} rows", finding.as_str());
-    }
-    for missing in &summary.missing {
-        eprintln!("missing {}", lack(missing));
-    }
-    if summary.completeness == Some(Completeness::Complete) {
-        eprintln!("the report is complete");
-        return Ok(());
-    }
-    let place = written_to.map(|place| format!("; it was written to {}", place.display()));
-    Err(CommandError(format!(
-        "the report is incomplete: what is missing stands above{}",
-        place.unwrap_or_default()
-    )))
-}
-
-/// What is missing, with its instance, which the scope may not name.
-fn lack(missing: &Missing) -> String {
-    match &missing.instance_arn {
-        Some(arn) => format!("{}: {} (instance {arn})", missing.scope, missing.reason),
-        None => format!("{}: {}", missing.scope, missing.reason),
-    }
-}
-
-/// Where a report goes that lacks something. A page keeps the end of its name, by which browsers
-/// know it.
-fn incomplete(place: &Path) -> PathBuf {
-    if place.extension().is_some_and(|end| end == "html") {
-        return place.with_extension("incomplete.html");
-    }
-    let mut place = place.to_owned();
-    place.as_mut_os_string().push(".incomplete");
-    place
-}
-
-/// Where the text goes.
-enum Output {
-    Standard,
-    /// A device or a pipe: written as it stands, never replaced.
-    Special(std::fs::File),
-    /// Written beside its place and moved there when whole; where it lacks something, beside what
-    /// may be a complete one from before.
-    File {
-        file: std::fs::File,
-        beside: PathBuf,
-        place: PathBuf,
-    },
-}
-
-impl Output {
-    fn open(place: &Path) -> Result<Self, CommandError> {
-        if place == Path::new("-") {
-            return Ok(Self::Standard);
-        }
-        if place.is_dir() {
-            return Err(CommandError(format!(
-                "cannot write {}: it is a directory; name a file in it",
-                place.display()
-            )));
-        }
-        let cannot_write =
-            |error| CommandError(format!("cannot write {}: {error}", place.display()));
-        let is_special = std::fs::metadata(place).is_ok_and(|found| !found.is_file());
-        if is_special {
-            let file = std::fs::OpenOptions::new().write(true).open(place);
-            return file.map(Self::Special).map_err(cannot_write);
-        }
-        // Where a link stands, the file behind it is meant.
-        let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
-        let mut name = place.as_os_str().to_owned();
-        name.push(format!(".{}.part", uuid::Uuid::new_v4().simple()));
-        let beside = PathBuf::from(name);
-        // Who has access to what is not for everybody, and nobody may have laid a link here.
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)
-            .map_err(cannot_write)?;
-        Ok(Self::File {
-            file,
-            beside,
-            place,
-        })
-    }
-
-    fn write(&mut self, text: &str) -> Result<(), CommandError> {
-        let written = match self {
-            Self::Standard => std::io::stdout().lock().write_all(text.as_bytes()),
-            Self::Special(file) | Self::File { file, .. } => file.write_all(text.as_bytes()),
-        };
-        written.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
-    }
-
-    /// Answers where the text lies, if in a file.
-    fn finish(&mut self, is_complete: bool) -> Result<Option<PathBuf>, CommandError> {
-        let finished = match self {
-            Self::Standard => std::io::stdout().lock().flush().map(|()| None),
-            Self::Special(file) => file.flush().map(|()| None),
-            Self::File {
-                file,
-                beside,
-                place,
-            } => {
-                let place = if is_complete {
-                    place.clone()
-                } else {
-                    incomplete(place)
-                };
-                file.sync_all()
-                    .and_then(|()| std::fs::rename(&*beside, &place))
-                    .map(|()| Some(place))
-            }
-        };
-        finished.map_err(|error| CommandError(format!("the report cannot be written: {error}")))
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Self::File { beside, .. } = self {
-            // Gone already when the report was whole.
-            drop(std::fs::remove_file(beside));
-        }
-    }
 }

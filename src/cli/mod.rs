@@ -7,6 +7,8 @@ mod adopt_columns;
 mod adopt_file;
 mod adopt_quotes;
 mod audit;
+mod audit_output;
+mod audit_parts;
 mod brakes;
 mod budget;
 mod budget_metrics;
@@ -56,8 +58,8 @@ enum Command {
     /// Says whether credentials, read permissions, instances, policies, TLS, issuers and data
     /// directory are usable
     Check(check::CheckArgs),
-    /// Writes a report of who has access to what, read-only and without a server
-    Audit(audit::AuditArgs),
+    /// Writes a report of who has access to what, read-only; without a server, or of a running one
+    Audit(Box<audit::AuditArgs>),
     /// Writes, checks, tests and explains policies
     Policy(policy::PolicyArgs),
     /// Verifies and exports the decision log, and erases names beside it
@@ -103,7 +105,7 @@ pub async fn run() -> ExitCode {
         Command::Log(args) => log::run(args).await,
         Command::Demo(args) => demo::run(args).await.map(done),
         Command::Check(args) => check::run(args).await.map(done),
-        Command::Audit(args) => audit::run(args).await.map(done),
+        Command::Audit(args) => audit::run(*args).await,
         Command::Policy(args) => policy::run(&args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
         Command::Adopt(args) => adopt::run(*args).await,

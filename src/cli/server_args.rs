@@ -17,6 +17,13 @@ pub(super) struct ServerArgs {
     /// The server: https://HOST:PORT, or http:// on loopback
     #[arg(long, env = "USHER_SERVER", default_value = "http://127.0.0.1:50051")]
     server: String,
+    #[command(flatten)]
+    caller: CallerArgs,
+}
+
+/// What proves the caller to a server.
+#[derive(Debug, clap::Args)]
+pub(super) struct CallerArgs {
     /// A file with the caller's token; without it the variable USHER_TOKEN counts
     #[arg(long)]
     token_file: Option<PathBuf>,
@@ -34,11 +41,30 @@ pub(super) struct ServerArgs {
 impl ServerArgs {
     /// A connection that stands.
     pub(super) async fn connect(&self) -> Result<ServerConnection, CommandError> {
-        let connection = ServerConnection::open(&self.access()?).await;
+        self.caller.connect(&self.server).await
+    }
+}
+
+impl CallerArgs {
+    /// A connection to the server at a URL, that stands.
+    pub(super) async fn connect(&self, server: &str) -> Result<ServerConnection, CommandError> {
+        let connection = ServerConnection::open(&self.access(server)?).await;
         connection.map_err(|error| CommandError::from_error(&error))
     }
 
-    fn access(&self) -> Result<ServerAccess, CommandError> {
+    /// The first argument that was given, if any was.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--token-file", self.token_file.is_some()),
+            ("--ca-certificate", self.ca_certificate.is_some()),
+            ("--client-certificate", self.client_certificate.is_some()),
+            ("--client-key", self.client_key.is_some()),
+        ];
+        let mut given = given.into_iter().filter(|(_, is_given)| *is_given);
+        given.next().map(|(name, _)| name)
+    }
+
+    fn access(&self, server: &str) -> Result<ServerAccess, CommandError> {
         let token = match &self.token_file {
             Some(path) => Some(read_token(path)?),
             None => std::env::var(TOKEN_VARIABLE).ok(),
@@ -52,7 +78,7 @@ impl ServerArgs {
             )));
         }
         Ok(ServerAccess {
-            url: self.server.clone(),
+            url: server.to_owned(),
             ca_certificate: self.ca_certificate.clone(),
             client_certificate,
             token,

@@ -22,6 +22,11 @@ use super::tls::{certificates, check_key_mode, read_file};
 
 /// How long the connection with its handshake may take.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often a server is asked whether it is still there while it owes an answer: a report has no
+/// deadline here, and a machine that vanished would be waited for without end.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it may take to say so.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a call may take: what a server gives one where nothing else is configured.
 pub(super) const CALL_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -73,7 +78,9 @@ impl ServerConnection {
         let endpoint = Endpoint::from_shared(format!("http://{}", place.authority))
             .map_err(|error| cannot(&last_cause(&error)))?
             .origin(place.origin)
-            .connect_timeout(CONNECT_TIME_MAX);
+            .connect_timeout(CONNECT_TIME_MAX)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         let (address, name) = (place.address, place.name);
         let connector =
             tower::service_fn(move |_: Uri| connect(address.clone(), name.clone(), tls.clone()));
@@ -91,12 +98,18 @@ impl ServerConnection {
 
     /// A message with the credential and a deadline.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = self.request_of_any_length(message);
+        request.set_timeout(CALL_TIME_MAX);
+        request
+    }
+
+    /// A message with the credential; the server alone says how long its answer may take.
+    pub(super) fn request_of_any_length<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(credential) = &self.credential {
             let metadata = request.metadata_mut();
             metadata.insert("authorization", credential.clone());
         }
-        request.set_timeout(CALL_TIME_MAX);
         request
     }
 }

@@ -25,7 +25,8 @@ pub(in crate::grpc) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     }
 }
 
-pub(super) fn duration(duration: SignedDuration) -> prost_types::Duration {
+/// A length of time on the wire.
+pub(in crate::grpc) fn duration(duration: SignedDuration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: duration.as_secs(),
         nanos: duration.subsec_nanos(),

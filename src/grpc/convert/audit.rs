@@ -104,23 +104,29 @@ fn operations(operations: &[(Operation, u64)]) -> Vec<pb::OperationCount> {
         .collect()
 }
 
-fn header(header: Header) -> pb::AuditHeader {
-    let view = match header.view {
+pub(in crate::grpc) fn report_view(view: View) -> pb::ReportView {
+    match view {
         View::Access => pb::ReportView::Access,
         View::Assignments => pb::ReportView::Assignments,
         View::Instances => pb::ReportView::Instances,
         View::DuplicateUsers => pb::ReportView::DuplicateUsers,
-    };
-    let format = match header.format {
+    }
+}
+
+pub(in crate::grpc) fn report_format(format: Format) -> pb::ReportFormat {
+    match format {
         Format::Rows => pb::ReportFormat::Rows,
         Format::Csv => pb::ReportFormat::Csv,
         Format::JsonLines => pb::ReportFormat::JsonLines,
         Format::Html => pb::ReportFormat::Html,
-    };
+    }
+}
+
+fn header(header: Header) -> pb::AuditHeader {
     let duration = SignedDuration::try_from(header.estimated_duration).ok();
     pb::AuditHeader {
-        view: view.into(),
-        format: format.into(),
+        view: report_view(header.view).into(),
+        format: report_format(header.format).into(),
         instance_arns: (header.instance_arns.iter())
             .map(ToString::to_string)
             .collect(),

@@ -17,9 +17,9 @@ mod wishes;
 
 pub(super) use adoptions::{adopt, adopt_response, release, release_response};
 pub(super) use answers::{
-    assign_response, grant, list_assignments_response, revoke_response, timestamp,
+    assign_response, duration, grant, list_assignments_response, revoke_response, timestamp,
 };
-pub(super) use audit::{audit_report, audit_response};
+pub(super) use audit::{audit_report, audit_response, report_format, report_view};
 pub(super) use budget::budget;
 pub(super) use directory::{
     account, application, instance, permission_set, principal_entry, who_am_i,
