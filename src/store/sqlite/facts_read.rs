@@ -15,17 +15,34 @@ use crate::store::{FactChange, FactRange, FinishedCollection, KeptFact, StoreErr
 const COLLECTIONS: &str = "SELECT c.* FROM collected_instances AS i \
      JOIN collections AS c ON c.instance = i.number AND c.state = 'FINISHED' WHERE i.instance_arn = ";
 
+/// A page as one row, a JSON array of its rows: for each row of an answer the database's thread and the
+/// task that reads wake each other, which costs many times what the row does.
+macro_rules! one_row {
+    ($columns:literal, $page:expr) => {
+        concat!(
+            "SELECT json_group_array(json_array(",
+            $columns,
+            ")) AS page FROM (",
+            $page,
+            ")"
+        )
+    };
+}
+
 /// Keys with the interval that holds in a collection, of one instance and kind. The keys lead: their
 /// order is that of the answer, and a page ends the reading.
 macro_rules! facts_where {
     ($condition:literal) => {
-        concat!(
-            "SELECT k.key, k.second_key, f.value, f.from_collection FROM fact_keys AS k \
-             CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
-             AND (f.to_collection IS NULL OR f.to_collection > $1) \
-             WHERE k.instance = $2 AND k.kind = $3 AND ",
-            $condition,
-            " LIMIT $6"
+        one_row!(
+            "key, second_key, value, from_collection",
+            concat!(
+                "SELECT k.key, k.second_key, f.value, f.from_collection FROM fact_keys AS k \
+                 CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
+                 AND (f.to_collection IS NULL OR f.to_collection > $1) \
+                 WHERE k.instance = $2 AND k.kind = $3 AND ",
+                $condition,
+                " LIMIT $6"
+            )
         )
     };
 }
@@ -42,14 +59,17 @@ pub(super) const FACTS_WITH: &str =
 
 /// Keys of one instance and kind whose values in two collections differ. An interval that holds in both
 /// is the same in both: most keys have that one alone and are not looked at further.
-pub(super) const CHANGES: &str = "SELECT k.key, k.second_key, \
+pub(super) const CHANGES: &str = one_row!(
+    "key, second_key, before, after",
+    "SELECT k.key, k.second_key, \
      MAX(CASE WHEN f.from_collection <= $1 THEN f.value END) AS before, \
      MAX(CASE WHEN f.to_collection IS NULL OR f.to_collection > $2 THEN f.value END) AS after \
      FROM fact_keys AS k CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
      AND (f.to_collection IS NULL OR f.to_collection > $1) \
      AND NOT (f.from_collection <= $1 AND (f.to_collection IS NULL OR f.to_collection > $2)) \
      WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) > ($5, $6) \
-     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7";
+     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7"
+);
 
 /// The number of an instance, if it was ever collected.
 pub(super) async fn instance_number(
@@ -197,33 +217,31 @@ pub(super) async fn facts(
                 (FACTS_WITH, second.clone(), behind.unwrap_or_default().0)
             }
         };
-        let rows = sqlx::query(sql)
+        let row = sqlx::query(sql)
             .bind(count_to_column(id.0))
             .bind(instance)
             .bind(kind.number())
             .bind(first)
             .bind(second)
             .bind(to_limit(limit - found.len()))
-            .fetch_all(&mut *connection)
+            .fetch_one(&mut *connection)
             .await?;
-        for row in &rows {
-            found.push(kept_from_row(row, kind)?);
-        }
+        let page: Vec<(String, String, String, u64)> = json(&row, "page")?;
+        found.extend(
+            page.into_iter()
+                .map(|(key, second, value, since)| KeptFact {
+                    fact: Fact {
+                        key: FactKey { kind, key, second },
+                        value,
+                    },
+                    since: CollectionId(since),
+                }),
+        );
         if found.len() >= limit {
             break;
         }
     }
     Ok(found)
-}
-
-fn kept_from_row(row: &SqliteRow, kind: FactKind) -> Result<KeptFact, StoreError> {
-    Ok(KeptFact {
-        fact: Fact {
-            key: key_from_row(row, kind)?,
-            value: row.try_get("value")?,
-        },
-        since: CollectionId(count(row, "from_collection")?),
-    })
 }
 
 /// Which kinds are left after a key, in order, each once.
@@ -256,7 +274,7 @@ pub(super) async fn changes(
         let behind = after.filter(|after| after.kind == kind);
         let behind = behind.map(|after| (after.key.clone(), after.second.clone()));
         let (key, second) = behind.unwrap_or_default();
-        let rows = sqlx::query(CHANGES)
+        let row = sqlx::query(CHANGES)
             .bind(count_to_column(earlier.0))
             .bind(count_to_column(later.0))
             .bind(instance)
@@ -264,15 +282,17 @@ pub(super) async fn changes(
             .bind(key)
             .bind(second)
             .bind(to_limit(limit - found.len()))
-            .fetch_all(&mut *connection)
+            .fetch_one(&mut *connection)
             .await?;
-        for row in &rows {
-            found.push(FactChange {
-                key: key_from_row(row, kind)?,
-                before: row.try_get("before")?,
-                after: row.try_get("after")?,
-            });
-        }
+        let page: Vec<(String, String, Option<String>, Option<String>)> = json(&row, "page")?;
+        found.extend(
+            page.into_iter()
+                .map(|(key, second, before, after)| FactChange {
+                    key: FactKey { kind, key, second },
+                    before,
+                    after,
+                }),
+        );
         if found.len() >= limit {
             break;
         }
