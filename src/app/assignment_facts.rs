@@ -47,10 +47,7 @@ impl Fact {
 
 impl Wanted<'_> {
     fn wants(&self, target: &Target) -> bool {
-        self.kind.is_none_or(|kind| match target {
-            Target::Application(_) => kind == TargetKind::Application,
-            Target::AccountAccess(_) => kind == TargetKind::AccountAccess,
-        })
+        self.kind.is_none_or(|kind| kind == TargetKind::of(target))
     }
 }
 

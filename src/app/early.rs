@@ -53,11 +53,10 @@ impl App {
         request: &Assign,
         usage: Option<&RequestUse>,
     ) -> Result<Option<Entry>, AppError> {
-        let entry = usage.map(|usage| self.under_way.enter(&usage.key));
-        if matches!(entry, Some(None)) {
-            return Ok(None);
-        }
-        let entry = entry.flatten();
+        let entry = match usage.map(|usage| self.under_way.enter(&usage.key)) {
+            Some(None) => return Ok(None),
+            first => first.flatten(),
+        };
         let wants_aws_at_once = !request.break_glass
             && request.start_at.is_none()
             && self.policy_of(context).asks_nobody();

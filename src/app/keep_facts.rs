@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{App, AppError};
-use crate::audit::{InstanceToRead, ReportRequest, Scope};
+use crate::audit::{ReportRequest, Scope};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, InstanceArn};
 use crate::identity_center::{Class, Demand};
@@ -97,11 +97,7 @@ impl App {
     fn whole_report(&self, instances: &[Arc<Instance>]) -> ReportRequest {
         ReportRequest {
             instances: (instances.iter())
-                .map(|instance| InstanceToRead {
-                    instance: instance.as_ref().clone(),
-                    known: self.known_counts(&instance.arn),
-                    kept: None,
-                })
+                .map(|instance| self.to_read(instance, None))
                 .collect(),
             unreachable: Vec::new(),
             missing: Vec::new(),

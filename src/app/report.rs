@@ -49,7 +49,7 @@ impl App {
     /// # Errors
     /// Where no instance of it may be audited: `PolicyDenied`, `InstanceNotFound` for one that may not
     /// even be looked at, or what AWS fails with; lookups of the principal or the target;
-    /// `FactsNotCollected` for a time before the first collection of one of its instances.
+    /// `FactsNotCollected` for a time before the first collection of all of its instances.
     ///
     /// # Cancellation
     /// Dropping the receiver stops the collection, and so does the deadline of the call.
@@ -70,11 +70,7 @@ impl App {
         let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
         let report = ReportRequest {
             instances: (kept.into_iter())
-                .map(|(instance, kept)| InstanceToRead {
-                    instance: instance.as_ref().clone(),
-                    known: self.known_counts(&instance.arn),
-                    kept,
-                })
+                .map(|(instance, kept)| self.to_read(&instance, kept))
                 .collect(),
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
@@ -93,6 +89,19 @@ impl App {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
         tokio::spawn(self.clone().run_report(report, sender, context.deadline));
         Ok(receiver)
+    }
+
+    /// An instance as a report reads it: from AWS, or from what is kept.
+    pub(super) fn to_read(
+        &self,
+        instance: &Instance,
+        kept: Option<FinishedCollection>,
+    ) -> InstanceToRead {
+        InstanceToRead {
+            instance: instance.clone(),
+            known: self.known_counts(&instance.arn),
+            kept,
+        }
     }
 
     /// Leaves those instances that can answer for the time that is asked for, each with the collection in the

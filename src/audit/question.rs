@@ -3,8 +3,8 @@
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{Format, View};
 use crate::domain::{
-    Account, AccountAccess, Application, ApplicationArn, Instance, PermissionSet, PrincipalRef,
-    Target,
+    Account, AccountAccess, Application, ApplicationArn, Instance, InstanceArn, PermissionSet,
+    PrincipalRef, Target,
 };
 use crate::identity_center::{Dated, Demand, UnreachableAccount};
 use crate::store::{FinishedCollection, GrantScope};
@@ -90,6 +90,14 @@ pub struct AccessScope {
 }
 
 impl ReportRequest {
+    /// The first instance that gives access to accounts: its organization names them. Of another
+    /// organization's accounts a report has no names, and says so.
+    pub(super) fn first_giving_access(&self) -> Option<&InstanceArn> {
+        let mut instances = self.instances.iter().map(|read| &read.instance);
+        let giving = instances.find(|instance| instance.gives_account_access());
+        giving.map(|instance| &instance.arn)
+    }
+
     /// What it asks about each instance.
     pub(super) fn questions(&self) -> impl Iterator<Item = Question<'_>> {
         self.instances.iter().map(|instance| Question {

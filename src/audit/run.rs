@@ -65,20 +65,17 @@ impl Plans {
                 instances: vec![PlanPart::default(); request.instances.len()],
             };
         }
-        let scopes: Vec<_> = request
-            .questions()
-            .map(|question| (question.for_plan(), question.known))
-            .collect();
+        let questions = request.questions();
+        let scoped: Vec<_> = questions.map(|it| (it.for_plan(), it)).collect();
         // What is kept has the names of its accounts.
-        let pairs = (scopes.iter().zip(&request.instances))
-            .filter(|(_, instance)| instance.kept.is_none())
-            .map(|((scope, known), _)| (scope, *known));
+        let read = scoped.iter().filter(|(_, it)| it.kept.is_none());
+        let pairs = read.map(|(scope, question)| (scope, question.known));
         Self {
             organization: PlanPart::of_organization(request.view, pairs),
-            instances: (scopes.iter().zip(request.questions()))
-                .map(|((scope, known), question)| match question.kept {
+            instances: (scoped.iter())
+                .map(|(scope, question)| match question.kept {
                     Some(_) => PlanPart::default(),
-                    None => PlanPart::of_instance(request.view, scope, known),
+                    None => PlanPart::of_instance(request.view, scope, question.known),
                 })
                 .collect(),
         }
@@ -156,10 +153,7 @@ pub async fn run(
     let about = About::of(request, clock.now(), records);
     let organization = Meter::new(&plans.organization);
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
-    // Of another organization's accounts a report has no names, and says so.
-    let mut instances = request.instances.iter().map(|read| &read.instance);
-    let giving = instances.find(|instance| instance.gives_account_access());
-    let giving = giving.map(|instance| &instance.arn);
+    let giving = request.first_giving_access();
     let accounts = Accounts::new(port, giving, request.demand, clock, config, &organization);
     let reader = Reader {
         request,
@@ -203,9 +197,7 @@ pub async fn collect(
     let plans = Plans::of(request);
     let organization = Meter::new(&plans.organization);
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
-    let mut instances = request.instances.iter().map(|read| &read.instance);
-    let giving = instances.find(|instance| instance.gives_account_access());
-    let giving = giving.map(|instance| &instance.arn);
+    let giving = request.first_giving_access();
     let reader = Reader {
         request,
         port,

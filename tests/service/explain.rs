@@ -4,7 +4,6 @@
 use std::time::{Duration, SystemTime};
 
 use tonic::Code;
-use usher::config::Config;
 use usher::grpc::pb::directory_service_client::DirectoryServiceClient;
 use usher::grpc::pb::{
     AccessAnswer, AccessObstacleKind, AccessPath, AccountAccess, Completeness,
@@ -13,7 +12,7 @@ use usher::grpc::pb::{
 };
 use usher::simulator::{EnabledStatus, Fault, FaultAction, World};
 
-use super::common::{Begin, TestService, application, in_time, reason, revoke_of, short_times};
+use super::common::{Begin, TestService, application, in_time, reason, revoke_of};
 
 fn asked(user: &str, target: Target) -> ExplainAccessRequest {
     ExplainAccessRequest {
@@ -42,19 +41,6 @@ async fn explained(service: &TestService, user: &str, target: Target) -> Explain
 
 fn obstacles(answer: &ExplainAccessResponse) -> Vec<AccessObstacleKind> {
     answer.obstacles.iter().map(|it| it.kind()).collect()
-}
-
-/// A service in a world that something was changed in.
-async fn service_in(change: impl FnOnce(&mut World)) -> TestService {
-    let mut world = World::demo();
-    change(&mut world);
-    let config: Config = short_times();
-    TestService::start_with(Begin {
-        world,
-        config,
-        ..Begin::default()
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,10 +154,13 @@ async fn every_way_is_told_direct_ones_first_and_an_open_application_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_disabled_and_what_is_switched_off_keep_out_whatever_ways_there_are() {
-    let service = service_in(|world| {
-        let mut applications = world.applications.iter_mut();
-        let wiki = applications.find(|it| it.name == "Wiki");
-        wiki.expect("the wiki").status = EnabledStatus::Disabled;
+    let mut world = World::demo();
+    let mut applications = world.applications.iter_mut();
+    let wiki = applications.find(|it| it.name == "Wiki");
+    wiki.expect("the wiki").status = EnabledStatus::Disabled;
+    let service = TestService::start_with(Begin {
+        world,
+        ..Begin::default()
     })
     .await;
     let felix = explained(&service, "felix.left", application("Amazon QuickSight")).await;
