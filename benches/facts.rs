@@ -172,7 +172,7 @@ async fn commit(store: &dyn FactStore, world: &World, day: u32) -> CollectionId 
             .expect("facts");
         batch.drain(..taken);
     }
-    while store.finish_collection(&taking).await.expect("an end") == Finishing::GoesOn {}
+    while store.finish_collection(&taking, &[]).await.expect("an end") == Finishing::GoesOn {}
     taking.id
 }
 

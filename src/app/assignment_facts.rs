@@ -1,5 +1,6 @@
 //! The assignments that a question is about, as AWS has them; `list_assignments` says why each stands.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,12 +8,13 @@ use jiff::Timestamp;
 use super::assign::group_reference;
 use super::list_assignments::TargetKind;
 use super::{App, AppError};
-use crate::audit::StoreFacts;
+use crate::audit::{Seen, StoreFacts, seen_among};
+use crate::domain::facts::{FactKind, second_of_principal};
 use crate::domain::{
     DirectAssignment, ErrorKind, Failure, Instance, PrincipalKind, PrincipalRef, Target,
 };
 use crate::identity_center::{Call, Dated};
-use crate::store::GrantScope;
+use crate::store::{FactRange, GrantScope};
 
 /// A fact, and whether it came through a group of the asked user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +60,33 @@ impl App {
         instance: &Instance,
         scope: &GrantScope,
     ) -> Result<StoreFacts, AppError> {
-        let store = &self.parts.store;
-        Ok(StoreFacts {
-            grants: store.open_grants(&instance.arn, scope).await?,
-            records: store.assignment_records(&instance.arn, scope).await?,
-        })
+        let store = self.parts.store.as_ref();
+        Ok(StoreFacts::read(store, &instance.arn, scope, None).await?)
+    }
+
+    /// Since when assignments have been there, as collections tell.
+    pub(super) async fn first_seen(
+        &self,
+        instance: &Instance,
+        wanted: &Wanted<'_>,
+        facts: &[Fact],
+    ) -> Result<Seen, AppError> {
+        let store = self.parts.store.as_ref();
+        let ranges: Vec<FactRange> = match wanted.target {
+            Some(target) => vec![FactRange::Of(
+                FactKind::Assignment,
+                target.key().into_owned(),
+            )],
+            None => {
+                let assigned: BTreeSet<&PrincipalRef> =
+                    facts.iter().map(|fact| &fact.assigned).collect();
+                let with = |it| FactRange::With(FactKind::Assignment, second_of_principal(it));
+                assigned.into_iter().map(with).collect()
+            }
+        };
+        let now = self.parts.clock.now();
+        let last = store.collection_at(&instance.arn, now).await?;
+        Ok(seen_among(store, &instance.arn, last.as_ref(), ranges).await?)
     }
 
     /// The assignments as AWS has them, sorted by place.

@@ -175,7 +175,8 @@ impl App {
             .assignment_facts(instance, &wanted, facts_age, call)
             .await?;
         let after_facts = self.reasons_facts(instance, &scope).await?;
-        let reasons = Reasons::new(StoreFacts::joined(before, after_facts));
+        let seen = self.first_seen(instance, &wanted, &facts.value).await?;
+        let reasons = Reasons::new(StoreFacts::joined(before, after_facts), seen);
         let mut names = RowNames {
             asker,
             instance,

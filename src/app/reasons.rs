@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::StoreFacts;
+use crate::audit::{Seen, StoreFacts};
 use crate::domain::report::Provenance;
 use crate::domain::{AssignmentKey, Grant, PrincipalRef, Standing, Target};
 use crate::store::GrantScope;
@@ -11,10 +11,11 @@ use crate::store::GrantScope;
 pub(super) struct Reasons {
     grants: BTreeMap<AssignmentKey, Vec<Grant>>,
     standing: BTreeMap<AssignmentKey, Standing>,
+    seen: Seen,
 }
 
 impl Reasons {
-    pub(super) fn new(facts: StoreFacts) -> Self {
+    pub(super) fn new(facts: StoreFacts, seen: Seen) -> Self {
         let mut grants: BTreeMap<AssignmentKey, Vec<Grant>> = BTreeMap::new();
         for grant in facts.grants {
             grants
@@ -31,6 +32,7 @@ impl Reasons {
             standing: records
                 .map(|record| (record.key, record.standing))
                 .collect(),
+            seen,
         }
     }
 
@@ -41,6 +43,8 @@ impl Reasons {
         let standing = self.standing.get(key).copied();
         let standing = standing.unwrap_or(Standing::Unknown);
         let provenance = Provenance::of(standing, grants.iter().map(|grant| grant.state));
+        let seen = self.seen.of(&key.target, &key.principal);
+        let provenance = provenance.first_seen(standing, seen);
         if provenance != Provenance::Grant {
             return (provenance, Vec::new());
         }

@@ -225,7 +225,8 @@ impl Shared {
             }
             ServiceFact::PolicyLoaded { .. }
             | ServiceFact::PolicyRefused { .. }
-            | ServiceFact::Brake(_) => None,
+            | ServiceFact::Brake(_)
+            | ServiceFact::Finding(_) => None,
         }
     }
 }

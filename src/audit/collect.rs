@@ -71,7 +71,7 @@ impl<'a> Collector<'a> {
     /// Reads what the view needs. Dropping the future stops it; nothing it does needs undoing.
     pub(super) async fn collect(self) -> Collection {
         match self.question.view {
-            View::Access | View::Assignments => self.read_assigned().await,
+            View::Access | View::Assignments | View::Findings => self.read_assigned().await,
             View::Instances => self.count_everything().await,
             View::DuplicateUsers => {
                 self.meter.step("users");
@@ -85,7 +85,7 @@ impl<'a> Collector<'a> {
         let accounts = known_account.as_ref().or(self.accounts.read_already());
         let mut collection = gathered.finish(question.instance.clone(), accounts);
         collection.operations = self.meter.operations();
-        if question.view.is_about_access() {
+        if question.view.tells_access() {
             if question.scope.is_whole() && collection.missing.is_empty() {
                 collection.learn_counts(question.view);
             } else {

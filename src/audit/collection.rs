@@ -13,7 +13,7 @@ use crate::domain::facts::Gap;
 use crate::domain::report::View;
 use crate::domain::{
     Account, Application, AssignmentRequired, Group, Instance, InstanceArn, Operation,
-    PermissionSetArn, PrincipalStatus, User,
+    PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, User,
 };
 
 /// A user's place in `Collection::users`.
@@ -171,6 +171,34 @@ pub struct Missing {
 }
 
 impl Collection {
+    /// Who is assigned, as AWS names it.
+    pub(super) fn principal(&self, assignee: Assignee) -> Option<PrincipalRef> {
+        let (kind, id) = match assignee {
+            Assignee::User(user) => (PrincipalKind::User, &self.users.get(user as usize)?.user.id),
+            Assignee::Group(group) => (
+                PrincipalKind::Group,
+                &self.groups.get(group as usize)?.group.id,
+            ),
+        };
+        Some(PrincipalRef {
+            kind,
+            id: id.clone(),
+        })
+    }
+
+    /// The name of who is assigned; empty where it is not known.
+    pub(super) fn principal_name(&self, assignee: Assignee) -> Option<&str> {
+        match assignee {
+            Assignee::User(user) => Some(&self.users.get(user as usize)?.user.user_name),
+            Assignee::Group(group) => Some(&self.groups.get(group as usize)?.group.display_name),
+        }
+    }
+
+    /// How many targets it has.
+    pub(super) fn target_count(&self) -> usize {
+        self.account_access.len() + self.applications.len()
+    }
+
     /// How many assignments were read.
     #[must_use]
     pub fn assignment_count(&self) -> u64 {
@@ -195,7 +223,7 @@ impl Collection {
             .sum();
         self.counts.assignment_pages = Some(assignment_pages);
         // Only ACCESS reads members: zero read is not zero there.
-        self.counts.member_pages = (view == View::Access).then_some(member_pages);
+        self.counts.member_pages = view.expands_groups().then_some(member_pages);
         if self.counts.permission_sets.is_some() {
             self.learn_account_counts();
         }

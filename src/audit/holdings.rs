@@ -2,13 +2,23 @@
 //! and claims nothing where the store could not be read.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::external::{ExternalRules, NamedAssignment};
-use crate::domain::report::{LIST_SEPARATOR, Provenance};
-use crate::domain::{AssignmentRecord, Grant, PrincipalRef, Standing, Target};
+use crate::domain::report::{Finding, LIST_SEPARATOR, Provenance};
+use crate::domain::{
+    AssignmentRecord, Grant, GrantId, InstanceArn, PrincipalRef, Review, Standing, Target,
+};
+use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
+
+use super::findings::overdue_since;
+use super::kept::of_its_time;
+use super::seen::Seen;
+
+/// Grants whose reviews are asked for at once: an id each in one statement.
+const GRANTS_PER_QUESTION: usize = 500;
 
 /// What the store says about the assignments of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +27,8 @@ pub struct StoreFacts {
     pub grants: Vec<Grant>,
     /// The assignments that Usher has touched.
     pub records: Vec<AssignmentRecord>,
+    /// What reviewers said of the grants.
+    pub reviews: Vec<(GrantId, Review)>,
 }
 
 /// Why one assignment stands, as cells.
@@ -26,10 +38,14 @@ pub(super) struct Holding {
     pub(super) provenance: Option<Provenance>,
     pub(super) grant_id: String,
     pub(super) requested_by: String,
+    pub(super) approved_by: String,
+    pub(super) approved_at: String,
     pub(super) justification: String,
     pub(super) ticket: String,
     pub(super) granted_at: String,
     pub(super) expires_at: String,
+    /// What is said of the assignment because of its grants.
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Why the assignments stand.
@@ -38,11 +54,41 @@ pub struct Holdings {
     by_target: HashMap<Target, HashMap<PrincipalRef, Holding>>,
     /// What holds an assignment of which the store says nothing.
     otherwise: Option<Provenance>,
+    /// Those that Usher read to be absent once, before it made them.
+    once_absent: HashSet<(Target, PrincipalRef)>,
+    /// Since when assignments have been there.
+    seen: Seen,
     /// Who keeps assignments outside of Usher.
     external: ExternalRules,
 }
 
 impl StoreFacts {
+    /// What the store says of a part of an instance now, or with a collection, of the grants of its time.
+    ///
+    /// # Errors
+    /// Those of the store's methods.
+    pub async fn read(
+        store: &dyn Store,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+        kept: Option<&FinishedCollection>,
+    ) -> Result<Self, StoreError> {
+        let grants = match kept {
+            None => store.open_grants(instance, scope).await?,
+            Some(kept) => of_its_time(store, instance, scope, kept).await?,
+        };
+        let ids: Vec<GrantId> = grants.iter().map(|grant| grant.id.clone()).collect();
+        let mut reviews = Vec::new();
+        for ids in ids.chunks(GRANTS_PER_QUESTION) {
+            reviews.extend(store.reviews(ids).await?);
+        }
+        Ok(Self {
+            grants,
+            records: store.assignment_records(instance, scope).await?,
+            reviews,
+        })
+    }
+
     /// Joins what was read before a collection with what was read after it: an assignment seen in
     /// between is explained by either. Of two versions of one grant or record the later counts.
     #[must_use]
@@ -55,9 +101,12 @@ impl StoreFacts {
         for record in before.records.into_iter().chain(after.records) {
             records.insert(record.key.clone(), record);
         }
+        // A review is never changed; one that both have counts once where it is told.
+        let reviews = before.reviews.into_iter().chain(after.reviews);
         Self {
             grants: grants.into_values().collect(),
             records: records.into_values().collect(),
+            reviews: reviews.collect(),
         }
     }
 }
@@ -69,8 +118,14 @@ impl Holdings {
         Self {
             by_target: HashMap::new(),
             otherwise: Some(Provenance::Unrecorded),
-            external: ExternalRules::default(),
+            ..Self::default()
         }
+    }
+
+    /// The same with what collections tell of since when assignments have been there.
+    #[must_use]
+    pub fn with_seen(self, seen: Seen) -> Self {
+        Self { seen, ..self }
     }
 
     /// The same with rules of who keeps assignments outside of Usher.
@@ -85,9 +140,9 @@ impl Holdings {
         Self::default()
     }
 
-    /// What the store says.
+    /// What the store says, and what of it is overdue `now`.
     #[must_use]
-    pub fn new(facts: StoreFacts) -> Self {
+    pub fn new(facts: StoreFacts, now: Timestamp) -> Self {
         let mut grants: HashMap<(Target, PrincipalRef), Vec<Grant>> = HashMap::new();
         for grant in facts.grants {
             if !grant.state.is_over() {
@@ -95,15 +150,30 @@ impl Holdings {
                 grants.entry(key).or_default().push(grant);
             }
         }
+        let mut approvals: HashMap<GrantId, Vec<Review>> = HashMap::new();
+        for (id, review) in facts.reviews {
+            if review.is_approval() && review.round == 0 {
+                approvals.entry(id).or_default().push(review);
+            }
+        }
         let mut holdings = Self::without_store();
         for record in facts.records {
-            if record.standing == Standing::Yes {
-                let holding = holdings.entry(record.key.target, record.key.principal);
-                holding.provenance = Some(Provenance::Standing);
+            let (target, principal) = (record.key.target, record.key.principal);
+            match record.standing {
+                Standing::Yes => {
+                    let holding = holdings.entry(target, principal);
+                    holding.provenance = Some(Provenance::Standing);
+                }
+                Standing::No => {
+                    holdings.once_absent.insert((target, principal));
+                }
+                Standing::Unknown => {}
             }
         }
         for ((target, principal), grants) in grants {
-            holdings.entry(target, principal).explain(grants);
+            holdings
+                .entry(target, principal)
+                .explain(grants, &approvals, now);
         }
         holdings
     }
@@ -121,8 +191,19 @@ impl Holdings {
     /// Why an assignment stands of which names are known.
     pub(super) fn of(&self, assignment: &NamedAssignment<'_>) -> Holding {
         let mut holding = self.holding(assignment.target, assignment.principal);
+        let key = (assignment.target.clone(), assignment.principal.clone());
+        let standing = if self.once_absent.contains(&key) {
+            Standing::No
+        } else {
+            Standing::Unknown
+        };
+        let seen = self.seen.of(assignment.target, assignment.principal);
+        holding.provenance = (holding.provenance).map(|it| it.first_seen(standing, seen));
         let is_external = self.external.owner(assignment).is_some();
         holding.provenance = (holding.provenance).map(|it| it.or_external(is_external));
+        if holding.provenance == Some(Provenance::OutOfBand) {
+            holding.findings.push(Finding::OutOfBand);
+        }
         holding
     }
 
@@ -135,12 +216,23 @@ impl Holdings {
 
 impl Holding {
     /// Fills in what open grants say; `self` carries the standing mark already.
-    fn explain(&mut self, mut grants: Vec<Grant>) {
-        let standing = match self.provenance {
-            Some(Provenance::Standing) => Standing::Yes,
-            Some(Provenance::Grant | Provenance::External | Provenance::Unrecorded) | None => {
-                Standing::No
-            }
+    fn explain(
+        &mut self,
+        mut grants: Vec<Grant>,
+        approvals: &HashMap<GrantId, Vec<Review>>,
+        now: Timestamp,
+    ) {
+        let is_overdue = |grant: &Grant| overdue_since(grant, now).is_some();
+        if grants.iter().any(is_overdue) {
+            self.findings.push(Finding::OverdueRevocation);
+        }
+        if grants.iter().any(|grant| grant.review_due) {
+            self.findings.push(Finding::UnreviewedBreakGlass);
+        }
+        let standing = if self.provenance == Some(Provenance::Standing) {
+            Standing::Yes
+        } else {
+            Standing::No
         };
         let states = grants.iter().map(|grant| grant.state);
         self.provenance = Some(Provenance::of(standing, states));
@@ -153,6 +245,12 @@ impl Holding {
         self.ticket = last.ticket.to_string();
         self.granted_at = written(last.started_at);
         self.expires_at = written(last.end_at);
+        let approvals = approvals.get(&last.id).map_or(&[][..], Vec::as_slice);
+        let reviewers: BTreeSet<&str> = (approvals.iter())
+            .map(|review| review.reviewer.as_str())
+            .collect();
+        self.approved_by = Vec::from_iter(reviewers).join(LIST_SEPARATOR);
+        self.approved_at = written(approvals.iter().map(|review| review.at).max());
         let mut ids: Vec<&str> = grants.iter().map(|grant| grant.id.as_str()).collect();
         ids.sort_unstable();
         self.grant_id = ids.join(LIST_SEPARATOR);
@@ -178,7 +276,8 @@ fn written(at: Option<Timestamp>) -> String {
 mod tests {
     use super::*;
     use crate::domain::grant::tests::{at, grant};
-    use crate::domain::{GrantState, Ticket};
+    use crate::domain::text::CallerName;
+    use crate::domain::{GrantState, ReviewDecision, Ticket};
 
     fn key(grant: &Grant) -> (Target, PrincipalRef) {
         (grant.target.clone(), grant.principal.clone())
@@ -189,7 +288,12 @@ mod tests {
         let mut record = AssignmentRecord::new(grant(1, GrantState::Active).assignment_key());
         record.standing = standing;
         let records = vec![record];
-        Holdings::new(StoreFacts { grants, records }).holding(&target, &principal)
+        let facts = StoreFacts {
+            grants,
+            records,
+            ..StoreFacts::default()
+        };
+        Holdings::new(facts, at(0)).holding(&target, &principal)
     }
 
     #[test]
@@ -236,6 +340,45 @@ mod tests {
     }
 
     #[test]
+    fn who_agreed_is_told_and_what_is_over_or_unreviewed_is_found() {
+        let mut held = grant(1, GrantState::Active);
+        held.end_at = Some(at(900));
+        held.review_due = true;
+        let (target, principal) = key(&held);
+        let review = |number: u32, decision, second| Review {
+            reviewer: CallerName::parse(&format!("user:{number}")).unwrap(),
+            caller: CallerName::parse("service:portal").unwrap(),
+            service: None,
+            decision,
+            subject_proven: true,
+            vouched_by: None,
+            round: 0,
+            digest: String::new(),
+            reason: held.justification.clone(),
+            at: at(second),
+        };
+        let approved = ReviewDecision::Approved;
+        let mut of_more_time = review(3, approved, 70);
+        of_more_time.round = 1;
+        let reviews = [
+            review(2, approved, 50),
+            review(1, approved, 60),
+            review(4, ReviewDecision::Justified, 80),
+            of_more_time,
+        ];
+        let facts = StoreFacts {
+            reviews: reviews.map(|it| (held.id.clone(), it)).into(),
+            grants: vec![held],
+            ..StoreFacts::default()
+        };
+        let found = Holdings::new(facts, at(1_000)).holding(&target, &principal);
+        assert_eq!(found.approved_by, "user:1;user:2");
+        assert_eq!(found.approved_at, "2027-01-15T08:01:00Z");
+        let said = [Finding::OverdueRevocation, Finding::UnreviewedBreakGlass];
+        assert_eq!(found.findings, said);
+    }
+
+    #[test]
     fn where_the_store_is_unreadable_nothing_is_claimed() {
         let (target, principal) = key(&grant(1, GrantState::Active));
         let provenance = |holdings: Holdings| holdings.holding(&target, &principal).provenance;
@@ -252,7 +395,7 @@ mod tests {
         let mut later = grant(2, GrantState::Provisioning);
         let facts = |grants| StoreFacts {
             grants,
-            records: vec![],
+            ..StoreFacts::default()
         };
         let before = facts(vec![ended.clone(), later.clone()]);
         later.state = GrantState::Active;

@@ -11,6 +11,7 @@ use super::gather::Gathered;
 use super::plan::KnownCounts;
 use super::question::{Question, Scope, TargetScope};
 use super::run::STORE_IS_AWAY;
+use super::seen::Seen;
 use crate::domain::report::View;
 use crate::domain::{
     AccountAccess, ApplicationArn, Grant, GrantState, InstanceArn, PrincipalKind, PrincipalRef,
@@ -27,15 +28,15 @@ pub(super) async fn from_store(
     question: Question<'_>,
     store: &dyn Store,
     kept: &FinishedCollection,
-) -> Collection {
+) -> (Collection, Seen) {
     let instance = question.instance.clone();
     match facts::load(store, instance.clone(), kept.clone()).await {
-        Ok(mut collection) => {
+        Ok((mut collection, seen)) => {
             collection.keep_only(question.scope, question.view);
             // Nothing was asked for it now, and what it counted is of its time.
             collection.operations.clear();
             collection.counts = KnownCounts::default();
-            collection
+            (collection, seen)
         }
         Err(error) => {
             tracing::warn!(%error, "a report lacks the facts that are kept");
@@ -47,7 +48,7 @@ pub(super) async fn from_store(
                 reason: STORE_IS_AWAY.to_owned(),
                 gaps: Vec::new(),
             });
-            nothing
+            (nothing, Seen::default())
         }
     }
 }
@@ -149,7 +150,7 @@ impl Collection {
             .zip(&self.groups)
             .filter(|(_, facts)| match principal.kind {
                 PrincipalKind::Group => facts.group.id == principal.id,
-                PrincipalKind::User if view != View::Access => false,
+                PrincipalKind::User if !view.expands_groups() => false,
                 PrincipalKind::User => match &facts.members {
                     Members::Read(members) | Members::Partly(members) => {
                         user.is_some_and(|user| members.binary_search(&user).is_ok())

@@ -19,6 +19,7 @@ mod config;
 pub mod facts;
 #[cfg(test)]
 mod fake;
+mod findings;
 #[cfg(test)]
 mod fixtures;
 mod format;
@@ -31,9 +32,11 @@ mod people;
 mod places;
 mod plan;
 mod question;
+mod read_instance;
 mod report;
 mod run;
 mod schedule;
+mod seen;
 mod write;
 
 pub use answer::{Completeness, Header, Part, RunError, Summary};
@@ -50,3 +53,4 @@ pub use question::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScop
 pub use report::{Rows, Tally};
 pub use run::{collect, header, run};
 pub use schedule::Schedule;
+pub use seen::{Seen, among as seen_among};

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::collection::Collection;
-use crate::domain::report::{DuplicateUserRow, MatchKind};
-use crate::domain::{Instance, User};
+use crate::domain::report::{DuplicateUserRow, Finding, FindingRow, MatchKind};
+use crate::domain::{Instance, PrincipalKind, User};
 
 /// The users of the instances read so far.
 #[derive(Debug, Default)]
@@ -27,15 +27,35 @@ struct Shared {
 
 impl People {
     /// Adds the users of an instance.
-    pub(super) fn add(&mut self, collection: Collection) {
+    pub(super) fn add(&mut self, collection: &Collection) {
         let place = self.instances.len();
-        self.instances.push(collection.instance);
-        let users = collection.users.into_iter();
-        self.users.extend(
-            users
-                .filter(|facts| facts.exists)
-                .map(|facts| (place, facts.user)),
-        );
+        self.instances.push(collection.instance.clone());
+        let users = collection.users.iter().filter(|facts| facts.exists);
+        self.users
+            .extend(users.map(|facts| (place, facts.user.clone())));
+    }
+
+    /// What somebody should look at: everybody who is in several stores, once, with the store of each user.
+    pub(super) fn findings(&self) -> Vec<FindingRow> {
+        let mut users: BTreeMap<(String, String), FindingRow> = BTreeMap::new();
+        for row in self.rows() {
+            let finding = Finding::DuplicateUser;
+            let key = (row.instance_arn.clone(), row.user_id.clone());
+            users.entry(key).or_insert_with(|| FindingRow {
+                severity: finding.severity().as_str().to_owned(),
+                finding: finding.as_str().to_owned(),
+                instance_arn: row.instance_arn,
+                identity_store_id: row.identity_store_id,
+                owner_account_id: row.owner_account_id,
+                principal_type: PrincipalKind::User.as_str().to_owned(),
+                principal_id: row.user_id,
+                principal_name: row.user_name,
+                detail: format!("person {} of {} stores", row.person, row.store_count),
+                what_to_do: finding.advice().to_owned(),
+                ..FindingRow::default()
+            });
+        }
+        users.into_values().collect()
     }
 
     /// The rows of everybody who is in more than one identity store, sorted by person, by what is

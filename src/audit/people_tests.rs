@@ -34,7 +34,7 @@ fn store(number: u32, users: Vec<User>) -> Collection {
 fn told(stores: Vec<Collection>) -> Vec<String> {
     let mut people = People::default();
     for store in stores {
-        people.add(store);
+        people.add(&store);
     }
     let rows = people.rows().into_iter();
     rows.map(|row| {

@@ -153,11 +153,11 @@ impl Plan {
 }
 
 fn note(view: View, unknown: &[&str], is_empty: bool) -> String {
-    if is_empty && view.is_about_access() {
+    if is_empty && view.tells_access() {
         return "Nothing is read of AWS: facts that the server keeps answer.".to_owned();
     }
     let beyond = match view {
-        View::Access | View::Assignments => {
+        View::Access | View::Assignments | View::Findings => {
             " Beyond that, one Describe for each principal that an assignment or a membership \
              names and no list has."
         }

@@ -114,7 +114,7 @@ impl ReportRequest {
 impl Question<'_> {
     /// Whether assignments to accounts belong to the answer.
     pub(super) fn covers_accounts(&self) -> bool {
-        self.view.is_about_access()
+        self.view.tells_access()
             && match self.scope.target {
                 None => self.instance.gives_account_access(),
                 Some(TargetScope::AccountAccess(_)) => true,
@@ -124,7 +124,7 @@ impl Question<'_> {
 
     /// Whether what is read for it is a state of the whole instance, which is kept.
     pub(super) fn is_of_everything(&self) -> bool {
-        self.kept.is_none() && self.view == View::Access && self.scope.is_whole()
+        self.kept.is_none() && self.view.expands_groups() && self.scope.is_whole()
     }
 
     /// Whether applications belong to the answer.

@@ -13,7 +13,8 @@ use super::holdings::{Holding, Holdings};
 use crate::domain::external::NamedAssignment;
 use crate::domain::report::{Finding, LIST_SEPARATOR, ReportPath, Row, View};
 use crate::domain::{PrincipalKind, PrincipalRef, PrincipalStatus};
-use cells::{TargetFacts, holding_cells};
+pub(super) use cells::TargetFacts;
+use cells::holding_cells;
 
 /// The rows of a report, sorted; counts what it hands out.
 pub struct Rows<'a> {
@@ -95,23 +96,13 @@ impl<'a> Rows<'a> {
         self.tally
     }
 
-    /// The target at this place: accounts first, as their kind sorts before that of applications.
-    fn target(&self, place: usize) -> Option<TargetFacts<'a>> {
-        let of_accounts = &self.collection.account_access;
-        if let Some(facts) = of_accounts.get(place) {
-            return TargetFacts::of_access(self.collection, facts);
-        }
-        let place = place.checked_sub(of_accounts.len())?;
-        (self.collection.applications.get(place)).map(TargetFacts::Application)
-    }
-
     fn open(&self, facts: TargetFacts<'a>) -> OneTarget<'a> {
         let mut entries = Vec::new();
         for (place, assignee) in facts.assignees().iter().enumerate() {
             match self.view {
                 View::Access => self.expand(place, *assignee, &mut entries),
                 // The other views have no rows of this kind and are never written by this.
-                View::Assignments | View::Instances | View::DuplicateUsers => {
+                View::Assignments | View::Instances | View::DuplicateUsers | View::Findings => {
                     entries.push(self.as_assigned(place, *assignee));
                 }
             }
@@ -123,7 +114,12 @@ impl<'a> Rows<'a> {
         entries.sort_unstable();
         let target = facts.target();
         let holdings = (facts.assignees().iter())
-            .filter_map(|assignee| Some((self.reference(*assignee)?, self.name(*assignee)?)))
+            .filter_map(|assignee| {
+                Some((
+                    self.collection.principal(*assignee)?,
+                    self.collection.principal_name(*assignee)?,
+                ))
+            })
             .map(|(principal, principal_name)| {
                 self.holdings.of(&NamedAssignment {
                     instance: &self.collection.instance,
@@ -139,30 +135,6 @@ impl<'a> Rows<'a> {
             facts,
             holdings,
             entries: entries.into_iter(),
-        }
-    }
-
-    fn reference(&self, assignee: Assignee) -> Option<PrincipalRef> {
-        let (kind, id) = match assignee {
-            Assignee::User(user) => (
-                PrincipalKind::User,
-                &self.collection.users.get(user as usize)?.user.id,
-            ),
-            Assignee::Group(group) => (PrincipalKind::Group, &self.group(group)?.group.id),
-        };
-        Some(PrincipalRef {
-            kind,
-            id: id.clone(),
-        })
-    }
-
-    fn name(&self, assignee: Assignee) -> Option<&'a str> {
-        match assignee {
-            Assignee::User(user) => {
-                let facts = self.collection.users.get(user as usize)?;
-                Some(&facts.user.user_name)
-            }
-            Assignee::Group(group) => Some(&self.group(group)?.group.display_name),
         }
     }
 
@@ -302,6 +274,7 @@ impl<'a> Rows<'a> {
         let holding = (entry.assignment).and_then(|place| target.holdings.get(place));
         if let Some(holding) = holding {
             holding_cells(&mut row, holding);
+            findings.extend(&holding.findings);
         }
         findings.sort_unstable();
         self.count(entry, &findings);
@@ -340,7 +313,7 @@ impl Iterator for Rows<'_> {
                 self.current = Some(current);
                 return Some(row);
             }
-            let facts = self.target(self.next_target)?;
+            let facts = TargetFacts::at(self.collection, self.next_target)?;
             self.next_target += 1;
             self.current = Some(self.open(facts));
         }

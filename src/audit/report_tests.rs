@@ -323,10 +323,11 @@ fn every_row_of_an_assignment_tells_its_grants() {
         members(gathered, 1, &[1, 2]);
         people(gathered, 1..=2);
     });
-    let holdings = Holdings::new(StoreFacts {
+    let facts = StoreFacts {
         grants: vec![held.clone()],
-        records: vec![],
-    });
+        ..StoreFacts::default()
+    };
+    let holdings = Holdings::new(facts, crate::domain::grant::tests::at(0));
     let rows: Vec<Row> = Rows::new(&found, &holdings, View::Access, None).collect();
     let told: Vec<[&str; 4]> = (rows.iter())
         .map(|row| {

@@ -12,19 +12,17 @@ use tokio::time::MissedTickBehavior;
 
 use super::accounts::Accounts;
 use super::answer::{Header, Part, RunError};
-use super::collect::Collector;
-use super::collection::{Collection, Missing};
+use super::collection::Collection;
 use super::config::AuditConfig;
-use super::facts;
-use super::holdings::{Holdings, StoreFacts};
+use super::holdings::Holdings;
 use super::html::{About, Records};
-use super::kept::{from_store, of_its_time};
 use super::meter::{self, Meter};
 use super::plan::{KnownCounts, Plan, PlanPart};
 use super::question::{Question, ReportRequest};
 use super::write::{Writer, send};
 use crate::clock::Clock;
 use crate::domain::InstanceArn;
+use crate::domain::facts::Found;
 use crate::domain::report::View;
 use crate::identity_center::{Class, IdentityCenter};
 use crate::store::Store;
@@ -38,22 +36,23 @@ struct Plans {
     instances: Vec<PlanPart>,
 }
 
-/// What was read of one instance. The place among those read at once is given back when its rows
-/// are written, so that no more of them are in memory either.
+/// What was read of one instance. The place among those read at once is given back when its rows are written and
+/// it is kept, so that no more of them are in memory either.
 pub(super) struct Read {
-    pub(super) collection: Collection,
+    pub(super) collection: Arc<Collection>,
     pub(super) holdings: Holdings,
-    place: Option<OwnedSemaphorePermit>,
+    pub(super) found: Vec<Found>,
+    pub(super) _place: Arc<Option<OwnedSemaphorePermit>>,
 }
 
 /// What a run reads with.
-struct Reader<'a> {
-    request: &'a ReportRequest,
-    port: &'a dyn IdentityCenter,
-    store: Option<&'a dyn Store>,
-    clock: &'a Clock,
-    config: &'a AuditConfig,
-    accounts: &'a Accounts<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) request: &'a ReportRequest,
+    pub(super) port: &'a dyn IdentityCenter,
+    pub(super) store: Option<&'a dyn Store>,
+    pub(super) clock: &'a Clock,
+    pub(super) config: &'a AuditConfig,
+    pub(super) accounts: &'a Accounts<'a>,
 }
 
 impl Plans {
@@ -212,7 +211,7 @@ pub async fn collect(
         let mut learnt = Vec::with_capacity(receivers.len());
         for receiver in receivers {
             if let Ok(read) = receiver.await {
-                learnt.push((read.collection.instance.arn, read.collection.counts));
+                learnt.push((read.collection.instance.arn.clone(), read.collection.counts));
             }
         }
         learnt
@@ -291,94 +290,10 @@ impl Reader<'_> {
                     Some(()) = reading.next() => {}
                 }
             };
-            let read = async move {
-                let mut read = self.read_instance(question, meter).await;
-                read.place = place;
-                // Nobody waits for it any more: the run is over.
-                let _ = sender.send(read);
-            };
+            let read = self.read_instance(question, meter, place, sender);
             reading.push(read.boxed());
         }
         while reading.next().await.is_some() {}
-    }
-
-    /// Reads AWS. What shows the state of the whole instance is kept, and begins or goes on with its
-    /// history; that it could not be is no lack of the report.
-    async fn collect(&self, question: Question<'_>, meter: &Meter) -> Collection {
-        let began_at = self.clock.now();
-        let (port, accounts) = (self.port, self.accounts);
-        let collector = Collector::new(port, question, accounts, self.clock, self.config, meter);
-        let collection = collector.collect().await;
-        let has_seen_something = collection.observed_from.is_some();
-        if let Some(store) = self.store
-            && question.is_of_everything()
-            && has_seen_something
-        {
-            let ended_at = self.clock.now();
-            // What the organization did not tell is missing here too: a report names it once for all.
-            let accounts = self.accounts.read_already();
-            let beside = accounts.and_then(|list| list.missing.clone());
-            let beside = beside.filter(|_| question.covers_accounts());
-            let committed = facts::commit(store, &collection, beside, began_at, ended_at);
-            if let Err(error) = committed.await {
-                tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection was not kept");
-            }
-        }
-        collection
-    }
-
-    async fn read_instance(&self, question: Question<'_>, meter: &Meter) -> Read {
-        let explains = question.view.is_about_access();
-        let store = self.store.filter(|_| explains);
-        let before = read_store(question, store).await;
-        let mut collection = match (question.kept, self.store) {
-            (Some(kept), Some(store)) => from_store(question, store, kept).await,
-            _ => self.collect(question, meter).await,
-        };
-        let after = read_store(question, store).await;
-        let holdings = match (store, before, after) {
-            (None, ..) => Holdings::without_store(),
-            (Some(_), Some(before), Some(after)) => {
-                Holdings::new(StoreFacts::joined(before, after))
-            }
-            (Some(_), ..) => {
-                collection.missing.push(Missing {
-                    instance_arn: Some(question.instance.arn.clone()),
-                    scope: "grants and standing marks of the store".to_owned(),
-                    reason: STORE_IS_AWAY.to_owned(),
-                    gaps: Vec::new(),
-                });
-                Holdings::unreadable()
-            }
-        };
-        Read {
-            collection,
-            holdings: holdings.with_external(self.request.external.clone()),
-            place: None,
-        }
-    }
-}
-
-/// What the store says now, or where kept facts answer, of the grants of their time; none without a store,
-/// or when it does not answer.
-async fn read_store(question: Question<'_>, store: Option<&dyn Store>) -> Option<StoreFacts> {
-    let store = store?;
-    let (instance, scope) = (&question.instance.arn, question.scope.for_grants());
-    let read = async {
-        Ok::<_, crate::store::StoreError>(StoreFacts {
-            grants: match question.kept {
-                None => store.open_grants(instance, &scope).await?,
-                Some(kept) => of_its_time(store, instance, &scope, kept).await?,
-            },
-            records: store.assignment_records(instance, &scope).await?,
-        })
-    };
-    match read.await {
-        Ok(facts) => Some(facts),
-        Err(error) => {
-            tracing::warn!(%error, "a report lacks grants and standing marks");
-            None
-        }
     }
 }
 

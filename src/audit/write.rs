@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::accounts::Accounts;
 use super::answer::{Completeness, Part, RunError, Summary};
 use super::collection::{Collection, Missing};
+use super::findings;
 use super::format::Encoder;
 use super::html::{About, PageRow};
 use super::people::People;
@@ -14,7 +15,7 @@ use super::question::ReportRequest;
 use super::report::Rows;
 use super::run::Read;
 use crate::domain::Operation;
-use crate::domain::report::{DuplicateUserRow, InstanceRow, Reach, Row, View};
+use crate::domain::report::{DuplicateUserRow, Finding, FindingRow, InstanceRow, Reach, Row, View};
 use crate::identity_center::UnreachableAccount;
 
 /// So many lacks are named one by one; the rest is counted. A role that may not read members would
@@ -36,6 +37,8 @@ enum Form {
     Assigned(Encoder<Row>),
     Instances(Encoder<InstanceRow>),
     DuplicateUsers(Encoder<DuplicateUserRow>, People),
+    /// With the people of several instances, who are found when all are read.
+    Findings(Encoder<FindingRow>, People),
 }
 
 impl<'a> Writer<'a> {
@@ -52,6 +55,7 @@ impl<'a> Writer<'a> {
             View::DuplicateUsers => {
                 Form::DuplicateUsers(Encoder::new(format, about)?, People::default())
             }
+            View::Findings => Form::Findings(Encoder::new(format, about)?, People::default()),
         };
         Ok(Self {
             request,
@@ -65,8 +69,8 @@ impl<'a> Writer<'a> {
 
     /// Takes what was read of the next instance and writes its rows, where they do not depend on
     /// the others.
-    pub(super) async fn take(&mut self, read: Read) -> Result<(), RunError> {
-        let collection = &read.collection;
+    pub(super) async fn take(&mut self, mut read: Read) -> Result<(), RunError> {
+        let collection = &*read.collection;
         let summary = &mut self.summary;
         summary.application_count += collection.applications.len() as u64;
         summary.account_count += collection.accounts.len() as u64;
@@ -93,7 +97,19 @@ impl<'a> Writer<'a> {
                 let row = instance_row(collection, self.accounts).await;
                 write(encoder, &mut std::iter::once(row), self.sink).await?;
             }
-            Form::DuplicateUsers(_, people) => people.add(read.collection),
+            Form::DuplicateUsers(_, people) => people.add(collection),
+            Form::Findings(encoder, people) => {
+                if self.request.instances.len() > 1 {
+                    people.add(collection);
+                }
+                let found = std::mem::take(&mut read.found);
+                for finding in &found {
+                    *summary.findings.entry(finding.finding).or_default() += 1;
+                }
+                summary.row_count += found.len() as u64;
+                let mut rows = findings::rows(collection, found);
+                write(encoder, &mut rows, self.sink).await?;
+            }
         }
         Ok(())
     }
@@ -111,6 +127,7 @@ impl<'a> Writer<'a> {
             Form::Assigned(encoder) => finish(encoder, &summary, sink).await?,
             Form::Instances(encoder) => finish(encoder, &summary, sink).await?,
             Form::DuplicateUsers(encoder, _) => finish(encoder, &summary, sink).await?,
+            Form::Findings(encoder, _) => finish(encoder, &summary, sink).await?,
         };
         Ok(summary)
     }
@@ -120,6 +137,15 @@ impl<'a> Writer<'a> {
         let summary = &mut self.summary;
         match &mut self.form {
             Form::Assigned(_) => Ok(()),
+            Form::Findings(encoder, people) => {
+                let rows = std::mem::take(people).findings();
+                if !rows.is_empty() {
+                    let count = rows.len() as u64;
+                    summary.findings.insert(Finding::DuplicateUser, count);
+                    summary.row_count += count;
+                }
+                write(encoder, &mut rows.into_iter(), sink).await
+            }
             Form::Instances(encoder) => {
                 summary.account_count =
                     (accounts.read_already()).map_or(0, |list| list.ids().len() as u64);

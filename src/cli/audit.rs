@@ -93,6 +93,8 @@ enum ViewArg {
     Instances,
     /// People who are in several identity stores
     DuplicateUsers,
+    /// What somebody should look at, the gravest first
+    Findings,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -112,6 +114,7 @@ impl ViewArg {
             Self::Assignments => View::Assignments,
             Self::Instances => View::Instances,
             Self::DuplicateUsers => View::DuplicateUsers,
+            Self::Findings => View::Findings,
         }
     }
 }

@@ -4,12 +4,14 @@
 //! Nothing here reads anything. What a value may hold is in `value`, what a collection could not see
 //! in `gap`.
 
+mod found;
 mod gap;
 mod value;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use found::Found;
 pub use gap::{Extent, Gap, Gaps};
 pub use value::{
     AccountValue, ApplicationValue, GroupValue, MembershipValue, PermissionSetValue, UserValue,
@@ -45,6 +47,8 @@ pub enum FactKind {
     /// That a principal is assigned to a target: by `Target::key` and, second, the principal's kind,
     /// a slash and its id.
     Assignment,
+    /// Something that somebody should look at: by the finding's word and, second, what it is about.
+    Finding,
 }
 
 /// What one fact is about.
@@ -103,7 +107,7 @@ pub struct CollectionRecord {
 
 impl FactKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::User,
         Self::Group,
         Self::Membership,
@@ -112,6 +116,7 @@ impl FactKind {
         Self::Account,
         Self::AccountAccess,
         Self::Assignment,
+        Self::Finding,
     ];
 
     /// The kind as the store writes it: a small number, because a million keys begin with it. Numbers
@@ -228,10 +233,11 @@ pub fn target_of_key(key: &str) -> Result<Target, InvalidValue> {
 }
 
 impl CollectionRecord {
-    /// Whether nothing is missing.
+    /// Whether there is nothing that it did not see. What AWS never says is missing, and no gap: another
+    /// collection would lack it too.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.missing.is_empty() && self.unread.is_empty()
+        self.gaps().next().is_none()
     }
 
     /// Everything that it did not see.

@@ -3,7 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no async. Time is an argument. Text from outside is
 //! parsed once, into types that cannot be wrong, and never checked again.
 //!
-//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `brake`, `brake_fact`, `eject`, `external`, `report`, `facts`.
+//! Reading order: `ids`, `target`, `text`, `directory`, `operation`, `aws`, `approval`, `grant`, `assignment`, `plan`, `event`, `service_event`, `policy_record`, `log`, `log_head`, `log_event`, `log_verify`, `brake`, `brake_fact`, `eject`, `external`, `report`, `facts`, `finding_event`.
 
 pub mod approval;
 pub mod assignment;
@@ -15,6 +15,7 @@ pub mod eject;
 pub mod event;
 pub mod external;
 pub mod facts;
+pub mod finding_event;
 pub mod grant;
 pub mod identity;
 pub mod ids;
@@ -46,6 +47,7 @@ pub use directory::{
     PrincipalStatus, User,
 };
 pub use event::{Actor, Event, EventKind};
+pub use finding_event::{FindingChange, FindingEvent};
 pub use grant::{
     Adoption, Ending, EndingKind, Extension, Grant, GrantState, Requester, Transition,
     TransitionError,

@@ -4,11 +4,15 @@
 //! who has access: `audit` does, and writes it down in these words.
 
 mod duplicate_user_row;
+mod finding;
+mod finding_row;
 mod guard;
 mod instance_row;
 mod row;
 
 pub use duplicate_user_row::{DuplicateUserRow, MatchKind};
+pub use finding::{Finding, Severity};
+pub use finding_row::FindingRow;
 pub use guard::{guarded, unguarded};
 pub use instance_row::{InstanceRow, Reach};
 pub use row::{Batch, COLUMN_COUNT, COLUMNS, ReportRow, Row};
@@ -26,6 +30,8 @@ pub enum View {
     Instances,
     /// People who are in more than one identity store.
     DuplicateUsers,
+    /// What somebody should look at: each thing once, with since when and what to do.
+    Findings,
 }
 
 impl View {
@@ -37,7 +43,20 @@ impl View {
             Self::Assignments => "ASSIGNMENTS",
             Self::Instances => "INSTANCES",
             Self::DuplicateUsers => "DUPLICATE_USERS",
+            Self::Findings => "FINDINGS",
         }
+    }
+
+    /// Whether it is about who has access; only then facts that are kept can answer.
+    #[must_use]
+    pub fn tells_access(self) -> bool {
+        self.is_about_access() || self == Self::Findings
+    }
+
+    /// Whether it needs the members of groups and everybody whom an open application lets in.
+    #[must_use]
+    pub fn expands_groups(self) -> bool {
+        matches!(self, Self::Access | Self::Findings)
     }
 
     /// Whether it can be about one principal or one target.
@@ -45,7 +64,7 @@ impl View {
     pub fn is_about_access(self) -> bool {
         match self {
             Self::Access | Self::Assignments => true,
-            Self::Instances | Self::DuplicateUsers => false,
+            Self::Instances | Self::DuplicateUsers | Self::Findings => false,
         }
     }
 
@@ -56,6 +75,7 @@ impl View {
             Self::Access | Self::Assignments => Row::COLUMNS,
             Self::Instances => InstanceRow::COLUMNS,
             Self::DuplicateUsers => DuplicateUserRow::COLUMNS,
+            Self::Findings => FindingRow::COLUMNS,
         }
     }
 }
@@ -122,8 +142,21 @@ pub enum Provenance {
     Standing,
     /// A rule of the configuration names who keeps it outside of Usher, and no grant holds it.
     External,
-    /// Neither a grant nor a standing mark explains it.
+    /// It appeared beside Usher, after the first whole collection.
+    OutOfBand,
+    /// Neither a grant nor a standing mark explains it, and there was no whole collection yet.
     Unrecorded,
+}
+
+/// When an assignment that is there was first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FirstSeen {
+    /// Nobody kept account of it: there was no whole collection yet.
+    Unknown,
+    /// The first whole collection saw it, and every one since.
+    InFirstCollection,
+    /// It was not there once, and came later.
+    Later,
 }
 
 impl Provenance {
@@ -146,11 +179,24 @@ impl Provenance {
         }
     }
 
+    /// The same where collections tell since when it has been there. One that was read to be absent once has
+    /// come since, whatever they tell.
+    #[must_use]
+    pub fn first_seen(self, standing: Standing, seen: FirstSeen) -> Self {
+        match (self, seen) {
+            (Self::Unrecorded, FirstSeen::InFirstCollection) if standing != Standing::No => {
+                Self::Standing
+            }
+            (Self::Unrecorded, FirstSeen::InFirstCollection | FirstSeen::Later) => Self::OutOfBand,
+            (other, _) => other,
+        }
+    }
+
     /// The same where a rule names an owner outside of Usher: a grant that holds it still counts.
     #[must_use]
     pub fn or_external(self, is_external: bool) -> Self {
         match self {
-            Self::Standing | Self::Unrecorded if is_external => Self::External,
+            Self::Standing | Self::OutOfBand | Self::Unrecorded if is_external => Self::External,
             other => other,
         }
     }
@@ -162,70 +208,8 @@ impl Provenance {
             Self::Grant => "GRANT",
             Self::Standing => "STANDING",
             Self::External => "EXTERNAL",
+            Self::OutOfBand => "OUT_OF_BAND",
             Self::Unrecorded => "UNRECORDED",
-        }
-    }
-}
-
-/// Something that a row points at. A finding about an application stands on each of its rows, one
-/// about a principal on the rows of that principal. In the column they stand in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Finding {
-    /// The application lets everybody in the identity store in; its assignments do not matter.
-    OpenApplication,
-    /// Whether the application is open could not be read.
-    AssignmentConfigurationUnknown,
-    /// The application is switched off. Its assignments stay and matter when it is switched on.
-    ApplicationDisabled,
-    /// The account is suspended, closed or not yet activated: nobody can enter it now.
-    AccountInactive,
-    /// The organization does not list the account.
-    AccountNotInOrganization,
-    /// The assigned user or group was deleted; the assignment lets nobody in.
-    OrphanedAssignment,
-    /// The assigned group has no members.
-    EmptyGroup,
-    /// The members of the assigned group could not be read, or not all of them.
-    GroupMembersUnknown,
-    /// The user is disabled and cannot sign in; open sessions may outlive that for hours.
-    DisabledUser,
-    /// AWS lists a member of the group who was deleted.
-    DeletedMember,
-    /// Whether the principal still exists could not be read.
-    PrincipalUnknown,
-}
-
-impl Finding {
-    /// Every finding, in the order of the column.
-    pub const ALL: [Self; 11] = [
-        Self::OpenApplication,
-        Self::AssignmentConfigurationUnknown,
-        Self::ApplicationDisabled,
-        Self::AccountInactive,
-        Self::AccountNotInOrganization,
-        Self::OrphanedAssignment,
-        Self::EmptyGroup,
-        Self::GroupMembersUnknown,
-        Self::DisabledUser,
-        Self::DeletedMember,
-        Self::PrincipalUnknown,
-    ];
-
-    /// The word of the column `findings`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenApplication => "open_application",
-            Self::AssignmentConfigurationUnknown => "assignment_configuration_unknown",
-            Self::ApplicationDisabled => "application_disabled",
-            Self::AccountInactive => "account_inactive",
-            Self::AccountNotInOrganization => "account_not_in_organization",
-            Self::OrphanedAssignment => "orphaned_assignment",
-            Self::EmptyGroup => "empty_group",
-            Self::GroupMembersUnknown => "group_members_unknown",
-            Self::DisabledUser => "disabled_user",
-            Self::DeletedMember => "deleted_member",
-            Self::PrincipalUnknown => "principal_unknown",
         }
     }
 }
@@ -247,15 +231,5 @@ mod tests {
         ];
         assert!(paths.is_sorted());
         assert!(paths.map(ReportPath::as_str).is_sorted());
-    }
-
-    #[test]
-    fn findings_are_different_words_without_the_separator() {
-        let words: std::collections::BTreeSet<&str> = Finding::ALL
-            .iter()
-            .map(|finding| finding.as_str())
-            .collect();
-        assert_eq!(words.len(), Finding::ALL.len());
-        assert!(words.iter().all(|word| !word.contains(LIST_SEPARATOR)));
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::brake_fact::BrakeFact;
+use super::finding_event::FindingEvent;
 use super::ids::{GrantId, InstanceArn, PrincipalRef};
 use super::target::Target;
 use super::text::CallerName;
@@ -42,6 +43,8 @@ pub enum ServiceFact {
     Unauthenticated(Unauthenticated),
     /// Something happened to the brake.
     Brake(BrakeFact),
+    /// A finding came or went.
+    Finding(FindingEvent),
 }
 
 /// Policy did not let somebody do or see something.
@@ -94,11 +97,19 @@ pub struct Unauthenticated {
 
 impl ServiceFact {
     /// The words of all of them.
-    pub const KINDS: [&'static str; 4] = [
+    pub const KINDS: [&'static str; 12] = [
         "policy_loaded",
         "policy_refused",
         "access_denied",
         "unauthenticated",
+        "frozen",
+        "unfrozen",
+        "mass_change_held",
+        "mass_change_confirmed",
+        "mass_change_carried_out",
+        "mass_change_dissolved",
+        "finding_new",
+        "finding_gone",
     ];
 
     /// The word of the canonical form.
@@ -110,12 +121,13 @@ impl ServiceFact {
             Self::AccessDenied(_) => "access_denied",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Brake(fact) => fact.kind(),
+            Self::Finding(event) => event.kind(),
         }
     }
 
     fn actor(&self) -> &'static str {
         match self {
-            Self::PolicyLoaded { .. } | Self::PolicyRefused { .. } => "usher",
+            Self::PolicyLoaded { .. } | Self::PolicyRefused { .. } | Self::Finding(_) => "usher",
             Self::AccessDenied(_) => "caller",
             Self::Unauthenticated(_) => "nobody",
             Self::Brake(fact) => fact.actor(),
@@ -141,6 +153,7 @@ impl ServiceFact {
             Self::AccessDenied(denied) => denied.write(body),
             Self::Unauthenticated(unauthenticated) => unauthenticated.write(body),
             Self::Brake(fact) => fact.write(body),
+            Self::Finding(event) => event.write(body),
         }
     }
 }

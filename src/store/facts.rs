@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{Grant, InstanceArn};
+use crate::domain::{Grant, InstanceArn, ServiceEvent};
 
 /// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at.
 /// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
@@ -117,11 +117,15 @@ pub trait FactStore: Send + Sync + 'static {
     async fn take_facts(&self, taking: &Taking, facts: Vec<Fact>) -> Result<usize, StoreError>;
 
     /// No further facts come: what is gone behind the last one is closed, and when all of it is, readers
-    /// see the collection.
+    /// see the collection, and these events are in the log.
     ///
     /// # Errors
     /// As for `take_facts`; `Stale` also when it is finished already.
-    async fn finish_collection(&self, taking: &Taking) -> Result<Finishing, StoreError>;
+    async fn finish_collection(
+        &self,
+        taking: &Taking,
+        events: &[ServiceEvent],
+    ) -> Result<Finishing, StoreError>;
 
     /// Undoes a part of an instance's unfinished collection. Answers whether none is left.
     ///
@@ -145,6 +149,12 @@ pub trait FactStore: Send + Sync + 'static {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<FinishedCollection>, StoreError>;
+
+    /// The first finished collection of an instance that lacked nothing, also where it was forgotten since.
+    async fn first_whole_collection(
+        &self,
+        instance: &InstanceArn,
+    ) -> Result<Option<CollectionId>, StoreError>;
 
     /// Facts as of a collection in a range, sorted by key, after the given one; at most `limit`. By
     /// index: a page costs what is on it, and the past of the keys that it passes.

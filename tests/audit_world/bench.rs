@@ -11,7 +11,7 @@ use usher::audit::{
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
-use usher::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
+use usher::domain::report::{Batch, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View};
 use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
     AwsConfig, Call, Class, Demand, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
@@ -39,6 +39,7 @@ pub(crate) async fn receive(
             Part::Rows(Batch::Assigned(found)) => report.rows.extend(found),
             Part::Rows(Batch::Instances(found)) => report.instances.extend(found),
             Part::Rows(Batch::DuplicateUsers(found)) => report.duplicate_users.extend(found),
+            Part::Rows(Batch::Findings(found)) => report.findings.extend(found),
             Part::Text(found) => report.text.push_str(&found),
             Part::Progress(_) => {}
             Part::Summary(found) => summary = Some(*found),
@@ -64,6 +65,7 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) instances: Vec<InstanceRow>,
     pub(crate) duplicate_users: Vec<DuplicateUserRow>,
+    pub(crate) findings: Vec<FindingRow>,
     pub(crate) text: String,
     pub(crate) summary: Summary,
     pub(crate) learnt: Vec<(InstanceArn, KnownCounts)>,

@@ -14,6 +14,7 @@ mod common;
 mod deadlines;
 mod explain;
 mod faults;
+mod findings;
 mod history;
 mod implied_instance;
 mod instances;

@@ -85,7 +85,7 @@ pub(crate) async fn take_all(store: &dyn Store, taking: &Taking, facts: &[Fact])
 }
 
 pub(crate) async fn finish(store: &dyn Store, taking: &Taking) {
-    while store.finish_collection(taking).await.unwrap() == Finishing::GoesOn {}
+    while store.finish_collection(taking, &[]).await.unwrap() == Finishing::GoesOn {}
 }
 
 /// A whole collection that began at this second.

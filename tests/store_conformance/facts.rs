@@ -84,7 +84,7 @@ pub(crate) async fn what_a_crash_leaves_of_a_collection_is_undone(mut shelf: She
     };
     assert!(undone > 2, "a batch at a time: {undone}");
     assert_eq!(all(store, first).await, facts);
-    let stale = store.finish_collection(&lost).await;
+    let stale = store.finish_collection(&lost, &[]).await;
     assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
     // Nothing of it is left: the same again is no change.
     take_all(store, &taking, &facts).await;
@@ -148,7 +148,7 @@ pub(crate) async fn much_that_is_gone_is_closed_a_batch_at_a_time(shelf: Shelf) 
     assert_eq!(all(store, back).await, facts);
     let taking = begin(store, 300, &[]).await;
     take_all(store, &taking, &[member(0, 1)]).await;
-    let goes_on = store.finish_collection(&taking).await.unwrap();
+    let goes_on = store.finish_collection(&taking, &[]).await.unwrap();
     assert_eq!(goes_on, Finishing::GoesOn);
     assert_eq!(all(store, back).await, facts);
     finish(store, &taking).await;

@@ -38,7 +38,8 @@ impl App {
         let after = self.reasons_facts(instance, &scope).await?;
         let store = StoreFacts::joined(before, after);
         let grants = store.grants.clone();
-        let reasons = Reasons::new(store);
+        let seen = self.first_seen(instance, &wanted, &facts.value).await?;
+        let reasons = Reasons::new(store, seen);
         let mut names = RowNames {
             asker: about.asker,
             instance,

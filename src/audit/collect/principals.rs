@@ -123,7 +123,7 @@ impl Collector<'_> {
     /// other way round.
     fn reads_members(&self) -> bool {
         let principal = self.question.scope.principal.as_ref();
-        self.question.view == View::Access
+        self.question.view.expands_groups()
             && principal.is_none_or(|principal| principal.kind == PrincipalKind::Group)
     }
 
@@ -176,7 +176,7 @@ impl Collector<'_> {
     pub(super) async fn read_users(&self) {
         self.meter.step("users");
         let scope = &self.question.scope;
-        let keep_everybody = self.question.view == View::Access
+        let keep_everybody = self.question.view.expands_groups()
             && scope.principal.is_none()
             && self.gathered().has_open_application();
         let wanted = self.gathered().users_without_facts();

@@ -4,22 +4,27 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::super::collection::{Collection, Missing};
+use super::super::collection::Collection;
+use super::super::seen::{Seen, every_fact};
 use super::read::CollectionReader;
-use super::write::{facts, gaps, record};
-use crate::domain::facts::{Fact, FactKind};
-use crate::domain::{Instance, InvalidValue};
+use super::write::{facts, gaps};
+use crate::domain::facts::{CollectionRecord, Fact, FactKind, Found};
+use crate::domain::{Instance, InvalidValue, ServiceEvent};
 use crate::store::{
-    FACTS_PER_BATCH_MAX, FactRange, FactStore, FinishedCollection, Finishing, StoreError, Taking,
+    FACTS_PER_BATCH_MAX, FactRange, FactStore, FinishedCollection, Finishing, KeptFact, StoreError,
+    Taking,
 };
 
-/// Facts that are read at once: a few hundred kilobytes of memory, and few enough questions to the
-/// database that they cost little beside the rows.
-const FACTS_PER_PAGE: usize = 2_000;
+/// What was found in a collection.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Findings<'a> {
+    /// All of it, sorted by key.
+    pub found: &'a [Found],
+    /// What of it is new and what is gone.
+    pub events: &'a [ServiceEvent],
+}
 
-/// Makes a collection of a whole instance the newest state of it, with what is missing `beside` it. Readers see it when this has answered,
+/// Makes a collection of a whole instance the newest state of it, with what is kept of it as a whole. Readers see it when this has answered,
 /// and nothing of it before.
 ///
 /// # Errors
@@ -31,11 +36,9 @@ const FACTS_PER_PAGE: usize = 2_000;
 pub async fn commit(
     store: &dyn FactStore,
     collection: &Collection,
-    beside: Option<Missing>,
-    began_at: Timestamp,
-    ended_at: Timestamp,
+    found: Findings<'_>,
+    record: CollectionRecord,
 ) -> Result<FinishedCollection, StoreError> {
-    let record = record(collection, beside, began_at, ended_at);
     let gaps = Arc::new(gaps(collection, &record));
     let instance = &collection.instance.arn;
     let taking = loop {
@@ -45,14 +48,14 @@ pub async fn commit(
         }
     };
     let mut batch = Vec::with_capacity(FACTS_PER_BATCH_MAX);
-    for fact in facts(collection) {
+    for fact in facts(collection, found.found) {
         batch.push(fact.map_err(unreadable)?);
         if batch.len() == FACTS_PER_BATCH_MAX {
             take(store, &taking, &mut batch).await?;
         }
     }
     take(store, &taking, &mut batch).await?;
-    while store.finish_collection(&taking).await? == Finishing::GoesOn {}
+    while store.finish_collection(&taking, found.events).await? == Finishing::GoesOn {}
     let id = taking.id;
     Ok(FinishedCollection { id, record })
 }
@@ -70,7 +73,7 @@ async fn take(
     Ok(())
 }
 
-/// A finished collection of an instance, as it was.
+/// A finished collection of an instance, as it was, and when its assignments were first seen.
 ///
 /// # Errors
 /// As for `FactStore::facts`; `Corrupt` where a fact is none that this version can read.
@@ -81,20 +84,22 @@ pub async fn load(
     store: &dyn FactStore,
     instance: Instance,
     finished: FinishedCollection,
-) -> Result<Collection, StoreError> {
+) -> Result<(Collection, Seen), StoreError> {
+    let first = store.first_whole_collection(&instance.arn).await?;
+    let mut seen = Seen::of_whole(first.filter(|first| *first <= finished.id));
     let mut reader = CollectionReader::new(instance, finished.record);
+    let mut problem = None;
     let range = FactRange::Kinds(FactKind::ALL.to_vec());
-    let mut after = None;
-    loop {
-        let page = store.facts(finished.id, &range, after.as_ref(), FACTS_PER_PAGE);
-        let page = page.await?;
-        for kept in &page {
-            reader.take(&kept.fact).map_err(unreadable)?;
+    let mut take = |kept: &KeptFact| {
+        seen.take(kept);
+        if let Err(error) = reader.take(&kept.fact) {
+            problem.get_or_insert(error);
         }
-        match page.last() {
-            Some(last) if page.len() == FACTS_PER_PAGE => after = Some(last.fact.key.clone()),
-            _ => return Ok(reader.finish()),
-        }
+    };
+    every_fact(store, finished.id, &range, &mut take).await?;
+    match problem {
+        Some(problem) => Err(unreadable(problem)),
+        None => Ok((reader.finish(), seen)),
     }
 }
 

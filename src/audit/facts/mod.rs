@@ -10,6 +10,6 @@ mod read;
 mod tests;
 mod write;
 
-pub use history::{commit, load};
+pub use history::{Findings, commit, load};
 pub use read::CollectionReader;
-pub use write::{facts, gaps, record};
+pub use write::{assignments, facts, gaps, gaps_of, record};

@@ -99,6 +99,8 @@ impl CollectionReader {
                 let principal = principal_of_second(second)?;
                 self.gathered.assigned(&target_of_key(key)?, principal);
             }
+            // Found in a collection, and no part of it.
+            FactKind::Finding => {}
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::super::accounts::AccountList;
 use super::super::collection::{Collection, Members, UserFacts};
 use super::super::fixtures::*;
 use super::super::gather::Gathered;
-use super::{CollectionReader, commit, facts, gaps, load, record};
+use super::{CollectionReader, Findings, commit, facts, gaps, load, record};
 use crate::domain::facts::{CollectionRecord, Extent, Fact, FactKind, Gap};
 use crate::domain::{
     AccountStatus, ApplicationStatus, AssignmentRequired, ExternalId, Membership, Operation,
@@ -138,7 +138,7 @@ fn some_collection(seed: u64) -> Collection {
 }
 
 fn written(collection: &Collection) -> (Vec<Fact>, CollectionRecord) {
-    let facts = facts(collection).map(Result::unwrap).collect();
+    let facts = facts(collection, &[]).map(Result::unwrap).collect();
     (facts, record(collection, None, at(0), at(60)))
 }
 
@@ -206,7 +206,12 @@ async fn a_collection_that_was_committed_is_loaded_as_it_was() {
     for seed in 0..40 {
         let collection = some_collection(seed);
         let day = i64::try_from(seed).unwrap() * 100;
-        let committed = commit(&store, &collection, None, at(day), at(day + 60));
+        let committed = commit(
+            &store,
+            &collection,
+            Findings::default(),
+            record(&collection, None, at(day), at(day + 60)),
+        );
         let committed = committed.await.unwrap();
         // Within gaps what was there before stays: then it is not the collection alone. The first has
         // nothing before it.
@@ -216,14 +221,14 @@ async fn a_collection_that_was_committed_is_loaded_as_it_was() {
         let loaded = load(&store, instance.clone(), committed.clone()).await;
         let loaded = loaded.unwrap();
         if is_alone {
-            assert_eq!(loaded, collection);
+            assert_eq!(loaded.0, collection);
             kept.push((committed, collection));
         }
     }
     assert!(kept.len() > 3, "{}", kept.len());
     for (committed, collection) in kept {
         let loaded = load(&store, instance.clone(), committed).await;
-        assert_eq!(loaded.unwrap(), collection);
+        assert_eq!(loaded.unwrap().0, collection);
     }
     store.close().await;
 }

@@ -10,12 +10,10 @@ use super::super::collection::{
 };
 use super::super::plan::KnownCounts;
 use crate::domain::facts::{
-    AccountValue, ApplicationValue, CollectionRecord, Fact, FactKey, FactKind, Gap, Gaps,
+    AccountValue, ApplicationValue, CollectionRecord, Fact, FactKey, FactKind, Found, Gap, Gaps,
     GroupValue, MembershipValue, Miss, PermissionSetValue, UserValue, second_of_principal, to_text,
 };
-use crate::domain::{
-    AccountAccess, InvalidValue, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
-};
+use crate::domain::{AccountAccess, InvalidValue, PrincipalStatus, Target};
 
 /// The value of what has none beside its being there.
 const NOTHING_MORE: &str = "{}";
@@ -23,12 +21,16 @@ const NOTHING_MORE: &str = "{}";
 /// A fact, or why it cannot be written.
 type Written = Result<Fact, InvalidValue>;
 
-/// The facts of a collection, sorted by key, each once. They are made as they are asked for: nothing is
+/// The facts of a collection with what was found in it, sorted by key, each once. The findings must be sorted by
+/// key. They are made as they are asked for: nothing is
 /// held but one target's assignments.
 ///
 /// # Errors
 /// Each: it cannot be written down. No value that a collector makes is such.
-pub fn facts(collection: &Collection) -> impl Iterator<Item = Written> + Send + '_ {
+pub fn facts<'a>(
+    collection: &'a Collection,
+    findings: &'a [Found],
+) -> impl Iterator<Item = Written> + Send + 'a {
     let users = (collection.users.iter()).map(|facts| {
         let value = UserValue::of(&facts.user, facts.exists);
         fact(FactKey::user(&facts.user.id), &value)
@@ -57,7 +59,13 @@ pub fn facts(collection: &Collection) -> impl Iterator<Item = Written> + Send + 
         .chain(sets)
         .chain(accounts)
         .chain(access)
-        .chain(assignments(collection))
+        .chain(assignments(collection).map(|key| {
+            Ok(Fact {
+                key,
+                value: NOTHING_MORE.to_owned(),
+            })
+        }))
+        .chain(findings.iter().map(Found::fact))
 }
 
 fn fact<T: serde::Serialize>(key: FactKey, value: &T) -> Written {
@@ -117,9 +125,9 @@ fn accesses(collection: &Collection) -> impl Iterator<Item = (AccountAccess, &[A
     })
 }
 
-/// Assignments by target: the keys of accounts begin with digits and sort before the ARNs of
+/// The keys of assignments, sorted, by target: the keys of accounts begin with digits and sort before the ARNs of
 /// applications.
-fn assignments(collection: &Collection) -> impl Iterator<Item = Written> + Send + '_ {
+pub fn assignments(collection: &Collection) -> impl Iterator<Item = FactKey> + Send + '_ {
     let of_accounts =
         accesses(collection).map(|(access, assignees)| (Target::AccountAccess(access), assignees));
     let of_applications = (collection.applications.iter()).map(|facts| {
@@ -131,38 +139,16 @@ fn assignments(collection: &Collection) -> impl Iterator<Item = Written> + Send 
         .flat_map(|(target, assignees)| {
             let principals = assignees
                 .iter()
-                .filter_map(|assignee| principal(collection, *assignee));
+                .filter_map(|assignee| collection.principal(*assignee));
             let mut seconds: Vec<String> = principals.map(|it| second_of_principal(&it)).collect();
             seconds.sort_unstable();
             let key = target.key().into_owned();
-            seconds.into_iter().map(move |second| {
-                Ok(Fact {
-                    key: FactKey {
-                        kind: FactKind::Assignment,
-                        key: key.clone(),
-                        second,
-                    },
-                    value: NOTHING_MORE.to_owned(),
-                })
+            seconds.into_iter().map(move |second| FactKey {
+                kind: FactKind::Assignment,
+                key: key.clone(),
+                second,
             })
         })
-}
-
-fn principal(collection: &Collection, assignee: Assignee) -> Option<PrincipalRef> {
-    let (kind, id) = match assignee {
-        Assignee::User(user) => {
-            let facts = collection.users.get(user as usize)?;
-            (PrincipalKind::User, &facts.user.id)
-        }
-        Assignee::Group(group) => {
-            let facts = collection.groups.get(group as usize)?;
-            (PrincipalKind::Group, &facts.group.id)
-        }
-    };
-    Some(PrincipalRef {
-        kind,
-        id: id.clone(),
-    })
 }
 
 /// What the store keeps of a collection beside its facts.
@@ -187,6 +173,10 @@ pub fn record(
         .cloned();
     let consequences: Vec<Gap> = consequences.map(|(kind, of)| Gap { kind, of }).collect();
     unread.extend(consequences);
+    // What was not seen may be there all the same, and so may what would be found in it.
+    if !of_missing.is_empty() || !unread.is_empty() {
+        unread.insert(Gap::all(FactKind::Finding));
+    }
     unread.retain(|gap| !of_missing.contains(gap));
     CollectionRecord {
         began_at,
@@ -210,6 +200,15 @@ fn unread(collection: &Collection) -> impl Iterator<Item = Gap> {
     let of_accounts = accounts.any(|facts| facts.listing == Listing::Unknown);
     let of_accounts = of_accounts.then(|| Gap::all(FactKind::Account));
     of_groups.chain(of_accounts)
+}
+
+/// The gaps of a collection by itself: what it lacks could have been there.
+#[must_use]
+pub fn gaps_of(collection: &Collection) -> Gaps {
+    let of_missing: Vec<&Gap> = (collection.missing.iter())
+        .flat_map(|it| &it.gaps)
+        .collect();
+    Gaps::new(of_missing, [])
 }
 
 /// The gaps of a collection, for the store to ask of each fact.

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::super::findings::OVERDUE_AFTER;
 use super::about::About;
 use super::cells::{path, principal_label, target_label};
 use super::findings::{self, Example};
@@ -14,9 +15,6 @@ use super::reasons::{Reason, Reasons};
 use super::top::Top;
 use crate::domain::report::{Finding, Provenance, ReportPath, Row, View};
 
-/// A grant's end is acted on within a minute of its time (DESIGN.md §4.6): before that it is not
-/// overdue.
-const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Overdue grants that are told apart; of more, only the rows are counted. So many take 1 MB.
 const OVERDUE_MAX: usize = 1_000;
 /// Examples that are named of each finding: enough to begin with.
@@ -156,7 +154,7 @@ impl Access {
                 continue;
             }
             let mut example = Html::default();
-            match findings::guide(finding).example {
+            match findings::example(finding) {
                 Example::Target => example.add(&target_label(row)),
                 Example::Principal => example.add(&principal_label(row)),
                 Example::Both => {

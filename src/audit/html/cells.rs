@@ -210,7 +210,7 @@ fn moment(time: &str, without: &'static str) -> Html {
 fn found(row: &Row) -> Html {
     let mut html = Html::default();
     for finding in findings::of_cell(&row.findings) {
-        tag(&mut html, findings::guide(finding).title);
+        tag(&mut html, finding.title());
     }
     html
 }

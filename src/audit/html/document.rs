@@ -89,6 +89,7 @@ fn title(view: View) -> &'static str {
         View::Assignments => "What is assigned to whom",
         View::Instances => "Instances of IAM Identity Center",
         View::DuplicateUsers => "People in several identity stores",
+        View::Findings => "What somebody should look at",
     }
 }
 
@@ -118,6 +119,7 @@ fn head(html: &mut Html, about: &About) {
             View::Access | View::Assignments => "assigned",
             View::Instances => "instances",
             View::DuplicateUsers => "duplicates",
+            View::Findings => "findings",
         });
     html.raw("\">\n<a class=\"skip\" href=\"#rows\">Skip to the rows</a>\n");
 }

@@ -13,6 +13,7 @@ mod access;
 mod cells;
 mod detail;
 mod document;
+mod finding_cells;
 mod findings;
 mod markup;
 mod people;
@@ -24,7 +25,7 @@ mod top;
 mod words;
 
 use super::answer::Summary;
-use crate::domain::report::{DuplicateUserRow, InstanceRow, ReportRow, Row, View};
+use crate::domain::report::{DuplicateUserRow, FindingRow, InstanceRow, ReportRow, Row, View};
 pub(super) use about::{About, Records};
 use detail::Detail;
 pub(super) use document::Document;
@@ -91,7 +92,7 @@ impl PageRow for Row {
     fn headings(view: View) -> &'static [&'static str] {
         match view {
             View::Assignments => &cells::OF_ASSIGNMENTS,
-            View::Access | View::Instances | View::DuplicateUsers => &cells::OF_ACCESS,
+            _ => &cells::OF_ACCESS,
         }
     }
 
@@ -146,5 +147,25 @@ impl PageRow for DuplicateUserRow {
 
     fn glance(counts: Self::Counts, about: &About, summary: &Summary) -> Glance {
         counts.glance(about, summary)
+    }
+}
+
+impl PageRow for FindingRow {
+    type Counts = finding_cells::FindingCounts;
+
+    fn headings(_: View) -> &'static [&'static str] {
+        &finding_cells::OF_FINDINGS
+    }
+
+    fn count(&self, counts: &mut Self::Counts, _: &About) {
+        counts.count(self);
+    }
+
+    fn page_cells(&self, _: &About) -> Vec<Html> {
+        finding_cells::finding_cells(self)
+    }
+
+    fn glance(counts: Self::Counts, _: &About, summary: &Summary) -> Glance {
+        counts.glance(summary)
     }
 }

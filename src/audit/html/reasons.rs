@@ -11,6 +11,7 @@ pub(super) enum Reason {
     Unstated,
     External,
     Standing,
+    OutOfBand,
     Unrecorded,
     Open,
     NotTold,
@@ -18,11 +19,12 @@ pub(super) enum Reason {
 
 impl Reason {
     /// All kinds, in their order.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Stated,
         Self::Unstated,
         Self::External,
         Self::Standing,
+        Self::OutOfBand,
         Self::Unrecorded,
         Self::Open,
         Self::NotTold,
@@ -34,6 +36,7 @@ impl Reason {
             Provenance::Grant,
             Provenance::Standing,
             Provenance::External,
+            Provenance::OutOfBand,
             Provenance::Unrecorded,
         ];
         let known = (provenances.into_iter()).find(|known| known.as_str() == row.provenance);
@@ -42,6 +45,7 @@ impl Reason {
             Some(Provenance::Grant) => Self::Stated,
             Some(Provenance::Standing) => Self::Standing,
             Some(Provenance::External) => Self::External,
+            Some(Provenance::OutOfBand) => Self::OutOfBand,
             Some(Provenance::Unrecorded) => Self::Unrecorded,
             None if row.path == ReportPath::OpenApplication.as_str() => Self::Open,
             None => Self::NotTold,
@@ -55,6 +59,7 @@ impl Reason {
             Self::Unstated => "Granted, no reason stated",
             Self::External => "Kept elsewhere",
             Self::Standing => "Standing",
+            Self::OutOfBand => "Out of band",
             Self::Unrecorded => "Unrecorded",
             Self::Open => "Open to everyone",
             Self::NotTold => "Not told",
@@ -67,7 +72,8 @@ impl Reason {
             Self::Stated => "A live grant of Usher holds it, with a justification.",
             Self::Unstated => "A live grant of Usher holds it; its justification is empty.",
             Self::External => "A rule of the configuration names who keeps it outside of Usher.",
-            Self::Standing => "It was there before Usher first touched it.",
+            Self::Standing => "It was there before Usher first touched it, or kept account of it.",
+            Self::OutOfBand => "It appeared beside Usher: somebody assigned it in AWS.",
             Self::Unrecorded => "Nothing that Usher keeps says why it is there.",
             Self::Open => "The application lets everybody in; no assignment is needed.",
             Self::NotTold => "Usher's records could not be read.",
@@ -81,7 +87,8 @@ impl Reason {
             Self::Unstated => "r2",
             Self::External => "r3",
             Self::Standing => "r4",
-            Self::Unrecorded => "r5",
+            Self::OutOfBand => "r5",
+            Self::Unrecorded => "r8",
             Self::Open => "r6",
             Self::NotTold => "r7",
         }

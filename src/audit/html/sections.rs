@@ -4,7 +4,6 @@
 use super::super::answer::Summary;
 use super::about::{About, Records};
 use super::access::Access;
-use super::findings;
 use super::markup::Html;
 use super::people::{PEOPLE_MAX, STEPS};
 use super::reasons::Reason;
@@ -205,15 +204,14 @@ fn found(access: &Access, summary: &Summary) -> Option<Section> {
         ],
     );
     for (finding, rows) in &summary.findings {
-        let guide = findings::guide(*finding);
-        html.raw("<tr><th scope=\"row\">").raw(guide.title);
+        html.raw("<tr><th scope=\"row\">").raw(finding.title());
         html.raw("<button type=\"button\" data-search=\"")
-            .raw(guide.title)
+            .raw(finding.title())
             .raw("\" hidden>Show rows</button>");
         html.raw("<td class=\"n\">")
             .number(*rows)
             .raw("<td>")
-            .raw(guide.advice)
+            .raw(finding.advice())
             .raw("<td>");
         for example in access.examples.get(finding).into_iter().flatten() {
             html.raw("<span>").add(example).raw("</span>");

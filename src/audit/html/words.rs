@@ -70,7 +70,7 @@ impl Words {
     pub(super) fn of(view: View) -> &'static Self {
         match view {
             View::Assignments => &OF_ASSIGNMENTS,
-            View::Access | View::Instances | View::DuplicateUsers => &OF_ACCESS,
+            _ => &OF_ACCESS,
         }
     }
 }

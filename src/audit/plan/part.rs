@@ -20,7 +20,7 @@ impl PlanPart {
     ) -> Self {
         let mut part = Self::default();
         match view {
-            View::Access | View::Assignments => {
+            View::Access | View::Assignments | View::Findings => {
                 part.applications(scope, known);
                 part.account_access(scope, known);
                 part.members(view, scope, known);
@@ -178,13 +178,13 @@ impl PlanPart {
         match scope.principal {
             Some(PrincipalKind::User) => {
                 self.add(Operation::DescribeUser, 1);
-                if view == View::Access {
+                if view.expands_groups() {
                     self.unknown.push("which assigned groups the user is in");
                 }
             }
             Some(PrincipalKind::Group) => {
                 self.add(Operation::DescribeGroup, 1);
-                if view == View::Access {
+                if view.expands_groups() {
                     self.unknown.push("how many members the group has");
                 }
             }

@@ -11,7 +11,7 @@ use crate::domain::{
 
 /// A target with what stands on it.
 #[derive(Clone, Copy)]
-pub(super) enum TargetFacts<'a> {
+pub(in crate::audit) enum TargetFacts<'a> {
     Application(&'a ApplicationFacts),
     Access {
         account: &'a AccountFacts,
@@ -21,7 +21,17 @@ pub(super) enum TargetFacts<'a> {
 }
 
 impl<'a> TargetFacts<'a> {
-    pub(super) fn of_access(collection: &'a Collection, facts: &'a AccessFacts) -> Option<Self> {
+    /// The target at this place: accounts first, as their kind sorts before that of applications.
+    pub(in crate::audit) fn at(collection: &'a Collection, place: usize) -> Option<Self> {
+        let of_accounts = &collection.account_access;
+        if let Some(facts) = of_accounts.get(place) {
+            return Self::of_access(collection, facts);
+        }
+        let place = place.checked_sub(of_accounts.len())?;
+        (collection.applications.get(place)).map(Self::Application)
+    }
+
+    fn of_access(collection: &'a Collection, facts: &'a AccessFacts) -> Option<Self> {
         Some(Self::Access {
             account: collection.accounts.get(facts.account as usize)?,
             permission_set: (collection.permission_sets).get(facts.permission_set as usize)?,
@@ -29,7 +39,7 @@ impl<'a> TargetFacts<'a> {
         })
     }
 
-    pub(super) fn assignees(self) -> &'a [Assignee] {
+    pub(in crate::audit) fn assignees(self) -> &'a [Assignee] {
         match self {
             Self::Application(facts) => &facts.assignees,
             Self::Access { assignees, .. } => assignees,
@@ -37,14 +47,14 @@ impl<'a> TargetFacts<'a> {
     }
 
     /// Whether everybody in the identity store may enter. Nobody enters an account unassigned.
-    pub(super) fn is_open(self) -> bool {
+    pub(in crate::audit) fn is_open(self) -> bool {
         match self {
             Self::Application(facts) => facts.required == AssignmentRequired::No,
             Self::Access { .. } => false,
         }
     }
 
-    pub(super) fn target(self) -> Target {
+    pub(in crate::audit) fn target(self) -> Target {
         match self {
             Self::Application(facts) => Target::Application(facts.application.arn.clone()),
             Self::Access {
@@ -59,7 +69,7 @@ impl<'a> TargetFacts<'a> {
     }
 
     /// The name of the application or of the permission set.
-    pub(super) fn name(self) -> &'a str {
+    pub(in crate::audit) fn name(self) -> &'a str {
         match self {
             Self::Application(facts) => &facts.application.name,
             Self::Access { permission_set, .. } => &permission_set.name,
@@ -67,7 +77,7 @@ impl<'a> TargetFacts<'a> {
     }
 
     /// The name of the account, for account access.
-    pub(super) fn account_name(self) -> &'a str {
+    pub(in crate::audit) fn account_name(self) -> &'a str {
         match self {
             Self::Application(_) => "",
             Self::Access { account, .. } => &account.account.name,
@@ -75,7 +85,7 @@ impl<'a> TargetFacts<'a> {
     }
 
     /// The cells that every row of it has.
-    pub(super) fn cells(self, instance: &Instance) -> Row {
+    pub(in crate::audit) fn cells(self, instance: &Instance) -> Row {
         let row = Row {
             instance_arn: instance.arn.to_string(),
             identity_store_id: instance.identity_store_id.to_string(),
@@ -108,7 +118,7 @@ impl<'a> TargetFacts<'a> {
     }
 
     /// What is said of it on each of its rows, in the order of `Finding`.
-    pub(super) fn findings(self) -> Vec<Finding> {
+    pub(in crate::audit) fn findings(self) -> Vec<Finding> {
         let mut findings = Vec::new();
         match self {
             Self::Application(facts) => {
@@ -144,6 +154,8 @@ pub(super) fn holding_cells(row: &mut Row, holding: &Holding) {
         .unwrap_or_default();
     row.grant_id.clone_from(&holding.grant_id);
     row.requested_by.clone_from(&holding.requested_by);
+    row.approved_by.clone_from(&holding.approved_by);
+    row.approved_at.clone_from(&holding.approved_at);
     row.justification.clone_from(&holding.justification);
     row.ticket.clone_from(&holding.ticket);
     row.granted_at.clone_from(&holding.granted_at);

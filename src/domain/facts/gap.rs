@@ -151,7 +151,8 @@ impl Gaps {
             | FactKind::Group
             | FactKind::Application
             | FactKind::PermissionSet
-            | FactKind::Account => false,
+            | FactKind::Account
+            | FactKind::Finding => false,
         }
     }
 }

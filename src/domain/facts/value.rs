@@ -10,6 +10,7 @@
 //! | permission set | `name` |
 //! | account | `listed`, `status`, `name`, `email` |
 //! | account access, assignment | none |
+//! | finding | `since`, `detail` (in `found`) |
 //!
 //! Statuses are the words of reports; an unknown one is left out.
 
@@ -345,7 +346,10 @@ pub fn fill_unknown(kind: FactKind, seen: &str, before: &str) -> Result<String, 
             let is_known = seen.listed.is_some();
             to_text(&if is_known { seen } else { from_text(before)? })?
         }
-        FactKind::Membership | FactKind::AccountAccess | FactKind::Assignment => seen.to_owned(),
+        FactKind::Membership
+        | FactKind::AccountAccess
+        | FactKind::Assignment
+        | FactKind::Finding => seen.to_owned(),
     };
     Ok(filled)
 }
@@ -388,7 +392,10 @@ pub fn without_names(kind: FactKind, value: &str) -> Result<Option<String>, Inva
                 ..AccountValue::default()
             })?
         }
-        FactKind::Membership | FactKind::AccountAccess | FactKind::Assignment => return Ok(None),
+        FactKind::Membership
+        | FactKind::AccountAccess
+        | FactKind::Assignment
+        | FactKind::Finding => return Ok(None),
     };
     Ok(Some(erased))
 }

@@ -2,7 +2,7 @@
 //! ASSIGNMENTS. The list below is the only list of its columns: the CSV header, the keys of JSON
 //! Lines and the tests take their names from it.
 
-use super::{DuplicateUserRow, InstanceRow};
+use super::{DuplicateUserRow, FindingRow, InstanceRow};
 
 /// A row of some view: cells of text under names.
 pub trait ReportRow: Sized + Send + 'static {
@@ -25,6 +25,8 @@ pub enum Batch {
     Instances(Vec<InstanceRow>),
     /// Of DUPLICATE_USERS.
     DuplicateUsers(Vec<DuplicateUserRow>),
+    /// Of FINDINGS.
+    Findings(Vec<FindingRow>),
 }
 
 /// Makes a row's type, its columns and its cells from one list.

@@ -335,6 +335,7 @@ pub(super) fn provenance(provenance: Provenance) -> pb::Provenance {
         Provenance::Grant => pb::Provenance::Grant,
         Provenance::Standing => pb::Provenance::Standing,
         Provenance::External => pb::Provenance::External,
+        Provenance::OutOfBand => pb::Provenance::OutOfBand,
         Provenance::Unrecorded => pb::Provenance::Unrecorded,
     }
 }

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use crate::app::{AppError, AuditReport};
 use crate::audit::{Completeness, Header, Part, Summary};
 use crate::domain::Operation;
-use crate::domain::report::{Batch, DuplicateUserRow, Format, InstanceRow, Row, View};
+use crate::domain::report::{Batch, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View};
 use crate::grpc::pb;
 
 pub(in crate::grpc) fn audit_report(
@@ -20,11 +20,12 @@ pub(in crate::grpc) fn audit_report(
         Ok(pb::ReportView::Assignments) => Some(View::Assignments),
         Ok(pb::ReportView::Instances) => Some(View::Instances),
         Ok(pb::ReportView::DuplicateUsers) => Some(View::DuplicateUsers),
+        Ok(pb::ReportView::Findings) => Some(View::Findings),
         Ok(pb::ReportView::Unspecified) | Err(_) => {
             fields.refuse(
                 "view",
-                "is required: REPORT_VIEW_ACCESS, REPORT_VIEW_ASSIGNMENTS, REPORT_VIEW_INSTANCES or \
-                 REPORT_VIEW_DUPLICATE_USERS",
+                "is required: REPORT_VIEW_ACCESS, REPORT_VIEW_ASSIGNMENTS, REPORT_VIEW_INSTANCES, \
+                 REPORT_VIEW_DUPLICATE_USERS or REPORT_VIEW_FINDINGS",
             );
             None
         }
@@ -47,11 +48,21 @@ pub(in crate::grpc) fn audit_report(
         let named = [
             ("principal", message.principal.is_some()),
             ("target", message.target.is_some()),
+        ];
+        for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
+            fields.refuse(field, "is for the views ACCESS and ASSIGNMENTS only");
+        }
+    }
+    if view.is_some_and(|view| !view.tells_access()) {
+        let named = [
             ("max_age", message.max_age.is_some()),
             ("as_of", message.as_of.is_some()),
         ];
         for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
-            fields.refuse(field, "is for the views ACCESS and ASSIGNMENTS only");
+            fields.refuse(
+                field,
+                "is for the views ACCESS, ASSIGNMENTS and FINDINGS only",
+            );
         }
     }
     let max_age = fields.max_age("max_age", message.max_age);
@@ -110,6 +121,7 @@ pub(in crate::grpc) fn report_view(view: View) -> pb::ReportView {
         View::Assignments => pb::ReportView::Assignments,
         View::Instances => pb::ReportView::Instances,
         View::DuplicateUsers => pb::ReportView::DuplicateUsers,
+        View::Findings => pb::ReportView::Findings,
     }
 }
 
@@ -195,6 +207,9 @@ fn rows(batch: Batch) -> pb::AuditRows {
         Batch::DuplicateUsers(batch) => {
             rows.duplicate_user_rows = batch.into_iter().map(duplicate_user_row).collect();
         }
+        Batch::Findings(batch) => {
+            rows.finding_rows = batch.into_iter().map(finding_row).collect();
+        }
     }
     rows
 }
@@ -234,6 +249,30 @@ fn duplicate_user_row(row: DuplicateUserRow) -> pb::DuplicateUserRow {
         display_name: row.display_name,
         email: row.email,
         user_status: row.user_status,
+    }
+}
+
+fn finding_row(row: FindingRow) -> pb::FindingRow {
+    pb::FindingRow {
+        severity: row.severity,
+        finding: row.finding,
+        since: row.since,
+        instance_arn: row.instance_arn,
+        identity_store_id: row.identity_store_id,
+        owner_account_id: row.owner_account_id,
+        target_kind: row.target_kind,
+        application_arn: row.application_arn,
+        application_name: row.application_name,
+        account_id: row.account_id,
+        account_name: row.account_name,
+        permission_set_arn: row.permission_set_arn,
+        permission_set_name: row.permission_set_name,
+        principal_type: row.principal_type,
+        principal_id: row.principal_id,
+        principal_name: row.principal_name,
+        grant_id: row.grant_id,
+        detail: row.detail,
+        what_to_do: row.what_to_do,
     }
 }
 

@@ -129,11 +129,12 @@ pub(in crate::grpc) fn list_assignments(
     let provenance = fields.choices(
         "provenance",
         &message.provenance,
-        "must be PROVENANCE_GRANT, PROVENANCE_STANDING, PROVENANCE_EXTERNAL or PROVENANCE_UNRECORDED",
+        "must be PROVENANCE_GRANT, PROVENANCE_STANDING, PROVENANCE_EXTERNAL, PROVENANCE_OUT_OF_BAND or PROVENANCE_UNRECORDED",
         |value| match pb::Provenance::try_from(value) {
             Ok(pb::Provenance::Grant) => Some(Provenance::Grant),
             Ok(pb::Provenance::Standing) => Some(Provenance::Standing),
             Ok(pb::Provenance::External) => Some(Provenance::External),
+            Ok(pb::Provenance::OutOfBand) => Some(Provenance::OutOfBand),
             Ok(pb::Provenance::Unrecorded) => Some(Provenance::Unrecorded),
             Ok(pb::Provenance::Unspecified) | Err(_) => None,
         },

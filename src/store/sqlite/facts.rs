@@ -11,7 +11,7 @@ use super::writer::Written;
 use super::{SqliteStore, facts_read, facts_remove, facts_write, reads};
 use crate::crash_points::StoreCommit;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{Grant, InstanceArn};
+use crate::domain::{Grant, InstanceArn, ServiceEvent};
 use crate::store::{
     FactChange, FactRange, FactStore, FinishedCollection, Finishing, Forgotten, GrantScope,
     KeptFact, StoreError, Taking,
@@ -46,11 +46,15 @@ impl FactStore for SqliteStore {
         .await
     }
 
-    async fn finish_collection(&self, taking: &Taking) -> Result<Finishing, StoreError> {
-        let taking = taking.clone();
+    async fn finish_collection(
+        &self,
+        taking: &Taking,
+        events: &[ServiceEvent],
+    ) -> Result<Finishing, StoreError> {
+        let (taking, events) = (taking.clone(), events.to_vec());
         self.write(StoreCommit::FinishCollection, move |connection| {
             Box::pin(async move {
-                let finishing = facts_write::finish(connection, &taking).await?;
+                let finishing = facts_write::finish(connection, &taking, &events).await?;
                 Ok(Written::unchanged(finishing))
             })
         })
@@ -84,6 +88,13 @@ impl FactStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<FinishedCollection>, StoreError> {
         facts_read::collections(&mut *self.reader().await?, instance, from, until, limit).await
+    }
+
+    async fn first_whole_collection(
+        &self,
+        instance: &InstanceArn,
+    ) -> Result<Option<CollectionId>, StoreError> {
+        facts_read::first_whole(&mut *self.reader().await?, instance).await
     }
 
     async fn facts(

@@ -137,6 +137,22 @@ pub(super) async fn collections(
     rows.iter().map(collection_from_row).collect()
 }
 
+/// `FactStore::first_whole_collection`.
+pub(super) async fn first_whole(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+) -> Result<Option<CollectionId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT first_whole FROM collected_instances \
+         WHERE instance_arn = $1 AND first_whole IS NOT NULL",
+    )
+    .bind(instance.as_str().to_owned())
+    .fetch_optional(connection)
+    .await?;
+    let id = row.map(|row| count(&row, "first_whole")).transpose()?;
+    Ok(id.map(CollectionId))
+}
+
 fn collection_from_row(row: &SqliteRow) -> Result<FinishedCollection, StoreError> {
     let observed = optional_time(row, "observed_from")?;
     let record = CollectionRecord {

@@ -7,11 +7,11 @@
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::facts_read::{key_from_row, kind_from_row};
-use super::facts_remove;
 use super::failure::invalid;
 use super::rows::{count, count_to_column, microseconds, microseconds_or_null, to_json};
-use crate::domain::InstanceArn;
+use super::{facts_remove, tables};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, Gaps, fill_unknown};
+use crate::domain::{InstanceArn, ServiceEvent};
 use crate::store::{FACTS_PER_BATCH_MAX, Finishing, StoreError, Taking};
 
 /// A place between keys: kind, first and second key of the last one before it.
@@ -183,6 +183,7 @@ pub(super) async fn take(
 pub(super) async fn finish(
     connection: &mut SqliteConnection,
     taking: &Taking,
+    events: &[ServiceEvent],
 ) -> Result<Finishing, StoreError> {
     let progress = progress(&mut *connection, taking.id).await?;
     let mut known = known_keys(&mut *connection, &progress, None).await?;
@@ -193,8 +194,29 @@ pub(super) async fn finish(
         Some(place) => ("TAKING", place, Finishing::GoesOn),
         None => ("FINISHED", Place::default(), Finishing::Finished),
     };
-    note_place(connection, taking.id, state, place).await?;
+    note_place(&mut *connection, taking.id, state, place).await?;
+    if finishing == Finishing::Finished {
+        note_first_whole(&mut *connection, taking.id).await?;
+        for event in events {
+            tables::insert_service_event(&mut *connection, event).await?;
+        }
+    }
     Ok(finishing)
+}
+
+/// What the first collection that lacks nothing saw was there before.
+async fn note_first_whole(
+    connection: &mut SqliteConnection,
+    id: CollectionId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE collected_instances SET first_whole = $1 WHERE first_whole IS NULL \
+         AND number = (SELECT instance FROM collections WHERE id = $1 AND is_whole = 1)",
+    )
+    .bind(count_to_column(id.0))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The keys of the instance after what was taken, one more than a batch may look at.
