@@ -105,6 +105,7 @@ impl App {
             format: Format::Rows,
             scope: Scope::default(),
             demand: Demand::usher(Class::Audit),
+            compared: None,
             external: self.parts.external.clone(),
             validate_only: false,
         }

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use super::asker::{Purpose, the_gravest};
 use super::{App, AppError, CallContext};
-use crate::audit::{AccessScope, InstanceToRead, Missing, Part, ReportRequest, Scope, TargetScope};
+use crate::audit::{
+    AccessScope, InstanceToRead, Missing, Part, Period, ReportRequest, Scope, TargetScope,
+};
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
@@ -38,6 +40,8 @@ pub struct AuditReport {
     pub max_age: Option<Duration>,
     /// The state of which time; none for now.
     pub as_of: Option<Timestamp>,
+    /// What changed since which time, in the place of the state.
+    pub compare_to: Option<Timestamp>,
     /// Plan only.
     pub validate_only: bool,
 }
@@ -66,6 +70,7 @@ impl App {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),
         };
+        let compared = self.compared(request)?;
         let kept = self.with_kept(request, instances, &mut missing).await?;
         let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
         let report = ReportRequest {
@@ -81,6 +86,7 @@ impl App {
             view: request.view,
             format: request.format,
             scope,
+            compared,
             // Callers take turns, not whom they say to act for.
             demand: Demand::of(Class::Audit, context.caller.as_str()),
             external: self.parts.external.clone(),
@@ -119,9 +125,11 @@ impl App {
         let mut kept = Vec::with_capacity(instances.len());
         let mut refusal = None;
         for instance in instances {
-            if let Some(at) = request.as_of {
+            if let Some(at) = request.as_of.or(request.compare_to.map(|_| now)) {
                 match store.collection_at(&instance.arn, at).await? {
                     Some(found) => kept.push((instance, Some(found))),
+                    // The log knows what happened before, and a comparison says what it lacks.
+                    None if request.view == View::Changes => kept.push((instance, None)),
                     None => {
                         refusal = Some(self.not_collected(&instance).await?);
                         missing.push(not_collected_then(&instance));
@@ -142,6 +150,19 @@ impl App {
             Some(refusal) if kept.is_empty() => Err(refusal),
             _ => Ok(kept),
         }
+    }
+
+    /// The period that is compared.
+    fn compared(&self, request: &AuditReport) -> Result<Option<Period>, AppError> {
+        let Some(from) = request.compare_to else {
+            return Ok(None);
+        };
+        let until = request.as_of.unwrap_or_else(|| self.parts.clock.now());
+        if from >= until {
+            let problem = "must be before `as_of`, or before now without it";
+            return Err(AppError::field("compare_to", problem));
+        }
+        Ok(Some(Period { from, until }))
     }
 
     async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
@@ -187,9 +208,18 @@ impl App {
                     continue;
                 }
             };
-            match self.check_reading(&asker, Action::ReadAudit, &request.instance, &instance) {
-                Ok(()) => audited.push(instance),
-                Err(refusal) => refusals.push(refusal),
+            // What happened is also in the log, which not everybody who may audit may read.
+            let actions: &[Action] = match request.view {
+                View::Changes => &[Action::ReadAudit, Action::ReadEvents],
+                _ => &[Action::ReadAudit],
+            };
+            let refusal = actions.iter().find_map(|action| {
+                let checked = self.check_reading(&asker, *action, &request.instance, &instance);
+                checked.err()
+            });
+            match refusal {
+                None => audited.push(instance),
+                Some(refusal) => refusals.push(refusal),
             }
         }
         let reason = the_gravest(errors).or_else(|| refusals.into_iter().next());

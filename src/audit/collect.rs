@@ -72,6 +72,8 @@ impl<'a> Collector<'a> {
     pub(super) async fn collect(self) -> Collection {
         match self.question.view {
             View::Access | View::Assignments | View::Findings => self.read_assigned().await,
+            // Made of what is kept.
+            View::Changes => {}
             View::Instances => self.count_everything().await,
             View::DuplicateUsers => {
                 self.meter.step("users");

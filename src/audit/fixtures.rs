@@ -181,6 +181,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
         format: Format::Rows,
         scope,
         demand: Demand::usher(Class::Audit),
+        compared: None,
         external: crate::domain::external::ExternalRules::default(),
         validate_only: false,
     }

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod answer;
+mod changes;
 mod collect;
 mod collection;
 mod config;
@@ -40,6 +41,7 @@ mod seen;
 mod write;
 
 pub use answer::{Completeness, Header, Part, RunError, Summary};
+pub use changes::Period;
 pub use collection::{
     AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Listing,
     Members, Missing, PermissionSetFacts, UserFacts,

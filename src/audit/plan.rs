@@ -153,8 +153,8 @@ impl Plan {
 }
 
 fn note(view: View, unknown: &[&str], is_empty: bool) -> String {
-    if is_empty && view.tells_access() {
-        return "Nothing is read of AWS: facts that the server keeps answer.".to_owned();
+    if is_empty && (view.tells_access() || view == View::Changes) {
+        return "Nothing is read of AWS: what the server keeps answers.".to_owned();
     }
     let beyond = match view {
         View::Access | View::Assignments | View::Findings => {
@@ -167,7 +167,7 @@ fn note(view: View, unknown: &[&str], is_empty: bool) -> String {
                     is asked."
                 .to_owned();
         }
-        View::DuplicateUsers => "",
+        View::DuplicateUsers | View::Changes => "",
     };
     if unknown.is_empty() {
         format!("Counts of an earlier collection.{beyond}")

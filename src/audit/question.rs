@@ -1,7 +1,7 @@
 //! What a report is asked for: the view, the instances, the part of them. Pure values.
 
 use crate::domain::external::ExternalRules;
-use crate::domain::report::{Format, View};
+use crate::domain::report::{ChangeRow, Format, ReportRow as _, View};
 use crate::domain::{
     Account, AccountAccess, Application, ApplicationArn, Instance, InstanceArn, PermissionSet,
     PrincipalRef, Target,
@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::identity_center::{Dated, Demand, UnreachableAccount};
 use crate::store::{FinishedCollection, GrantScope};
 
+use super::changes::Period;
 use super::collection::Missing;
 use super::plan::{KnownCounts, PlanScope, PlanTarget};
 
@@ -30,6 +31,8 @@ pub struct ReportRequest {
     pub scope: Scope,
     /// For whom AWS is asked: reports of several callers take turns.
     pub demand: Demand,
+    /// What is compared, in the place of the view's rows; nothing of it is read of AWS.
+    pub compared: Option<Period>,
     /// Who keeps assignments outside of Usher.
     pub external: ExternalRules,
     /// Plan only: nothing is read, the answer is the header and an empty summary.
@@ -90,6 +93,14 @@ pub struct AccessScope {
 }
 
 impl ReportRequest {
+    /// The names of the columns of its rows.
+    pub(super) fn columns(&self) -> &'static [&'static str] {
+        match self.compared {
+            Some(_) => ChangeRow::COLUMNS,
+            None => self.view.columns(),
+        }
+    }
+
     /// The first instance that gives access to accounts: its organization names them. Of another
     /// organization's accounts a report has no names, and says so.
     pub(super) fn first_giving_access(&self) -> Option<&InstanceArn> {
@@ -162,19 +173,20 @@ impl Scope {
         self.principal.is_none() && self.target.is_none()
     }
 
+    /// The target that it is about.
+    pub(super) fn wanted_target(&self) -> Option<Target> {
+        Some(match self.target.as_ref()? {
+            TargetScope::Application(arn) => Target::Application(arn.clone()),
+            TargetScope::KnownApplication(application) => {
+                Target::Application(application.value.arn.clone())
+            }
+            TargetScope::AccountAccess(scope) => Target::AccountAccess(scope.access.clone()),
+        })
+    }
+
     /// The grants that can explain its rows. A user's rows also show grants to its groups.
     pub(super) fn for_grants(&self) -> GrantScope {
-        match &self.target {
-            Some(TargetScope::Application(arn)) => {
-                GrantScope::Target(Target::Application(arn.clone()))
-            }
-            Some(TargetScope::KnownApplication(application)) => {
-                GrantScope::Target(Target::Application(application.value.arn.clone()))
-            }
-            Some(TargetScope::AccountAccess(scope)) => {
-                GrantScope::Target(Target::AccountAccess(scope.access.clone()))
-            }
-            None => GrantScope::All,
-        }
+        self.wanted_target()
+            .map_or(GrantScope::All, GrantScope::Target)
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Rows<'a> {
             match self.view {
                 View::Access => self.expand(place, *assignee, &mut entries),
                 // The other views have no rows of this kind and are never written by this.
-                View::Assignments | View::Instances | View::DuplicateUsers | View::Findings => {
+                _ => {
                     entries.push(self.as_assigned(place, *assignee));
                 }
             }

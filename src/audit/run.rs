@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::accounts::Accounts;
 use super::answer::{Header, Part, RunError};
+use super::changes;
 use super::collection::Collection;
 use super::config::AuditConfig;
 use super::holdings::Holdings;
@@ -57,8 +58,9 @@ pub(super) struct Reader<'a> {
 
 impl Plans {
     fn of(request: &ReportRequest) -> Self {
+        let is_compared = request.compared.is_some();
         // Nobody is in several stores where one is asked.
-        if request.view == View::DuplicateUsers && request.instances.len() < 2 {
+        if is_compared || request.view == View::DuplicateUsers && request.instances.len() < 2 {
             return Self {
                 organization: PlanPart::default(),
                 instances: vec![PlanPart::default(); request.instances.len()],
@@ -96,7 +98,7 @@ impl Plans {
             view: request.view,
             format: request.format,
             instance_arns: instances.clone().cloned().collect(),
-            columns: request.view.columns(),
+            columns: request.columns(),
             estimated_duration: organization.fold(estimated, Duration::max),
             plan: Plan::joined(
                 request.view,
@@ -150,6 +152,10 @@ pub async fn run(
     }
     let records = store.map_or(Records::Absent, |_| Records::Kept);
     let about = About::of(request, clock.now(), records);
+    if let (Some(period), Some(store)) = (request.compared, store) {
+        changes::write(request, period, store, &sink, &about).await?;
+        return Ok(Vec::new());
+    }
     let organization = Meter::new(&plans.organization);
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
     let giving = request.first_giving_access();

@@ -55,7 +55,10 @@ impl<'a> Writer<'a> {
             View::DuplicateUsers => {
                 Form::DuplicateUsers(Encoder::new(format, about)?, People::default())
             }
-            View::Findings => Form::Findings(Encoder::new(format, about)?, People::default()),
+            // What changed is written by `changes`.
+            View::Findings | View::Changes => {
+                Form::Findings(Encoder::new(format, about)?, People::default())
+            }
         };
         Ok(Self {
             request,
@@ -207,7 +210,7 @@ async fn write<R: PageRow>(
 }
 
 /// Sends what is left, and answers the sha256 of it all.
-async fn finish<R: PageRow>(
+pub(super) async fn finish<R: PageRow>(
     encoder: Encoder<R>,
     summary: &Summary,
     sink: &mpsc::Sender<Part>,
@@ -297,7 +300,7 @@ fn unreachable_missing(account: &UnreachableAccount) -> Missing {
     }
 }
 
-fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
+pub(super) fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
     let unnamed = missing.len().saturating_sub(MISSING_NAMED_MAX);
     let mut named: Vec<Missing> = missing.into_iter().take(MISSING_NAMED_MAX).collect();
     if unnamed > 0 {

@@ -75,6 +75,10 @@ pub(super) struct AuditArgs {
     /// The state of a past time, such as 2026-11-01T00:00:00Z. With --server
     #[arg(long)]
     as_of: Option<Timestamp>,
+    /// What changed since this time, in the place of the state, from what the server keeps, with
+    /// --server
+    #[arg(long, value_name = "TIME")]
+    compare_to: Option<Timestamp>,
 }
 
 const AFTER_HELP: &str = "\
@@ -95,6 +99,8 @@ enum ViewArg {
     DuplicateUsers,
     /// What somebody should look at, the gravest first
     Findings,
+    /// Everything that happened since --compare-to; with --server
+    Changes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,6 +121,7 @@ impl ViewArg {
             Self::Instances => View::Instances,
             Self::DuplicateUsers => View::DuplicateUsers,
             Self::Findings => View::Findings,
+            Self::Changes => View::Changes,
         }
     }
 }
@@ -150,6 +157,8 @@ impl AuditArgs {
         if let Some(name) = first(&[
             ("--max-age", self.max_age.is_some()),
             ("--as-of", self.as_of.is_some()),
+            ("--compare-to", self.compare_to.is_some()),
+            ("--view changes", self.view == ViewArg::Changes),
         ]) {
             return Some(format!(
                 "{name} is for --server: only a server keeps what it read before; without one AWS is read as it is now"
@@ -238,6 +247,7 @@ async fn write_of_server(
         format: args.format.format(),
         max_age: args.max_age,
         as_of: args.as_of,
+        compare_to: args.compare_to,
     };
     let told = |error| CommandError::from_error(&error);
     let mut parts = connection.audit_report(&question).await.map_err(told)?;
@@ -292,6 +302,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
         format: args.format.format(),
         scope: Scope::default(),
         demand: Demand::usher(Class::Audit),
+        compared: None,
         external: ExternalRules::default(),
         validate_only: false,
     }

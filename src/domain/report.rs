@@ -3,6 +3,7 @@
 //! Pure text and small enumerations. Nothing here reads AWS or the store, and nothing here decides
 //! who has access: `audit` does, and writes it down in these words.
 
+mod change_row;
 mod duplicate_user_row;
 mod finding;
 mod finding_row;
@@ -10,6 +11,7 @@ mod guard;
 mod instance_row;
 mod row;
 
+pub use change_row::{ChangeCause, ChangeRow};
 pub use duplicate_user_row::{DuplicateUserRow, MatchKind};
 pub use finding::{Finding, Severity};
 pub use finding_row::FindingRow;
@@ -32,6 +34,8 @@ pub enum View {
     DuplicateUsers,
     /// What somebody should look at: each thing once, with since when and what to do.
     Findings,
+    /// Everything that happened in a period.
+    Changes,
 }
 
 impl View {
@@ -44,6 +48,7 @@ impl View {
             Self::Instances => "INSTANCES",
             Self::DuplicateUsers => "DUPLICATE_USERS",
             Self::Findings => "FINDINGS",
+            Self::Changes => "CHANGES",
         }
     }
 
@@ -61,10 +66,16 @@ impl View {
 
     /// Whether it can be about one principal or one target.
     #[must_use]
+    pub fn takes_scope(self) -> bool {
+        self.is_about_access() || self == Self::Changes
+    }
+
+    /// Whether its rows are ways in or assignments.
+    #[must_use]
     pub fn is_about_access(self) -> bool {
         match self {
             Self::Access | Self::Assignments => true,
-            Self::Instances | Self::DuplicateUsers | Self::Findings => false,
+            Self::Instances | Self::DuplicateUsers | Self::Findings | Self::Changes => false,
         }
     }
 
@@ -76,6 +87,7 @@ impl View {
             Self::Instances => InstanceRow::COLUMNS,
             Self::DuplicateUsers => DuplicateUserRow::COLUMNS,
             Self::Findings => FindingRow::COLUMNS,
+            Self::Changes => ChangeRow::COLUMNS,
         }
     }
 }

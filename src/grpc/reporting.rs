@@ -22,6 +22,8 @@ pub struct ReportQuestion {
     pub max_age: Option<SignedDuration>,
     /// The past time whose state is told; none for the present.
     pub as_of: Option<Timestamp>,
+    /// The time since which changes are told in the place of a state.
+    pub compare_to: Option<Timestamp>,
 }
 
 /// A report on its way.
@@ -88,6 +90,7 @@ fn message(question: &ReportQuestion) -> pb::AuditReportRequest {
         format: convert::report_format(question.format).into(),
         max_age: question.max_age.map(convert::duration),
         as_of: question.as_of.map(convert::timestamp),
+        compare_to: question.compare_to.map(convert::timestamp),
         ..pb::AuditReportRequest::default()
     }
 }

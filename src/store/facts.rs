@@ -79,6 +79,17 @@ pub struct FactChange {
     pub after: Option<String>,
 }
 
+/// A fact with the collections between which it was so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactInterval {
+    /// The fact.
+    pub fact: Fact,
+    /// The first collection that saw it so.
+    pub from: CollectionId,
+    /// The first one that did not any more; none while it is so.
+    pub to: Option<CollectionId>,
+}
+
 /// How far forgetting has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forgotten {
@@ -182,6 +193,19 @@ pub trait FactStore: Send + Sync + 'static {
         after: Option<&FactKey>,
         limit: usize,
     ) -> Result<Vec<FactChange>, StoreError>;
+
+    /// The facts that began or ended after an earlier collection of an instance, up to a later one, sorted by key
+    /// and beginning, after the given place; at most `limit`.
+    ///
+    /// # Errors
+    /// As for `fact_changes`.
+    async fn fact_intervals(
+        &self,
+        earlier: CollectionId,
+        later: CollectionId,
+        after: Option<&(FactKey, CollectionId)>,
+        limit: usize,
+    ) -> Result<Vec<FactInterval>, StoreError>;
 
     /// The grants in a scope that stood at some time between `from` and `until`, whatever became of them
     /// since; sorted by assignment and id.

@@ -20,8 +20,8 @@ use jiff::Timestamp;
 pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
 pub use error::StoreError;
 pub use facts::{
-    FACTS_PER_BATCH_MAX, FactChange, FactRange, FactStore, FinishedCollection, Finishing,
-    Forgotten, KeptFact, Taking,
+    FACTS_PER_BATCH_MAX, FactChange, FactInterval, FactRange, FactStore, FinishedCollection,
+    Finishing, Forgotten, KeptFact, Taking,
 };
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use signals::Signals;

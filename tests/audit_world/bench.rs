@@ -41,7 +41,7 @@ pub(crate) async fn receive(
             Part::Rows(Batch::DuplicateUsers(found)) => report.duplicate_users.extend(found),
             Part::Rows(Batch::Findings(found)) => report.findings.extend(found),
             Part::Text(found) => report.text.push_str(&found),
-            Part::Progress(_) => {}
+            Part::Rows(Batch::Changes(_)) | Part::Progress(_) => {}
             Part::Summary(found) => summary = Some(*found),
         }
     }
@@ -174,6 +174,7 @@ impl Bench {
             format,
             scope,
             demand: Demand::usher(Class::Audit),
+            compared: None,
             external: ExternalRules::default(),
             validate_only: false,
         }

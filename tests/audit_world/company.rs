@@ -130,6 +130,7 @@ impl Organization {
             format: Format::Rows,
             scope: Scope::default(),
             demand: Demand::usher(Class::Audit),
+            compared: None,
             external: ExternalRules::default(),
             validate_only: false,
         };

@@ -9,6 +9,7 @@ mod accounts;
 mod beneficiaries;
 mod brake;
 mod budget;
+mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;

@@ -17,6 +17,8 @@ pub(in crate::audit) struct About {
     /// When the report began: every fact in it is younger.
     pub(super) started_at: Timestamp,
     pub(super) records: Records,
+    /// Whether the rows are what changed.
+    pub(super) is_compared: bool,
 }
 
 /// An instance in words.
@@ -50,6 +52,7 @@ impl About {
             scope: scope(&request.scope),
             started_at,
             records,
+            is_compared: request.compared.is_some(),
         }
     }
 

@@ -83,8 +83,10 @@ impl Iterator for Document {
 }
 
 /// What the view is called.
-fn title(view: View) -> &'static str {
-    match view {
+fn title(about: &About) -> &'static str {
+    match about.view {
+        View::Changes => "What happened",
+        _ if about.is_compared => "What changed",
         View::Access => "Who has access to what",
         View::Assignments => "What is assigned to whom",
         View::Instances => "Instances of IAM Identity Center",
@@ -108,7 +110,7 @@ fn head(html: &mut Html, about: &About) {
     html.raw(
         "<meta name=\"robots\" content=\"noindex\">\n<link rel=\"icon\" href=\"data:,\">\n<title>",
     );
-    html.raw(title(about.view)).raw(" · ");
+    html.raw(title(about)).raw(" · ");
     html.text(&about.started_at.strftime("%Y-%m-%d").to_string());
     html.raw("</title>\n<style>")
         .raw(STYLE)
@@ -120,6 +122,7 @@ fn head(html: &mut Html, about: &About) {
             View::Instances => "instances",
             View::DuplicateUsers => "duplicates",
             View::Findings => "findings",
+            View::Changes => "changes",
         });
     html.raw("\">\n<a class=\"skip\" href=\"#rows\">Skip to the rows</a>\n");
 }
@@ -131,7 +134,7 @@ fn hash(text: &str) -> String {
 /// What the report is about, when it was read, and whether it is whole.
 fn banner(html: &mut Html, about: &About, summary: &Summary) {
     html.raw("<header>\n<p class=\"kind\">IAM Identity Center access report</p>\n<h1>");
-    html.raw(title(about.view))
+    html.raw(title(about))
         .raw("</h1>\n<dl class=\"facts\">\n<div><dt>About<dd>");
     match about.instances.as_slice() {
         [line] => html.name(&line.label),

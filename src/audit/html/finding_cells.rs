@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::answer::Summary;
+use super::change_cells::named;
 use super::markup::Html;
 use super::section::{Figure, Glance, Section, table_head};
 use crate::domain::report::{Finding, FindingRow, Severity};
@@ -131,15 +132,4 @@ fn target(row: &FindingRow) -> Html {
         named(&mut html, &row.permission_set_name, &row.permission_set_arn);
     }
     html
-}
-
-/// A name with its id below; nothing where there is no id.
-fn named(html: &mut Html, name: &str, id: &str) {
-    if id.is_empty() {
-        return;
-    }
-    if !name.trim().is_empty() {
-        html.raw("<b>").name(name).raw("</b>");
-    }
-    html.raw("<small>").text(id).raw("</small>");
 }

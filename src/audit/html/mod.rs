@@ -11,6 +11,7 @@
 mod about;
 mod access;
 mod cells;
+mod change_cells;
 mod detail;
 mod document;
 mod finding_cells;
@@ -25,7 +26,9 @@ mod top;
 mod words;
 
 use super::answer::Summary;
-use crate::domain::report::{DuplicateUserRow, FindingRow, InstanceRow, ReportRow, Row, View};
+use crate::domain::report::{
+    ChangeRow, DuplicateUserRow, FindingRow, InstanceRow, ReportRow, Row, View,
+};
 pub(super) use about::{About, Records};
 use detail::Detail;
 pub(super) use document::Document;
@@ -163,6 +166,26 @@ impl PageRow for FindingRow {
 
     fn page_cells(&self, _: &About) -> Vec<Html> {
         finding_cells::finding_cells(self)
+    }
+
+    fn glance(counts: Self::Counts, _: &About, summary: &Summary) -> Glance {
+        counts.glance(summary)
+    }
+}
+
+impl PageRow for ChangeRow {
+    type Counts = change_cells::ChangeCounts;
+
+    fn headings(_: View) -> &'static [&'static str] {
+        &change_cells::OF_CHANGES
+    }
+
+    fn count(&self, counts: &mut Self::Counts, _: &About) {
+        counts.count(self);
+    }
+
+    fn page_cells(&self, _: &About) -> Vec<Html> {
+        change_cells::change_cells(self)
     }
 
     fn glance(counts: Self::Counts, _: &About, summary: &Summary) -> Glance {

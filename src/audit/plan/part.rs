@@ -37,6 +37,8 @@ impl PlanPart {
                 }
                 part.principals(known);
             }
+            // Made of what is kept.
+            View::Changes => {}
             View::DuplicateUsers => {
                 let users = part.known_or(known.users, 0, "how many users the store has");
                 part.add(Operation::ListUsers, list_pages(users));

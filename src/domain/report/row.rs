@@ -2,7 +2,7 @@
 //! ASSIGNMENTS. The list below is the only list of its columns: the CSV header, the keys of JSON
 //! Lines and the tests take their names from it.
 
-use super::{DuplicateUserRow, FindingRow, InstanceRow};
+use super::{ChangeRow, DuplicateUserRow, FindingRow, InstanceRow};
 
 /// A row of some view: cells of text under names.
 pub trait ReportRow: Sized + Send + 'static {
@@ -27,6 +27,8 @@ pub enum Batch {
     DuplicateUsers(Vec<DuplicateUserRow>),
     /// Of FINDINGS.
     Findings(Vec<FindingRow>),
+    /// Of CHANGES, and of comparisons.
+    Changes(Vec<ChangeRow>),
 }
 
 /// Makes a row's type, its columns and its cells from one list.

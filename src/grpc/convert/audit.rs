@@ -7,7 +7,9 @@ use super::fields::Fields;
 use crate::app::{AppError, AuditReport};
 use crate::audit::{Completeness, Header, Part, Summary};
 use crate::domain::Operation;
-use crate::domain::report::{Batch, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View};
+use crate::domain::report::{
+    Batch, ChangeRow, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View,
+};
 use crate::grpc::pb;
 
 pub(in crate::grpc) fn audit_report(
@@ -21,11 +23,12 @@ pub(in crate::grpc) fn audit_report(
         Ok(pb::ReportView::Instances) => Some(View::Instances),
         Ok(pb::ReportView::DuplicateUsers) => Some(View::DuplicateUsers),
         Ok(pb::ReportView::Findings) => Some(View::Findings),
+        Ok(pb::ReportView::Changes) => Some(View::Changes),
         Ok(pb::ReportView::Unspecified) | Err(_) => {
             fields.refuse(
                 "view",
                 "is required: REPORT_VIEW_ACCESS, REPORT_VIEW_ASSIGNMENTS, REPORT_VIEW_INSTANCES, \
-                 REPORT_VIEW_DUPLICATE_USERS or REPORT_VIEW_FINDINGS",
+                 REPORT_VIEW_DUPLICATE_USERS, REPORT_VIEW_FINDINGS or REPORT_VIEW_CHANGES",
             );
             None
         }
@@ -44,29 +47,43 @@ pub(in crate::grpc) fn audit_report(
             None
         }
     };
-    if view.is_some_and(|view| !view.is_about_access()) {
+    if view.is_some_and(|view| !view.takes_scope()) {
         let named = [
             ("principal", message.principal.is_some()),
             ("target", message.target.is_some()),
         ];
         for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
-            fields.refuse(field, "is for the views ACCESS and ASSIGNMENTS only");
+            fields.refuse(
+                field,
+                "is for the views ACCESS, ASSIGNMENTS and CHANGES only",
+            );
         }
     }
-    if view.is_some_and(|view| !view.tells_access()) {
+    let is_compared = message.compare_to.is_some();
+    if view == Some(View::Changes) && !is_compared {
+        let problem = "is required for the view CHANGES: the start of the period";
+        fields.refuse("compare_to", problem);
+    }
+    if is_compared && message.max_age.is_some() {
+        let problem = "is not for a comparison, of which nothing is read; leave it out";
+        fields.refuse("max_age", problem);
+    }
+    if view.is_some_and(|view| !view.tells_access() && view != View::Changes) {
         let named = [
             ("max_age", message.max_age.is_some()),
             ("as_of", message.as_of.is_some()),
+            ("compare_to", is_compared),
         ];
         for (field, _) in named.into_iter().filter(|(_, is_named)| *is_named) {
             fields.refuse(
                 field,
-                "is for the views ACCESS, ASSIGNMENTS and FINDINGS only",
+                "is for the views ACCESS, ASSIGNMENTS, FINDINGS and CHANGES only",
             );
         }
     }
     let max_age = fields.max_age("max_age", message.max_age);
     let as_of = fields.instant("as_of", message.as_of);
+    let compare_to = fields.instant("compare_to", message.compare_to);
     if as_of.is_some() && max_age.is_some() {
         fields.refuse("max_age", "is not for a past time; leave it or `as_of` out");
     }
@@ -80,6 +97,7 @@ pub(in crate::grpc) fn audit_report(
         target,
         max_age,
         as_of,
+        compare_to,
         validate_only: message.validate_only,
     });
     fields.finish(report)
@@ -122,6 +140,7 @@ pub(in crate::grpc) fn report_view(view: View) -> pb::ReportView {
         View::Instances => pb::ReportView::Instances,
         View::DuplicateUsers => pb::ReportView::DuplicateUsers,
         View::Findings => pb::ReportView::Findings,
+        View::Changes => pb::ReportView::Changes,
     }
 }
 
@@ -210,6 +229,7 @@ fn rows(batch: Batch) -> pb::AuditRows {
         Batch::Findings(batch) => {
             rows.finding_rows = batch.into_iter().map(finding_row).collect();
         }
+        Batch::Changes(batch) => rows.change_rows = batch.into_iter().map(change_row).collect(),
     }
     rows
 }
@@ -273,6 +293,40 @@ fn finding_row(row: FindingRow) -> pb::FindingRow {
         grant_id: row.grant_id,
         detail: row.detail,
         what_to_do: row.what_to_do,
+    }
+}
+
+fn change_row(row: ChangeRow) -> pb::ChangeRow {
+    pb::ChangeRow {
+        instance_arn: row.instance_arn,
+        identity_store_id: row.identity_store_id,
+        owner_account_id: row.owner_account_id,
+        what: row.what,
+        change: row.change,
+        at: row.at,
+        not_before: row.not_before,
+        until: row.until,
+        principal_type: row.principal_type,
+        principal_id: row.principal_id,
+        principal_name: row.principal_name,
+        group_id: row.group_id,
+        group_name: row.group_name,
+        target_kind: row.target_kind,
+        application_arn: row.application_arn,
+        application_name: row.application_name,
+        account_id: row.account_id,
+        account_name: row.account_name,
+        permission_set_arn: row.permission_set_arn,
+        permission_set_name: row.permission_set_name,
+        before: row.before,
+        after: row.after,
+        cause: row.cause,
+        by: row.by,
+        grant_id: row.grant_id,
+        justification: row.justification,
+        ticket: row.ticket,
+        late_seconds: row.late_seconds,
+        events: row.events,
     }
 }
 

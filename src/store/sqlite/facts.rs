@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use sqlx::Acquire as _;
 
 use super::writer::Written;
-use super::{SqliteStore, facts_read, facts_remove, facts_write, reads};
+use super::{SqliteStore, facts_compare, facts_read, facts_remove, facts_write, reads};
 use crate::crash_points::StoreCommit;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
 use crate::domain::{Grant, InstanceArn, ServiceEvent};
 use crate::store::{
-    FactChange, FactRange, FactStore, FinishedCollection, Finishing, Forgotten, GrantScope,
-    KeptFact, StoreError, Taking,
+    FactChange, FactInterval, FactRange, FactStore, FinishedCollection, Finishing, Forgotten,
+    GrantScope, KeptFact, StoreError, Taking,
 };
 
 #[async_trait]
@@ -120,7 +120,19 @@ impl FactStore for SqliteStore {
     ) -> Result<Vec<FactChange>, StoreError> {
         let mut connection = self.reader().await?;
         let mut transaction = connection.begin().await?;
-        facts_read::changes(&mut transaction, (earlier, later), kinds, after, limit).await
+        facts_compare::changes(&mut transaction, (earlier, later), kinds, after, limit).await
+    }
+
+    async fn fact_intervals(
+        &self,
+        earlier: CollectionId,
+        later: CollectionId,
+        after: Option<&(FactKey, CollectionId)>,
+        limit: usize,
+    ) -> Result<Vec<FactInterval>, StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        facts_compare::intervals(&mut transaction, (earlier, later), after, limit).await
     }
 
     async fn grants_standing(

@@ -9,7 +9,7 @@ use super::failure::unreadable;
 use super::rows::{count, count_to_column, microseconds, optional_time, time};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind};
 use crate::domain::{InstanceArn, Operation};
-use crate::store::{FactChange, FactRange, FinishedCollection, KeptFact, StoreError};
+use crate::store::{FactRange, FinishedCollection, KeptFact, StoreError};
 
 /// Finished collections of an instance.
 const COLLECTIONS: &str = "SELECT c.* FROM collected_instances AS i \
@@ -28,6 +28,8 @@ macro_rules! one_row {
         )
     };
 }
+
+pub(super) use one_row;
 
 /// Keys with the interval that holds in a collection, of one instance and kind. The keys lead: their
 /// order is that of the answer, and a page ends the reading.
@@ -56,20 +58,6 @@ pub(super) const FACTS_OF: &str =
 /// With a second key, behind a first one. That it is not empty leads to the partial index.
 pub(super) const FACTS_WITH: &str =
     facts_where!("k.second_key = $4 AND k.second_key <> '' AND k.key > $5 ORDER BY k.key");
-
-/// Keys of one instance and kind whose values in two collections differ. An interval that holds in both
-/// is the same in both: most keys have that one alone and are not looked at further.
-pub(super) const CHANGES: &str = one_row!(
-    "key, second_key, before, after",
-    "SELECT k.key, k.second_key, \
-     MAX(CASE WHEN f.from_collection <= $1 THEN f.value END) AS before, \
-     MAX(CASE WHEN f.to_collection IS NULL OR f.to_collection > $2 THEN f.value END) AS after \
-     FROM fact_keys AS k CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
-     AND (f.to_collection IS NULL OR f.to_collection > $1) \
-     AND NOT (f.from_collection <= $1 AND (f.to_collection IS NULL OR f.to_collection > $2)) \
-     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) > ($5, $6) \
-     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7"
-);
 
 /// The number of an instance, if it was ever collected.
 pub(super) async fn instance_number(
@@ -170,7 +158,8 @@ fn collection_from_row(row: &SqliteRow) -> Result<FinishedCollection, StoreError
     })
 }
 
-fn json<T: serde::de::DeserializeOwned>(
+/// Reads a column that holds JSON.
+pub(super) fn json<T: serde::de::DeserializeOwned>(
     row: &SqliteRow,
     column: &'static str,
 ) -> Result<T, StoreError> {
@@ -191,7 +180,7 @@ fn operations(row: &SqliteRow) -> Result<Vec<(Operation, u64)>, StoreError> {
 }
 
 /// The number of the instance of a finished collection.
-async fn instance_of(
+pub(super) async fn instance_of(
     connection: &mut SqliteConnection,
     id: CollectionId,
 ) -> Result<i64, StoreError> {
@@ -261,7 +250,7 @@ pub(super) async fn facts(
 }
 
 /// Which kinds are left after a key, in order, each once.
-fn kinds_from(kinds: &[FactKind], after: Option<&FactKey>) -> Vec<FactKind> {
+pub(super) fn kinds_from(kinds: &[FactKind], after: Option<&FactKey>) -> Vec<FactKind> {
     let is_left = |kind: &FactKind| after.is_none_or(|after| after.kind <= *kind);
     let left = FactKind::ALL
         .into_iter()
@@ -269,49 +258,6 @@ fn kinds_from(kinds: &[FactKind], after: Option<&FactKey>) -> Vec<FactKind> {
     left.filter(is_left).collect()
 }
 
-fn to_limit(limit: usize) -> i64 {
+pub(super) fn to_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// `FactStore::fact_changes`, inside one transaction.
-pub(super) async fn changes(
-    connection: &mut SqliteConnection,
-    (earlier, later): (CollectionId, CollectionId),
-    kinds: &[FactKind],
-    after: Option<&FactKey>,
-    limit: usize,
-) -> Result<Vec<FactChange>, StoreError> {
-    let instance = instance_of(&mut *connection, earlier).await?;
-    if instance_of(&mut *connection, later).await? != instance || earlier > later {
-        return Err(StoreError::Stale);
-    }
-    let mut found = Vec::new();
-    for kind in kinds_from(kinds, after) {
-        let behind = after.filter(|after| after.kind == kind);
-        let behind = behind.map(|after| (after.key.clone(), after.second.clone()));
-        let (key, second) = behind.unwrap_or_default();
-        let row = sqlx::query(CHANGES)
-            .bind(count_to_column(earlier.0))
-            .bind(count_to_column(later.0))
-            .bind(instance)
-            .bind(kind.number())
-            .bind(key)
-            .bind(second)
-            .bind(to_limit(limit - found.len()))
-            .fetch_one(&mut *connection)
-            .await?;
-        let page: Vec<(String, String, Option<String>, Option<String>)> = json(&row, "page")?;
-        found.extend(
-            page.into_iter()
-                .map(|(key, second, before, after)| FactChange {
-                    key: FactKey { kind, key, second },
-                    before,
-                    after,
-                }),
-        );
-        if found.len() >= limit {
-            break;
-        }
-    }
-    Ok(found)
 }

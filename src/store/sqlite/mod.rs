@@ -16,6 +16,7 @@ mod directory;
 mod due;
 mod events;
 mod facts;
+mod facts_compare;
 mod facts_read;
 mod facts_remove;
 mod facts_write;

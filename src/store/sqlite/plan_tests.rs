@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::brake;
 use super::counts;
 use super::due::{self, Due};
+use super::facts_compare;
 use super::facts_read;
 use super::log_reads;
 use super::mass_changes;
@@ -294,13 +295,15 @@ async fn facts_are_read_in_the_order_of_an_index() {
         facts_read::FACTS_OF_KIND.to_owned(),
         facts_read::FACTS_OF.to_owned(),
         facts_read::FACTS_WITH.to_owned(),
-        facts_read::CHANGES.to_owned(),
+        facts_compare::CHANGES.to_owned(),
+        facts_compare::INTERVALS.to_owned(),
     ])
     .await;
     let keys = [
         "k USING PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
         "k USING PRIMARY KEY (instance=? AND kind=? AND key=? AND second_key>?)",
         "k USING COVERING INDEX fact_keys_second (instance=? AND kind=? AND second_key=? AND key>?)",
+        "k USING PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
         "k USING PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
     ];
     for (way, keys) in ways.iter().zip(keys) {

@@ -1,0 +1,129 @@
+//! The statements that compare collections: what differs between two of them, and what came and went in
+//! between. Each function expects to run inside one transaction.
+
+use sqlx::SqliteConnection;
+
+use super::facts_read::{instance_of, json, kinds_from, one_row, to_limit};
+use super::rows::count_to_column;
+use crate::domain::facts::{CollectionId, Fact, FactKey, FactKind};
+use crate::store::{FactChange, FactInterval, StoreError};
+
+/// Keys of one instance and kind whose values in two collections differ. An interval that holds in both
+/// is the same in both: most keys have that one alone and are not looked at further.
+pub(super) const CHANGES: &str = one_row!(
+    "key, second_key, before, after",
+    "SELECT k.key, k.second_key, \
+     MAX(CASE WHEN f.from_collection <= $1 THEN f.value END) AS before, \
+     MAX(CASE WHEN f.to_collection IS NULL OR f.to_collection > $2 THEN f.value END) AS after \
+     FROM fact_keys AS k CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
+     AND (f.to_collection IS NULL OR f.to_collection > $1) \
+     AND NOT (f.from_collection <= $1 AND (f.to_collection IS NULL OR f.to_collection > $2)) \
+     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) > ($5, $6) \
+     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7"
+);
+
+/// Intervals of one instance and kind that began or ended in between. The keys lead, as their order is that of the
+/// answer.
+pub(super) const INTERVALS: &str = one_row!(
+    "key, second_key, value, from_collection, to_collection",
+    "SELECT k.key, k.second_key, f.value, f.from_collection, f.to_collection FROM fact_keys AS k \
+     CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
+     AND (f.from_collection > $1 OR (f.to_collection > $1 AND f.to_collection <= $2)) \
+     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) >= ($5, $6) \
+     AND NOT (k.key = $5 AND k.second_key = $6 AND f.from_collection <= $7) \
+     ORDER BY k.key, k.second_key, f.from_collection LIMIT $8"
+);
+
+/// `FactStore::fact_changes`, inside one transaction.
+pub(super) async fn changes(
+    connection: &mut SqliteConnection,
+    (earlier, later): (CollectionId, CollectionId),
+    kinds: &[FactKind],
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<Vec<FactChange>, StoreError> {
+    let instance = instance_of_both(&mut *connection, earlier, later).await?;
+    let mut found = Vec::new();
+    for kind in kinds_from(kinds, after) {
+        let behind = after.filter(|after| after.kind == kind);
+        let behind = behind.map(|after| (after.key.clone(), after.second.clone()));
+        let (key, second) = behind.unwrap_or_default();
+        let row = sqlx::query(CHANGES)
+            .bind(count_to_column(earlier.0))
+            .bind(count_to_column(later.0))
+            .bind(instance)
+            .bind(kind.number())
+            .bind(key)
+            .bind(second)
+            .bind(to_limit(limit - found.len()))
+            .fetch_one(&mut *connection)
+            .await?;
+        let page: Vec<(String, String, Option<String>, Option<String>)> = json(&row, "page")?;
+        found.extend(
+            page.into_iter()
+                .map(|(key, second, before, after)| FactChange {
+                    key: FactKey { kind, key, second },
+                    before,
+                    after,
+                }),
+        );
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+async fn instance_of_both(
+    connection: &mut SqliteConnection,
+    earlier: CollectionId,
+    later: CollectionId,
+) -> Result<i64, StoreError> {
+    let instance = instance_of(&mut *connection, earlier).await?;
+    if instance_of(connection, later).await? != instance || earlier > later {
+        return Err(StoreError::Stale);
+    }
+    Ok(instance)
+}
+
+/// `FactStore::fact_intervals`, inside one transaction.
+pub(super) async fn intervals(
+    connection: &mut SqliteConnection,
+    (earlier, later): (CollectionId, CollectionId),
+    after: Option<&(FactKey, CollectionId)>,
+    limit: usize,
+) -> Result<Vec<FactInterval>, StoreError> {
+    let instance = instance_of_both(&mut *connection, earlier, later).await?;
+    let mut found = Vec::new();
+    for kind in kinds_from(&FactKind::ALL, after.map(|(key, _)| key)) {
+        let behind = after.filter(|(key, _)| key.kind == kind);
+        let (key, second, from) = behind
+            .map_or((String::new(), String::new(), 0), |(key, from)| {
+                (key.key.clone(), key.second.clone(), count_to_column(from.0))
+            });
+        let row = sqlx::query(INTERVALS)
+            .bind(count_to_column(earlier.0))
+            .bind(count_to_column(later.0))
+            .bind(instance)
+            .bind(kind.number())
+            .bind(key)
+            .bind(second)
+            .bind(from)
+            .bind(to_limit(limit - found.len()))
+            .fetch_one(&mut *connection)
+            .await?;
+        let page: Vec<(String, String, String, u64, Option<u64>)> = json(&row, "page")?;
+        found.extend(page.into_iter().map(|(key, second, value, from, to)| {
+            let key = FactKey { kind, key, second };
+            FactInterval {
+                fact: Fact { key, value },
+                from: CollectionId(from),
+                to: to.map(CollectionId),
+            }
+        }));
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
