@@ -11,6 +11,7 @@ use super::list_assignments::{AssignmentRow, ListAssignments};
 use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
 use super::principals::Asked;
 use super::reasons::Reasons;
+use super::reasons::last_end;
 use super::view::{NamedPrincipal, status_of};
 use super::{App, AppError, CallContext};
 use crate::domain::report::Provenance;
@@ -123,8 +124,6 @@ impl App {
             ),
             _ => (assigned, None),
         };
-        // A grant that has not begun yet will end later than all that have: no end is told.
-        let ends: Option<Vec<Timestamp>> = grants.iter().map(|grant| grant.end_at).collect();
         AssignmentRow {
             instance_arn: names.instance.arn.to_string(),
             principal,
@@ -133,7 +132,7 @@ impl App {
             provenance,
             external_owner: String::new(),
             grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
-            end_at: ends.and_then(|ends| ends.into_iter().max()),
+            end_at: last_end(grants),
         }
     }
 

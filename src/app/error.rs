@@ -205,6 +205,8 @@ pub enum AppError {
         instance_arn: String,
         /// When the first collection had ended; none where there is none.
         first_at: Option<Timestamp>,
+        /// When there may be some; none where a repeat does not help.
+        retry_after: Option<Duration>,
     },
     /// AWS refuses Usher's role.
     #[error("usher's role lacks a permission")]

@@ -15,13 +15,15 @@ use crate::identity_center::{Class, Demand};
 
 /// After so many looks in a row at which something was due, each doubling the pause, it stays: two hours.
 const IN_VAIN_MAX: u32 = 7;
+/// Nobody need ask again sooner.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(2);
 /// How long after a look the next one comes: the minute is what a schedule counts in.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 impl App {
     /// Collects what is due, and forgets what is too old, until dropped.
     pub async fn keep_facts(&self) {
-        tokio::time::sleep(self.parts.audit.first_look()).await;
+        self.wait_or_wanted(self.parts.audit.first_look()).await;
         let mut in_vain: u32 = 0;
         loop {
             // Where nothing could be kept it is due again at once, and costs thousands of operations.
@@ -33,8 +35,28 @@ impl App {
                     in_vain
                 }
             };
-            tokio::time::sleep(LOOK_EVERY * (1 << in_vain)).await;
+            self.wait_or_wanted(LOOK_EVERY * (1 << in_vain)).await;
         }
+    }
+
+    /// Waits so long, or until somebody wants facts that are not there.
+    async fn wait_or_wanted(&self, pause: Duration) {
+        let wanted = tokio::time::timeout(pause, self.collect_now.notified());
+        // Either way it is time to look.
+        let _ = wanted.await;
+    }
+
+    /// Has an instance collected of which there is nothing; how long that takes within the budget as it is now.
+    /// Facts that are only too old for somebody wait for the schedule: no answer says when.
+    pub(super) fn collect_soon(&self, instance: &Instance, has_none: bool) -> Option<Duration> {
+        if !has_none {
+            return None;
+        }
+        self.collect_now.notify_one();
+        let served = self.parts.instances.get(&instance.arn)?;
+        let request = self.whole_report(std::slice::from_ref(&served));
+        let header = crate::audit::header(&request, self.parts.port.as_ref(), &self.parts.audit);
+        Some(header.estimated_duration.max(RETRY_AFTER_MIN))
     }
 
     /// Collects the instances whose time has come. Answers whether there were any.

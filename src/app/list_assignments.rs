@@ -1,7 +1,7 @@
 //! ListAssignments: what a principal or a target has, and why each stands.
 //!
 //! The rows come from AWS (or from facts as old as the caller allows); the reasons come from the
-//! store. Without a principal or a target there is nothing bounded to read.
+//! store. Without a principal and a target facts that were collected answer: `list_from_facts`.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ impl App {
     /// One page of assignments.
     ///
     /// # Errors
-    /// `AssignmentNotFound` for one that may not be seen; `FieldsInvalid` without a principal and a target, `PageTokenInvalid`, lookups,
+    /// `AssignmentNotFound` for one that may not be seen; `FactsNotCollected` where it is about everything, `PageTokenInvalid`, lookups,
     /// `NotListableByPrincipal`, `RoleLacksPermission` where nobody knows whether it is, AWS errors, `StoreUnavailable`.
     pub async fn list_assignments(
         &self,
@@ -129,7 +129,10 @@ impl App {
 
     /// What who may not see the directory is told of what is not there, and of what it may see
     /// nothing of.
-    fn nothing_to_see(&self, request: &ListAssignments) -> Result<AssignmentPage, AppError> {
+    pub(super) fn nothing_to_see(
+        &self,
+        request: &ListAssignments,
+    ) -> Result<AssignmentPage, AppError> {
         if request.principal.is_some() && request.target.is_some() {
             return Err(not_there(request));
         }
@@ -147,6 +150,10 @@ impl App {
         instance: &Instance,
         asker: &Asker,
     ) -> Result<AssignmentPage, AppError> {
+        if request.principal.is_none() && request.target.is_none() {
+            let page = self.page_of_all_assignments(context, request, instance, asker);
+            return page.await;
+        }
         refuse_what_aws_does_not_list(instance, request)?;
         let after = self.page_tokens.open(context, &request.page)?;
         let call = self.call(context);

@@ -28,6 +28,7 @@ mod grants;
 mod keep_facts;
 mod kept_views;
 mod list_assignments;
+mod list_from_facts;
 mod operations;
 mod page_token;
 mod paths;
@@ -149,6 +150,8 @@ pub struct App {
     under_way: UnderWay,
     /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
     look_at_beneficiaries: Arc<Notify>,
+    /// Wakes the collection of facts: somebody asked for what is not there.
+    collect_now: Arc<Notify>,
 }
 
 /// Who calls, for whom, and until when an answer is of use.
@@ -254,6 +257,7 @@ impl App {
             kept_views: KeptViews::default(),
             under_way: UnderWay::default(),
             look_at_beneficiaries: Arc::default(),
+            collect_now: Arc::default(),
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::audit::{Seen, StoreFacts};
 use crate::domain::report::Provenance;
 use crate::domain::{AssignmentKey, Grant, PrincipalRef, Standing, Target};
@@ -53,6 +55,13 @@ impl Reasons {
         let holding = holding.filter(|grant| !is_held || grant.state.is_live());
         (provenance, holding.collect())
     }
+}
+
+/// When the last of these grants ends; none where one has no end, or has not begun yet and so ends later than all
+/// that have.
+pub(super) fn last_end(grants: &[&Grant]) -> Option<Timestamp> {
+    let ends: Option<Vec<Timestamp>> = grants.iter().map(|grant| grant.end_at).collect();
+    ends.and_then(|ends| ends.into_iter().max())
 }
 
 /// The part of an instance that a question is about.

@@ -165,13 +165,14 @@ impl App {
         Ok(Some(Period { from, until }))
     }
 
-    async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
+    pub(super) async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
         let (store, arn) = (&self.parts.store, &instance.arn);
         let first = store.collections(arn, Timestamp::MIN, Timestamp::MAX, 1);
         let first = first.await?.into_iter().next();
         Ok(AppError::FactsNotCollected {
             instance_arn: arn.to_string(),
             first_at: first.map(|first| first.record.ended_at),
+            retry_after: None,
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod found;
 mod gap;
+mod known;
 mod value;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use found::Found;
 pub use gap::{Extent, Gap, Gaps};
+pub use known::KnownFact;
 pub use value::{
     AccountValue, ApplicationValue, GroupValue, MembershipValue, PermissionSetValue, UserValue,
     fill_unknown, without_names,

@@ -1,6 +1,8 @@
 //! Statuses of FAILED_PRECONDITION: what somebody must change outside the request, told with the
 //! ids that help. No text of AWS or of the store is in them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tonic::Status;
 
@@ -31,7 +33,8 @@ pub(super) fn precondition_status(error: &AppError, call_id: &str) -> Status {
         AppError::FactsNotCollected {
             instance_arn,
             first_at,
-        } => facts_not_collected(instance_arn, *first_at, call_id),
+            retry_after,
+        } => facts_not_collected(instance_arn, *first_at, *retry_after, call_id),
         AppError::AccessViaGroup { groups } => access_via_group(groups, call_id),
         AppError::RoleLacksPermission { action } => precondition(
             ErrorReason::UsherRoleLacksPermission,
@@ -77,19 +80,31 @@ pub(super) fn log_position_removed(first: u64, call_id: &str) -> Status {
 }
 
 /// There are no facts of the time that was asked for.
-fn facts_not_collected(instance_arn: &str, first_at: Option<Timestamp>, call_id: &str) -> Status {
+fn facts_not_collected(
+    instance_arn: &str,
+    first_at: Option<Timestamp>,
+    retry_after: Option<Duration>,
+    call_id: &str,
+) -> Status {
     let first = first_at.map(|at| at.to_string()).unwrap_or_default();
-    let message = match first_at {
-        Some(_) => format!("facts of this instance were collected from {first} on"),
-        None => "no facts of this instance were collected yet".to_owned(),
+    let message = match (first_at, retry_after) {
+        (Some(_), _) => format!(
+            "facts of this instance were collected from {first} on, and none of the time or age that is asked for"
+        ),
+        (None, None) => "no facts of this instance were collected yet".to_owned(),
+        (None, Some(_)) => {
+            "no facts of this instance were collected yet; they are being collected".to_owned()
+        }
     };
-    precondition(
-        ErrorReason::FactsNotCollected,
-        call_id,
-        &message,
-        instance_arn,
-        &[("firstCollectionTime", &first)],
-    )
+    let reason = ErrorReason::FactsNotCollected;
+    let metadata = [("firstCollectionTime", first.as_str())];
+    status(reason, call_id, &message, &metadata, |details| {
+        let word = reason.as_str_name();
+        details.add_precondition_failure_violation(word, instance_arn, message.as_str());
+        if retry_after.is_some() {
+            details.set_retry_info(retry_after);
+        }
+    })
 }
 
 /// New access is frozen: since when, by whom and why.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{Grant, InstanceArn, ServiceEvent};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, InstanceArn, ServiceEvent};
 
 /// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at.
 /// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
@@ -179,6 +179,28 @@ pub trait FactStore: Send + Sync + 'static {
         after: Option<&FactKey>,
         limit: usize,
     ) -> Result<Vec<KeptFact>, StoreError>;
+
+    /// Those of these facts that there were in a collection, in no order.
+    ///
+    /// # Errors
+    /// As for `facts`.
+    async fn facts_of(
+        &self,
+        collection: CollectionId,
+        keys: &[FactKey],
+    ) -> Result<Vec<Fact>, StoreError>;
+
+    /// A finished collection.
+    ///
+    /// # Errors
+    /// As for `facts`.
+    async fn collection(&self, id: CollectionId) -> Result<FinishedCollection, StoreError>;
+
+    /// The grants on these assignments that are not over, and the records of the assignments, of one moment.
+    async fn holding(
+        &self,
+        keys: &[AssignmentKey],
+    ) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError>;
 
     /// What differs between an earlier collection of an instance and a later one, of these kinds, sorted
     /// by key, after the given one; at most `limit`. Together the pages read every key of the kinds once.

@@ -34,10 +34,14 @@ struct Portal {
 
 impl Portal {
     async fn start(policies: &str) -> Self {
+        Self::start_with(policies, "").await
+    }
+
+    async fn start_with(policies: &str, more: &str) -> Self {
         let (files, key) = (tempfile::tempdir().unwrap(), Key::new("key-1"));
         let jwks = files.path().join("keys.json");
         std::fs::write(&jwks, key_set(&[&key])).unwrap();
-        let config = format!("{}[policy]\nreload_seconds = 1\n", issuers(&jwks));
+        let config = format!("{}[policy]\nreload_seconds = 1\n{more}", issuers(&jwks));
         let bench = Bench::start_with(&config, policies).await;
         Self {
             client: bench.plain().await,
@@ -242,5 +246,37 @@ async fn a_repeat_is_answered_to_who_may_still_ask_or_see_and_a_kept_grant_keeps
         Code::NotFound,
         "ASSIGNMENT_NOT_FOUND",
     );
+    portal.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_everything_shows_what_policy_lets_one_see_and_nothing_of_the_rest() {
+    const WIKI: &str = r#"
+@id("wiki") permit (principal is Usher::User, action == Usher::Action::"ReadAssignments", resource)
+when { principal.name == "anna.berg" && resource.name == "Wiki" };
+"#;
+    let collects = "[audit]\ncollect_after_start_seconds = 0\n";
+    let portal = Portal::start_with(&format!("{OWN}{WIKI}"), collects).await;
+    let started = std::time::Instant::now();
+    let all = json!({});
+    let seen = loop {
+        let answer = portal.call("anna.berg", LIST, &all).await;
+        if answer.status().code() == Code::Ok {
+            break answer.ok(LIST)["assignments"].clone();
+        }
+        assert!(started.elapsed().as_secs() < 30, "nothing is collected");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let rows = seen.as_array().expect("rows");
+    assert!(!rows.is_empty());
+    let is_wiki = |row: &Value| row["target"]["application_name"] == "Wiki";
+    assert!(rows.iter().all(is_wiki), "{rows:#?}");
+    let nothing = portal.call("bilal.khan", LIST, &all).await;
+    let told = nothing.ok(LIST);
+    assert!(
+        told.get("assignments")
+            .is_none_or(|rows| rows == &json!([]))
+    );
+    assert!(told.get("next_page_token").is_none_or(|token| token == ""));
     portal.end().await;
 }

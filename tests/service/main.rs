@@ -20,6 +20,7 @@ mod history;
 mod implied_instance;
 mod instances;
 mod left_account;
+mod list_all;
 mod metrics;
 mod metrics_port;
 mod operations;

@@ -3,21 +3,12 @@
 use std::collections::HashMap;
 
 use super::super::seen::every_fact;
-use crate::domain::facts::{Fact, FactKind};
+use crate::domain::facts::{Fact, FactKind, KnownFact};
 use crate::store::{FactRange, FactStore, FinishedCollection, KeptFact, StoreError};
 
 /// Names by kind and id.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<(FactKind, String), String>);
-
-/// The members of a value that hold a name.
-#[derive(serde::Deserialize, Default)]
-#[serde(default)]
-struct Named {
-    user_name: String,
-    display_name: String,
-    name: String,
-}
 
 impl Names {
     /// Those of two collections.
@@ -44,9 +35,8 @@ impl Names {
 
     /// Takes the name of a fact, in the place of an older one.
     pub(super) fn take(&mut self, fact: &Fact) {
-        let named: Named = serde_json::from_str(&fact.value).unwrap_or_default();
-        let mut words = [named.user_name, named.display_name, named.name].into_iter();
-        if let Some(name) = words.find(|name| !name.is_empty()) {
+        let name = KnownFact::read(fact).name;
+        if !name.is_empty() {
             self.0.insert((fact.key.kind, fact.key.key.clone()), name);
         }
     }

@@ -1,5 +1,7 @@
 //! Requests of the wire as requests of the use cases.
 
+use std::time::Duration;
+
 use crate::app::{
     AppError, Assign, GrantListScope, ListAssignments, ListGrants, ListPrincipals, PageRequest,
     Revocation, Revoke, TargetKind,
@@ -110,9 +112,7 @@ pub(in crate::grpc) fn list_assignments(
         &message.page_token,
         PAGE_SIZE_MAX,
     );
-    if message.principal.is_none() && message.target.is_none() {
-        fields.refuse("principal", "or `target` is required: this version reads AWS for each question and has no stored facts to answer broad ones");
-    }
+    let is_broad = message.principal.is_none() && message.target.is_none();
     let principal = fields.optional_principal("principal", message.principal);
     let target = fields.optional_target("target", message.target);
     let kind = match pb::TargetKind::try_from(message.target_kind) {
@@ -126,6 +126,10 @@ pub(in crate::grpc) fn list_assignments(
         }
     };
     let max_age = fields.max_age("max_age", message.max_age);
+    if is_broad && max_age == Some(Duration::ZERO) {
+        let problem = "of 0 reads AWS, which a question about everything does not; name a principal or a target, or leave it out";
+        fields.refuse("max_age", problem);
+    }
     let provenance = fields.choices(
         "provenance",
         &message.provenance,

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use sqlx::Acquire as _;
 
 use super::writer::Written;
-use super::{SqliteStore, facts_compare, facts_read, facts_remove, facts_write, reads};
+use super::{
+    SqliteStore, facts_compare, facts_lookup, facts_read, facts_remove, facts_write, reads,
+};
 use crate::crash_points::StoreCommit;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{Grant, InstanceArn, ServiceEvent};
+use crate::domain::{AssignmentKey, AssignmentRecord, Grant, InstanceArn, ServiceEvent};
 use crate::store::{
     FactChange, FactInterval, FactRange, FactStore, FinishedCollection, Finishing, Forgotten,
     GrantScope, KeptFact, StoreError, Taking,
@@ -108,6 +110,29 @@ impl FactStore for SqliteStore {
         // That the collection is there and its facts from one state of the database.
         let mut transaction = connection.begin().await?;
         facts_read::facts(&mut transaction, collection, range, after, limit).await
+    }
+
+    async fn facts_of(
+        &self,
+        collection: CollectionId,
+        keys: &[FactKey],
+    ) -> Result<Vec<Fact>, StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        facts_lookup::facts_of(&mut transaction, collection, keys).await
+    }
+
+    async fn collection(&self, id: CollectionId) -> Result<FinishedCollection, StoreError> {
+        facts_read::collection(&mut *self.reader().await?, id).await
+    }
+
+    async fn holding(
+        &self,
+        keys: &[AssignmentKey],
+    ) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError> {
+        let mut connection = self.reader().await?;
+        let mut transaction = connection.begin().await?;
+        facts_lookup::holding(&mut transaction, keys).await
     }
 
     async fn fact_changes(

@@ -17,6 +17,7 @@ mod due;
 mod events;
 mod facts;
 mod facts_compare;
+mod facts_lookup;
 mod facts_read;
 mod facts_remove;
 mod facts_write;

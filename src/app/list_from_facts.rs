@@ -1,0 +1,344 @@
+//! ListAssignments about everything: from the facts of the last collection, page by page, all pages from the
+//! same one. It never asks AWS; names and statuses are those of the collection, reasons those of now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::asker::Asker;
+use super::list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
+use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
+use super::reasons::{Reasons, last_end};
+use super::view::{NamedPrincipal, NamedTarget};
+use super::{App, AppError, CallContext};
+use crate::audit::{Seen, StoreFacts};
+use crate::domain::external::NamedAssignment;
+use crate::domain::facts::{
+    CollectionId, FactKey, FactKind, KnownFact, principal_of_second, target_of_key,
+};
+use crate::domain::report::Provenance;
+use crate::domain::{AssignmentKey, Instance, PrincipalKind, PrincipalStatus, Target};
+use crate::policy::Action;
+use crate::store::{FactRange, FinishedCollection, KeptFact, StoreError};
+
+/// What the keys of assignments to applications begin with: accounts' digits sort before it.
+const APPLICATIONS_FROM: &str = "arn:";
+
+/// Where a page begins: in which collection, behind which assignment.
+struct Place {
+    collection: CollectionId,
+    after: Option<FactKey>,
+}
+
+/// What the rows of a stretch of assignments are made of.
+struct Stretch {
+    reasons: Reasons,
+    names: BTreeMap<FactKey, KnownFact>,
+}
+
+impl Place {
+    fn write(collection: CollectionId, after: &FactKey) -> String {
+        format!("{}\n{}\n{}", collection.0, after.key, after.second)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '\n');
+        let collection = CollectionId(parts.next()?.parse().ok()?);
+        let after = FactKey {
+            kind: FactKind::Assignment,
+            key: parts.next()?.to_owned(),
+            second: parts.next()?.to_owned(),
+        };
+        Some(Self {
+            collection,
+            after: Some(after),
+        })
+    }
+}
+
+impl App {
+    /// One page of all assignments of an instance.
+    ///
+    /// # Errors
+    /// `FactsNotCollected` where nothing was collected yet, or nothing so young: a collection begins by
+    /// itself. `PageTokenInvalid`, also where the collection of the first page was forgotten since.
+    pub(super) async fn page_of_all_assignments(
+        &self,
+        context: &CallContext,
+        request: &ListAssignments,
+        instance: &Instance,
+        asker: &Asker,
+    ) -> Result<AssignmentPage, AppError> {
+        let store = &self.parts.store;
+        let sealed = self.page_tokens.open(context, &request.page)?;
+        let place = match sealed {
+            Some(sealed) => Place::read(&sealed).ok_or(AppError::PageTokenInvalid)?,
+            None => Place {
+                collection: self.last_collection(instance, request.max_age).await?.id,
+                after: None,
+            },
+        };
+        let first = store.first_whole_collection(&instance.arn).await?;
+        let first = first.filter(|first| *first <= place.collection);
+        let mut page = Vec::new();
+        let mut after = place.after.or_else(|| before_kind(request.kind));
+        let mut looked_at = 0;
+        let next = loop {
+            let wanted = (request.page.size - page.len() + 1).min(LOOKED_AT_ONCE + 1);
+            let range = FactRange::Kinds(vec![FactKind::Assignment]);
+            let facts = store.facts(place.collection, &range, after.as_ref(), wanted);
+            let mut facts = facts.await.map_err(forgotten)?;
+            let mut is_last = facts.len() < wanted;
+            // One more was read, to know whether there is a next page.
+            facts.truncate(wanted - 1);
+            if request.kind == Some(TargetKind::AccountAccess) {
+                let count = facts.len();
+                facts.retain(|kept| !kept.fact.key.key.starts_with(APPLICATIONS_FROM));
+                is_last |= facts.len() < count;
+            }
+            looked_at += facts.len();
+            let rows = self.rows_of(instance, place.collection, first, &facts);
+            for (kept, row) in facts.iter().zip(rows.await?) {
+                after = Some(kept.fact.key.clone());
+                let is_wanted =
+                    request.provenance.is_empty() || request.provenance.contains(&row.provenance);
+                if is_wanted && self.row_may_be_seen(asker, instance, &row) {
+                    page.push(row);
+                }
+            }
+            if is_last {
+                break None;
+            }
+            if page.len() == request.page.size || looked_at >= LOOKED_AT_MAX {
+                break after;
+            }
+            tokio::task::yield_now().await;
+        };
+        if page.is_empty() && next.is_none() && !self.may_see_directory(asker, instance) {
+            // The age of the facts would tell that there are some.
+            return self.nothing_to_see(request);
+        }
+        let next_page_token = match next {
+            Some(after) => {
+                let place = Place::write(place.collection, &after);
+                self.page_tokens.seal(context, &request.page, &place)?
+            }
+            None => String::new(),
+        };
+        Ok(AssignmentPage {
+            rows: page,
+            next_page_token,
+            as_of: self.read_at(instance, place.collection).await?,
+        })
+    }
+
+    /// The last collection of an instance, if its facts are young enough for the asker.
+    ///
+    /// # Errors
+    /// `FactsNotCollected`; then one begins.
+    pub(super) async fn last_collection(
+        &self,
+        instance: &Instance,
+        max_age: Option<Duration>,
+    ) -> Result<FinishedCollection, AppError> {
+        let now = self.parts.clock.now();
+        let last = self.parts.store.collection_at(&instance.arn, now).await?;
+        let is_young = |last: &FinishedCollection| {
+            max_age.is_none_or(|max_age| {
+                let age = now.duration_since(oldest(last));
+                SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
+            })
+        };
+        match last {
+            Some(last) if is_young(&last) => Ok(last),
+            last => {
+                let error = self.not_collected(instance).await?;
+                Err(match error {
+                    AppError::FactsNotCollected {
+                        instance_arn,
+                        first_at,
+                        ..
+                    } => AppError::FactsNotCollected {
+                        instance_arn,
+                        first_at,
+                        retry_after: self.collect_soon(instance, last.is_none()),
+                    },
+                    error => error,
+                })
+            }
+        }
+    }
+
+    /// When the oldest fact of a collection was read.
+    async fn read_at(
+        &self,
+        instance: &Instance,
+        collection: CollectionId,
+    ) -> Result<Timestamp, AppError> {
+        let now = self.parts.clock.now();
+        let store = &self.parts.store;
+        let last = store.collection_at(&instance.arn, now).await?;
+        if let Some(last) = last.filter(|last| last.id == collection) {
+            return Ok(oldest(&last));
+        }
+        let found = store.collection(collection).await.map_err(forgotten)?;
+        Ok(oldest(&found))
+    }
+
+    /// The rows of a few assignments, as they were in a collection, with the reasons of now.
+    async fn rows_of(
+        &self,
+        instance: &Instance,
+        collection: CollectionId,
+        first: Option<CollectionId>,
+        facts: &[KeptFact],
+    ) -> Result<Vec<AssignmentRow>, AppError> {
+        let mut seen = Seen::of_whole(first);
+        let mut keys = Vec::with_capacity(facts.len());
+        for kept in facts {
+            seen.take(kept);
+            keys.push(assignment_key(instance, &kept.fact.key)?);
+        }
+        let store = &self.parts.store;
+        let (grants, records) = store.holding(&keys).await?;
+        let reasons = StoreFacts {
+            grants,
+            records,
+            ..StoreFacts::default()
+        };
+        let named: BTreeSet<FactKey> = keys.iter().flat_map(named_by).collect();
+        let named = Vec::from_iter(named);
+        let values = store
+            .facts_of(collection, &named)
+            .await
+            .map_err(forgotten)?;
+        let names = values.into_iter().map(|fact| {
+            let known = KnownFact::read(&fact);
+            (fact.key, known)
+        });
+        let stretch = Stretch {
+            reasons: Reasons::new(reasons, seen),
+            names: names.collect(),
+        };
+        let rows = keys.iter().map(|key| self.row(instance, &stretch, key));
+        Ok(rows.collect())
+    }
+
+    fn row(&self, instance: &Instance, stretch: &Stretch, key: &AssignmentKey) -> AssignmentRow {
+        let (provenance, grants) = stretch.reasons.of(key);
+        let principal = stretch.principal(key);
+        let target = stretch.target(&key.target);
+        let owner = match provenance {
+            Provenance::Grant => None,
+            _ => self.parts.external.owner(&NamedAssignment {
+                instance,
+                principal: &key.principal,
+                principal_name: &principal.name,
+                target: &key.target,
+                target_name: &target.name,
+                account_name: &target.account_name,
+            }),
+        };
+        AssignmentRow {
+            instance_arn: instance.arn.to_string(),
+            provenance: provenance.or_external(owner.is_some()),
+            external_owner: owner.unwrap_or_default().to_owned(),
+            principal,
+            target,
+            via_group: None,
+            grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
+            end_at: last_end(&grants),
+        }
+    }
+
+    /// Whether a row may be seen. A policy that fails decides against it.
+    fn row_may_be_seen(&self, asker: &Asker, instance: &Instance, row: &AssignmentRow) -> bool {
+        let resource = self.assignment_resource(asker, &instance.arn, &row.principal, &row.target);
+        let (policy, action) = (&asker.policy, Action::ReadAssignments);
+        let decision = policy.decide(&asker.scene, action, &resource);
+        decision.is_allowed && decision.errors.is_empty()
+    }
+}
+
+impl Stretch {
+    fn principal(&self, key: &AssignmentKey) -> NamedPrincipal {
+        let known = self.names.get(&principal_fact(key));
+        NamedPrincipal {
+            reference: key.principal.clone(),
+            name: known.map(|known| known.name.clone()).unwrap_or_default(),
+            status: known.map_or(PrincipalStatus::Unknown, |known| known.status),
+        }
+    }
+
+    fn target(&self, target: &Target) -> NamedTarget {
+        let name = |key: FactKey| {
+            let known = self.names.get(&key);
+            known.map(|known| known.name.clone()).unwrap_or_default()
+        };
+        let (name, account_name) = match target {
+            Target::Application(arn) => (name(FactKey::application(arn.as_str())), String::new()),
+            Target::AccountAccess(access) => (
+                name(FactKey::permission_set(access.permission_set.as_str())),
+                name(FactKey::account(access.account.as_str())),
+            ),
+        };
+        NamedTarget {
+            target: target.clone(),
+            name,
+            account_name,
+        }
+    }
+}
+
+/// Where the assignments to targets of a kind begin.
+fn before_kind(kind: Option<TargetKind>) -> Option<FactKey> {
+    (kind == Some(TargetKind::Application)).then(|| FactKey {
+        kind: FactKind::Assignment,
+        key: APPLICATIONS_FROM.to_owned(),
+        second: String::new(),
+    })
+}
+
+fn assignment_key(instance: &Instance, key: &FactKey) -> Result<AssignmentKey, StoreError> {
+    let unreadable =
+        |problem: crate::domain::InvalidValue| StoreError::Corrupt(problem.to_string());
+    Ok(AssignmentKey {
+        instance_arn: instance.arn.clone(),
+        principal: principal_of_second(&key.second).map_err(unreadable)?,
+        target: target_of_key(&key.key).map_err(unreadable)?,
+    })
+}
+
+fn principal_fact(key: &AssignmentKey) -> FactKey {
+    match key.principal.kind {
+        PrincipalKind::User => FactKey::user(&key.principal.id),
+        PrincipalKind::Group => FactKey::group(&key.principal.id),
+    }
+}
+
+/// The facts that have the names of an assignment.
+fn named_by(key: &AssignmentKey) -> Vec<FactKey> {
+    let mut named = vec![principal_fact(key)];
+    match &key.target {
+        Target::Application(arn) => named.push(FactKey::application(arn.as_str())),
+        Target::AccountAccess(access) => {
+            named.push(FactKey::account(access.account.as_str()));
+            named.push(FactKey::permission_set(access.permission_set.as_str()));
+        }
+    }
+    named
+}
+
+fn oldest(collection: &FinishedCollection) -> Timestamp {
+    let record = &collection.record;
+    record.observed.map_or(record.began_at, |(from, _)| from)
+}
+
+/// The collection of a page is not there any more.
+fn forgotten(error: StoreError) -> AppError {
+    match error {
+        StoreError::Stale => AppError::PageTokenInvalid,
+        error => error.into(),
+    }
+}
