@@ -2,6 +2,7 @@
 //! the way. It only reads, and never says no where something could not be read.
 
 mod obstacles;
+mod past;
 mod ways;
 
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct ExplainAccess {
     pub target: TargetQuery,
     /// How old facts may be; none for the default.
     pub max_age: Option<Duration>,
+    /// At which time; none for now.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Whether a user can enter.
@@ -161,11 +164,15 @@ impl App {
         let instance = &*self.instance_for(&request.instance, Some(&request.target))?;
         let asker = self.asker(context, Some(instance), Purpose::Read).await?;
         let list = as_list(request);
-        let explained = self.explain(context, &list, instance, &asker);
-        // Boxed: it is large, and only one of many calls needs it.
-        Box::pin(explained)
-            .await
-            .map_err(|refusal| self.veiled(&asker, instance, refusal, || not_there(&list)))
+        // Boxed: each is large, and only one of many calls needs it.
+        let explained = match request.as_of {
+            Some(at) => {
+                let of_now = (instance, &asker);
+                Box::pin(self.explain_past(context, request, of_now, at)).await
+            }
+            None => Box::pin(self.explain(context, &list, instance, &asker)).await,
+        };
+        explained.map_err(|refusal| self.veiled(&asker, instance, refusal, || not_there(&list)))
     }
 
     async fn explain(

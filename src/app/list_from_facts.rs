@@ -213,9 +213,9 @@ impl App {
             .facts_of(collection, &named)
             .await
             .map_err(forgotten)?;
-        let names = values.into_iter().map(|fact| {
-            let known = KnownFact::read(&fact);
-            (fact.key, known)
+        let names = values.into_iter().map(|kept| {
+            let known = KnownFact::read(&kept.fact);
+            (kept.fact.key, known)
         });
         let stretch = Stretch {
             reasons: Reasons::new(reasons, seen),

@@ -188,7 +188,7 @@ pub trait FactStore: Send + Sync + 'static {
         &self,
         collection: CollectionId,
         keys: &[FactKey],
-    ) -> Result<Vec<Fact>, StoreError>;
+    ) -> Result<Vec<KeptFact>, StoreError>;
 
     /// A finished collection.
     ///

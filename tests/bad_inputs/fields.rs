@@ -130,7 +130,7 @@ async fn all_violations_of_a_read_are_told_at_once() {
     let both = json!({"type": "PRINCIPAL_TYPE_GROUP", "principal": {"user": "anna.berg"}});
     let principals = "DirectoryService/ListPrincipals";
     let cases: [(&str, Value, &[&str]); 7] = [
-        (LIST, json!({}), &["principal"]),
+        (LIST, json!({"max_age": "0s"}), &["max_age"]),
         (
             LIST,
             list,

@@ -240,3 +240,84 @@ async fn who_and_what_are_required_and_must_be_there() {
         assert_eq!(reason(&refused), expected);
     }
 }
+
+fn wire(at: jiff::Timestamp) -> Option<prost_types::Timestamp> {
+    Some(prost_types::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_time_is_explained_as_it_was_without_asking_aws_again() {
+    use usher::grpc::pb::{AuditReportRequest, ReportFormat, ReportView};
+    let service = TestService::start().await;
+    let collect = || async {
+        let request = AuditReportRequest {
+            view: ReportView::Access.into(),
+            format: ReportFormat::Csv.into(),
+            ..AuditReportRequest::default()
+        };
+        let answer = service.access().audit_report(in_time(request)).await;
+        let mut parts = answer.expect("a report").into_inner();
+        while parts.message().await.expect("a part").is_some() {}
+        jiff::Timestamp::now()
+    };
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    let before = jiff::Timestamp::now();
+    let without = collect().await;
+    let grant = service.assign(triple.assign()).await;
+    let with = collect().await;
+    service.revoke(revoke_of(&grant.id)).await;
+    collect().await;
+    let past = |at| ExplainAccessRequest {
+        max_age: None,
+        as_of: wire(at),
+        ..asked(&triple.principal_id, application(&triple.application_arn))
+    };
+    let asked_before = service.simulator.calls().len();
+    let given = ask(&service, past(with)).await.expect("an answer");
+    assert_eq!(given.answer(), AccessAnswer::Yes, "{given:#?}");
+    assert_eq!(given.paths[0].provenance(), Provenance::Grant);
+    assert_eq!(given.paths[0].grant_ids, std::slice::from_ref(&grant.id));
+    // What became of it is told too.
+    assert_eq!(given.paths[0].grants[0].state(), GrantState::Revoked);
+    assert_eq!(
+        given.user.as_ref().map(|it| it.name.as_str()),
+        Some("bilal.khan")
+    );
+    let none = ask(&service, past(without)).await.expect("an answer");
+    assert_eq!(none.answer(), AccessAnswer::No);
+    assert_eq!(obstacles(&none), [AccessObstacleKind::NotAssigned]);
+    let by_group = ExplainAccessRequest {
+        user: service.user_on("dmitri.orlov", "Wiki").principal_id,
+        target: Some(application(
+            &service
+                .user_on("dmitri.orlov", "Amazon QuickSight")
+                .application_arn,
+        )),
+        ..past(without)
+    };
+    let by_group = ask(&service, by_group).await.expect("an answer");
+    assert_eq!(by_group.answer(), AccessAnswer::Yes);
+    let ways = by_group.paths.iter();
+    let through: Vec<&str> = ways
+        .filter_map(|path| path.group.as_ref())
+        .map(|group| group.name.as_str())
+        .collect();
+    assert_eq!(through, ["analysts"]);
+    assert_eq!(by_group.paths[0].provenance(), Provenance::Standing);
+    assert_eq!(
+        service.simulator.calls().len(),
+        asked_before,
+        "AWS was asked"
+    );
+    let refused = ask(&service, past(before)).await.expect_err("a refusal");
+    assert_eq!(reason(&refused), "FACTS_NOT_COLLECTED");
+    let both = ExplainAccessRequest {
+        max_age: Some(prost_types::Duration::default()),
+        ..past(with)
+    };
+    let refused = ask(&service, both).await.expect_err("a refusal");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+}

@@ -86,7 +86,7 @@ impl App {
     }
 }
 
-fn obstacle(kind: ObstacleKind, sentence: &str) -> Obstacle {
+pub(super) fn obstacle(kind: ObstacleKind, sentence: &str) -> Obstacle {
     Obstacle {
         kind,
         description: sentence.to_owned(),

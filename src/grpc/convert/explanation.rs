@@ -16,11 +16,16 @@ pub(in crate::grpc) fn explain_access(
     let user = fields.user("user", message.user);
     let target = fields.target("target", message.target);
     let max_age = fields.max_age("max_age", message.max_age);
+    let as_of = fields.instant("as_of", message.as_of);
+    if as_of.is_some() && max_age.is_some() {
+        fields.refuse("max_age", "is not for a past time; leave it or `as_of` out");
+    }
     let request = user.zip(target).map(|(user, target)| ExplainAccess {
         instance: message.instance,
         user,
         target,
         max_age,
+        as_of,
     });
     fields.finish(request)
 }

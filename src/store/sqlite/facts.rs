@@ -116,7 +116,7 @@ impl FactStore for SqliteStore {
         &self,
         collection: CollectionId,
         keys: &[FactKey],
-    ) -> Result<Vec<Fact>, StoreError> {
+    ) -> Result<Vec<KeptFact>, StoreError> {
         let mut connection = self.reader().await?;
         let mut transaction = connection.begin().await?;
         facts_lookup::facts_of(&mut transaction, collection, keys).await

@@ -8,12 +8,12 @@ use super::rows::{count_to_column, grant_from_row, record_from_row, to_json};
 use super::tables::is_open;
 use crate::domain::facts::{CollectionId, Fact, FactKey, FactKind};
 use crate::domain::{AssignmentKey, AssignmentRecord, Grant};
-use crate::store::StoreError;
+use crate::store::{KeptFact, StoreError};
 
 /// The facts of these keys; the list leads, so that each is one step through an index.
 pub(super) const FACTS_OF_KEYS: &str = one_row!(
-    "kind, key, second_key, value",
-    "SELECT k.kind, k.key, k.second_key, f.value FROM json_each($3) AS v \
+    "kind, key, second_key, value, from_collection",
+    "SELECT k.kind, k.key, k.second_key, f.value, f.from_collection FROM json_each($3) AS v \
      CROSS JOIN fact_keys AS k ON k.instance = $2 AND k.kind = v.value ->> 0 \
      AND k.key = v.value ->> 1 AND k.second_key = v.value ->> 2 \
      CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
@@ -42,7 +42,7 @@ pub(super) async fn facts_of(
     connection: &mut SqliteConnection,
     collection: CollectionId,
     keys: &[FactKey],
-) -> Result<Vec<Fact>, StoreError> {
+) -> Result<Vec<KeptFact>, StoreError> {
     let instance = instance_of(&mut *connection, collection).await?;
     let keys = keys.iter();
     let keys: Vec<(i64, &str, &str)> = keys
@@ -54,14 +54,19 @@ pub(super) async fn facts_of(
         .bind(to_json(&keys)?)
         .fetch_one(connection)
         .await?;
-    let found: Vec<(i64, String, String, String)> = json(&row, "page")?;
-    let facts = found.into_iter().filter_map(|(kind, key, second, value)| {
-        let kind = FactKind::from_number(kind)?;
-        Some(Fact {
-            key: FactKey { kind, key, second },
-            value,
-        })
-    });
+    let found: Vec<(i64, String, String, String, u64)> = json(&row, "page")?;
+    let facts = found
+        .into_iter()
+        .filter_map(|(kind, key, second, value, since)| {
+            let kind = FactKind::from_number(kind)?;
+            Some(KeptFact {
+                fact: Fact {
+                    key: FactKey { kind, key, second },
+                    value,
+                },
+                since: CollectionId(since),
+            })
+        });
     Ok(facts.collect())
 }
 

@@ -1,0 +1,370 @@
+//! ExplainAccess as of a past time: from the facts of the last collection before it and the grants that stood
+//! then. Nothing here asks AWS, but to find who and what is meant by a name.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::obstacles::{not_assigned, obstacle};
+use super::{
+    AccessExplanation, ExplainAccess, ExplainedPath, Findings, GRANTS_SHOWN_MAX, ObstacleKind,
+    PathKind, answer, as_list,
+};
+use crate::app::asker::Asker;
+use crate::app::list_assignments::not_there;
+use crate::app::reasons::Reasons;
+use crate::app::view::{NamedPrincipal, NamedTarget};
+use crate::app::{App, AppError, CallContext};
+use crate::audit::{Seen, StoreFacts};
+use crate::directory::{
+    AccountQuery, ApplicationQuery, PermissionSetQuery, PrincipalQuery, TargetQuery,
+};
+use crate::domain::facts::{
+    AccountValue, ApplicationValue, Extent, FactKey, FactKind, Gaps, KnownFact, from_text,
+};
+use crate::domain::{
+    AccountAccess, AccountStatus, ApplicationStatus, AssignmentKey, AssignmentRequired, Instance,
+    PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
+};
+use crate::store::{FactRange, FinishedCollection, GrantScope, KeptFact};
+
+/// The groups of a user that are looked at: AWS lets a user be in 1,000 (aws-api.md §4).
+const GROUPS_MAX: usize = 1_000;
+
+/// Who and what is asked about, at which time.
+struct Past<'a> {
+    asker: &'a Asker,
+    instance: &'a Instance,
+    user: PrincipalRef,
+    target: Target,
+    then: FinishedCollection,
+}
+
+impl App {
+    /// Whether a user could enter a target at a time, and why.
+    ///
+    /// # Errors
+    /// `FactsNotCollected` before the first collection; else as for `explain_access`.
+    pub(super) async fn explain_past(
+        &self,
+        context: &CallContext,
+        request: &ExplainAccess,
+        (instance, asker): (&Instance, &Asker),
+        at: Timestamp,
+    ) -> Result<AccessExplanation, AppError> {
+        if at > self.parts.clock.now() {
+            return Err(AppError::field("as_of", "is in the future; leave it out"));
+        }
+        let user = self.user_meant(context, instance, &request.user).await?;
+        let target = self
+            .target_meant(context, instance, &request.target)
+            .await?;
+        let list = as_list(request);
+        self.check_assignment_may_be_seen(asker, &list, (instance, &user, &target))
+            .await?;
+        let then = self.parts.store.collection_at(&instance.arn, at).await?;
+        let Some(then) = then else {
+            return Err(self.not_collected(instance).await?);
+        };
+        let past = Past {
+            asker,
+            instance,
+            user,
+            target,
+            then,
+        };
+        let record = &past.then.record;
+        let as_of = record.observed.map_or(record.began_at, |(from, _)| from);
+        let mut findings = Findings {
+            paths: Vec::new(),
+            obstacles: Vec::new(),
+            unread: Vec::new(),
+            hidden_paths: 0,
+            as_of,
+        };
+        let groups = self.groups_then(&past).await?;
+        self.add_ways_then(&past, &groups, &mut findings).await?;
+        let (user, target) = self.add_statuses_then(&past, &mut findings).await?;
+        add_gaps(&past, &groups, &mut findings);
+        let has_way = !findings.paths.is_empty();
+        if !has_way && findings.unread.is_empty() {
+            if user.status == PrincipalStatus::Unknown && target.name.is_empty() {
+                return Err(not_there(&list));
+            }
+            findings.obstacles.push(not_assigned());
+        }
+        Ok(AccessExplanation {
+            instance_arn: instance.arn.clone(),
+            user,
+            target,
+            answer: answer(has_way, &findings),
+            paths: findings.paths,
+            obstacles: findings.obstacles,
+            unread: findings.unread,
+            as_of,
+        })
+    }
+
+    /// The user by its id, which may be gone by now, or by a name of now.
+    async fn user_meant(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        query: &PrincipalQuery,
+    ) -> Result<PrincipalRef, AppError> {
+        let (PrincipalQuery::User(text) | PrincipalQuery::Group(text)) = query;
+        if let Ok(id) = PrincipalId::parse(text) {
+            let kind = PrincipalKind::User;
+            return Ok(PrincipalRef { kind, id });
+        }
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let asked = self.principal_for_reading(instance, query, max_age, call);
+        Ok(asked.await?.reference)
+    }
+
+    /// The target by its ids, or by names of now.
+    async fn target_meant(
+        &self,
+        context: &CallContext,
+        instance: &Instance,
+        query: &TargetQuery,
+    ) -> Result<Target, AppError> {
+        match query {
+            TargetQuery::Application(ApplicationQuery::Arn(arn)) => {
+                return Ok(Target::Application(arn.clone()));
+            }
+            TargetQuery::AccountAccess {
+                account: AccountQuery::Id(account),
+                permission_set: PermissionSetQuery::Arn(arn),
+            } => {
+                return Ok(Target::AccountAccess(AccountAccess {
+                    account: account.clone(),
+                    permission_set: arn.clone(),
+                }));
+            }
+            _ => {}
+        }
+        let (max_age, call) = (self.default_max_age(), self.call(context));
+        self.target_for_reading(instance, query, max_age, call)
+            .await
+    }
+
+    async fn groups_then(&self, past: &Past<'_>) -> Result<Vec<PrincipalRef>, AppError> {
+        let store = &self.parts.store;
+        let range = FactRange::With(FactKind::Membership, past.user.id.to_string());
+        let memberships = store.facts(past.then.id, &range, None, GROUPS_MAX).await?;
+        let groups = memberships.into_iter().filter_map(|kept| {
+            Some(PrincipalRef {
+                kind: PrincipalKind::Group,
+                id: PrincipalId::parse(&kept.fact.key.key).ok()?,
+            })
+        });
+        Ok(groups.collect())
+    }
+
+    /// The ways by assignments, with the grants that stood then.
+    async fn add_ways_then(
+        &self,
+        past: &Past<'_>,
+        groups: &[PrincipalRef],
+        findings: &mut Findings,
+    ) -> Result<(), AppError> {
+        let store = self.parts.store.as_ref();
+        let assigned = std::iter::once(&past.user).chain(groups);
+        let assigned: Vec<(FactKey, &PrincipalRef)> = assigned
+            .map(|it| (FactKey::assignment(&past.target, it), it))
+            .collect();
+        let keys: Vec<FactKey> = assigned.iter().map(|(key, _)| key.clone()).collect();
+        let there: Vec<KeptFact> = store.facts_of(past.then.id, &keys).await?;
+        let first = store.first_whole_collection(&past.instance.arn).await?;
+        let mut seen = Seen::of_whole(first.filter(|first| *first <= past.then.id));
+        there.iter().for_each(|kept| seen.take(kept));
+        let there: BTreeSet<&FactKey> = there.iter().map(|kept| &kept.fact.key).collect();
+        let scope = GrantScope::Target(past.target.clone());
+        let arn = &past.instance.arn;
+        let facts = StoreFacts::read(store, arn, &scope, Some(&past.then)).await?;
+        let reasons = Reasons::new(facts, seen);
+        let mut shown = 0;
+        for (_, principal) in assigned.iter().filter(|(key, _)| there.contains(key)) {
+            let key = AssignmentKey {
+                instance_arn: arn.clone(),
+                principal: (*principal).clone(),
+                target: past.target.clone(),
+            };
+            let (provenance, grants) = reasons.of(&key);
+            let mut views = Vec::new();
+            for grant in &grants {
+                if shown == GRANTS_SHOWN_MAX {
+                    break;
+                }
+                // As it is by now: what became of it is part of the answer.
+                let grant = store.grant(&grant.id).await?;
+                let Some(grant) = grant else { continue };
+                if let Some(view) = self.grant_if_seen(past.asker, &grant).await? {
+                    views.push(*view);
+                    shown += 1;
+                }
+            }
+            let owner = self.external_owner(past.instance, principal, &past.target);
+            let owner = owner.await.filter(|_| grants.is_empty());
+            findings.paths.push(ExplainedPath {
+                kind: self.kind_then(past, principal).await?,
+                provenance: Some(provenance.or_external(owner.is_some())),
+                external_owner: owner.unwrap_or_default(),
+                grants: views,
+                grant_ids: grants.iter().map(|grant| grant.id.clone()).collect(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn kind_then(
+        &self,
+        past: &Past<'_>,
+        principal: &PrincipalRef,
+    ) -> Result<PathKind, AppError> {
+        if principal.kind == PrincipalKind::User {
+            return Ok(PathKind::Direct);
+        }
+        let known = self.known_then(past, FactKey::group(&principal.id)).await?;
+        Ok(PathKind::Group(NamedPrincipal {
+            reference: principal.clone(),
+            status: known
+                .as_ref()
+                .map_or(PrincipalStatus::Unknown, |it| it.status),
+            name: known.map(|it| it.name).unwrap_or_default(),
+        }))
+    }
+
+    async fn known_then(
+        &self,
+        past: &Past<'_>,
+        key: FactKey,
+    ) -> Result<Option<KnownFact>, AppError> {
+        let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
+        Ok(found.first().map(|kept| KnownFact::read(&kept.fact)))
+    }
+
+    /// What kept the user out then whatever ways there were, and the open door; answers the user and the
+    /// target as they were.
+    async fn add_statuses_then(
+        &self,
+        past: &Past<'_>,
+        findings: &mut Findings,
+    ) -> Result<(NamedPrincipal, NamedTarget), AppError> {
+        let user = self.known_then(past, FactKey::user(&past.user.id)).await?;
+        let status = user
+            .as_ref()
+            .map_or(PrincipalStatus::Unknown, |it| it.status);
+        match status {
+            PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
+                ObstacleKind::UserDisabled,
+                "the user was disabled; nobody could sign in as it",
+            )),
+            PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
+                ObstacleKind::UserDeleted,
+                "the identity store did not have the user any more",
+            )),
+            PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
+        }
+        let named_user = NamedPrincipal {
+            reference: past.user.clone(),
+            name: user.map(|it| it.name).unwrap_or_default(),
+            status,
+        };
+        let mut target = NamedTarget {
+            target: past.target.clone(),
+            name: String::new(),
+            account_name: String::new(),
+        };
+        match &past.target {
+            Target::Application(arn) => {
+                let key = FactKey::application(arn.as_str());
+                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
+                let value = found.first().map(|kept| from_text(&kept.fact.value));
+                if let Some(Ok(value)) = value {
+                    target.name = add_application(value, past, status, findings);
+                }
+            }
+            Target::AccountAccess(access) => {
+                let key = FactKey::permission_set(access.permission_set.as_str());
+                let set = self.known_then(past, key).await?;
+                target.name = set.map(|it| it.name).unwrap_or_default();
+                let key = FactKey::account(access.account.as_str());
+                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
+                let value = found
+                    .first()
+                    .map(|kept| from_text::<AccountValue>(&kept.fact.value));
+                if let Some(Ok(value)) = value
+                    && let Ok(account) = value.into_account(access.account.clone())
+                {
+                    if account.status == AccountStatus::Inactive {
+                        let sentence = "the account was suspended or closed";
+                        let kind = ObstacleKind::AccountInactive;
+                        findings.obstacles.push(obstacle(kind, sentence));
+                    }
+                    target.account_name = account.name;
+                }
+            }
+        }
+        Ok((named_user, target))
+    }
+}
+
+/// Whether the application was open or switched off; answers its name.
+fn add_application(
+    value: ApplicationValue,
+    past: &Past<'_>,
+    status: PrincipalStatus,
+    findings: &mut Findings,
+) -> String {
+    let Target::Application(arn) = &past.target else {
+        return String::new();
+    };
+    let Ok((application, required)) = value.into_application(arn.clone()) else {
+        return String::new();
+    };
+    if application.status == ApplicationStatus::Disabled {
+        let sentence = "the application was switched off";
+        let kind = ObstacleKind::ApplicationDisabled;
+        findings.obstacles.push(obstacle(kind, sentence));
+    }
+    match required {
+        AssignmentRequired::Yes => {}
+        AssignmentRequired::No if status == PrincipalStatus::Unknown => {
+            let sentence =
+                "whether the user was there: the application was open to everybody who was";
+            findings.unread.push(sentence.to_owned());
+        }
+        AssignmentRequired::No => findings.paths.push(ExplainedPath {
+            kind: PathKind::OpenApplication,
+            provenance: None,
+            external_owner: String::new(),
+            grants: Vec::new(),
+            grant_ids: Vec::new(),
+        }),
+        AssignmentRequired::Unknown => {
+            let sentence = "whether the application was open to everybody";
+            findings.unread.push(sentence.to_owned());
+        }
+    }
+    application.name
+}
+
+/// What the collection did not see of it.
+fn add_gaps(past: &Past<'_>, groups: &[PrincipalRef], findings: &mut Findings) {
+    let record = &past.then.record;
+    let gaps = Gaps::new(
+        record.gaps().filter(|gap| gap.of != Extent::GroupsNotNamed),
+        [],
+    );
+    let mut assigned = std::iter::once(&past.user).chain(groups);
+    if assigned.any(|it| gaps.cover(&FactKey::assignment(&past.target, it))) {
+        let sentence = "who was assigned: that could not be read then";
+        findings.unread.push(sentence.to_owned());
+    }
+    if record.gaps().any(|gap| gap.kind == FactKind::Membership) {
+        let sentence = "the members of some groups: they could not be read then";
+        findings.unread.push(sentence.to_owned());
+    }
+}
