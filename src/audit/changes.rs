@@ -9,6 +9,7 @@ mod events;
 mod facts;
 mod grants;
 mod names;
+mod turns;
 
 use std::collections::BTreeMap;
 

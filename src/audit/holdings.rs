@@ -8,28 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::external::{ExternalRules, NamedAssignment};
 use crate::domain::report::{Finding, LIST_SEPARATOR, Provenance};
-use crate::domain::{
-    AssignmentRecord, Grant, GrantId, InstanceArn, PrincipalRef, Review, Standing, Target,
-};
-use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
+use crate::domain::{Grant, GrantId, PrincipalRef, Review, Standing, Target};
 
 use super::findings::overdue_since;
-use super::kept::of_its_time;
 use super::seen::Seen;
-
-/// Grants whose reviews are asked for at once: an id each in one statement.
-const GRANTS_PER_QUESTION: usize = 500;
-
-/// What the store says about the assignments of an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct StoreFacts {
-    /// Grants that are not over.
-    pub grants: Vec<Grant>,
-    /// The assignments that Usher has touched.
-    pub records: Vec<AssignmentRecord>,
-    /// What reviewers said of the grants.
-    pub reviews: Vec<(GrantId, Review)>,
-}
+use super::store_facts::StoreFacts;
 
 /// Why one assignment stands, as cells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,55 +43,6 @@ pub struct Holdings {
     seen: Seen,
     /// Who keeps assignments outside of Usher.
     external: ExternalRules,
-}
-
-impl StoreFacts {
-    /// What the store says of a part of an instance now, or with a collection, of the grants of its time.
-    ///
-    /// # Errors
-    /// Those of the store's methods.
-    pub async fn read(
-        store: &dyn Store,
-        instance: &InstanceArn,
-        scope: &GrantScope,
-        kept: Option<&FinishedCollection>,
-    ) -> Result<Self, StoreError> {
-        let grants = match kept {
-            None => store.open_grants(instance, scope).await?,
-            Some(kept) => of_its_time(store, instance, scope, kept).await?,
-        };
-        let ids: Vec<GrantId> = grants.iter().map(|grant| grant.id.clone()).collect();
-        let mut reviews = Vec::new();
-        for ids in ids.chunks(GRANTS_PER_QUESTION) {
-            reviews.extend(store.reviews(ids).await?);
-        }
-        Ok(Self {
-            grants,
-            records: store.assignment_records(instance, scope).await?,
-            reviews,
-        })
-    }
-
-    /// Joins what was read before a collection with what was read after it: an assignment seen in
-    /// between is explained by either. Of two versions of one grant or record the later counts.
-    #[must_use]
-    pub fn joined(before: Self, after: Self) -> Self {
-        let mut grants: HashMap<_, Grant> = HashMap::new();
-        for grant in before.grants.into_iter().chain(after.grants) {
-            grants.insert(grant.id.clone(), grant);
-        }
-        let mut records: HashMap<_, AssignmentRecord> = HashMap::new();
-        for record in before.records.into_iter().chain(after.records) {
-            records.insert(record.key.clone(), record);
-        }
-        // A review is never changed; one that both have counts once where it is told.
-        let reviews = before.reviews.into_iter().chain(after.reviews);
-        Self {
-            grants: grants.into_values().collect(),
-            records: records.into_values().collect(),
-            reviews: reviews.collect(),
-        }
-    }
 }
 
 impl Holdings {
@@ -277,7 +211,7 @@ mod tests {
     use super::*;
     use crate::domain::grant::tests::{at, grant};
     use crate::domain::text::CallerName;
-    use crate::domain::{GrantState, ReviewDecision, Ticket};
+    use crate::domain::{AssignmentRecord, GrantState, ReviewDecision, Ticket};
 
     fn key(grant: &Grant) -> (Target, PrincipalRef) {
         (grant.target.clone(), grant.principal.clone())
@@ -387,20 +321,5 @@ mod tests {
             provenance(Holdings::without_store()),
             Some(Provenance::Unrecorded)
         );
-    }
-
-    #[test]
-    fn of_two_versions_the_later_counts_and_either_explains() {
-        let ended = grant(1, GrantState::Active);
-        let mut later = grant(2, GrantState::Provisioning);
-        let facts = |grants| StoreFacts {
-            grants,
-            ..StoreFacts::default()
-        };
-        let before = facts(vec![ended.clone(), later.clone()]);
-        later.state = GrantState::Active;
-        let mut joined = StoreFacts::joined(before, facts(vec![later.clone()])).grants;
-        joined.sort_by_key(|grant| grant.id.clone());
-        assert_eq!(joined, [ended, later]);
     }
 }

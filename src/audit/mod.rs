@@ -38,6 +38,7 @@ mod report;
 mod run;
 mod schedule;
 mod seen;
+mod store_facts;
 mod write;
 
 pub use answer::{Completeness, Header, Part, RunError, Summary};
@@ -48,7 +49,7 @@ pub use collection::{
 };
 pub use config::AuditConfig;
 pub use format::FormatError;
-pub use holdings::{Holdings, StoreFacts};
+pub use holdings::Holdings;
 pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanPart, PlanScope, PlanTarget};
 pub use question::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScope};
@@ -56,3 +57,4 @@ pub use report::{Rows, Tally};
 pub use run::{collect, header, run};
 pub use schedule::Schedule;
 pub use seen::{Seen, among as seen_among};
+pub use store_facts::StoreFacts;

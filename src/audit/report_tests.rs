@@ -2,7 +2,7 @@
 
 use super::super::fixtures::*;
 use super::super::gather::Gathered;
-use super::super::holdings::StoreFacts;
+use super::super::store_facts::StoreFacts;
 use super::*;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Application, ApplicationStatus, AssignmentRequired, GrantState, Target, User};

@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use tonic::Code;
 use usher::grpc::pb::{
-    AuditReportRequest, AuditSummary, ChangeRow, Completeness, ReportFormat, ReportView,
+    AuditReportRequest, AuditSummary, ChangeRow, Completeness, Grant, ReportFormat, ReportView,
     audit_report_response,
 };
 use usher::simulator::Membership;
 
-use super::common::{TestService, application, in_time, reason, revoke_of, until, user};
+use super::common::{TestService, Triple, application, in_time, reason, revoke_of, until, user};
 
 fn wire(at: Timestamp) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp {
@@ -68,11 +68,21 @@ fn of<'a>(rows: &'a [ChangeRow], what: &str, id: &str) -> Vec<&'a ChangeRow> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_change_of_a_period_is_told_with_what_explains_it() {
-    let service = TestService::start().await;
-    collect(&service).await;
-    let time = Timestamp::now();
+/// What happens between two collections.
+struct Happened {
+    /// Given in AWS, beside Usher.
+    beside: Triple,
+    /// Given by a grant.
+    held: Triple,
+    grant: Grant,
+    /// Opened and ended in between.
+    short: Triple,
+    passing: Grant,
+    /// The group that one joined.
+    group: String,
+}
+
+async fn happen(service: &TestService) -> Happened {
     let beside = service.user_on("anna.berg", "Amazon Redshift");
     service.set_assigned(&beside, true);
     let held = service.user_on("bilal.khan", "Amazon Redshift");
@@ -95,19 +105,26 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
             ..membership
         });
     });
-    collect(&service).await;
+    Happened {
+        beside,
+        held,
+        grant,
+        short,
+        passing,
+        group,
+    }
+}
 
-    let request = asked(ReportView::Changes, Some(time));
-    let chained = until("the log", || async {
-        let (rows, _) = changes(&service, request.clone()).await;
-        let ended = of(&rows, "EVENT", &short.principal_id);
-        let is_there = ended
-            .iter()
-            .any(|row| row.change == "ended_assignment_gone");
-        is_there.then_some(rows).ok_or_else(|| "not yet".to_owned())
-    });
-    let rows = chained.await;
-    let [found] = of(&rows, "ASSIGNMENT", &beside.principal_id)[..] else {
+fn assert_told(rows: &[ChangeRow], happened: &Happened) {
+    let Happened {
+        beside,
+        held,
+        grant,
+        short,
+        passing,
+        group,
+    } = happened;
+    let [found] = of(rows, "ASSIGNMENT", &beside.principal_id)[..] else {
         panic!("{rows:#?}")
     };
     assert_eq!(
@@ -116,7 +133,7 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
     );
     assert_eq!(found.principal_name, "anna.berg");
     assert_eq!(found.application_name, "Amazon Redshift");
-    let [found] = of(&rows, "ASSIGNMENT", &held.principal_id)[..] else {
+    let [found] = of(rows, "ASSIGNMENT", &held.principal_id)[..] else {
         panic!("{rows:#?}")
     };
     assert_eq!(
@@ -125,14 +142,14 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
     );
     assert_eq!(found.grant_id, grant.id);
     assert!(!found.events.is_empty());
-    assert!(of(&rows, "ASSIGNMENT", &short.principal_id).is_empty());
-    let of_short: Vec<&str> = (of(&rows, "EVENT", &short.principal_id).iter())
+    assert!(of(rows, "ASSIGNMENT", &short.principal_id).is_empty());
+    let of_short: Vec<&str> = (of(rows, "EVENT", &short.principal_id).iter())
         .map(|row| row.change.as_str())
         .collect();
     for kind in ["grant_requested", "grant_activated", "revoke_requested"] {
         assert!(of_short.contains(&kind), "{of_short:?}");
     }
-    let [ended] = of(&rows, "GRANT", &short.principal_id)[..] else {
+    let [ended] = of(rows, "GRANT", &short.principal_id)[..] else {
         panic!("{rows:#?}")
     };
     assert_eq!(
@@ -140,20 +157,38 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
         ("REVOKED", &passing.id)
     );
     assert!(!ended.until.is_empty() && ended.late_seconds.is_empty());
-    assert_eq!(of(&rows, "GRANT", &held.principal_id)[0].ticket, "INC-7");
-    let [joined] = of(&rows, "MEMBERSHIP", &held.principal_id)[..] else {
+    assert_eq!(of(rows, "GRANT", &held.principal_id)[0].ticket, "INC-7");
+    let [joined] = of(rows, "MEMBERSHIP", &held.principal_id)[..] else {
         panic!("{rows:#?}")
     };
-    assert_eq!(
-        (joined.change.as_str(), &joined.group_id),
-        ("ADDED", &group)
-    );
+    assert_eq!((joined.change.as_str(), &joined.group_id), ("ADDED", group));
     assert_eq!(
         (joined.group_name.as_str(), joined.cause.as_str()),
         ("analysts", "AWS")
     );
-    let new = of(&rows, "FINDING", &beside.principal_id);
+    let new = of(rows, "FINDING", &beside.principal_id);
     assert!(new.iter().any(|row| row.after.starts_with("out_of_band")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_a_period_is_told_with_what_explains_it() {
+    let service = TestService::start().await;
+    collect(&service).await;
+    let time = Timestamp::now();
+    let happened = happen(&service).await;
+    collect(&service).await;
+
+    let request = asked(ReportView::Changes, Some(time));
+    let chained = until("the log", || async {
+        let (rows, _) = changes(&service, request.clone()).await;
+        let ended = of(&rows, "EVENT", &happened.short.principal_id);
+        let is_there = ended
+            .iter()
+            .any(|row| row.change == "ended_assignment_gone");
+        is_there.then_some(rows).ok_or_else(|| "not yet".to_owned())
+    });
+    let rows = chained.await;
+    assert_told(&rows, &happened);
     // What differs, alone; and of one person or target.
     let (rows, _) = changes(&service, asked(ReportView::Assignments, Some(time))).await;
     let who: Vec<&str> = rows.iter().map(|row| row.principal_name.as_str()).collect();

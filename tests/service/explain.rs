@@ -13,6 +13,7 @@ use usher::grpc::pb::{
 use usher::simulator::{EnabledStatus, Fault, FaultAction, World};
 
 use super::common::{Begin, TestService, application, in_time, reason, revoke_of};
+use super::list_all::collect;
 
 fn asked(user: &str, target: Target) -> ExplainAccessRequest {
     ExplainAccessRequest {
@@ -250,17 +251,9 @@ fn wire(at: jiff::Timestamp) -> Option<prost_types::Timestamp> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_past_time_is_explained_as_it_was_without_asking_aws_again() {
-    use usher::grpc::pb::{AuditReportRequest, ReportFormat, ReportView};
     let service = TestService::start().await;
     let collect = || async {
-        let request = AuditReportRequest {
-            view: ReportView::Access.into(),
-            format: ReportFormat::Csv.into(),
-            ..AuditReportRequest::default()
-        };
-        let answer = service.access().audit_report(in_time(request)).await;
-        let mut parts = answer.expect("a report").into_inner();
-        while parts.message().await.expect("a part").is_some() {}
+        collect(&service).await;
         jiff::Timestamp::now()
     };
     let triple = service.user_on("bilal.khan", "Amazon Redshift");

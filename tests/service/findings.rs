@@ -177,7 +177,7 @@ async fn people_who_cannot_sign_in_and_grants_that_aws_does_not_have_are_found()
     let grant = service.assign(triple.assign()).await;
     service.set_assigned(&triple, false);
     let disabled = service.user_on("dmitri.orlov", "Wiki").principal_id;
-    set_enabled(&service.simulator, &[disabled.clone()], false);
+    set_enabled(&service.simulator, std::slice::from_ref(&disabled), false);
     let (rows, summary) = findings(&service, asked(ReportView::Findings)).await;
     let [found] = of(&rows, "grant_without_assignment")[..] else {
         panic!("{rows:#?}")

@@ -12,7 +12,8 @@ use usher::grpc::pb::{
 
 use super::common::{TestService, in_time, reason, until};
 
-async fn collect(service: &TestService) {
+/// Has the server collect everything.
+pub(crate) async fn collect(service: &TestService) {
     let request = AuditReportRequest {
         view: ReportView::Access.into(),
         format: ReportFormat::Csv.into(),
@@ -87,7 +88,7 @@ async fn everything_is_listed_once_over_the_pages_from_what_was_collected() {
     let is_granted = |row: &&Assignment| row.provenance() == Provenance::Grant;
     let granted: Vec<&Assignment> = whole.iter().filter(is_granted).collect();
     assert_eq!(granted.len(), 1);
-    assert_eq!(granted[0].grant_ids, [grant.id.clone()]);
+    assert_eq!(granted[0].grant_ids, std::slice::from_ref(&grant.id));
     let principal = granted[0].principal.as_ref().expect("a principal");
     assert_eq!(principal.name, "bilal.khan");
     let target = granted[0].target.as_ref().expect("a target");

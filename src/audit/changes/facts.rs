@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::cells::{row_of, write_account, write_permission_set, write_principal, write_target};
+use super::turns::Turns;
 use super::{Compared, Comparison, Depth, Stopped};
 use crate::domain::external::NamedAssignment;
 use crate::domain::facts::{
@@ -13,7 +14,7 @@ use crate::domain::facts::{
 };
 use crate::domain::report::{ChangeCause, ChangeRow, LIST_SEPARATOR, View};
 use crate::domain::{PrincipalId, PrincipalKind, PrincipalRef};
-use crate::store::{FactChange, FactInterval, FinishedCollection, StoreError};
+use crate::store::{FactChange, FinishedCollection, StoreError};
 
 /// Changes that are read at once.
 const CHANGES_PER_PAGE: usize = 1_000;
@@ -26,65 +27,6 @@ const NOTHING_MORE: &str = "{}";
 struct Turned {
     change: FactChange,
     between: (Timestamp, Timestamp),
-}
-
-/// Intervals, sorted by key and beginning, on their way to be turns: a fact that came, went or became another.
-struct Turns {
-    earlier: CollectionId,
-    later: CollectionId,
-    last: Option<FactInterval>,
-    /// With the collection that saw each.
-    ready: Vec<(CollectionId, FactChange)>,
-}
-
-impl Turns {
-    fn new(earlier: CollectionId, later: CollectionId) -> Self {
-        Self {
-            earlier,
-            later,
-            last: None,
-            ready: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, interval: FactInterval) {
-        let last = self.last.take();
-        let goes_on = last.filter(|last| {
-            let is_same = last.fact.key == interval.fact.key && last.to == Some(interval.from);
-            if !is_same {
-                self.went(last);
-            }
-            is_same
-        });
-        if interval.from > self.earlier {
-            let change = FactChange {
-                key: interval.fact.key.clone(),
-                before: goes_on.map(|last| last.fact.value),
-                after: Some(interval.fact.value.clone()),
-            };
-            self.ready.push((interval.from, change));
-        }
-        self.last = Some(interval);
-    }
-
-    /// No further interval comes.
-    fn end(&mut self) {
-        if let Some(last) = self.last.take() {
-            self.went(&last);
-        }
-    }
-
-    /// No other one follows.
-    fn went(&mut self, last: &FactInterval) {
-        if let Some(to) = last.to.filter(|to| *to <= self.later) {
-            let change = FactChange {
-                key: last.fact.key.clone(),
-                before: Some(last.fact.value.clone()),
-                after: None,
-            };
-            self.ready.push((to, change));
-        }
-    }
 }
 
 impl View {
@@ -373,54 +315,5 @@ fn what(kind: FactKind) -> &'static str {
         FactKind::AccountAccess => "ACCOUNT_ACCESS",
         FactKind::Assignment => "ASSIGNMENT",
         FactKind::Finding => "FINDING",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn interval(key: &str, value: &str, from: u64, to: Option<u64>) -> FactInterval {
-        FactInterval {
-            fact: Fact {
-                key: FactKey {
-                    kind: FactKind::User,
-                    key: key.to_owned(),
-                    second: String::new(),
-                },
-                value: value.to_owned(),
-            },
-            from: CollectionId(from),
-            to: to.map(CollectionId),
-        }
-    }
-
-    #[test]
-    fn intervals_become_what_came_went_and_became_another() {
-        let mut turns = Turns::new(CollectionId(2), CollectionId(9));
-        for interval in [
-            interval("a", "1", 1, Some(4)),
-            interval("a", "2", 4, None),
-            interval("b", "1", 3, Some(5)),
-            interval("b", "2", 7, Some(12)),
-            interval("c", "1", 1, Some(9)),
-        ] {
-            turns.take(interval);
-        }
-        turns.end();
-        let told: Vec<String> = (turns.ready.iter())
-            .map(|(at, change)| {
-                let (before, after) = (change.before.as_deref(), change.after.as_deref());
-                format!("{} {} {before:?} {after:?}", change.key.key, at.0)
-            })
-            .collect();
-        let expected = [
-            "a 4 Some(\"1\") Some(\"2\")",
-            "b 3 None Some(\"1\")",
-            "b 5 Some(\"1\") None",
-            "b 7 None Some(\"2\")",
-            "c 9 Some(\"1\") None",
-        ];
-        assert_eq!(told, expected);
     }
 }

@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 
 use super::super::fixtures::*;
 use super::super::gather::Gathered;
-use super::super::holdings::StoreFacts;
 use super::super::seen::Seen;
+use super::super::store_facts::StoreFacts;
 use super::*;
 use crate::domain::facts::{Fact, Gap};
 use crate::domain::grant::tests::{at, grant};

@@ -346,10 +346,7 @@ pub fn fill_unknown(kind: FactKind, seen: &str, before: &str) -> Result<String, 
             let is_known = seen.listed.is_some();
             to_text(&if is_known { seen } else { from_text(before)? })?
         }
-        FactKind::Membership
-        | FactKind::AccountAccess
-        | FactKind::Assignment
-        | FactKind::Finding => seen.to_owned(),
+        _ => seen.to_owned(),
     };
     Ok(filled)
 }
@@ -392,10 +389,7 @@ pub fn without_names(kind: FactKind, value: &str) -> Result<Option<String>, Inva
                 ..AccountValue::default()
             })?
         }
-        FactKind::Membership
-        | FactKind::AccountAccess
-        | FactKind::Assignment
-        | FactKind::Finding => return Ok(None),
+        _ => return Ok(None),
     };
     Ok(Some(erased))
 }

@@ -2,7 +2,7 @@
 //! rows, pages, events and docs. Pure; nothing here looks for them.
 
 /// Something that somebody should look at. In the column of rows they stand in this order; those from
-/// `GrantWithoutAssignment` on are about no row of ACCESS and stand in FINDINGS alone.
+/// `GroupGrew` on are about no row of ACCESS and stand in FINDINGS alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Finding {
     /// The application lets everybody in the identity store in; its assignments do not matter.
@@ -327,5 +327,16 @@ mod tests {
             assert!(finding.advice().ends_with('.'), "{finding:?}");
         }
         assert!(Finding::ALL.is_sorted());
+    }
+
+    #[test]
+    fn every_finding_stands_in_the_docs() {
+        let docs = include_str!("../../../docs/findings.md");
+        for finding in Finding::ALL {
+            let severity = finding.severity().as_str();
+            let (word, title, advice) = (finding.as_str(), finding.title(), finding.advice());
+            let row = format!("| `{word}` {title} | {severity} | {advice} |");
+            assert!(docs.contains(&row), "{row}");
+        }
     }
 }

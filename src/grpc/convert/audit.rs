@@ -17,7 +17,33 @@ pub(in crate::grpc) fn audit_report(
 ) -> Result<AuditReport, AppError> {
     let mut fields = Fields::default();
     fields.instance(&message.instance);
-    let view = match pb::ReportView::try_from(message.view) {
+    let view = asked_view(&mut fields, message.view);
+    let format = asked_format(&mut fields, message.format);
+    refuse_what_a_view_is_not_for(&mut fields, view, &message);
+    let max_age = fields.max_age("max_age", message.max_age);
+    let as_of = fields.instant("as_of", message.as_of);
+    let compare_to = fields.instant("compare_to", message.compare_to);
+    if as_of.is_some() && max_age.is_some() {
+        fields.refuse("max_age", "is not for a past time; leave it or `as_of` out");
+    }
+    let principal = fields.optional_principal("principal", message.principal);
+    let target = fields.optional_target("target", message.target);
+    let report = view.zip(format).map(|(view, format)| AuditReport {
+        instance: message.instance,
+        view,
+        format,
+        principal,
+        target,
+        max_age,
+        as_of,
+        compare_to,
+        validate_only: message.validate_only,
+    });
+    fields.finish(report)
+}
+
+fn asked_view(fields: &mut Fields, view: i32) -> Option<View> {
+    match pb::ReportView::try_from(view) {
         Ok(pb::ReportView::Access) => Some(View::Access),
         Ok(pb::ReportView::Assignments) => Some(View::Assignments),
         Ok(pb::ReportView::Instances) => Some(View::Instances),
@@ -32,8 +58,11 @@ pub(in crate::grpc) fn audit_report(
             );
             None
         }
-    };
-    let format = match pb::ReportFormat::try_from(message.format) {
+    }
+}
+
+fn asked_format(fields: &mut Fields, format: i32) -> Option<Format> {
+    match pb::ReportFormat::try_from(format) {
         Ok(pb::ReportFormat::Rows) => Some(Format::Rows),
         Ok(pb::ReportFormat::Csv) => Some(Format::Csv),
         Ok(pb::ReportFormat::JsonLines) => Some(Format::JsonLines),
@@ -46,7 +75,15 @@ pub(in crate::grpc) fn audit_report(
             );
             None
         }
-    };
+    }
+}
+
+/// Refuses fields that the view has no use for.
+fn refuse_what_a_view_is_not_for(
+    fields: &mut Fields,
+    view: Option<View>,
+    message: &pb::AuditReportRequest,
+) {
     if view.is_some_and(|view| !view.takes_scope()) {
         let named = [
             ("principal", message.principal.is_some()),
@@ -81,26 +118,6 @@ pub(in crate::grpc) fn audit_report(
             );
         }
     }
-    let max_age = fields.max_age("max_age", message.max_age);
-    let as_of = fields.instant("as_of", message.as_of);
-    let compare_to = fields.instant("compare_to", message.compare_to);
-    if as_of.is_some() && max_age.is_some() {
-        fields.refuse("max_age", "is not for a past time; leave it or `as_of` out");
-    }
-    let principal = fields.optional_principal("principal", message.principal);
-    let target = fields.optional_target("target", message.target);
-    let report = view.zip(format).map(|(view, format)| AuditReport {
-        instance: message.instance,
-        view,
-        format,
-        principal,
-        target,
-        max_age,
-        as_of,
-        compare_to,
-        validate_only: message.validate_only,
-    });
-    fields.finish(report)
 }
 
 pub(in crate::grpc) fn audit_response(part: Part) -> pb::AuditReportResponse {

@@ -1,0 +1,92 @@
+//! What the store says of why assignments stand: grants, standing marks and reviews, of now or of a past time.
+
+use std::collections::HashMap;
+
+use super::kept::of_its_time;
+use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn, Review};
+use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
+
+/// Grants whose reviews are asked for at once: an id each in one statement.
+const GRANTS_PER_QUESTION: usize = 500;
+
+/// What the store says about the assignments of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreFacts {
+    /// Grants that are not over.
+    pub grants: Vec<Grant>,
+    /// The assignments that Usher has touched.
+    pub records: Vec<AssignmentRecord>,
+    /// What reviewers said of the grants.
+    pub reviews: Vec<(GrantId, Review)>,
+}
+
+impl StoreFacts {
+    /// What the store says of a part of an instance now, or with a collection, of the grants of its time.
+    ///
+    /// # Errors
+    /// Those of the store's methods.
+    pub async fn read(
+        store: &dyn Store,
+        instance: &InstanceArn,
+        scope: &GrantScope,
+        kept: Option<&FinishedCollection>,
+    ) -> Result<Self, StoreError> {
+        let grants = match kept {
+            None => store.open_grants(instance, scope).await?,
+            Some(kept) => of_its_time(store, instance, scope, kept).await?,
+        };
+        let ids: Vec<GrantId> = grants.iter().map(|grant| grant.id.clone()).collect();
+        let mut reviews = Vec::new();
+        for ids in ids.chunks(GRANTS_PER_QUESTION) {
+            reviews.extend(store.reviews(ids).await?);
+        }
+        Ok(Self {
+            grants,
+            records: store.assignment_records(instance, scope).await?,
+            reviews,
+        })
+    }
+
+    /// Joins what was read before a collection with what was read after it: an assignment seen in
+    /// between is explained by either. Of two versions of one grant or record the later counts.
+    #[must_use]
+    pub fn joined(before: Self, after: Self) -> Self {
+        let mut grants: HashMap<_, Grant> = HashMap::new();
+        for grant in before.grants.into_iter().chain(after.grants) {
+            grants.insert(grant.id.clone(), grant);
+        }
+        let mut records: HashMap<_, AssignmentRecord> = HashMap::new();
+        for record in before.records.into_iter().chain(after.records) {
+            records.insert(record.key.clone(), record);
+        }
+        // A review is never changed; one that both have counts once where it is told.
+        let reviews = before.reviews.into_iter().chain(after.reviews);
+        Self {
+            grants: grants.into_values().collect(),
+            records: records.into_values().collect(),
+            reviews: reviews.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::GrantState;
+    use crate::domain::grant::tests::grant;
+
+    #[test]
+    fn of_two_versions_the_later_counts_and_either_explains() {
+        let ended = grant(1, GrantState::Active);
+        let mut later = grant(2, GrantState::Provisioning);
+        let facts = |grants| StoreFacts {
+            grants,
+            ..StoreFacts::default()
+        };
+        let before = facts(vec![ended.clone(), later.clone()]);
+        later.state = GrantState::Active;
+        let mut joined = StoreFacts::joined(before, facts(vec![later.clone()])).grants;
+        joined.sort_by_key(|grant| grant.id.clone());
+        assert_eq!(joined, [ended, later]);
+    }
+}
