@@ -8,6 +8,7 @@ use super::collection::Missing;
 use super::format::{FormatError, Piece};
 use super::meter::Progress;
 use super::plan::Plan;
+use super::since_last::SinceLast;
 use crate::domain::report::{Batch, Finding, Format, ReportRow, View};
 use crate::domain::{InstanceArn, Operation};
 
@@ -84,6 +85,8 @@ pub struct Summary {
     /// sha256 in hex of the text; for ROWS, of the same rows as JSON Lines. Empty with
     /// `validate_only`.
     pub sha256: String,
+    /// What changed since the collection before; for the page alone, and where there was one.
+    pub since_last: Option<SinceLast>,
     /// How many rows carry each finding.
     pub findings: BTreeMap<Finding, u64>,
 }

@@ -29,6 +29,7 @@ mod holdings;
 mod html;
 mod kept;
 mod meter;
+mod named;
 mod people;
 mod places;
 mod plan;
@@ -38,6 +39,7 @@ mod report;
 mod run;
 mod schedule;
 mod seen;
+mod since_last;
 mod store_facts;
 mod write;
 

@@ -18,10 +18,11 @@ use super::meter::Meter;
 use super::question::Question;
 use super::run::{Read, Reader, STORE_IS_AWAY};
 use super::seen::{self, Seen};
+use super::since_last::{self, SinceLast};
 use super::store_facts::StoreFacts;
 use crate::domain::MassChangeState;
 use crate::domain::facts::{CollectionRecord, FactKind, Found, second_of_principal};
-use crate::domain::report::View;
+use crate::domain::report::{Format, View};
 use crate::store::{FactRange, GrantFilter, GrantScope, Store, StoreError};
 
 /// Break-glass grants without a review that findings are made of: so many unreviewed ones are a finding by
@@ -38,6 +39,8 @@ struct Collected {
     record: Option<CollectionRecord>,
     /// Of which time it is the state.
     at: Timestamp,
+    /// What changed since the collection before, where a page tells it.
+    since_last: Option<SinceLast>,
 }
 
 impl Reader<'_> {
@@ -56,12 +59,21 @@ impl Reader<'_> {
         let mut collected = match (question.kept, self.store) {
             (Some(kept), Some(store)) => {
                 let (collection, seen) = from_store(question, store, kept).await;
+                let mut since_last = None;
+                if self.tells_changes(question) {
+                    let read = since_last::of_kept(store, &collection, kept).await;
+                    since_last = read.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "a page lacks what changed");
+                        None
+                    });
+                }
                 Collected {
                     collection,
                     seen,
                     known: Known::default(),
                     record: None,
                     at: kept.record.ended_at,
+                    since_last,
                 }
             }
             _ => self.collect(question, meter).await,
@@ -94,6 +106,7 @@ impl Reader<'_> {
             collection: Arc::clone(&collection),
             holdings,
             found: found.clone(),
+            since_last: collected.since_last.take(),
             _place: Arc::clone(&place),
         };
         // Nobody waits for it any more: the run is over.
@@ -101,6 +114,13 @@ impl Reader<'_> {
         if let (Some(record), Some(store)) = (collected.record, self.store) {
             keep(store, &collection, &collected.known, found, record).await;
         }
+    }
+
+    /// Whether the answer is a page about everything, which says what changed.
+    fn tells_changes(&self, question: Question<'_>) -> bool {
+        self.request.format == Format::Html
+            && question.view.is_about_access()
+            && question.scope.is_whole()
     }
 
     /// Reads AWS.
@@ -116,6 +136,7 @@ impl Reader<'_> {
             known: Known::default(),
             record: None,
             at,
+            since_last: None,
         };
         let Some(store) = self.store.filter(|_| question.view.tells_access()) else {
             return collected;
@@ -137,6 +158,10 @@ impl Reader<'_> {
             collected.seen = seen::beside(store, collection, &record, last).await?;
             if let Some(last) = last {
                 collected.known = Known::read(store, last).await?;
+                if self.tells_changes(question) {
+                    let since = since_last::of_new(store, collection, last);
+                    collected.since_last = Some(since.await?);
+                }
             }
             collected.record = Some(record);
             Ok::<_, StoreError>(())

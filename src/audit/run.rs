@@ -20,6 +20,7 @@ use super::html::{About, Records};
 use super::meter::{self, Meter};
 use super::plan::{KnownCounts, Plan, PlanPart};
 use super::question::{Question, ReportRequest};
+use super::since_last::SinceLast;
 use super::write::{Writer, send};
 use crate::clock::Clock;
 use crate::domain::InstanceArn;
@@ -43,6 +44,7 @@ pub(super) struct Read {
     pub(super) collection: Arc<Collection>,
     pub(super) holdings: Holdings,
     pub(super) found: Vec<Found>,
+    pub(super) since_last: Option<SinceLast>,
     pub(super) _place: Arc<Option<OwnedSemaphorePermit>>,
 }
 

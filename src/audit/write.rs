@@ -81,6 +81,10 @@ impl<'a> Writer<'a> {
         summary.assignment_count += collection.assignment_count();
         summary.observe(collection.observed_from, collection.observed_until);
         self.missing.extend(collection.missing.iter().cloned());
+        match (&mut summary.since_last, read.since_last.take()) {
+            (Some(known), Some(other)) => known.join(other),
+            (known, other) => *known = known.take().or(other),
+        }
         match &mut self.form {
             Form::Assigned(encoder) => {
                 let principal = self.request.scope.principal.as_ref();

@@ -155,7 +155,7 @@ pub const TABLE: [TableRow; 53] = [
     row(
         ErrorReason::FactsNotCollected,
         Code::FailedPrecondition,
-        "ask for a later time, or without `as_of`; the first report or scheduled collection begins the history",
+        "ask for a later time, or without `as_of` or `max_age`; with RetryInfo a collection has begun, else the first report or scheduled collection begins the history",
     ),
     row(
         ErrorReason::Frozen,

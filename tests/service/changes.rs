@@ -240,3 +240,48 @@ async fn a_period_before_the_first_collection_is_told_as_far_as_anything_is_know
     let refused = report(&service, asked(ReportView::Changes, Some(later))).await;
     assert_eq!(reason(&refused.unwrap_err()), "FIELD_INVALID");
 }
+
+/// The page of who has access, read now or from what is kept.
+async fn page(service: &TestService, max_age: Option<i64>) -> String {
+    let request = AuditReportRequest {
+        view: ReportView::Access.into(),
+        format: ReportFormat::Html.into(),
+        max_age: max_age.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        ..AuditReportRequest::default()
+    };
+    let answer = service.access().audit_report(in_time(request)).await;
+    let mut parts = answer.expect("a page").into_inner();
+    let mut text = String::new();
+    while let Some(message) = parts.message().await.expect("a part") {
+        if let Some(audit_report_response::Part::Text(piece)) = message.part {
+            text.push_str(&piece);
+        }
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_says_what_changed_since_the_collection_before() {
+    let service = TestService::start().await;
+    let heading = "What changed since last time";
+    assert!(
+        !page(&service, None).await.contains(heading),
+        "the first one"
+    );
+    let added = service.user_on("anna.berg", "Amazon Redshift");
+    service.set_assigned(&added, true);
+    let read = page(&service, None).await;
+    let kept = page(&service, Some(3600)).await;
+    for text in [&read, &kept] {
+        assert!(text.contains(heading));
+        assert!(text.contains("1 assignment came and 0 went"), "{text}");
+        let row = "anna.berg<td>Amazon Redshift<td>came";
+        assert!(text.contains(row), "{text}");
+    }
+    service.set_assigned(&added, false);
+    let gone = page(&service, None).await;
+    assert!(
+        gone.contains("anna.berg<td>Amazon Redshift<td>went"),
+        "{gone}"
+    );
+}

@@ -1,9 +1,9 @@
 //! Findings as rows, the gravest first, with the names that the collection has.
 
 use super::super::collection::Collection;
-use crate::domain::facts::Found;
+use crate::domain::Target;
+use crate::domain::facts::{FactKey, Found};
 use crate::domain::report::FindingRow;
-use crate::domain::{PrincipalKind, PrincipalRef, Target};
 
 /// The rows, sorted by severity, finding and what each is about.
 pub(in crate::audit) fn rows(
@@ -43,46 +43,18 @@ fn row(collection: &Collection, found: &Found) -> FindingRow {
 }
 
 fn write_target(row: &mut FindingRow, collection: &Collection, target: &Target) {
+    let name = |key: FactKey| collection.name_by_key(&key).unwrap_or_default();
     row.target_kind = target.kind().to_owned();
     match target {
         Target::Application(arn) => {
             row.application_arn = arn.to_string();
-            let applications = &collection.applications;
-            let place = applications.binary_search_by(|facts| facts.application.arn.cmp(arn));
-            let found = place.ok().and_then(|place| applications.get(place));
-            row.application_name = found
-                .map(|facts| facts.application.name.clone())
-                .unwrap_or_default();
+            row.application_name = name(FactKey::application(arn.as_str()));
         }
         Target::AccountAccess(access) => {
             row.account_id = access.account.to_string();
+            row.account_name = name(FactKey::account(access.account.as_str()));
             row.permission_set_arn = access.permission_set.to_string();
-            let accounts = &collection.accounts;
-            let place = accounts.binary_search_by(|facts| facts.account.id.cmp(&access.account));
-            let account = place.ok().and_then(|place| accounts.get(place));
-            row.account_name = account
-                .map(|facts| facts.account.name.clone())
-                .unwrap_or_default();
-            let sets = &collection.permission_sets;
-            let place = sets.binary_search_by(|facts| facts.arn.cmp(&access.permission_set));
-            let set = place.ok().and_then(|place| sets.get(place));
-            row.permission_set_name = set.map(|facts| facts.name.clone()).unwrap_or_default();
-        }
-    }
-}
-
-impl Collection {
-    /// The name of a user or group that it has.
-    fn name_of(&self, principal: &PrincipalRef) -> Option<&str> {
-        match principal.kind {
-            PrincipalKind::User => {
-                let place = (self.users).binary_search_by(|it| it.user.id.cmp(&principal.id));
-                Some(&self.users.get(place.ok()?)?.user.user_name)
-            }
-            PrincipalKind::Group => {
-                let place = (self.groups).binary_search_by(|it| it.group.id.cmp(&principal.id));
-                Some(&self.groups.get(place.ok()?)?.group.display_name)
-            }
+            row.permission_set_name = name(FactKey::permission_set(access.permission_set.as_str()));
         }
     }
 }

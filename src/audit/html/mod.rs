@@ -22,6 +22,7 @@ mod plain;
 mod reasons;
 mod section;
 mod sections;
+mod since;
 mod top;
 mod words;
 

@@ -8,6 +8,7 @@ use super::markup::Html;
 use super::people::{PEOPLE_MAX, STEPS};
 use super::reasons::Reason;
 use super::section::{Figure, Glance, Section, bar, table_head};
+use super::since;
 use super::top::SHOWN;
 use super::words::Words;
 
@@ -19,6 +20,7 @@ pub(super) fn glance(access: &Access, about: &About, summary: &Summary) -> Glanc
     let words = Words::of(about.view);
     let sections = [
         overdue(access),
+        since::section(summary),
         found(access, summary),
         reach(access, words),
         people(access, words),
@@ -65,7 +67,7 @@ fn figures(access: &Access, summary: &Summary, words: &Words) -> Vec<Figure> {
     let people = people_count(access, summary);
     let ways = access.people.ways();
     let (stated, all) = (access.reasons.of(Reason::Stated), access.reasons.total());
-    vec![
+    let mut figures = vec![
         Figure::new(
             words.people_figure,
             |value| value.number(people),
@@ -103,7 +105,9 @@ fn figures(access: &Access, summary: &Summary, words: &Words) -> Vec<Figure> {
         ),
         overdue_figure(access),
         findings_figure(summary),
-    ]
+    ];
+    figures.extend(since::figure(summary));
+    figures
 }
 
 fn overdue_figure(access: &Access) -> Figure {
