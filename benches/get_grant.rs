@@ -9,35 +9,26 @@
     reason = "a benchmark that cannot go on says why and ends"
 )]
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "the tests of authentication use more of it; without keys there is no benchmark"
-)]
-#[path = "../tests/authentication/signer.rs"]
-mod signer;
+mod load;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 
+use load::signer::Key;
+use load::{echo, issuer_of, load, with_token, write_frame};
 use prost::Message as _;
 use serde_json::json;
-use signer::{AUDIENCE, ISSUER, Key, key_set};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Response, Status};
 use usher::cli::{ServiceMode, ServiceOptions};
 use usher::clock::Clock;
 use usher::config::Config;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
-use usher::grpc::pb::budget_service_server::{BudgetService, BudgetServiceServer};
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::{
-    AssignRequest, BudgetBucket, GetBudgetRequest, GetBudgetResponse, GetGrantRequest, Principal,
-    Target, principal, target,
+    AssignRequest, GetBudgetRequest, GetGrantRequest, Principal, Target, principal, target,
 };
 use usher::identity_center::StaticCredentials;
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
@@ -47,39 +38,7 @@ const POLICIES: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"8h\")\n\
     permit (principal, action == Usher::Action::\"Request\", resource);\n\
     @id(\"reads\")\n\
     permit (principal, action == Usher::Action::\"ReadGrants\", resource);\n";
-/// Connections, and calls open on each.
-const CONNECTIONS: u32 = 8;
-const STREAMS: u32 = 8;
-const SECONDS: u32 = 10;
 const TARGET: f64 = 0.7;
-
-/// A service that answers as many bytes as it is told.
-struct Echo {
-    bytes: usize,
-}
-
-#[tonic::async_trait]
-impl BudgetService for Echo {
-    async fn get_budget(
-        &self,
-        _: Request<GetBudgetRequest>,
-    ) -> Result<Response<GetBudgetResponse>, Status> {
-        Ok(Response::new(answer_of(self.bytes)))
-    }
-}
-
-/// A message of so many bytes: one text, which costs next to nothing to encode.
-fn answer_of(bytes: usize) -> GetBudgetResponse {
-    let of = |length| GetBudgetResponse {
-        buckets: vec![BudgetBucket {
-            name: "x".repeat(length),
-            ..BudgetBucket::default()
-        }],
-        ..GetBudgetResponse::default()
-    };
-    let beside = of(bytes).encoded_len() - bytes;
-    of(bytes.saturating_sub(beside))
-}
 
 #[tokio::main]
 async fn main() {
@@ -164,25 +123,6 @@ async fn usher_on(
     (address, metrics.expect("an admin port"), stop, simulator)
 }
 
-/// What the configuration says of the issuer, whose keys are in a file.
-fn issuer_of(place: &Path, key: &Key) -> String {
-    let file = place.join("keys.json");
-    std::fs::write(&file, key_set(&[key])).expect("a file");
-    format!(
-        "[[authentication.issuers]]\nname = \"corp\"\nissuer = \"{ISSUER}\"\n\
-         audiences = [\"{AUDIENCE}\"]\njwks_file = \"{}\"\ncallers = \"PERSONS\"\n\
-         match_by = \"USER_NAME\"\nmatch_claim = \"sub\"\n",
-        file.display()
-    )
-}
-
-fn with_token<T>(message: T, token: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    let value = format!("Bearer {token}").parse().expect("a header");
-    request.metadata_mut().insert("authorization", value);
-    request
-}
-
 /// A grant that is active, and how many bytes its answer has.
 async fn a_grant(address: SocketAddr, token: &str) -> (String, usize) {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
@@ -214,55 +154,6 @@ async fn a_grant(address: SocketAddr, token: &str) -> (String, usize) {
         grant.id,
         answer.expect("the grant").into_inner().encoded_len(),
     )
-}
-
-async fn echo(bytes: usize) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
-    let address = listener.local_addr().expect("an address");
-    let server = tonic::transport::Server::builder();
-    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::spawn(async move {
-        let mut server = server;
-        let router = server.add_service(BudgetServiceServer::new(Echo { bytes }));
-        router.serve_with_incoming(incoming).await
-    });
-    address
-}
-
-/// A message with the five bytes that gRPC puts before it.
-fn write_frame(file: &Path, message: &[u8]) {
-    let length = u32::try_from(message.len()).expect("a short message");
-    let frame = [&[0], length.to_be_bytes().as_slice(), message].concat();
-    std::fs::write(file, frame).expect("a file");
-}
-
-/// Calls a second, and calls in all, as h2load counts them.
-async fn load(address: SocketAddr, path: &str, body: &Path, token: &str) -> (f64, f64) {
-    let mut command = Command::new("h2load");
-    command
-        .args(["--warm-up-time=2", "-t1"])
-        .args(["-D".to_owned(), SECONDS.to_string()])
-        .args(["-c".to_owned(), CONNECTIONS.to_string()])
-        .args(["-m".to_owned(), STREAMS.to_string()])
-        .args(["-H", "content-type: application/grpc", "-H", "te: trailers"])
-        .args(["-H".to_owned(), format!("authorization: Bearer {token}")])
-        .arg("-d")
-        .arg(body)
-        .arg(format!("http://{address}{path}"));
-    let done = tokio::task::spawn_blocking(move || command.output()).await;
-    let done = done.expect("no panic").expect("h2load, of nghttp2-client");
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    let word_before = |unit: &str| {
-        let before = text.split(unit).next()?;
-        before
-            .split([' ', '\n'])
-            .rfind(|word| !word.is_empty())?
-            .parse::<f64>()
-            .ok()
-    };
-    let per_second = word_before(" req/s").unwrap_or_else(|| panic!("h2load said:\n{text}"));
-    let all = word_before(" done,").unwrap_or_else(|| panic!("h2load said:\n{text}"));
-    (per_second, all)
 }
 
 /// How often GetGrant was answered OK, as the server counts it.

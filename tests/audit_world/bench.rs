@@ -17,7 +17,7 @@ use usher::identity_center::{
     AwsConfig, Call, Class, Demand, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
 };
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World, WorldSizes};
-use usher::store::{SqliteStore, Store};
+use usher::store::{FinishedCollection, SqliteStore, Store};
 
 /// Makes a report and takes it as a client does.
 pub(crate) async fn receive(
@@ -191,6 +191,21 @@ impl Bench {
         let request = self.request(view, format, scope);
         let port: Arc<dyn IdentityCenter> = Arc::clone(&self.port) as Arc<dyn IdentityCenter>;
         receive(port, store, request).await
+    }
+
+    /// A report from what the store keeps.
+    pub(crate) async fn kept_report(
+        &self,
+        store: &Arc<SqliteStore>,
+        kept: &FinishedCollection,
+        view: View,
+    ) -> Report {
+        let mut request = self.request(view, Format::Rows, Scope::default());
+        for instance in &mut request.instances {
+            instance.kept = Some(kept.clone());
+        }
+        let port: Arc<dyn IdentityCenter> = Arc::clone(&self.port) as Arc<dyn IdentityCenter>;
+        receive(port, Some(Arc::clone(store)), request).await
     }
 
     pub(crate) async fn access(&self) -> Report {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod company;
+mod every_view;
 mod grants;
 mod oracle;
 mod organization;
