@@ -2,41 +2,37 @@
 //! written in the order of the instances, as soon as it is their turn.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::accounts::Accounts;
-use super::answer::{Header, Part, RunError};
+use super::answer::{Part, RunError};
 use super::collect::Collector;
 use super::collection::{Collection, Missing};
 use super::config::AuditConfig;
 use super::facts;
+use super::header::Plans;
 use super::holdings::{Holdings, StoreFacts};
 use super::html::{About, Records};
 use super::kept::{from_store, of_its_time};
 use super::meter::{self, Meter};
-use super::plan::{KnownCounts, Plan, PlanPart};
+use super::plan::KnownCounts;
 use super::question::{Question, ReportRequest};
+use super::readings::{self, Readings, Runs};
 use super::write::{Writer, send};
 use crate::clock::Clock;
 use crate::domain::InstanceArn;
 use crate::domain::report::View;
-use crate::identity_center::{Class, IdentityCenter};
-use crate::store::Store;
+use crate::identity_center::IdentityCenter;
+use crate::store::{ReadingRun, Store};
 
 /// Why something of the store is missing.
 pub(super) const STORE_IS_AWAY: &str = "Usher's store does not answer";
-
-/// What is asked of the organization once, and of each instance.
-struct Plans {
-    organization: PlanPart,
-    instances: Vec<PlanPart>,
-}
 
 /// What was read of one instance. The place among those read at once is given back when its rows
 /// are written, so that no more of them are in memory either.
@@ -54,77 +50,8 @@ struct Reader<'a> {
     clock: &'a Clock,
     config: &'a AuditConfig,
     accounts: &'a Accounts<'a>,
-}
-
-impl Plans {
-    fn of(request: &ReportRequest) -> Self {
-        // Nobody is in several stores where one is asked.
-        if request.view == View::DuplicateUsers && request.instances.len() < 2 {
-            return Self {
-                organization: PlanPart::default(),
-                instances: vec![PlanPart::default(); request.instances.len()],
-            };
-        }
-        let questions = request.questions();
-        let scoped: Vec<_> = questions.map(|it| (it.for_plan(), it)).collect();
-        // What is kept has the names of its accounts.
-        let read = scoped.iter().filter(|(_, it)| it.kept.is_none());
-        let pairs = read.map(|(scope, question)| (scope, question.known));
-        Self {
-            organization: PlanPart::of_organization(request.view, pairs),
-            instances: (scoped.iter())
-                .map(|(scope, question)| match question.kept {
-                    Some(_) => PlanPart::default(),
-                    None => PlanPart::of_instance(request.view, scope, question.known),
-                })
-                .collect(),
-        }
-    }
-
-    fn header(
-        &self,
-        request: &ReportRequest,
-        port: &dyn IdentityCenter,
-        config: &AuditConfig,
-    ) -> Header {
-        let instances = request.instances.iter().map(|read| &read.instance.arn);
-        let estimates = (instances.clone().zip(&self.instances))
-            .map(|(arn, part)| port.estimate(arn, &part.operations, Class::Audit));
-        let organization = (instances.clone().take(1))
-            .map(|arn| port.estimate(arn, &self.organization.operations, Class::Audit));
-        let estimated = last_end(estimates, config.instances_at_once());
-        Header {
-            view: request.view,
-            format: request.format,
-            instance_arns: instances.clone().cloned().collect(),
-            columns: request.view.columns(),
-            estimated_duration: organization.fold(estimated, Duration::max),
-            plan: Plan::joined(
-                request.view,
-                std::iter::once(&self.organization).chain(&self.instances),
-            ),
-        }
-    }
-}
-
-/// The plan of a report, and the time it takes within the budgets as they are now.
-#[must_use]
-pub fn header(request: &ReportRequest, port: &dyn IdentityCenter, config: &AuditConfig) -> Header {
-    Plans::of(request).header(request, port, config)
-}
-
-/// When the last of the readings ends: so many go on at once, and one gives its place to the next
-/// only when it is written, after all before it.
-fn last_end(durations: impl Iterator<Item = Duration>, at_once: usize) -> Duration {
-    let mut written: Vec<Duration> = Vec::new();
-    for (place, duration) in durations.enumerate() {
-        let freed = place
-            .checked_sub(at_once)
-            .and_then(|place| written.get(place));
-        let read = freed.copied().unwrap_or_default().saturating_add(duration);
-        written.push(written.last().map_or(read, |before| read.max(*before)));
-    }
-    written.last().copied().unwrap_or_default()
+    /// Holds what reads, where all of it is finished together.
+    runs: Option<&'a Runs>,
 }
 
 /// Makes a report and sends it to `sink`, part by part, as fast as parts are taken. Without a store
@@ -155,6 +82,7 @@ pub async fn run(
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
     let giving = request.first_giving_access();
     let accounts = Accounts::new(port, giving, request.demand, clock, config, &organization);
+    let runs = Runs::new();
     let reader = Reader {
         request,
         port,
@@ -162,6 +90,7 @@ pub async fn run(
         clock,
         config,
         accounts: &accounts,
+        runs: Some(&runs),
     };
     let all_meters: Vec<&Meter> = std::iter::once(&organization).chain(&meters).collect();
     let reading = async {
@@ -178,6 +107,10 @@ pub async fn run(
     };
     let (writer, learnt) = with_progress(reading, &sink, config, &all_meters).await?;
     let summary = writer.finish(meter::operations(&all_meters)).await?;
+    // Whoever has the summary has all of it: the next report reads everything anew.
+    if let Some(store) = store {
+        runs.finish(store).await;
+    }
     send(&sink, Part::Summary(Box::new(summary))).await?;
     Ok(learnt)
 }
@@ -205,6 +138,7 @@ pub async fn collect(
         clock,
         config,
         accounts: &Accounts::new(port, giving, request.demand, clock, config, &organization),
+        runs: None,
     };
     let (senders, receivers): (Vec<_>, Vec<_>) =
         meters.iter().map(|_| oneshot::channel::<Read>()).unzip();
@@ -273,7 +207,7 @@ impl Reader<'_> {
         }
         let names = async {
             if self.request.view == View::Instances && !self.request.instances.is_empty() {
-                self.accounts.list().await;
+                self.accounts.list(None).await;
             }
         };
         tokio::join!(names, self.read_instances(meters, senders));
@@ -305,26 +239,57 @@ impl Reader<'_> {
     /// Reads AWS. What shows the state of the whole instance is kept, and begins or goes on with its
     /// history; that it could not be is no lack of the report.
     async fn collect(&self, question: Question<'_>, meter: &Meter) -> Collection {
-        let began_at = self.clock.now();
         let (port, accounts) = (self.port, self.accounts);
         let collector = Collector::new(port, question, accounts, self.clock, self.config, meter);
-        let collection = collector.collect().await;
-        let has_seen_something = collection.observed_from.is_some();
-        if let Some(store) = self.store
-            && question.is_of_everything()
-            && has_seen_something
-        {
-            let ended_at = self.clock.now();
-            // What the organization did not tell is missing here too: a report names it once for all.
-            let accounts = self.accounts.read_already();
-            let beside = accounts.and_then(|list| list.missing.clone());
-            let beside = beside.filter(|_| question.covers_accounts());
-            let committed = facts::commit(store, &collection, beside, began_at, ended_at);
-            if let Err(error) = committed.await {
-                tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection was not kept");
+        let Some(store) = self.store.filter(|_| question.is_of_everything()) else {
+            return collector.collect().await;
+        };
+        let (began_at, instance) = (self.clock.now(), &question.instance.arn);
+        let run = readings::begin(store, instance, began_at).await;
+        let (before, pages) = Readings::new(store, instance, question.reuse);
+        let collector = collector.with_readings(before);
+        let collection = match &run {
+            Some(run) => {
+                let keeping = readings::keep(store, run, pages);
+                tokio::join!(collector.collect(), keeping).0
             }
+            None => {
+                drop(pages);
+                collector.collect().await
+            }
+        };
+        if collection.observed_from.is_some() {
+            self.commit(question, &collection, store, began_at).await;
         }
+        self.end(store, run).await;
         collection
+    }
+
+    async fn commit(
+        &self,
+        question: Question<'_>,
+        collection: &Collection,
+        store: &dyn Store,
+        began_at: Timestamp,
+    ) {
+        let ended_at = self.clock.now();
+        // What the organization did not tell is missing here too: a report names it once for all.
+        let accounts = self.accounts.read_already();
+        let beside = accounts.and_then(|list| list.missing.clone());
+        let beside = beside.filter(|_| question.covers_accounts());
+        let committed = facts::commit(store, collection, beside, began_at, ended_at);
+        if let Err(error) = committed.await {
+            tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection was not kept");
+        }
+    }
+
+    /// Everything of an instance was read. A report is finished when it is told, what nobody waits for now.
+    async fn end(&self, store: &dyn Store, run: Option<ReadingRun>) {
+        match (run, self.runs) {
+            (Some(run), Some(runs)) => runs.hold(run),
+            (Some(run), None) => readings::finish(store, &run).await,
+            (None, _) => {}
+        }
     }
 
     async fn read_instance(&self, question: Question<'_>, meter: &Meter) -> Read {

@@ -6,8 +6,8 @@ use usher::clock::Clock;
 
 use tokio::sync::mpsc;
 use usher::audit::{
-    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, RunError, Scope,
-    Summary,
+    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, RunError,
+    Scope, Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
@@ -165,6 +165,7 @@ impl Bench {
                 instance: self.instance.clone(),
                 known: KnownCounts::default(),
                 kept: None,
+                reuse: Reuse::default(),
             }],
             unreachable: Vec::new(),
             missing: Vec::new(),
