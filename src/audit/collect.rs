@@ -207,14 +207,13 @@ impl<'a> Collector<'a> {
         let pages = collect_pages::<(), _>(operation, |token| {
             let asking = read(token);
             async move {
-                let page = self.one(operation, asking.await)?;
+                let (page, read_at) = self.one_at(operation, asking.await)?;
                 let is_last = page.next.is_none();
                 if !is_last {
                     self.meter.another_page(operation);
                 }
                 if let Some(reading) = reading {
-                    let now = self.clock.now();
-                    reading.take(&page.items, now, is_last).await;
+                    reading.take(&page.items, read_at, is_last).await;
                 }
                 take(page.items);
                 Ok(Page {
@@ -242,10 +241,11 @@ impl<'a> Collector<'a> {
             self.gathered().observe(read_at);
             return Ok(answer);
         }
-        let answer = self.one(operation, ask().await)?;
+        let (answer, read_at) = self.one_at(operation, ask().await)?;
         if let Some(readings) = &self.readings {
-            let (reading, now) = (readings.begin(operation, about), self.clock.now());
-            reading.take(std::slice::from_ref(&answer), now, true).await;
+            let reading = readings.begin(operation, about);
+            let answers = std::slice::from_ref(&answer);
+            reading.take(answers, read_at, true).await;
         }
         Ok(answer)
     }
@@ -261,11 +261,20 @@ impl<'a> Collector<'a> {
 
     /// Counts an answer and when it came.
     fn one<T>(&self, operation: Operation, answer: Result<T, Failure>) -> Result<T, Failure> {
+        self.one_at(operation, answer).map(|(answer, _)| answer)
+    }
+
+    /// The same, with when it came.
+    fn one_at<T>(
+        &self,
+        operation: Operation,
+        answer: Result<T, Failure>,
+    ) -> Result<(T, Timestamp), Failure> {
         self.meter.made(operation);
-        if answer.is_ok() {
-            self.gathered().observe(self.clock.now());
-        }
-        answer
+        let answer = answer?;
+        let now = self.clock.now();
+        self.gathered().observe(now);
+        Ok((answer, now))
     }
 
     /// Something could not be read, and for it these facts could not be seen.

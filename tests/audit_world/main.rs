@@ -10,6 +10,7 @@ mod grants;
 mod oracle;
 mod organization;
 mod people;
+mod readings;
 
 use std::collections::BTreeSet;
 

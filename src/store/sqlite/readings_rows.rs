@@ -129,7 +129,7 @@ pub(super) fn readings_query(
         .push(
             " GROUP BY p.operation, p.about, p.began_at, p.run \
              HAVING MAX(p.is_last) = 1 AND COUNT(*) = MAX(p.page) + 1 \
-             ORDER BY p.operation, p.about LIMIT ",
+             ORDER BY p.operation, p.about, p.began_at, p.run LIMIT ",
         )
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query
