@@ -21,6 +21,7 @@ mod left_account;
 mod metrics;
 mod metrics_port;
 mod operations;
+mod readings;
 mod refusals;
 mod repeats;
 mod shutdown;
