@@ -199,4 +199,18 @@ mod tests {
         assert!(toml::from_str::<AuditConfig>("collect_concurrency = 0").is_err());
         assert!(toml::from_str::<AuditConfig>("concurrency = 3").is_err());
     }
+
+    #[test]
+    fn readings_are_kept_as_long_as_they_can_be_gone_on_with() {
+        let config: AuditConfig =
+            toml::from_str("resume_seconds = 7200\nreadings_kept_hours = 1").unwrap();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.readings_kept(), SignedDuration::from_hours(2));
+        let config: AuditConfig = toml::from_str("resume_seconds = 90000").unwrap();
+        let refused = config.check().unwrap_err();
+        assert!(
+            refused.starts_with("audit.resume_seconds is 90000"),
+            "{refused}"
+        );
+    }
 }

@@ -179,4 +179,18 @@ mod tests {
         assert_eq!(counts(&meter), (2, 2));
         assert_eq!(meter.operations(), [(Operation::ListUsers, 2)]);
     }
+
+    #[test]
+    fn what_was_read_before_is_not_planned() {
+        let meter = Meter::new(&PlanPart {
+            operations: vec![(Operation::ListUsers, 5)],
+            spared: vec![(Operation::ListGroupMemberships, 2)],
+            ..PlanPart::default()
+        });
+        meter.expect(Operation::ListGroupMemberships, 3);
+        meter.made(Operation::ListGroupMemberships);
+        let progress = meter.progress();
+        let counts = (progress.operations_done, progress.operations_planned);
+        assert_eq!(counts, (1, 6));
+    }
 }

@@ -8,7 +8,7 @@
 
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,8 +101,8 @@ impl Reuse {
     }
 
     /// The operations that they spare.
-    pub(super) fn operations(&self) -> HashMap<Operation, u64> {
-        let mut operations: HashMap<Operation, u64> = HashMap::new();
+    pub(super) fn operations(&self) -> BTreeMap<Operation, u64> {
+        let mut operations: BTreeMap<Operation, u64> = BTreeMap::new();
         for (key, (_, pages)) in &self.readings {
             *operations.entry(key.operation).or_default() += pages;
         }
