@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::Operation;
 
-/// A commit of the store: one for each method of `Store`, `LogStore`, `BrakeStore` and `FactStore` that writes, with the method's name, and
+/// A commit of the store: one for each method of `Store`, `LogStore`, `BrakeStore`, `FactStore` and `ReadingStore` that writes, with the method's name, and
 /// those of opening it. The writer takes no call without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
@@ -59,11 +59,15 @@ pub enum StoreCommit {
     FinishCollection,
     UndoCollection,
     ForgetFacts,
+    BeginReadings,
+    KeepReadings,
+    FinishReadings,
+    ForgetReadings,
 }
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
@@ -101,15 +105,25 @@ impl StoreCommit {
         Self::FinishCollection,
         Self::UndoCollection,
         Self::ForgetFacts,
+        Self::BeginReadings,
+        Self::KeepReadings,
+        Self::FinishReadings,
+        Self::ForgetReadings,
     ];
 
     /// Whether a reader may see what it commits. Nobody sees a collection of facts before it is finished:
-    /// its batches come by the hundred and leave what was read before as it is.
+    /// its batches come by the hundred and leave what was read before as it is. Readings are of the audit alone.
     #[must_use]
     pub fn is_seen(self) -> bool {
         !matches!(
             self,
-            Self::BeginCollection | Self::TakeFacts | Self::UndoCollection
+            Self::BeginCollection
+                | Self::TakeFacts
+                | Self::UndoCollection
+                | Self::BeginReadings
+                | Self::KeepReadings
+                | Self::FinishReadings
+                | Self::ForgetReadings
         )
     }
 
@@ -154,6 +168,10 @@ impl StoreCommit {
             Self::FinishCollection => "finish_collection",
             Self::UndoCollection => "undo_collection",
             Self::ForgetFacts => "forget_facts",
+            Self::BeginReadings => "begin_readings",
+            Self::KeepReadings => "keep_readings",
+            Self::FinishReadings => "finish_readings",
+            Self::ForgetReadings => "forget_readings",
         }
     }
 }

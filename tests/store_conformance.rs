@@ -31,6 +31,8 @@ mod facts_model;
 mod log;
 #[path = "store_conformance/policies.rs"]
 mod policies;
+#[path = "store_conformance/readings.rs"]
+mod readings;
 #[path = "store_conformance/reads.rs"]
 mod reads;
 #[path = "store_conformance/slots.rs"]
@@ -129,6 +131,12 @@ check! {
     policies::a_policy_set_is_kept_once_and_every_load_is_known,
     policies::a_set_that_does_not_load_is_told_once_until_one_loads,
     policies::refused_calls_stand_in_the_one_log_and_in_no_timeline,
+    readings::a_reading_is_there_when_all_of_its_pages_are,
+    readings::the_newest_reading_counts,
+    readings::what_an_interrupted_run_read_is_found_until_another_is_finished,
+    readings::a_finished_run_keeps_nothing_more,
+    readings::old_readings_are_forgotten_a_batch_at_a_time,
+    readings::erased_names_are_in_no_reading,
     reads::grants_page_newest_first_within_a_filter,
     reads::open_grants_and_records_keep_to_their_scope,
     reads::events_are_read_as_written_newest_kept,

@@ -1,6 +1,6 @@
 //! Collections that nobody asks for: by the schedule, and once where there is none yet. The history that
-//! reports of a past time are made of; it is cut at its age here. Other work of the audit class takes turns
-//! with it.
+//! reports of a past time are made of; it is cut at its age here, and so are single readings. Other work of the
+//! audit class takes turns with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ impl App {
                     in_vain
                 }
             };
+            if let Err(error) = self.forget_readings().await {
+                tracing::warn!(%error, "what was read long ago could not be forgotten");
+            }
             self.wait_or_wanted(LOOK_EVERY * (1 << in_vain)).await;
         }
     }
@@ -48,13 +51,17 @@ impl App {
 
     /// Has an instance collected of which there is nothing; how long that takes within the budget as it is now.
     /// Facts that are only too old for somebody wait for the schedule: no answer says when.
-    pub(super) fn collect_soon(&self, instance: &Instance, has_none: bool) -> Option<Duration> {
+    pub(super) async fn collect_soon(
+        &self,
+        instance: &Instance,
+        has_none: bool,
+    ) -> Option<Duration> {
         if !has_none {
             return None;
         }
         self.collect_now.notify_one();
         let served = self.parts.instances.get(&instance.arn)?;
-        let request = self.whole_report(std::slice::from_ref(&served));
+        let request = self.whole_report(std::slice::from_ref(&served)).await;
         let header = crate::audit::header(&request, self.parts.port.as_ref(), &self.parts.audit);
         Some(header.estimated_duration.max(RETRY_AFTER_MIN))
     }
@@ -76,7 +83,7 @@ impl App {
             return Ok(false);
         }
         let parts = &self.parts;
-        let request = self.whole_report(&due);
+        let request = self.whole_report(&due).await;
         let (port, store) = (parts.port.as_ref(), parts.store.as_ref());
         let learnt = crate::audit::collect(&request, port, store, &parts.clock, &parts.audit).await;
         for (instance, counts) in &learnt {
@@ -115,12 +122,26 @@ impl App {
         }
     }
 
+    async fn forget_readings(&self) -> Result<(), AppError> {
+        let before = self
+            .parts
+            .clock
+            .now()
+            .checked_sub(self.parts.audit.readings_kept());
+        let before = before.unwrap_or(Timestamp::MIN);
+        while !self.parts.store.forget_readings(before).await? {}
+        Ok(())
+    }
+
     /// Everything of these instances, asked by Usher itself.
-    fn whole_report(&self, instances: &[Arc<Instance>]) -> ReportRequest {
+    async fn whole_report(&self, instances: &[Arc<Instance>]) -> ReportRequest {
+        let mut to_read = Vec::with_capacity(instances.len());
+        for instance in instances {
+            let reuse = self.reuse(instance, None).await;
+            to_read.push(self.to_read(instance, None, reuse));
+        }
         ReportRequest {
-            instances: (instances.iter())
-                .map(|instance| self.to_read(instance, None))
-                .collect(),
+            instances: to_read,
             unreachable: Vec::new(),
             missing: Vec::new(),
             view: View::Access,

@@ -162,7 +162,7 @@ impl App {
                     } => AppError::FactsNotCollected {
                         instance_arn,
                         first_at,
-                        retry_after: self.collect_soon(instance, last.is_none()),
+                        retry_after: self.collect_soon(instance, last.is_none()).await,
                     },
                     error => error,
                 })

@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use super::asker::{Purpose, the_gravest};
 use super::{App, AppError, CallContext};
 use crate::audit::{
-    AccessScope, InstanceToRead, Missing, Part, Period, ReportRequest, Scope, TargetScope,
+    AccessScope, InstanceToRead, Missing, Part, Period, ReportRequest, Reuse, Scope, TargetScope,
 };
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, Target};
 use crate::identity_center::{Call, Class, Demand};
 use crate::policy::Action;
-use crate::store::FinishedCollection;
+use crate::store::{FinishedCollection, ReadBy, WantedReadings};
 
 /// Parts that may wait for a slow caller. A part of text has about 32 KiB.
 const PARTS_WAITING_MAX: usize = 4;
@@ -36,7 +36,7 @@ pub struct AuditReport {
     pub principal: Option<PrincipalQuery>,
     /// Only rows of this target.
     pub target: Option<TargetQuery>,
-    /// How old kept facts may be that answer; none to read AWS.
+    /// How old kept facts may be that answer, as a whole or one by one; none to read AWS.
     pub max_age: Option<Duration>,
     /// The state of which time; none for now.
     pub as_of: Option<Timestamp>,
@@ -73,10 +73,17 @@ impl App {
         let compared = self.compared(request)?;
         let kept = self.with_kept(request, instances, &mut missing).await?;
         let covers_all = request.instance.is_empty() && scope.is_whole() && is_whole;
+        let reads_everything = request.view.expands_groups() && scope.is_whole();
+        let mut to_read = Vec::with_capacity(kept.len());
+        for (instance, kept) in kept {
+            let reuse = match &kept {
+                None if reads_everything => self.reuse(&instance, request.max_age).await,
+                _ => Reuse::default(),
+            };
+            to_read.push(self.to_read(&instance, kept, reuse));
+        }
         let report = ReportRequest {
-            instances: (kept.into_iter())
-                .map(|(instance, kept)| self.to_read(&instance, kept))
-                .collect(),
+            instances: to_read,
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
             } else {
@@ -102,12 +109,33 @@ impl App {
         &self,
         instance: &Instance,
         kept: Option<FinishedCollection>,
+        reuse: Reuse,
     ) -> InstanceToRead {
         InstanceToRead {
             instance: instance.clone(),
             known: self.known_counts(&instance.arn),
             kept,
+            reuse,
         }
+    }
+
+    /// What was read of an instance before and answers in the place of AWS: what is so old at most, or
+    /// where nothing is said of an age, what a collection has read that was interrupted a moment ago.
+    /// Where the store does not tell, AWS is asked for all of it.
+    pub(super) async fn reuse(&self, instance: &Instance, max_age: Option<Duration>) -> Reuse {
+        let now = self.parts.clock.now();
+        let (age, by) = match max_age {
+            Some(max_age) => (SignedDuration::try_from(max_age), ReadBy::Anybody),
+            None => (Ok(self.parts.audit.resume_age()), ReadBy::Interrupted),
+        };
+        let since = age.ok().and_then(|age| now.checked_sub(age).ok());
+        let since = since.unwrap_or(Timestamp::MIN);
+        let store = self.parts.store.as_ref();
+        let found = Reuse::find(store, &instance.arn, WantedReadings { since, by }, now);
+        found.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, instance.arn = %instance.arn, "everything is read anew");
+            Reuse::default()
+        })
     }
 
     /// Leaves those instances that can answer for the time that is asked for, each with the collection in the

@@ -11,6 +11,7 @@ use super::collect::lock;
 use super::collection::{AccountFacts, Listing, Missing};
 use super::config::AuditConfig;
 use super::meter::Meter;
+use super::readings::Readings;
 use crate::clock::Clock;
 use crate::domain::facts::{FactKind, Gap};
 use crate::domain::{
@@ -64,9 +65,11 @@ impl<'a> Accounts<'a> {
         }
     }
 
-    /// The accounts, read now if they were not yet.
-    pub(super) async fn list(&self) -> &AccountList {
-        self.read.get_or_init(|| self.read_list()).await
+    /// The accounts, read now if they were not yet; with what was read before of the instance whose
+    /// organization's they are, where that asks.
+    pub(super) async fn list(&self, readings: Option<&Readings<'_>>) -> &AccountList {
+        let readings = readings.filter(|it| Some(it.instance()) == self.instance);
+        self.read.get_or_init(|| self.read_list(readings)).await
     }
 
     /// The accounts, if somebody had them read.
@@ -74,8 +77,20 @@ impl<'a> Accounts<'a> {
         self.read.get()
     }
 
-    async fn read_list(&self) -> AccountList {
+    async fn read_list(&self, readings: Option<&Readings<'_>>) -> AccountList {
         self.meter.step("accounts");
+        if let Some(readings) = readings
+            && let Some(pages) = readings.read_before(Operation::ListAccounts, "").await
+        {
+            self.meter.finish();
+            let mut list = AccountList::default();
+            for (accounts, read_at) in pages {
+                list.add(accounts, read_at);
+            }
+            return list;
+        }
+        let reading = readings.map(|it| it.begin(Operation::ListAccounts, ""));
+        let reading = reading.as_ref();
         let list = &Mutex::new(AccountList::default());
         let pages = collect_pages::<(), _>(
             Operation::ListAccounts,
@@ -88,10 +103,14 @@ impl<'a> Accounts<'a> {
                 let answer = accounts.await;
                 self.meter.made(Operation::ListAccounts);
                 let page = answer?;
-                if page.next.is_some() {
+                let (is_last, now) = (page.next.is_none(), self.clock.now());
+                if !is_last {
                     self.meter.another_page(Operation::ListAccounts);
                 }
-                lock(list).add(page.items, self.clock.now());
+                if let Some(reading) = reading {
+                    reading.take(&page.items, now, is_last).await;
+                }
+                lock(list).add(page.items, now);
                 Ok(Page {
                     items: Vec::new(),
                     next: page.next,

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -26,6 +27,7 @@ use super::gather::Gathered;
 use super::meter::Meter;
 use super::plan::KnownCounts;
 use super::question::{Question, TargetScope};
+use super::readings::{Kept, Readings};
 use crate::domain::facts::{FactKind, Gap};
 use crate::domain::report::View;
 use crate::domain::{ErrorKind, Failure, Operation, PrincipalKind, PrincipalRef};
@@ -39,6 +41,8 @@ pub(super) struct Collector<'a> {
     clock: &'a Clock,
     config: &'a AuditConfig,
     meter: &'a Meter,
+    /// What was read before and where what is read is kept, where it is the whole instance.
+    readings: Option<Readings<'a>>,
     gathered: Mutex<Gathered>,
 }
 
@@ -64,7 +68,16 @@ impl<'a> Collector<'a> {
             clock,
             config,
             meter,
+            readings: None,
             gathered: Mutex::default(),
+        }
+    }
+
+    /// The same, which reads with what was read before.
+    pub(super) fn with_readings(self, readings: Readings<'a>) -> Self {
+        Self {
+            readings: Some(readings),
+            ..self
         }
     }
 
@@ -141,6 +154,7 @@ impl<'a> Collector<'a> {
             let groups = Mutex::new(Vec::new());
             let read = self.every_page(
                 Operation::ListGroupMembershipsForMember,
+                user.as_str(),
                 |token| async move {
                     let call = self.call();
                     self.port
@@ -169,23 +183,39 @@ impl<'a> Collector<'a> {
     }
 
     /// Reads a list to its end and hands over each page as it comes, so that what was read before
-    /// a failure is kept.
-    async fn every_page<T, F>(
+    /// a failure is kept. One that was read before, and is young enough, is not asked for.
+    async fn every_page<T: Kept, F>(
         &self,
         operation: Operation,
+        about: &str,
         read: impl Fn(Option<PageToken>) -> F,
         take: impl Fn(Vec<T>),
     ) -> Result<(), Failure>
     where
         F: Future<Output = Result<Page<T>, Failure>>,
     {
-        let take = &take;
+        if let Some(pages) = self.read_before(operation, about).await {
+            for (items, read_at) in pages {
+                self.gathered().observe(read_at);
+                take(items);
+            }
+            return Ok(());
+        }
+        let reading = self
+            .readings
+            .as_ref()
+            .map(|all| all.begin(operation, about));
+        let (take, reading) = (&take, reading.as_ref());
         let pages = collect_pages::<(), _>(operation, |token| {
-            let reading = read(token);
+            let asking = read(token);
             async move {
-                let page = self.one(operation, reading.await)?;
-                if page.next.is_some() {
+                let (page, read_at) = self.one_at(operation, asking.await)?;
+                let is_last = page.next.is_none();
+                if !is_last {
                     self.meter.another_page(operation);
+                }
+                if let Some(reading) = reading {
+                    reading.take(&page.items, read_at, is_last).await;
                 }
                 take(page.items);
                 Ok(Page {
@@ -197,13 +227,56 @@ impl<'a> Collector<'a> {
         pages.await.map(|_| ())
     }
 
+    /// Asks for one thing, unless that was done before and is young enough.
+    async fn answer<T: Kept, F>(
+        &self,
+        operation: Operation,
+        about: &str,
+        ask: impl FnOnce() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        if let Some(pages) = self.read_before(operation, about).await
+            && let Some((answer, read_at)) = the_answer(pages)
+        {
+            self.gathered().observe(read_at);
+            return Ok(answer);
+        }
+        let (answer, read_at) = self.one_at(operation, ask().await)?;
+        if let Some(readings) = &self.readings {
+            let reading = readings.begin(operation, about);
+            let answers = std::slice::from_ref(&answer);
+            reading.take(answers, read_at, true).await;
+        }
+        Ok(answer)
+    }
+
+    async fn read_before<T: Kept>(
+        &self,
+        operation: Operation,
+        about: &str,
+    ) -> Option<Vec<(Vec<T>, Timestamp)>> {
+        let readings = self.readings.as_ref()?;
+        readings.read_before(operation, about).await
+    }
+
     /// Counts an answer and when it came.
     fn one<T>(&self, operation: Operation, answer: Result<T, Failure>) -> Result<T, Failure> {
+        self.one_at(operation, answer).map(|(answer, _)| answer)
+    }
+
+    /// The same, with when it came.
+    fn one_at<T>(
+        &self,
+        operation: Operation,
+        answer: Result<T, Failure>,
+    ) -> Result<(T, Timestamp), Failure> {
         self.meter.made(operation);
-        if answer.is_ok() {
-            self.gathered().observe(self.clock.now());
-        }
-        answer
+        let answer = answer?;
+        let now = self.clock.now();
+        self.gathered().observe(now);
+        Ok((answer, now))
     }
 
     /// Something could not be read, and for it these facts could not be seen.
@@ -246,6 +319,13 @@ fn known_account(question: Question<'_>) -> Option<AccountList> {
             .map(|account| AccountList::of_known(account.value, account.observed_at)),
         _ => None,
     }
+}
+
+/// What a reading of one answer holds.
+fn the_answer<T>(pages: Vec<(Vec<T>, Timestamp)>) -> Option<(T, Timestamp)> {
+    let (items, read_at) = pages.into_iter().next()?;
+    let answer = items.into_iter().next()?;
+    Some((answer, read_at))
 }
 
 /// Locks for a few statements without a wait in them. A panic of another holder cannot leave

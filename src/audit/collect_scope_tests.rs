@@ -39,7 +39,7 @@ async fn of_one_open_application_everybody_is_listed() {
     assert_eq!(world.count(Operation::ListUsers), 3);
     assert_eq!(world.count(Operation::DescribeUser), 0);
     assert_eq!(access(&collection).len(), 3 + 5);
-    assert_eq!(collection.observed_from, Some(jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(collection.observed_from, Some(Timestamp::UNIX_EPOCH));
 }
 
 #[tokio::test]

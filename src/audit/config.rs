@@ -22,6 +22,10 @@ const PROGRESS_INTERVAL_MILLISECONDS_MAX: u64 = 60_000;
 
 /// Who wants none for longer than an hour after every start wants none.
 const COLLECT_AFTER_START_SECONDS_MAX: u64 = 3600;
+/// What was read a day ago is not gone on with: a report that says nothing of an age means now.
+const RESUME_SECONDS_MAX: u64 = 86_400;
+/// A month: who may be told older facts has whole collections.
+const READINGS_KEPT_HOURS_MAX: u64 = 744;
 /// Ten years: older reports are files.
 const HISTORY_DAYS_MAX: u64 = 3660;
 
@@ -50,6 +54,12 @@ pub struct AuditConfig {
     pub collect_after_start_seconds: u64,
     /// For how many days the history is kept: a year can be compared with the one before, and a month more.
     pub history_days: NonZeroU32,
+    /// How old what an interrupted collection has read may be for the next one to go on with it, in seconds.
+    /// The largest instances take AWS half an hour; an hour outlasts that and a restart. 0: never.
+    pub resume_seconds: u64,
+    /// For how many hours single readings are kept, for reports that may tell facts of their age. A day, as
+    /// long as a collection by schedule is the newest one. Never shorter than `resume_seconds`.
+    pub readings_kept_hours: NonZeroU32,
 }
 
 impl Default for AuditConfig {
@@ -57,6 +67,7 @@ impl Default for AuditConfig {
         const COLLECT_CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
         const INSTANCES_AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
         const CALL_TIMEOUT_SECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(299);
+        const READINGS_KEPT_HOURS: NonZeroU32 = NonZeroU32::MIN.saturating_add(23);
         const HISTORY_DAYS: NonZeroU32 = NonZeroU32::MIN.saturating_add(395);
         const PROGRESS_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(499);
         Self {
@@ -67,6 +78,8 @@ impl Default for AuditConfig {
             schedule: Schedule::default(),
             collect_after_start_seconds: 60,
             history_days: HISTORY_DAYS,
+            resume_seconds: 3600,
+            readings_kept_hours: READINGS_KEPT_HOURS,
         }
     }
 }
@@ -108,6 +121,16 @@ impl AuditConfig {
                 u64::from(self.history_days.get()),
                 HISTORY_DAYS_MAX,
             ),
+            (
+                "resume_seconds",
+                self.resume_seconds.max(1),
+                RESUME_SECONDS_MAX,
+            ),
+            (
+                "readings_kept_hours",
+                u64::from(self.readings_kept_hours.get()),
+                READINGS_KEPT_HOURS_MAX,
+            ),
         ];
         for (name, number, maximum) in numbers {
             if number > maximum {
@@ -143,6 +166,20 @@ impl AuditConfig {
         SignedDuration::from_hours(24 * i64::from(self.history_days.get()))
     }
 
+    /// How old what an interrupted collection has read may be for the next one to go on with it.
+    #[must_use]
+    pub fn resume_age(&self) -> SignedDuration {
+        SignedDuration::try_from(Duration::from_secs(self.resume_seconds))
+            .unwrap_or(SignedDuration::MAX)
+    }
+
+    /// For how long readings are kept.
+    #[must_use]
+    pub fn readings_kept(&self) -> SignedDuration {
+        let kept = SignedDuration::from_hours(i64::from(self.readings_kept_hours.get()));
+        kept.max(self.resume_age())
+    }
+
     pub(super) fn progress_interval(&self) -> Duration {
         Duration::from_millis(self.progress_interval_milliseconds.get())
     }
@@ -161,5 +198,19 @@ mod tests {
         assert_eq!(config.progress_interval(), Duration::from_millis(500));
         assert!(toml::from_str::<AuditConfig>("collect_concurrency = 0").is_err());
         assert!(toml::from_str::<AuditConfig>("concurrency = 3").is_err());
+    }
+
+    #[test]
+    fn readings_are_kept_as_long_as_they_can_be_gone_on_with() {
+        let config: AuditConfig =
+            toml::from_str("resume_seconds = 7200\nreadings_kept_hours = 1").unwrap();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.readings_kept(), SignedDuration::from_hours(2));
+        let config: AuditConfig = toml::from_str("resume_seconds = 90000").unwrap();
+        let refused = config.check().unwrap_err();
+        assert!(
+            refused.starts_with("audit.resume_seconds is 90000"),
+            "{refused}"
+        );
     }
 }

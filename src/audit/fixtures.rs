@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::collection::Collection;
 use super::gather::Gathered;
-use super::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScope};
+use super::{AccessScope, InstanceToRead, ReportRequest, Reuse, Scope, TargetScope};
 use crate::domain::report::{Format, View};
 use crate::domain::{
     Account, AccountAccess, AccountId, AccountStatus, Application, ApplicationArn,
@@ -173,6 +173,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
                 instance,
                 known: super::KnownCounts::default(),
                 kept: None,
+                reuse: Reuse::default(),
             })
             .collect(),
         unreachable: Vec::new(),

@@ -57,6 +57,8 @@ pub(super) struct Meter {
 struct State {
     done: BTreeMap<Operation, u64>,
     expected: BTreeMap<Operation, u64>,
+    /// What of it is not asked for: it was read before.
+    spared: BTreeMap<Operation, u64>,
     step: &'static str,
 }
 
@@ -67,6 +69,7 @@ impl Meter {
             state: Mutex::new(State {
                 done: BTreeMap::new(),
                 expected: plan.operations.iter().copied().collect(),
+                spared: plan.spared.iter().copied().collect(),
                 step: "starting",
             }),
         }
@@ -97,11 +100,12 @@ impl Meter {
         );
         let mut state = self.lock();
         let done = state.done.get(&operation).copied().unwrap_or(0);
+        let spared = state.spared.get(&operation).copied().unwrap_or(0);
         let expected = state.expected.entry(operation).or_default();
         if is_read_for_each {
             *expected += 1;
         } else {
-            *expected = (*expected).max(done + 1);
+            *expected = (*expected).max(done + spared + 1);
         }
     }
 
@@ -120,9 +124,12 @@ impl Meter {
     /// How far it is.
     pub(super) fn progress(&self) -> Progress {
         let state = self.lock();
-        let done = |operation| state.done.get(operation).copied().unwrap_or(0);
+        let count = |counts: &BTreeMap<Operation, u64>, operation| {
+            counts.get(operation).copied().unwrap_or(0)
+        };
+        let through = |operation| count(&state.done, operation) + count(&state.spared, operation);
         let beyond: u64 = (state.expected.iter())
-            .map(|(operation, expected)| expected.saturating_sub(done(operation)))
+            .map(|(operation, expected)| expected.saturating_sub(through(operation)))
             .sum();
         let operations_done = state.done.values().sum();
         Progress {
@@ -171,5 +178,19 @@ mod tests {
         meter.finish();
         assert_eq!(counts(&meter), (2, 2));
         assert_eq!(meter.operations(), [(Operation::ListUsers, 2)]);
+    }
+
+    #[test]
+    fn what_was_read_before_is_not_planned() {
+        let meter = Meter::new(&PlanPart {
+            operations: vec![(Operation::ListUsers, 5)],
+            spared: vec![(Operation::ListGroupMemberships, 2)],
+            ..PlanPart::default()
+        });
+        meter.expect(Operation::ListGroupMemberships, 3);
+        meter.made(Operation::ListGroupMemberships);
+        let progress = meter.progress();
+        let counts = (progress.operations_done, progress.operations_planned);
+        assert_eq!(counts, (1, 6));
     }
 }

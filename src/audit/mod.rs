@@ -6,6 +6,7 @@
 //! `report` turns that and the store's `holdings` into sorted rows; `format` turns rows into
 //! pieces, `html` into a page. `run` does all of it for one report, instances side by side, rows in their order.
 //! `facts` writes a collection into the store as facts, and reads it back as of any day; `kept` answers with it.
+//! `readings` keeps what AWS said as it comes, so that nothing that was interrupted is asked for twice.
 //!
 //! It only reads. It never leaves a failed scope unsaid, never calls an application open because
 //! nobody could say, never lets one instance or account spoil the rest, and stops when nobody
@@ -25,6 +26,7 @@ mod findings;
 mod fixtures;
 mod format;
 mod gather;
+mod header;
 mod holdings;
 mod html;
 mod kept;
@@ -35,6 +37,7 @@ mod places;
 mod plan;
 mod question;
 mod read_instance;
+mod readings;
 mod report;
 mod run;
 mod schedule;
@@ -51,12 +54,14 @@ pub use collection::{
 };
 pub use config::AuditConfig;
 pub use format::FormatError;
+pub use header::header;
 pub use holdings::Holdings;
 pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanPart, PlanScope, PlanTarget};
 pub use question::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScope};
+pub use readings::Reuse;
 pub use report::{Rows, Tally};
-pub use run::{collect, header, run};
+pub use run::{collect, run};
 pub use schedule::Schedule;
 pub use seen::{Seen, among as seen_among};
 pub use store_facts::StoreFacts;

@@ -112,6 +112,8 @@ pub struct Plan {
 pub struct PlanPart {
     /// The operations.
     pub(super) operations: Vec<(Operation, u64)>,
+    /// What of them is not asked again: it was read before, and is young enough.
+    pub(super) spared: Vec<(Operation, u64)>,
     pub(super) unknown: Vec<&'static str>,
 }
 
@@ -129,10 +131,12 @@ impl Plan {
     pub(super) fn joined<'a>(view: View, parts: impl IntoIterator<Item = &'a PlanPart>) -> Self {
         let mut operations: BTreeMap<Operation, u64> = BTreeMap::new();
         let mut unknown: Vec<&'static str> = Vec::new();
+        let mut spared = 0;
         for part in parts {
-            for (operation, count) in &part.operations {
-                *operations.entry(*operation).or_default() += count;
+            for (operation, count) in part.asked() {
+                *operations.entry(operation).or_default() += count;
             }
+            spared += part.spared.iter().map(|(_, count)| count).sum::<u64>();
             for what in &part.unknown {
                 if !unknown.contains(what) {
                     unknown.push(what);
@@ -140,7 +144,7 @@ impl Plan {
             }
         }
         Self {
-            note: note(view, &unknown, operations.is_empty()),
+            note: note(view, &unknown, spared, operations.is_empty()),
             operations: operations.into_iter().collect(),
         }
     }
@@ -152,8 +156,8 @@ impl Plan {
     }
 }
 
-fn note(view: View, unknown: &[&str], is_empty: bool) -> String {
-    if is_empty && (view.tells_access() || view == View::Changes) {
+fn note(view: View, unknown: &[&str], spared: u64, is_empty: bool) -> String {
+    if is_empty && spared == 0 && (view.tells_access() || view == View::Changes) {
         return "Nothing is read of AWS: what the server keeps answers.".to_owned();
     }
     let beyond = match view {
@@ -169,11 +173,15 @@ fn note(view: View, unknown: &[&str], is_empty: bool) -> String {
         }
         View::DuplicateUsers | View::Changes => "",
     };
+    let spared = match spared {
+        0 => String::new(),
+        count => format!(" {count} operations are spared: what they read before is young enough."),
+    };
     if unknown.is_empty() {
-        format!("Counts of an earlier collection.{beyond}")
+        format!("Counts of an earlier collection.{spared}{beyond}")
     } else {
         let unknown = unknown.join(", ");
-        format!("A lower bound: {unknown} is known only after reading.{beyond}")
+        format!("A lower bound: {unknown} is known only after reading.{spared}{beyond}")
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::domain::external::ExternalRules;
 use crate::domain::report::{ChangeRow, Format, ReportRow as _, View};
 use crate::domain::{
-    Account, AccountAccess, Application, ApplicationArn, Instance, InstanceArn, PermissionSet,
-    PrincipalRef, Target,
+    Account, AccountAccess, Application, ApplicationArn, Instance, InstanceArn, Operation,
+    PermissionSet, PrincipalRef, Target,
 };
 use crate::identity_center::{Dated, Demand, UnreachableAccount};
 use crate::store::{FinishedCollection, GrantScope};
@@ -12,6 +12,7 @@ use crate::store::{FinishedCollection, GrantScope};
 use super::changes::Period;
 use super::collection::Missing;
 use super::plan::{KnownCounts, PlanScope, PlanTarget};
+use super::readings::Reuse;
 
 /// A question for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct InstanceToRead {
     pub known: KnownCounts,
     /// The collection in the store that answers in the place of AWS; none to read AWS.
     pub kept: Option<FinishedCollection>,
+    /// What was read of it before and answers in the place of AWS, in a whole report of ACCESS.
+    pub reuse: Reuse,
 }
 
 /// What a report asks about one instance.
@@ -56,6 +59,7 @@ pub(super) struct Question<'a> {
     pub(super) instance: &'a Instance,
     pub(super) known: &'a KnownCounts,
     pub(super) kept: Option<&'a FinishedCollection>,
+    pub(super) reuse: &'a Reuse,
     pub(super) view: View,
     pub(super) demand: Demand,
     pub(super) scope: &'a Scope,
@@ -115,6 +119,7 @@ impl ReportRequest {
             instance: &instance.instance,
             known: &instance.known,
             kept: instance.kept.as_ref(),
+            reuse: &instance.reuse,
             view: self.view,
             demand: self.demand,
             scope: &self.scope,
@@ -136,6 +141,15 @@ impl Question<'_> {
     /// Whether what is read for it is a state of the whole instance, which is kept.
     pub(super) fn is_of_everything(&self) -> bool {
         self.kept.is_none() && self.view.expands_groups() && self.scope.is_whole()
+    }
+
+    /// The operations that fit and that are not asked, because what they read before answers.
+    pub(super) fn spared(&self, fits: impl Fn(Operation) -> bool) -> Vec<(Operation, u64)> {
+        if !self.is_of_everything() {
+            return Vec::new();
+        }
+        let spared = self.reuse.operations().into_iter();
+        spared.filter(|(operation, _)| fits(*operation)).collect()
     }
 
     /// Whether applications belong to the answer.

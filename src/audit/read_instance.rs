@@ -16,6 +16,7 @@ use super::holdings::Holdings;
 use super::kept::from_store;
 use super::meter::Meter;
 use super::question::Question;
+use super::readings::{self, Readings};
 use super::run::{Read, Reader, STORE_IS_AWAY};
 use super::seen::{self, Seen};
 use super::since_last::{self, SinceLast};
@@ -23,7 +24,7 @@ use super::store_facts::StoreFacts;
 use crate::domain::MassChangeState;
 use crate::domain::facts::{CollectionRecord, FactKind, Found, second_of_principal};
 use crate::domain::report::{Format, View};
-use crate::store::{FactRange, GrantFilter, GrantScope, Store, StoreError};
+use crate::store::{FactRange, GrantFilter, GrantScope, ReadingRun, Store, StoreError};
 
 /// Break-glass grants without a review that findings are made of: so many unreviewed ones are a finding by
 /// themselves, and further ones are told when these are reviewed.
@@ -41,6 +42,8 @@ struct Collected {
     at: Timestamp,
     /// What changed since the collection before, where a page tells it.
     since_last: Option<SinceLast>,
+    /// What was read is kept page by page until this ends.
+    run: Option<ReadingRun>,
 }
 
 impl Reader<'_> {
@@ -74,6 +77,7 @@ impl Reader<'_> {
                     record: None,
                     at: kept.record.ended_at,
                     since_last,
+                    run: None,
                 }
             }
             _ => self.collect(question, meter).await,
@@ -114,6 +118,47 @@ impl Reader<'_> {
         if let (Some(record), Some(store)) = (collected.record, self.store) {
             keep(store, &collection, &collected.known, found, record).await;
         }
+        if let Some(store) = self.store {
+            self.end(store, collected.run).await;
+        }
+    }
+
+    /// Everything of an instance was read. A report is finished when it is told, what nobody waits for now.
+    async fn end(&self, store: &dyn Store, run: Option<ReadingRun>) {
+        match (run, self.runs) {
+            (Some(run), Some(runs)) => runs.hold(run),
+            (Some(run), None) => readings::finish(store, &run).await,
+            (None, _) => {}
+        }
+    }
+
+    /// Reads AWS. What is read of the whole instance is kept page by page, and what is kept already is not read again.
+    async fn read_aws(
+        &self,
+        question: Question<'_>,
+        meter: &Meter,
+        began_at: Timestamp,
+    ) -> (Collection, Option<ReadingRun>) {
+        let (port, accounts) = (self.port, self.accounts);
+        let collector = Collector::new(port, question, accounts, self.clock, self.config, meter);
+        let Some(store) = self.store.filter(|_| question.is_of_everything()) else {
+            return (collector.collect().await, None);
+        };
+        let instance = &question.instance.arn;
+        let run = readings::begin(store, instance, began_at).await;
+        let (before, pages) = Readings::new(store, instance, question.reuse);
+        let collector = collector.with_readings(before);
+        let collection = match &run {
+            Some(run) => {
+                let keeping = readings::keep(store, run, pages);
+                tokio::join!(collector.collect(), keeping).0
+            }
+            None => {
+                drop(pages);
+                collector.collect().await
+            }
+        };
+        (collection, run)
     }
 
     /// Whether the answer is a page about everything, which says what changed.
@@ -123,12 +168,10 @@ impl Reader<'_> {
             && question.scope.is_whole()
     }
 
-    /// Reads AWS.
+    /// Reads AWS, and what the store knew before of what is to be kept.
     async fn collect(&self, question: Question<'_>, meter: &Meter) -> Collected {
         let began_at = self.clock.now();
-        let (port, accounts) = (self.port, self.accounts);
-        let collector = Collector::new(port, question, accounts, self.clock, self.config, meter);
-        let collection = collector.collect().await;
+        let (collection, run) = self.read_aws(question, meter, began_at).await;
         let at = self.clock.now();
         let mut collected = Collected {
             collection,
@@ -137,6 +180,7 @@ impl Reader<'_> {
             record: None,
             at,
             since_last: None,
+            run,
         };
         let Some(store) = self.store.filter(|_| question.view.tells_access()) else {
             return collected;

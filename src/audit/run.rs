@@ -2,7 +2,6 @@
 //! written in the order of the instances, as soon as it is their turn.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -11,32 +10,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::accounts::Accounts;
-use super::answer::{Header, Part, RunError};
+use super::answer::{Part, RunError};
 use super::changes;
 use super::collection::Collection;
 use super::config::AuditConfig;
+use super::header::Plans;
 use super::holdings::Holdings;
 use super::html::{About, Records};
 use super::meter::{self, Meter};
-use super::plan::{KnownCounts, Plan, PlanPart};
+use super::plan::KnownCounts;
 use super::question::{Question, ReportRequest};
+use super::readings::Runs;
 use super::since_last::SinceLast;
 use super::write::{Writer, send};
 use crate::clock::Clock;
 use crate::domain::InstanceArn;
 use crate::domain::facts::Found;
 use crate::domain::report::View;
-use crate::identity_center::{Class, IdentityCenter};
+use crate::identity_center::IdentityCenter;
 use crate::store::Store;
 
 /// Why something of the store is missing.
 pub(super) const STORE_IS_AWAY: &str = "Usher's store does not answer";
-
-/// What is asked of the organization once, and of each instance.
-struct Plans {
-    organization: PlanPart,
-    instances: Vec<PlanPart>,
-}
 
 /// What was read of one instance. The place among those read at once is given back when its rows are written and
 /// it is kept, so that no more of them are in memory either.
@@ -56,78 +51,8 @@ pub(super) struct Reader<'a> {
     pub(super) clock: &'a Clock,
     pub(super) config: &'a AuditConfig,
     pub(super) accounts: &'a Accounts<'a>,
-}
-
-impl Plans {
-    fn of(request: &ReportRequest) -> Self {
-        let is_compared = request.compared.is_some();
-        // Nobody is in several stores where one is asked.
-        if is_compared || request.view == View::DuplicateUsers && request.instances.len() < 2 {
-            return Self {
-                organization: PlanPart::default(),
-                instances: vec![PlanPart::default(); request.instances.len()],
-            };
-        }
-        let questions = request.questions();
-        let scoped: Vec<_> = questions.map(|it| (it.for_plan(), it)).collect();
-        // What is kept has the names of its accounts.
-        let read = scoped.iter().filter(|(_, it)| it.kept.is_none());
-        let pairs = read.map(|(scope, question)| (scope, question.known));
-        Self {
-            organization: PlanPart::of_organization(request.view, pairs),
-            instances: (scoped.iter())
-                .map(|(scope, question)| match question.kept {
-                    Some(_) => PlanPart::default(),
-                    None => PlanPart::of_instance(request.view, scope, question.known),
-                })
-                .collect(),
-        }
-    }
-
-    fn header(
-        &self,
-        request: &ReportRequest,
-        port: &dyn IdentityCenter,
-        config: &AuditConfig,
-    ) -> Header {
-        let instances = request.instances.iter().map(|read| &read.instance.arn);
-        let estimates = (instances.clone().zip(&self.instances))
-            .map(|(arn, part)| port.estimate(arn, &part.operations, Class::Audit));
-        let organization = (instances.clone().take(1))
-            .map(|arn| port.estimate(arn, &self.organization.operations, Class::Audit));
-        let estimated = last_end(estimates, config.instances_at_once());
-        Header {
-            view: request.view,
-            format: request.format,
-            instance_arns: instances.clone().cloned().collect(),
-            columns: request.columns(),
-            estimated_duration: organization.fold(estimated, Duration::max),
-            plan: Plan::joined(
-                request.view,
-                std::iter::once(&self.organization).chain(&self.instances),
-            ),
-        }
-    }
-}
-
-/// The plan of a report, and the time it takes within the budgets as they are now.
-#[must_use]
-pub fn header(request: &ReportRequest, port: &dyn IdentityCenter, config: &AuditConfig) -> Header {
-    Plans::of(request).header(request, port, config)
-}
-
-/// When the last of the readings ends: so many go on at once, and one gives its place to the next
-/// only when it is written, after all before it.
-fn last_end(durations: impl Iterator<Item = Duration>, at_once: usize) -> Duration {
-    let mut written: Vec<Duration> = Vec::new();
-    for (place, duration) in durations.enumerate() {
-        let freed = place
-            .checked_sub(at_once)
-            .and_then(|place| written.get(place));
-        let read = freed.copied().unwrap_or_default().saturating_add(duration);
-        written.push(written.last().map_or(read, |before| read.max(*before)));
-    }
-    written.last().copied().unwrap_or_default()
+    /// Holds what reads, where all of it is finished together.
+    pub(super) runs: Option<&'a Runs>,
 }
 
 /// Makes a report and sends it to `sink`, part by part, as fast as parts are taken. Without a store
@@ -162,6 +87,7 @@ pub async fn run(
     let meters: Vec<Meter> = plans.instances.iter().map(Meter::new).collect();
     let giving = request.first_giving_access();
     let accounts = Accounts::new(port, giving, request.demand, clock, config, &organization);
+    let runs = Runs::new();
     let reader = Reader {
         request,
         port,
@@ -169,6 +95,7 @@ pub async fn run(
         clock,
         config,
         accounts: &accounts,
+        runs: Some(&runs),
     };
     let all_meters: Vec<&Meter> = std::iter::once(&organization).chain(&meters).collect();
     let reading = async {
@@ -185,6 +112,10 @@ pub async fn run(
     };
     let (writer, learnt) = with_progress(reading, &sink, config, &all_meters).await?;
     let summary = writer.finish(meter::operations(&all_meters)).await?;
+    // Whoever has the summary has all of it: the next report reads everything anew.
+    if let Some(store) = store {
+        runs.finish(store).await;
+    }
     send(&sink, Part::Summary(Box::new(summary))).await?;
     Ok(learnt)
 }
@@ -212,6 +143,7 @@ pub async fn collect(
         clock,
         config,
         accounts: &Accounts::new(port, giving, request.demand, clock, config, &organization),
+        runs: None,
     };
     let (senders, receivers): (Vec<_>, Vec<_>) =
         meters.iter().map(|_| oneshot::channel::<Read>()).unzip();
@@ -280,7 +212,7 @@ impl Reader<'_> {
         }
         let names = async {
             if self.request.view == View::Instances && !self.request.instances.is_empty() {
-                self.accounts.list().await;
+                self.accounts.list(None).await;
             }
         };
         tokio::join!(names, self.read_instances(meters, senders));

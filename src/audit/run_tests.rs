@@ -299,19 +299,6 @@ async fn with_one_instance_nobody_is_in_two_and_nothing_is_asked() {
     assert_eq!(texts(&csv).lines().count(), 1 + 6);
 }
 
-#[test]
-fn the_last_end_counts_those_that_wait_for_a_place() {
-    let end = |seconds: &[u64], at_once| {
-        let durations = seconds.iter().map(|seconds| Duration::from_secs(*seconds));
-        last_end(durations, at_once).as_secs()
-    };
-    assert_eq!(end(&[], 4), 0);
-    assert_eq!(end(&[3, 9, 2], 4), 9);
-    assert_eq!(end(&[5, 5, 5], 1), 15);
-    // The second is read after one second, and its rows wait for those of the first.
-    assert_eq!(end(&[10, 1, 1, 4], 2), 14);
-}
-
 #[tokio::test]
 async fn an_instance_is_read_beside_others_only_so_far_as_the_configuration_says() {
     let config: AuditConfig = toml::from_str("instances_at_once = 1").unwrap();

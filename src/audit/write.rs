@@ -234,7 +234,7 @@ pub(super) async fn send(sink: &mpsc::Sender<Part>, part: Part) -> Result<(), Ru
 async fn instance_row(collection: &Collection, accounts: &Accounts<'_>) -> InstanceRow {
     let instance = &collection.instance;
     let counts = &collection.counts;
-    let accounts = accounts.list().await;
+    let accounts = accounts.list(None).await;
     let is_reachable = [
         counts.users,
         counts.groups,

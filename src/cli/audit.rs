@@ -17,7 +17,7 @@ use super::connect::connect;
 use super::instances::InstanceKeeper;
 use super::serve::end_signal;
 use super::server_args::CallerArgs;
-use crate::audit::{InstanceToRead, KnownCounts, Part, ReportRequest, Scope};
+use crate::audit::{InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, Scope};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::external::ExternalRules;
@@ -294,6 +294,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
                 instance: instance.as_ref().clone(),
                 known: KnownCounts::default(),
                 kept: None,
+                reuse: Reuse::default(),
             })
             .collect(),
         unreachable: instances.unreachable(),

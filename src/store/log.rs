@@ -99,8 +99,8 @@ pub trait LogStore: Send + Sync {
     async fn forget_log(&self, lease: &LogLease, checkpoint: &LogHead) -> Result<u64, StoreError>;
 
     /// Erases the names of these ids, with the addresses of users: those that are remembered, and those in
-    /// facts, past and present alike. Answers in how many places some were. The log holds ids only, so it
-    /// does not change.
+    /// facts, past and present alike. Answers in how many places some were. Readings go, all of them, and
+    /// are not counted: AWS is read again. The log holds ids only, so it does not change.
     async fn erase_names(&self, ids: &[String]) -> Result<u64, StoreError>;
 
     /// The chain as a whole, of one moment.

@@ -9,6 +9,7 @@ mod brake;
 mod error;
 mod facts;
 mod log;
+mod readings;
 mod signals;
 mod sqlite;
 mod types;
@@ -24,6 +25,10 @@ pub use facts::{
     Finishing, Forgotten, KeptFact, Taking,
 };
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
+pub use readings::{
+    KeptPage, KeptReading, READING_PAGES_PER_BATCH_MAX, ReadBy, ReadPage, ReadingKey, ReadingRun,
+    ReadingStore, WantedReadings,
+};
 pub use signals::Signals;
 pub use sqlite::{LogCopy, Looked, SqliteOptions, SqliteStore};
 pub use types::{
@@ -40,9 +45,10 @@ use crate::domain::{
     PolicyRefusal, Review, ServiceEvent,
 };
 
-/// The transactions of the store; those of the brake are `BrakeStore`, those of facts `FactStore`.
+/// The transactions of the store; those of the brake are `BrakeStore`, those of facts `FactStore`
+/// and `ReadingStore`.
 #[async_trait]
-pub trait Store: LogStore + BrakeStore + FactStore + Send + Sync + 'static {
+pub trait Store: LogStore + BrakeStore + FactStore + ReadingStore + Send + Sync + 'static {
     /// Records a grant with its event, and makes its assignment due.
     ///
     /// The request key, when there is one, is taken by a unique constraint in the same

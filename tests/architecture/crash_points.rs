@@ -107,7 +107,8 @@ fn every_commit_of_the_store_is_a_crash_point() {
         written, known,
         "StoreCommit::ALL and the writes of the store"
     );
-    let traits = ["mod", "log", "brake", "facts"].map(|name| format!("src/store/{name}.rs"));
+    let traits =
+        ["mod", "log", "brake", "facts", "readings"].map(|name| format!("src/store/{name}.rs"));
     let traits = traits.map(|path| sources(&path).remove(0));
     let methods: BTreeSet<String> = traits
         .iter()

@@ -6,8 +6,8 @@ use usher::clock::Clock;
 
 use tokio::sync::mpsc;
 use usher::audit::{
-    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, RunError, Scope,
-    Summary,
+    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, RunError,
+    Scope, Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
@@ -25,10 +25,20 @@ pub(crate) async fn receive(
     store: Option<Arc<SqliteStore>>,
     request: ReportRequest,
 ) -> Report {
+    receive_at(port, store, request, Clock::system()).await
+}
+
+/// The same by a clock.
+pub(crate) async fn receive_at(
+    port: Arc<dyn IdentityCenter>,
+    store: Option<Arc<SqliteStore>>,
+    request: ReportRequest,
+    clock: Clock,
+) -> Report {
     let (sink, mut parts) = mpsc::channel(8);
     let running = tokio::spawn(async move {
         let store = store.as_deref().map(|store| store as &dyn Store);
-        let (clock, config) = (Clock::system(), AuditConfig::default());
+        let config = AuditConfig::default();
         audit::run(&request, port.as_ref(), store, &clock, &config, sink).await
     });
     let mut report = Report::default();
@@ -54,7 +64,7 @@ pub(crate) async fn receive(
 /// A simulated AWS with the adapter on it.
 pub(crate) struct Bench {
     pub(crate) simulator: Simulator,
-    port: Arc<SdkIdentityCenter>,
+    pub(crate) port: Arc<SdkIdentityCenter>,
     pub(crate) instance: Instance,
 }
 
@@ -161,12 +171,13 @@ impl Bench {
         running.await.expect("no panic")
     }
 
-    fn request(&self, view: View, format: Format, scope: Scope) -> ReportRequest {
+    pub(crate) fn request(&self, view: View, format: Format, scope: Scope) -> ReportRequest {
         ReportRequest {
             instances: vec![InstanceToRead {
                 instance: self.instance.clone(),
                 known: KnownCounts::default(),
                 kept: None,
+                reuse: Reuse::default(),
             }],
             unreachable: Vec::new(),
             missing: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use usher::audit::{InstanceToRead, KnownCounts, ReportRequest, Scope};
+use usher::audit::{InstanceToRead, KnownCounts, ReportRequest, Reuse, Scope};
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
 use usher::domain::report::{Format, View};
@@ -114,6 +114,7 @@ impl Organization {
                 instance: instance.clone(),
                 known: KnownCounts::default(),
                 kept: None,
+                reuse: Reuse::default(),
             })
             .collect();
         instances.sort_by(|left, right| left.instance.arn.cmp(&right.instance.arn));

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use usher::audit::Scope;
 use usher::domain::report::{FindingRow, Format, View};
 use usher::simulator::World;
-use usher::store::{FactStore as _, SqliteOptions, SqliteStore};
+use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 
 use super::assert_equal;
 use super::bench::Bench;

@@ -15,7 +15,7 @@ use usher::store::{GrantRequest, SqliteOptions, SqliteStore, Store};
 use crate::bench::Bench;
 
 /// A grant on an assignment that the world has.
-fn grant_on_first_assignment(bench: &Bench) -> Grant {
+pub(crate) fn grant_on_first_assignment(bench: &Bench) -> Grant {
     let world = bench.simulator.world();
     let assignment = &world.assignments[0];
     let kind = match assignment.principal_type {

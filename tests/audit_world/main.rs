@@ -11,6 +11,7 @@ mod grants;
 mod oracle;
 mod organization;
 mod people;
+mod readings;
 
 use std::collections::BTreeSet;
 

@@ -82,6 +82,14 @@ impl Place {
         std::fs::write(&file, format!("{before}{section}")).expect("a file");
     }
 
+    /// Has children collect facts as soon as they serve.
+    pub fn collect_at_once(&self) {
+        let file = self.directory.path().join("usher.toml");
+        let before = std::fs::read_to_string(&file).expect("a file");
+        let section = "[audit]\ncollect_after_start_seconds = 0\n";
+        std::fs::write(&file, format!("{before}{section}")).expect("a file");
+    }
+
     fn log(&self) -> PathBuf {
         self.directory.path().join("stderr.log")
     }

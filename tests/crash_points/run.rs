@@ -316,6 +316,12 @@ impl Run {
     }
 }
 
+/// Whether a crash point is one of what a collection of facts commits.
+fn is_of_collections(point: &str) -> bool {
+    let own = ["collection", "facts", "readings"];
+    own.iter().any(|own| point.contains(own))
+}
+
 /// The whole history of one crash.
 pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> Outcome {
     let what = format!("{point}:{count} seed {seed}");
@@ -328,6 +334,9 @@ pub(crate) async fn crash(point: &str, count: u64, kinds: Kinds, seed: u64) -> O
     }
     if is_of_brake(point) {
         run.place.watch_beneficiaries();
+    }
+    if is_of_collections(point) {
+        run.place.collect_at_once();
     }
     run.die_at(point, count).await;
     let died_at = epoch_seconds();

@@ -16,7 +16,7 @@ use super::common::{
 };
 
 /// A report of who can enter what, as CSV.
-fn access() -> AuditReportRequest {
+pub(crate) fn access() -> AuditReportRequest {
     AuditReportRequest {
         view: ReportView::Access.into(),
         format: ReportFormat::Csv.into(),
@@ -34,14 +34,14 @@ fn as_of(at: Timestamp) -> AuditReportRequest {
     }
 }
 
-fn at_most(seconds: i64) -> AuditReportRequest {
+pub(crate) fn at_most(seconds: i64) -> AuditReportRequest {
     AuditReportRequest {
         max_age: Some(prost_types::Duration { seconds, nanos: 0 }),
         ..access()
     }
 }
 
-async fn report(
+pub(crate) async fn report(
     service: &TestService,
     request: AuditReportRequest,
 ) -> Result<(String, AuditSummary), tonic::Status> {
@@ -58,7 +58,10 @@ async fn report(
 }
 
 /// A report that asks nothing of AWS.
-async fn kept_report(service: &TestService, request: AuditReportRequest) -> (String, AuditSummary) {
+pub(crate) async fn kept_report(
+    service: &TestService,
+    request: AuditReportRequest,
+) -> (String, AuditSummary) {
     let before = service.simulator.calls().len();
     let answer = report(service, request).await.expect("a report");
     assert_eq!(service.simulator.calls().len(), before, "AWS was asked");

@@ -24,6 +24,7 @@ mod list_all;
 mod metrics;
 mod metrics_port;
 mod operations;
+mod readings;
 mod refusals;
 mod repeats;
 mod shutdown;

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::super::TargetScope;
+use super::super::accounts::AccountList;
 use super::super::plan::is_cheaper_by_principal;
 use super::super::question::AccessScope;
 use super::{Collector, Wanted, lock};
@@ -39,7 +40,7 @@ impl Collector<'_> {
         {
             self.read_permission_set_names().await;
             if !self.gathered().every_access().is_empty() {
-                self.accounts.list().await;
+                self.list_accounts().await;
             }
             return;
         }
@@ -54,7 +55,7 @@ impl Collector<'_> {
             }
         };
         let accounts = async {
-            let count = self.accounts.list().await.count(self.question.instance);
+            let count = self.list_accounts().await.count(self.question.instance);
             self.gathered().listed.accounts = count;
         };
         tokio::join!(names, accounts, async {
@@ -65,6 +66,10 @@ impl Collector<'_> {
             self.gathered().forget_unassigned_access();
             self.read_permission_set_names().await;
         }
+    }
+
+    async fn list_accounts(&self) -> &AccountList {
+        self.accounts.list(self.readings.as_ref()).await
     }
 
     async fn read_one_access(
@@ -88,7 +93,7 @@ impl Collector<'_> {
             self.read_permission_set_names(),
             async {
                 if scope.account.is_none() {
-                    self.accounts.list().await;
+                    self.list_accounts().await;
                 }
             },
             self.read_pair(&scope.access, wanted, found)
@@ -183,6 +188,7 @@ impl Collector<'_> {
         let instance = &self.question.instance.arn;
         self.every_page(
             Operation::ListAccountAssignmentsForPrincipal,
+            principal.id.as_str(),
             |token| async move {
                 let call = self.call();
                 self.port
@@ -212,6 +218,7 @@ impl Collector<'_> {
         let instance = &self.question.instance.arn;
         let read = self.every_page(
             Operation::ListPermissionSets,
+            "",
             |token| async move {
                 let call = self.call();
                 self.port
@@ -249,8 +256,9 @@ impl Collector<'_> {
         self.meter.expect(Operation::DescribePermissionSet, count);
         stream::iter(sets)
             .for_each_concurrent(self.config.concurrency(), |arn| async move {
-                let read = self.port.permission_set(&arn, self.call()).await;
-                match self.one(Operation::DescribePermissionSet, read) {
+                let operation = Operation::DescribePermissionSet;
+                let ask = || self.port.permission_set(&arn, self.call());
+                match self.answer(operation, arn.as_str(), ask).await {
                     Ok(set) => self.gathered().permission_set(set.arn, set.name),
                     Err(failure) => {
                         let gaps = vec![Gap::key(FactKind::PermissionSet, arn.as_str())];
@@ -264,7 +272,7 @@ impl Collector<'_> {
     /// Reads which accounts have which of the permission sets. Always from the sets: an account that
     /// the organization does not list (any more) can still have one, and nobody would ask by it.
     async fn read_pairs(&self, sets: &[PermissionSetArn]) {
-        let accounts = self.accounts.list().await;
+        let accounts = self.list_accounts().await;
         if accounts.is_of_another(self.question.instance) {
             let scope = "accounts of its organization: names and states".to_owned();
             let reason = "the accounts of another organization were read for this report";
@@ -281,6 +289,7 @@ impl Collector<'_> {
     async fn read_accounts_of(&self, set: &PermissionSetArn) {
         let read = self.every_page(
             Operation::ListAccountsForProvisionedPermissionSet,
+            set.as_str(),
             |token| async move {
                 let call = self.call();
                 self.port
@@ -327,8 +336,10 @@ impl Collector<'_> {
         found: &mpsc::UnboundedSender<GroupId>,
     ) {
         let target = &Target::AccountAccess(access.clone());
+        let key = target.key();
         let read = self.every_page(
             Operation::ListAccountAssignments,
+            &key,
             |token| async move {
                 let call = self.call();
                 self.port
@@ -340,7 +351,7 @@ impl Collector<'_> {
         if let Err(failure) = read.await {
             let (account, set) = (&access.account, &access.permission_set);
             let scope = format!("account {account} with permission set {set}: assignments");
-            let gaps = vec![Gap::key(FactKind::Assignment, &target.key())];
+            let gaps = vec![Gap::key(FactKind::Assignment, &key)];
             self.miss(scope, &failure, gaps);
         }
     }

@@ -72,6 +72,7 @@ impl Collector<'_> {
         let arns = Mutex::new(Vec::new());
         let read = self.every_page(
             Operation::ListApplications,
+            "",
             |token| async move {
                 let call = self.call();
                 self.port.applications(instance, token.as_ref(), call).await
@@ -101,9 +102,10 @@ impl Collector<'_> {
     }
 
     async fn read_configuration(&self, arn: &ApplicationArn) {
-        let read = self.port.assignment_required(arn, self.call()).await;
+        let operation = Operation::GetApplicationAssignmentConfiguration;
+        let ask = || self.port.assignment_required(arn, self.call());
         let scope = || format!("application {arn}: whether it is open to everybody");
-        match self.one(Operation::GetApplicationAssignmentConfiguration, read) {
+        match self.answer(operation, arn.as_str(), ask).await {
             // An application without assignments has no row to carry this as a finding. It is no gap:
             // what AWS said before says nothing about now.
             Ok(AssignmentRequired::Unknown) => {
@@ -124,6 +126,7 @@ impl Collector<'_> {
         let target = &Target::Application(arn.clone());
         let read = self.every_page(
             Operation::ListApplicationAssignments,
+            arn.as_str(),
             |token| async move {
                 let call = self.call();
                 self.port

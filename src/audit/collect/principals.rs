@@ -12,7 +12,9 @@ use super::super::plan::{Lookup, cheaper_lookup};
 use super::{Collector, lock};
 use crate::domain::facts::{FactKind, Gap};
 use crate::domain::report::View;
-use crate::domain::{ErrorKind, Failure, GroupId, Membership, Operation, PrincipalKind, UserId};
+use crate::domain::{
+    ErrorKind, Failure, Group, GroupId, Membership, Operation, PrincipalKind, UserId,
+};
 
 /// The largest page of ListUsers and ListGroups (aws-api.md §3).
 const PAGE_SIZE: usize = 100;
@@ -65,6 +67,7 @@ impl Collector<'_> {
         let names = Mutex::new(HashMap::new());
         let read = self.every_page(
             Operation::ListGroups,
+            "",
             |token| async move {
                 let call = self.call();
                 self.port
@@ -73,7 +76,8 @@ impl Collector<'_> {
             },
             |page| {
                 let page = page.into_iter();
-                lock(&names).extend(page.map(|group| (group.id, group.display_name)));
+                let page = page.map(|group: Group| (group.id, group.display_name));
+                lock(&names).extend(page);
             },
         );
         let result = read.await;
@@ -151,6 +155,7 @@ impl Collector<'_> {
         let members = Mutex::new(Vec::new());
         let read = self.every_page(
             Operation::ListGroupMemberships,
+            id.as_str(),
             |token| async move {
                 let call = self.call();
                 self.port
@@ -214,6 +219,7 @@ impl Collector<'_> {
         let count = Mutex::new(0_u64);
         self.every_page(
             Operation::ListUsers,
+            "",
             |token| async move {
                 let call = self.call();
                 self.port

@@ -68,6 +68,24 @@ impl PlanPart {
         part
     }
 
+    /// The same, where so much was read before and is young enough.
+    pub(in crate::audit) fn sparing(mut self, spared: Vec<(Operation, u64)>) -> Self {
+        self.spared = spared;
+        self
+    }
+
+    /// What is asked all the same.
+    pub(in crate::audit) fn asked(&self) -> Vec<(Operation, u64)> {
+        let spared = |operation| {
+            let mut spared = self.spared.iter().filter(|(other, _)| *other == operation);
+            spared.next().map_or(0, |(_, count)| *count)
+        };
+        let operations = self.operations.iter();
+        let asked = operations
+            .map(|(operation, count)| (*operation, count.saturating_sub(spared(*operation))));
+        asked.filter(|(_, count)| *count > 0).collect()
+    }
+
     fn add(&mut self, operation: Operation, count: u64) {
         if count > 0 {
             self.operations.push((operation, count));

@@ -216,3 +216,31 @@ fn an_empty_list_is_one_page() {
     assert_eq!([0, 1, 100, 101].map(list_pages), [1, 1, 1, 2]);
     assert_eq!(pages(51, 50), 2);
 }
+
+#[test]
+fn what_was_read_before_is_not_counted_again_and_the_note_says_so() {
+    let known = known(10, 50, 500, 50);
+    let part = |spared| {
+        let part = PlanPart::of_instance(View::Access, &PlanScope::default(), &known);
+        part.sparing(spared)
+    };
+    let whole = Plan::joined(View::Access, [&part(Vec::new())]);
+    let (members, applications) = (
+        (Operation::ListGroupMemberships, 60),
+        (Operation::ListApplicationAssignments, 4),
+    );
+    let spared = Plan::joined(View::Access, [&part(vec![members, applications])]);
+    // Of groups that are assigned no more there are readings too: no plan is less than nothing.
+    assert_eq!(spared.total(), whole.total() - 50 - 4);
+    assert!(!whole.note.contains("spared"), "{}", whole.note);
+    assert!(
+        spared.note.contains("64 operations are spared"),
+        "{}",
+        spared.note
+    );
+    let mut all = part(Vec::new());
+    all.spared = all.operations.clone();
+    let nothing = Plan::joined(View::Access, [&all]);
+    assert_eq!(nothing.operations, []);
+    assert!(nothing.note.contains("one Describe"), "{}", nothing.note);
+}

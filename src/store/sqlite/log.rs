@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::Acquire as _;
 
 use super::writer::Written;
-use super::{SqliteStore, facts_remove, log_chain, log_reads};
+use super::{SqliteStore, facts_remove, log_chain, log_reads, readings_rows};
 use crate::crash_points::StoreCommit;
 use crate::domain::log::{Link, LogRecord};
 use crate::domain::log_head::LogHead;
@@ -73,7 +73,10 @@ impl LogStore for SqliteStore {
         self.write(StoreCommit::EraseNames, move |connection| {
             Box::pin(async move {
                 let erased = log_chain::erase_names(&mut *connection, &ids).await?;
-                let of_facts = facts_remove::erase_names(connection, &ids).await?;
+                let of_facts = facts_remove::erase_names(&mut *connection, &ids).await?;
+                if !ids.is_empty() {
+                    readings_rows::erase_names(connection).await?;
+                }
                 Ok(Written::unchanged(erased + of_facts))
             })
         })

@@ -32,6 +32,8 @@ mod options;
 #[cfg(test)]
 mod plan_tests;
 mod policies;
+mod readings;
+mod readings_rows;
 mod reads;
 mod rows;
 mod schema;
@@ -76,6 +78,7 @@ pub struct SqliteStore {
     /// The writer, awaited by `close`.
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     signals: Signals,
+    held_runs: readings::HeldRuns,
     wait: Duration,
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::directory::DataDirectory;
 use super::failure::closed;
+use super::readings::HeldRuns;
 use super::writer::{Call, Writer, Written};
 use super::{SqliteOptions, SqliteStore, claims, policies, schema};
 use crate::crash_points::StoreCommit;
@@ -69,6 +70,7 @@ impl SqliteStore {
             queue: Mutex::new(Some(sender)),
             writer: tokio::sync::Mutex::new(Some(writer.start())),
             signals,
+            held_runs: HeldRuns::default(),
             wait,
         })
     }

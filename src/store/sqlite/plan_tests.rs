@@ -9,12 +9,16 @@ use super::facts_compare;
 use super::facts_read;
 use super::log_reads;
 use super::mass_changes;
+use super::readings_rows::readings_query;
 use super::reads;
 use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
-use crate::domain::{Grant, GrantState, PrincipalRef};
-use crate::store::{GrantFilter, GrantScope, LogRange, OfSubject, Store as _, WorkKind};
+use crate::domain::{Grant, GrantState, Operation, PrincipalRef};
+use crate::store::{
+    GrantFilter, GrantScope, LogRange, OfSubject, ReadBy, ReadingKey, Store as _, WantedReadings,
+    WorkKind,
+};
 use jiff::Timestamp;
 
 /// How SQLite would go about each statement, one step a line.
@@ -311,4 +315,33 @@ async fn facts_are_read_in_the_order_of_an_index() {
         assert!(way.contains("f USING PRIMARY KEY (number=?"), "{way}");
         assert!(!way.contains("TEMP B-TREE"), "{way}");
     }
+}
+
+#[tokio::test]
+async fn which_readings_there_are_is_told_without_their_contents() {
+    let instance = grant(1, GrantState::Active).instance_arn;
+    let after = ReadingKey {
+        operation: Operation::ListUsers,
+        about: String::new(),
+    };
+    let question = |by, after| {
+        let since = Timestamp::UNIX_EPOCH;
+        let wanted = WantedReadings { since, by };
+        let question = readings_query(&instance, wanted, "[]".to_owned(), after, 9);
+        question.sql().as_str().to_owned()
+    };
+    let ways = ways(&[
+        question(ReadBy::Anybody, None),
+        question(ReadBy::Interrupted, Some(&after)),
+    ])
+    .await;
+    for way in &ways {
+        let index = "SEARCH p USING COVERING INDEX reading_pages_whole (instance=?";
+        assert!(way.contains(index), "{way}");
+        assert!(
+            !way.contains("GROUP BY") && !way.contains("ORDER BY"),
+            "{way}"
+        );
+    }
+    assert!(ways[1].contains("(operation,about)>(?,?)"), "{}", ways[1]);
 }

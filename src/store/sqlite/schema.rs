@@ -15,7 +15,7 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_counts.sql"),
     include_str!("migrations/0014_facts.sql"),
     include_str!("migrations/0015_first_whole_collection.sql"),
+    include_str!("migrations/0016_readings.sql"),
 ];
 
 /// How a connection that writes is opened.

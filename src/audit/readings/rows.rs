@@ -1,0 +1,172 @@
+//! How what AWS answers is written down in a reading: ids and the values of facts, as small as they can be. What
+//! no report tells is left out.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::facts::{
+    AccountValue, ApplicationValue, MembershipValue, UserValue, principal_of_second,
+    second_of_principal, target_of_key,
+};
+use crate::domain::{
+    Account, AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Group,
+    InvalidValue, Membership, PermissionSet, PermissionSetArn, PrincipalId, User,
+};
+
+/// Something that a reading can hold.
+pub(in crate::audit) trait Kept: Sized + Send + Sync {
+    /// As it is written.
+    type Row: Serialize + DeserializeOwned + Send;
+
+    /// Writes it.
+    fn row(&self) -> Self::Row;
+
+    /// Reads what was written, of a reading about this.
+    fn of(row: Self::Row, about: &str) -> Result<Self, InvalidValue>;
+}
+
+impl Kept for Application {
+    type Row = (String, ApplicationValue);
+
+    fn row(&self) -> Self::Row {
+        let value = ApplicationValue::of(self, AssignmentRequired::Unknown);
+        (self.arn.to_string(), value)
+    }
+
+    fn of((arn, value): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        let (application, _) = value.into_application(ApplicationArn::parse(&arn)?)?;
+        Ok(application)
+    }
+}
+
+impl Kept for AssignmentRequired {
+    type Row = String;
+
+    fn row(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn of(word: String, _: &str) -> Result<Self, InvalidValue> {
+        let known = [Self::Yes, Self::No, Self::Unknown];
+        let found = known.into_iter().find(|value| value.as_str() == word);
+        found.ok_or_else(|| InvalidValue(format!("`{word}` says nothing")))
+    }
+}
+
+impl Kept for DirectAssignment {
+    type Row = String;
+
+    fn row(&self) -> String {
+        second_of_principal(&self.principal)
+    }
+
+    fn of(principal: String, target: &str) -> Result<Self, InvalidValue> {
+        Ok(Self {
+            target: target_of_key(target)?,
+            principal: principal_of_second(&principal)?,
+        })
+    }
+}
+
+impl Kept for PermissionSetArn {
+    type Row = String;
+
+    fn row(&self) -> String {
+        self.to_string()
+    }
+
+    fn of(arn: String, _: &str) -> Result<Self, InvalidValue> {
+        Self::parse(&arn)
+    }
+}
+
+impl Kept for AccountId {
+    type Row = String;
+
+    fn row(&self) -> String {
+        self.to_string()
+    }
+
+    fn of(id: String, _: &str) -> Result<Self, InvalidValue> {
+        Self::parse(&id)
+    }
+}
+
+impl Kept for PermissionSet {
+    type Row = (String, String);
+
+    fn row(&self) -> Self::Row {
+        (self.arn.to_string(), self.name.clone())
+    }
+
+    fn of((arn, name): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        Ok(Self {
+            arn: PermissionSetArn::parse(&arn)?,
+            name,
+            description: String::new(),
+            session_duration: String::new(),
+        })
+    }
+}
+
+impl Kept for Group {
+    type Row = (String, String);
+
+    fn row(&self) -> Self::Row {
+        (self.id.to_string(), self.display_name.clone())
+    }
+
+    fn of((id, display_name): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        Ok(Self {
+            id: PrincipalId::parse(&id)?,
+            display_name,
+            description: String::new(),
+        })
+    }
+}
+
+impl Kept for Membership {
+    type Row = (String, MembershipValue);
+
+    fn row(&self) -> Self::Row {
+        let value = MembershipValue {
+            since: self.created_at,
+            by: self.created_by.clone(),
+        };
+        (self.user_id.to_string(), value)
+    }
+
+    fn of((user, value): Self::Row, group: &str) -> Result<Self, InvalidValue> {
+        Ok(Self {
+            group_id: PrincipalId::parse(group)?,
+            user_id: PrincipalId::parse(&user)?,
+            created_at: value.since,
+            created_by: value.by,
+        })
+    }
+}
+
+impl Kept for User {
+    type Row = (String, UserValue);
+
+    fn row(&self) -> Self::Row {
+        (self.id.to_string(), UserValue::of(self, true))
+    }
+
+    fn of((id, value): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        let (user, _) = value.into_user(PrincipalId::parse(&id)?)?;
+        Ok(user)
+    }
+}
+
+impl Kept for Account {
+    type Row = (String, AccountValue);
+
+    fn row(&self) -> Self::Row {
+        (self.id.to_string(), AccountValue::of(self, None))
+    }
+
+    fn of((id, value): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        value.into_account(AccountId::parse(&id)?)
+    }
+}
