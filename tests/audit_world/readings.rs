@@ -341,6 +341,20 @@ async fn assignments_on_what_usher_has_changed_since_are_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_keeps_nothing_costs_a_report_no_row() {
+    let stage = Stage::quick(28, &sizes()).await;
+    let (whole, _) = stage.report_of_now().await;
+    let request = stage
+        .request(ReadBy::Anybody, SignedDuration::from_hours(1))
+        .await;
+    stage.store.close().await;
+    // Nothing of what was read before can be had, and nothing that is read now is kept.
+    let (report, _) = stage.report(request).await;
+    assert_eq!(report.rows.len(), whole.rows.len());
+    assert_eq!(report.operations(), whole.operations());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_of_an_organization_answers_for_its_accounts_too() {
     let bench = Organization::quick(27).await;
     let directory = tempfile::tempdir().expect("a directory");
