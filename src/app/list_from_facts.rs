@@ -28,6 +28,8 @@ const APPLICATIONS_FROM: &str = "arn:";
 /// Where a page begins: in which collection, behind which assignment.
 struct Place {
     collection: CollectionId,
+    /// When the oldest fact of it was read.
+    read_at: Timestamp,
     after: Option<FactKey>,
 }
 
@@ -37,14 +39,28 @@ struct Stretch {
     names: BTreeMap<FactKey, KnownFact>,
 }
 
+/// Which rows the asker may see.
+struct Sight<'a> {
+    asker: &'a Asker,
+    instance: &'a Instance,
+    /// Whether policies answer alike for all who have a target.
+    by_target_alone: bool,
+    /// The target that was asked about last, and whether it may be seen: rows come target by target.
+    last: Option<(NamedTarget, bool)>,
+}
+
 impl Place {
-    fn write(collection: CollectionId, after: &FactKey) -> String {
-        format!("{}\n{}\n{}", collection.0, after.key, after.second)
+    fn write(&self, after: &FactKey) -> String {
+        let read_at = self.read_at.as_microsecond();
+        let id = self.collection.0;
+        format!("{id}\n{read_at}\n{}\n{}", after.key, after.second)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '\n');
+        let mut parts = text.splitn(4, '\n');
         let collection = CollectionId(parts.next()?.parse().ok()?);
+        let read_at = parts.next()?.parse().ok()?;
+        let read_at = Timestamp::from_microsecond(read_at).ok()?;
         let after = FactKey {
             kind: FactKind::Assignment,
             key: parts.next()?.to_owned(),
@@ -52,6 +68,7 @@ impl Place {
         };
         Some(Self {
             collection,
+            read_at,
             after: Some(after),
         })
     }
@@ -74,16 +91,21 @@ impl App {
         let sealed = self.page_tokens.open(context, &request.page)?;
         let place = match sealed {
             Some(sealed) => Place::read(&sealed).ok_or(AppError::PageTokenInvalid)?,
-            None => Place {
-                collection: self.last_collection(instance, request.max_age).await?.id,
-                after: None,
-            },
+            None => {
+                let last = self.last_collection(instance, request.max_age).await?;
+                Place {
+                    collection: last.id,
+                    read_at: oldest(&last),
+                    after: None,
+                }
+            }
         };
         let first = store.first_whole_collection(&instance.arn).await?;
         let first = first.filter(|first| *first <= place.collection);
         let mut page = Vec::new();
-        let mut after = place.after.or_else(|| before_kind(request.kind));
+        let mut after = place.after.clone().or_else(|| before_kind(request.kind));
         let mut looked_at = 0;
+        let mut sight = Sight::of(asker, instance);
         let next = loop {
             let wanted = (request.page.size - page.len() + 1).min(LOOKED_AT_ONCE + 1);
             let range = FactRange::Kinds(vec![FactKind::Assignment]);
@@ -103,7 +125,7 @@ impl App {
                 after = Some(kept.fact.key.clone());
                 let is_wanted =
                     request.provenance.is_empty() || request.provenance.contains(&row.provenance);
-                if is_wanted && self.row_may_be_seen(asker, instance, &row) {
+                if is_wanted && sight.shows(self, &row) {
                     page.push(row);
                 }
             }
@@ -121,15 +143,15 @@ impl App {
         }
         let next_page_token = match next {
             Some(after) => {
-                let place = Place::write(place.collection, &after);
-                self.page_tokens.seal(context, &request.page, &place)?
+                let next = place.write(&after);
+                self.page_tokens.seal(context, &request.page, &next)?
             }
             None => String::new(),
         };
         Ok(AssignmentPage {
             rows: page,
             next_page_token,
-            as_of: self.read_at(instance, place.collection).await?,
+            as_of: place.read_at,
         })
     }
 
@@ -168,22 +190,6 @@ impl App {
                 })
             }
         }
-    }
-
-    /// When the oldest fact of a collection was read.
-    async fn read_at(
-        &self,
-        instance: &Instance,
-        collection: CollectionId,
-    ) -> Result<Timestamp, AppError> {
-        let now = self.parts.clock.now();
-        let store = &self.parts.store;
-        let last = store.collection_at(&instance.arn, now).await?;
-        if let Some(last) = last.filter(|last| last.id == collection) {
-            return Ok(oldest(&last));
-        }
-        let found = store.collection(collection).await.map_err(forgotten)?;
-        Ok(oldest(&found))
     }
 
     /// The rows of a few assignments, as they were in a collection, with the reasons of now.
@@ -251,13 +257,36 @@ impl App {
             end_at: last_end(&grants),
         }
     }
+}
+
+impl<'a> Sight<'a> {
+    fn of(asker: &'a Asker, instance: &'a Instance) -> Self {
+        let by_target_alone = asker
+            .policy
+            .decides_by_target_alone(Action::ReadAssignments);
+        Self {
+            asker,
+            instance,
+            by_target_alone,
+            last: None,
+        }
+    }
 
     /// Whether a row may be seen. A policy that fails decides against it.
-    fn row_may_be_seen(&self, asker: &Asker, instance: &Instance, row: &AssignmentRow) -> bool {
-        let resource = self.assignment_resource(asker, &instance.arn, &row.principal, &row.target);
+    fn shows(&mut self, app: &App, row: &AssignmentRow) -> bool {
+        if let Some((target, is_seen)) = &self.last
+            && self.by_target_alone
+            && *target == row.target
+        {
+            return *is_seen;
+        }
+        let (asker, instance) = (self.asker, &self.instance.arn);
+        let resource = app.assignment_resource(asker, instance, &row.principal, &row.target);
         let (policy, action) = (&asker.policy, Action::ReadAssignments);
-        let decision = policy.decide(&asker.scene, action, &resource);
-        decision.is_allowed && decision.errors.is_empty()
+        let decision = policy.decide_once(&asker.scene, action, &resource);
+        let is_seen = decision.is_allowed && decision.errors.is_empty();
+        self.last = Some((row.target.clone(), is_seen));
+        is_seen
     }
 }
 

@@ -24,7 +24,9 @@ use super::store_facts::StoreFacts;
 use crate::domain::MassChangeState;
 use crate::domain::facts::{CollectionRecord, FactKind, Found, second_of_principal};
 use crate::domain::report::{Format, View};
-use crate::store::{FactRange, GrantFilter, GrantScope, ReadingRun, Store, StoreError};
+use crate::store::{
+    FactRange, FinishedCollection, GrantFilter, GrantScope, ReadingRun, Store, StoreError,
+};
 
 /// Break-glass grants without a review that findings are made of: so many unreviewed ones are a finding by
 /// themselves, and further ones are told when these are reviewed.
@@ -60,26 +62,7 @@ impl Reader<'_> {
         let store = self.store.filter(|_| explains);
         let before = read_store(question, store).await;
         let mut collected = match (question.kept, self.store) {
-            (Some(kept), Some(store)) => {
-                let (collection, seen) = from_store(question, store, kept).await;
-                let mut since_last = None;
-                if self.tells_changes(question) {
-                    let read = since_last::of_kept(store, &collection, kept).await;
-                    since_last = read.unwrap_or_else(|error| {
-                        tracing::warn!(%error, "a page lacks what changed");
-                        None
-                    });
-                }
-                Collected {
-                    collection,
-                    seen,
-                    known: Known::default(),
-                    record: None,
-                    at: kept.record.ended_at,
-                    since_last,
-                    run: None,
-                }
-            }
+            (Some(kept), Some(store)) => self.take_kept(question, store, kept).await,
             _ => self.collect(question, meter).await,
         };
         let after = read_store(question, store).await;
@@ -120,6 +103,33 @@ impl Reader<'_> {
         }
         if let Some(store) = self.store {
             self.end(store, collected.run).await;
+        }
+    }
+
+    /// Takes what the store keeps in the place of AWS.
+    async fn take_kept(
+        &self,
+        question: Question<'_>,
+        store: &dyn Store,
+        kept: &FinishedCollection,
+    ) -> Collected {
+        let (collection, seen) = from_store(question, store, kept).await;
+        let mut since_last = None;
+        if self.tells_changes(question) {
+            let read = since_last::of_kept(store, &collection, kept).await;
+            since_last = read.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a page lacks what changed");
+                None
+            });
+        }
+        Collected {
+            collection,
+            seen,
+            known: Known::default(),
+            record: None,
+            at: kept.record.ended_at,
+            since_last,
+            run: None,
         }
     }
 

@@ -81,6 +81,20 @@ impl PolicySet {
         })
     }
 
+    /// The same, asked about very many things once each: nothing is remembered.
+    #[must_use]
+    pub fn decide_once(&self, scene: &Scene, action: Action, resource: &Resource) -> Decision {
+        self.plain(scene, &Question::Other(action, resource))
+    }
+
+    /// Whether a decision about an assignment is the same for all assignments to the same target.
+    #[must_use]
+    pub fn decides_by_target_alone(&self, action: Action) -> bool {
+        let policies = self.inner.policies.values();
+        let mut of_action = policies.filter(|loaded| loaded.actions.contains(&action));
+        of_action.all(|loaded| loaded.by_target_alone)
+    }
+
     fn plain(&self, scene: &Scene, question: &Question<'_>) -> Decision {
         let verdict = self.verdict(scene, question);
         let permits = verdict.permits.iter().map(|(id, _)| id.to_string());

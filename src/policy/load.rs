@@ -11,6 +11,7 @@ use super::index::Index;
 use super::memory::Memory;
 use super::problem::{PolicyFile, PolicyProblem, PolicyRules};
 use super::question::Action;
+use super::reach::is_by_target_alone;
 use super::terms::{self, Terms};
 use super::vocabulary::schema;
 use super::{rules, text};
@@ -36,6 +37,8 @@ pub(super) struct Loaded {
     /// Its own text: places that errors tell are places in it.
     text: String,
     groups: Vec<String>,
+    /// Whether it answers alike for all who have the same target.
+    pub(super) by_target_alone: bool,
 }
 
 /// A set that is loaded.
@@ -208,6 +211,7 @@ fn read_policy(
     let groups = groups.map_err(|found| sentences.extend(found)).ok();
     match (terms, groups) {
         (Some(terms), Some(groups)) if sentences.is_empty() => Ok(Loaded {
+            by_target_alone: is_by_target_alone(&policy),
             policy,
             actions,
             terms,

@@ -23,6 +23,7 @@ mod load;
 mod memory;
 mod problem;
 mod question;
+mod reach;
 mod rules;
 mod scope;
 mod table;

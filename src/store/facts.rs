@@ -190,12 +190,6 @@ pub trait FactStore: Send + Sync + 'static {
         keys: &[FactKey],
     ) -> Result<Vec<KeptFact>, StoreError>;
 
-    /// A finished collection.
-    ///
-    /// # Errors
-    /// As for `facts`.
-    async fn collection(&self, id: CollectionId) -> Result<FinishedCollection, StoreError>;
-
     /// The grants on these assignments that are not over, and the records of the assignments, of one moment.
     async fn holding(
         &self,

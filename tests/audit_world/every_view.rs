@@ -100,16 +100,6 @@ fn expected(world: &World, rows: &[Expected]) -> Found {
     found
 }
 
-/// The first collection that sees everything makes what it saw standing.
-fn standing(mut rows: Vec<Expected>) -> Vec<Expected> {
-    for row in &mut rows {
-        if get(row, "provenance") == "UNRECORDED" {
-            row.insert("provenance", "STANDING".to_owned());
-        }
-    }
-    rows
-}
-
 async fn one_seed(seed: u64) {
     let what = format!("seed {seed}");
     let bench = Bench::quick(seed).await;
@@ -123,7 +113,7 @@ async fn one_seed(seed: u64) {
     };
     let access = oracle::access(&world, &Bent::default());
     let expected = expected(&world, &access);
-    let access = standing(access);
+    let access = oracle::standing(access);
     assert_equal(&report(View::Access).await.rows, &access, &what);
     let fresh = report(View::Findings).await.findings;
     assert_eq!(told(&fresh), expected, "{what}");
@@ -133,7 +123,7 @@ async fn one_seed(seed: u64) {
     let last = last.expect("a store").expect("a collection");
     let kept = |view| bench.kept_report(&store, &last, view);
     assert_equal(&kept(View::Access).await.rows, &access, &what);
-    let assigned = standing(oracle::assignments(&world));
+    let assigned = oracle::standing(oracle::assignments(&world));
     assert_equal(&kept(View::Assignments).await.rows, &assigned, &what);
     assert_eq!(kept(View::Findings).await.findings, fresh, "{what}");
     assert_eq!(bench.simulator.calls().len(), read, "{what}: AWS was asked");

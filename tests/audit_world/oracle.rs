@@ -95,6 +95,25 @@ pub(crate) fn access(world: &World, bent: &Bent) -> Vec<Expected> {
     rows
 }
 
+/// The same rows where a store has a collection that saw everything: what it saw is standing.
+pub(crate) fn standing(mut rows: Vec<Expected>) -> Vec<Expected> {
+    for row in &mut rows {
+        let provenance = row.get_mut("provenance");
+        if let Some(provenance) = provenance.filter(|it| *it == "UNRECORDED") {
+            "STANDING".clone_into(provenance);
+        }
+    }
+    rows
+}
+
+/// The same rows without why they stand.
+pub(crate) fn unexplained(mut rows: Vec<Expected>) -> Vec<Expected> {
+    for row in &mut rows {
+        row.remove("provenance");
+    }
+    rows
+}
+
 /// The rows of an assignment, groups expanded.
 fn ways_in(known: &Known<'_>, row: Expected, kind: PrincipalType, id: &str) -> Vec<Expected> {
     match kind {

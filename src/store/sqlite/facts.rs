@@ -122,10 +122,6 @@ impl FactStore for SqliteStore {
         facts_lookup::facts_of(&mut transaction, collection, keys).await
     }
 
-    async fn collection(&self, id: CollectionId) -> Result<FinishedCollection, StoreError> {
-        facts_read::collection(&mut *self.reader().await?, id).await
-    }
-
     async fn holding(
         &self,
         keys: &[AssignmentKey],

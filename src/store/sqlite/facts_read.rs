@@ -141,18 +141,6 @@ pub(super) async fn first_whole(
     Ok(id.map(CollectionId))
 }
 
-/// `FactStore::collection`.
-pub(super) async fn collection(
-    connection: &mut SqliteConnection,
-    id: CollectionId,
-) -> Result<FinishedCollection, StoreError> {
-    let row = sqlx::query("SELECT * FROM collections WHERE id = $1 AND state = 'FINISHED'")
-        .bind(count_to_column(id.0))
-        .fetch_optional(connection)
-        .await?;
-    collection_from_row(&row.ok_or(StoreError::Stale)?)
-}
-
 fn collection_from_row(row: &SqliteRow) -> Result<FinishedCollection, StoreError> {
     let observed = optional_time(row, "observed_from")?;
     let record = CollectionRecord {
