@@ -21,6 +21,8 @@ mod claims;
 mod common;
 #[path = "store_conformance/due.rs"]
 mod due;
+#[path = "store_conformance/fact_lists.rs"]
+mod fact_lists;
 #[path = "store_conformance/fact_rows.rs"]
 mod fact_rows;
 #[path = "store_conformance/facts.rs"]
@@ -120,6 +122,9 @@ check! {
     facts::what_is_forgotten_is_what_no_kept_collection_needs,
     facts::erased_names_are_in_no_fact_of_any_day,
     facts::batches_of_facts_void_no_answer,
+    fact_lists::what_came_and_went_in_a_period_is_told_page_by_page,
+    fact_lists::a_stretch_of_assignments_comes_with_names_and_what_holds_them,
+    fact_lists::the_first_collection_that_lacks_nothing_stays_known,
     facts_model::random_collections_read_as_a_plain_list_of_snapshots,
     log::events_are_chained_in_their_order_and_nothing_else_is_read,
     log::one_holder_at_a_time_lengthens_the_log,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tonic::transport::{Channel, Endpoint};
+use usher::domain::facts::FactKind;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::{AuditReportRequest, ReportFormat, ReportView, audit_report_response::Part};
 use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
@@ -44,7 +45,9 @@ impl Drop for Server {
 
 pub(crate) async fn run() {
     let place = tempfile::tempdir().expect("a directory");
-    seeded::write(&place.path().join("data"), &SIZES).await;
+    let count = seeded::write(&place.path().join("data"), &SIZES).await;
+    let assignments = count(FactKind::Assignment);
+    println!("figure report_of_assignments {assignments} assignments target -");
     let options = SimulatorOptions {
         settings: Settings::unlimited(),
         ..SimulatorOptions::default()

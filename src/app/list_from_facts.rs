@@ -1,7 +1,7 @@
 //! ListAssignments about everything: from the facts of the last collection, page by page, all pages from the
 //! same one. It never asks AWS; names and statuses are those of the collection, reasons those of now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ use crate::domain::facts::{
 use crate::domain::report::Provenance;
 use crate::domain::{AssignmentKey, Instance, PrincipalKind, PrincipalStatus, Target};
 use crate::policy::Action;
-use crate::store::{FactRange, FinishedCollection, KeptFact, StoreError};
+use crate::store::{FinishedCollection, ListedAssignments, StoreError};
 
 /// What the keys of assignments to applications begin with: accounts' digits sort before it.
 const APPLICATIONS_FROM: &str = "arn:";
@@ -87,42 +87,21 @@ impl App {
         instance: &Instance,
         asker: &Asker,
     ) -> Result<AssignmentPage, AppError> {
-        let store = &self.parts.store;
-        let sealed = self.page_tokens.open(context, &request.page)?;
-        let place = match sealed {
-            Some(sealed) => Place::read(&sealed).ok_or(AppError::PageTokenInvalid)?,
-            None => {
-                let last = self.last_collection(instance, request.max_age).await?;
-                Place {
-                    collection: last.id,
-                    read_at: oldest(&last),
-                    after: None,
-                }
-            }
-        };
-        let first = store.first_whole_collection(&instance.arn).await?;
-        let first = first.filter(|first| *first <= place.collection);
+        let place = self.place(context, request, instance).await?;
         let mut page = Vec::new();
         let mut after = place.after.clone().or_else(|| before_kind(request.kind));
         let mut looked_at = 0;
         let mut sight = Sight::of(asker, instance);
         let next = loop {
             let wanted = (request.page.size - page.len() + 1).min(LOOKED_AT_ONCE + 1);
-            let range = FactRange::Kinds(vec![FactKind::Assignment]);
-            let facts = store.facts(place.collection, &range, after.as_ref(), wanted);
-            let mut facts = facts.await.map_err(forgotten)?;
-            let mut is_last = facts.len() < wanted;
-            // One more was read, to know whether there is a next page.
-            facts.truncate(wanted - 1);
-            if request.kind == Some(TargetKind::AccountAccess) {
-                let count = facts.len();
-                facts.retain(|kept| !kept.fact.key.key.starts_with(APPLICATIONS_FROM));
-                is_last |= facts.len() < count;
+            let (listed, is_last) = self
+                .next_stretch(&place, request.kind, after.as_ref(), wanted)
+                .await?;
+            looked_at += listed.assignments.len();
+            if let Some(last) = listed.assignments.last() {
+                after = Some(last.fact.key.clone());
             }
-            looked_at += facts.len();
-            let rows = self.rows_of(instance, place.collection, first, &facts);
-            for (kept, row) in facts.iter().zip(rows.await?) {
-                after = Some(kept.fact.key.clone());
+            for row in self.rows_of(instance, place.collection, listed)? {
                 let is_wanted =
                     request.provenance.is_empty() || request.provenance.contains(&row.provenance);
                 if is_wanted && sight.shows(self, &row) {
@@ -153,6 +132,46 @@ impl App {
             next_page_token,
             as_of: place.read_at,
         })
+    }
+
+    /// Where the page begins: where its token says, or at the beginning of the last collection.
+    async fn place(
+        &self,
+        context: &CallContext,
+        request: &ListAssignments,
+        instance: &Instance,
+    ) -> Result<Place, AppError> {
+        if let Some(sealed) = self.page_tokens.open(context, &request.page)? {
+            return Place::read(&sealed).ok_or(AppError::PageTokenInvalid);
+        }
+        let last = self.last_collection(instance, request.max_age).await?;
+        Ok(Place {
+            collection: last.id,
+            read_at: oldest(&last),
+            after: None,
+        })
+    }
+
+    /// The next assignments, one fewer than `wanted`, and whether there are none behind them.
+    async fn next_stretch(
+        &self,
+        place: &Place,
+        kind: Option<TargetKind>,
+        after: Option<&FactKey>,
+        wanted: usize,
+    ) -> Result<(ListedAssignments, bool), AppError> {
+        let store = &self.parts.store;
+        let listed = store.listed_assignments(place.collection, after, wanted);
+        let mut listed = listed.await.map_err(forgotten)?;
+        let facts = &mut listed.assignments;
+        let mut is_last = facts.len() < wanted;
+        facts.truncate(wanted - 1);
+        if kind == Some(TargetKind::AccountAccess) {
+            let count = facts.len();
+            facts.retain(|kept| !kept.fact.key.key.starts_with(APPLICATIONS_FROM));
+            is_last |= facts.len() < count;
+        }
+        Ok((listed, is_last))
     }
 
     /// The last collection of an instance, if its facts are young enough for the asker.
@@ -192,34 +211,26 @@ impl App {
         }
     }
 
-    /// The rows of a few assignments, as they were in a collection, with the reasons of now.
-    async fn rows_of(
+    /// The rows of a stretch of assignments, as they were in the collection, with the reasons of now.
+    fn rows_of(
         &self,
         instance: &Instance,
         collection: CollectionId,
-        first: Option<CollectionId>,
-        facts: &[KeptFact],
+        listed: ListedAssignments,
     ) -> Result<Vec<AssignmentRow>, AppError> {
+        let first = listed.first_whole.filter(|first| *first <= collection);
         let mut seen = Seen::of_whole(first);
-        let mut keys = Vec::with_capacity(facts.len());
-        for kept in facts {
+        let mut keys = Vec::with_capacity(listed.assignments.len());
+        for kept in &listed.assignments {
             seen.take(kept);
             keys.push(assignment_key(instance, &kept.fact.key)?);
         }
-        let store = &self.parts.store;
-        let (grants, records) = store.holding(&keys).await?;
         let reasons = StoreFacts {
-            grants,
-            records,
+            grants: listed.grants,
+            records: listed.records,
             ..StoreFacts::default()
         };
-        let named: BTreeSet<FactKey> = keys.iter().flat_map(named_by).collect();
-        let named = Vec::from_iter(named);
-        let values = store
-            .facts_of(collection, &named)
-            .await
-            .map_err(forgotten)?;
-        let names = values.into_iter().map(|kept| {
+        let names = listed.named.into_iter().map(|kept| {
             let known = KnownFact::read(&kept.fact);
             (kept.fact.key, known)
         });
@@ -344,19 +355,6 @@ fn principal_fact(key: &AssignmentKey) -> FactKey {
         PrincipalKind::User => FactKey::user(&key.principal.id),
         PrincipalKind::Group => FactKey::group(&key.principal.id),
     }
-}
-
-/// The facts that have the names of an assignment.
-fn named_by(key: &AssignmentKey) -> Vec<FactKey> {
-    let mut named = vec![principal_fact(key)];
-    match &key.target {
-        Target::Application(arn) => named.push(FactKey::application(arn.as_str())),
-        Target::AccountAccess(access) => {
-            named.push(FactKey::account(access.account.as_str()));
-            named.push(FactKey::permission_set(access.permission_set.as_str()));
-        }
-    }
-    named
 }
 
 fn oldest(collection: &FinishedCollection) -> Timestamp {

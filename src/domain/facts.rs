@@ -192,6 +192,25 @@ impl FactKey {
         Self::two(FactKind::AccountAccess, access.account.as_str(), set)
     }
 
+    /// Of an assignment: the facts of who and what it names. Those of which the key is none are left out.
+    #[must_use]
+    pub fn named_by_assignment(&self) -> Vec<Self> {
+        let principal = principal_of_second(&self.second).ok();
+        let mut named: Vec<Self> = Vec::from_iter(principal.map(|it| match it.kind {
+            PrincipalKind::User => Self::user(&it.id),
+            PrincipalKind::Group => Self::group(&it.id),
+        }));
+        match target_of_key(&self.key) {
+            Ok(Target::Application(arn)) => named.push(Self::application(arn.as_str())),
+            Ok(Target::AccountAccess(access)) => {
+                named.push(Self::account(access.account.as_str()));
+                named.push(Self::permission_set(access.permission_set.as_str()));
+            }
+            Err(_) => {}
+        }
+        named
+    }
+
     /// Of a principal that is assigned to a target.
     #[must_use]
     pub fn assignment(target: &Target, principal: &PrincipalRef) -> Self {

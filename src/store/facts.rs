@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, InstanceArn, ServiceEvent};
+use crate::domain::{AssignmentRecord, Grant, InstanceArn, ServiceEvent};
 
 /// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at.
 /// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
@@ -66,6 +66,21 @@ pub struct KeptFact {
     pub fact: Fact,
     /// The collection that first saw it so: since then it has been the same in each.
     pub since: CollectionId,
+}
+
+/// A stretch of the assignments of a collection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListedAssignments {
+    /// The assignments, sorted by key.
+    pub assignments: Vec<KeptFact>,
+    /// The facts of who and what they name, in no order.
+    pub named: Vec<KeptFact>,
+    /// The grants on them that are not over.
+    pub grants: Vec<Grant>,
+    /// What Usher knows of them.
+    pub records: Vec<AssignmentRecord>,
+    /// The first collection of the instance that lacked nothing.
+    pub first_whole: Option<CollectionId>,
 }
 
 /// What differs between two collections.
@@ -190,11 +205,17 @@ pub trait FactStore: Send + Sync + 'static {
         keys: &[FactKey],
     ) -> Result<Vec<KeptFact>, StoreError>;
 
-    /// The grants on these assignments that are not over, and the records of the assignments, of one moment.
-    async fn holding(
+    /// The next assignments of a collection, after the given one, with all that a list shows of them, of one moment;
+    /// at most `limit`.
+    ///
+    /// # Errors
+    /// As for `facts`.
+    async fn listed_assignments(
         &self,
-        keys: &[AssignmentKey],
-    ) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError>;
+        collection: CollectionId,
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<ListedAssignments, StoreError>;
 
     /// What differs between an earlier collection of an instance and a later one, of these kinds, sorted
     /// by key, after the given one; at most `limit`. Together the pages read every key of the kinds once.

@@ -22,7 +22,7 @@ pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
 pub use error::StoreError;
 pub use facts::{
     FACTS_PER_BATCH_MAX, FactChange, FactInterval, FactRange, FactStore, FinishedCollection,
-    Finishing, Forgotten, KeptFact, Taking,
+    Finishing, Forgotten, KeptFact, ListedAssignments, Taking,
 };
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
 pub use readings::{

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::crash_points::StoreCommit;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant, InstanceArn, ServiceEvent};
+use crate::domain::{Grant, InstanceArn, ServiceEvent};
 use crate::store::{
     FactChange, FactInterval, FactRange, FactStore, FinishedCollection, Finishing, Forgotten,
-    GrantScope, KeptFact, StoreError, Taking,
+    GrantScope, KeptFact, ListedAssignments, StoreError, Taking,
 };
 
 #[async_trait]
@@ -122,13 +122,15 @@ impl FactStore for SqliteStore {
         facts_lookup::facts_of(&mut transaction, collection, keys).await
     }
 
-    async fn holding(
+    async fn listed_assignments(
         &self,
-        keys: &[AssignmentKey],
-    ) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError> {
+        collection: CollectionId,
+        after: Option<&FactKey>,
+        limit: usize,
+    ) -> Result<ListedAssignments, StoreError> {
         let mut connection = self.reader().await?;
         let mut transaction = connection.begin().await?;
-        facts_lookup::holding(&mut transaction, keys).await
+        facts_lookup::listed_assignments(&mut transaction, collection, after, limit).await
     }
 
     async fn fact_changes(

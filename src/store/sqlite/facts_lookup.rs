@@ -1,14 +1,18 @@
 //! The statements that look up a few facts, and what holds a few assignments, by their keys. Each function expects
 //! to run inside one transaction.
 
-use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
 
-use super::facts_read::{instance_of, json, one_row};
-use super::rows::{count_to_column, grant_from_row, record_from_row, to_json};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::facts_read::{facts_of_kinds, instance_of, json, one_row};
+use super::failure::invalid;
+use super::rows::{count, count_to_column, grant_from_row, record_from_row, to_json};
 use super::tables::is_open;
-use crate::domain::facts::{CollectionId, Fact, FactKey, FactKind};
-use crate::domain::{AssignmentKey, AssignmentRecord, Grant};
-use crate::store::{KeptFact, StoreError};
+use crate::domain::facts::{
+    CollectionId, Fact, FactKey, FactKind, principal_of_second, target_of_key,
+};
+use crate::store::{KeptFact, ListedAssignments, StoreError};
 
 /// The facts of these keys; the list leads, so that each is one step through an index.
 pub(super) const FACTS_OF_KEYS: &str = one_row!(
@@ -37,6 +41,11 @@ macro_rules! on_keys {
 pub(super) const GRANTS_ON_KEYS: &str = on_keys!("grants", is_open!());
 pub(super) const RECORDS_ON_KEYS: &str = on_keys!("assignments", "");
 
+/// The instance of a finished collection, with the first one of it that lacked nothing.
+pub(super) const INSTANCE_WITH_FIRST: &str = "SELECT i.number, i.instance_arn, i.first_whole \
+     FROM collections AS c JOIN collected_instances AS i ON i.number = c.instance \
+     WHERE c.id = $1 AND c.state = 'FINISHED'";
+
 /// `FactStore::facts_of`.
 pub(super) async fn facts_of(
     connection: &mut SqliteConnection,
@@ -44,7 +53,15 @@ pub(super) async fn facts_of(
     keys: &[FactKey],
 ) -> Result<Vec<KeptFact>, StoreError> {
     let instance = instance_of(&mut *connection, collection).await?;
-    let keys = keys.iter();
+    of_keys(connection, instance, collection, keys.iter()).await
+}
+
+async fn of_keys(
+    connection: &mut SqliteConnection,
+    instance: i64,
+    collection: CollectionId,
+    keys: impl Iterator<Item = &FactKey>,
+) -> Result<Vec<KeptFact>, StoreError> {
     let keys: Vec<(i64, &str, &str)> = keys
         .map(|key| (key.kind.number(), key.key.as_str(), key.second.as_str()))
         .collect();
@@ -70,22 +87,32 @@ pub(super) async fn facts_of(
     Ok(facts.collect())
 }
 
-/// `FactStore::holding`.
-pub(super) async fn holding(
+/// `FactStore::listed_assignments`.
+pub(super) async fn listed_assignments(
     connection: &mut SqliteConnection,
-    keys: &[AssignmentKey],
-) -> Result<(Vec<Grant>, Vec<AssignmentRecord>), StoreError> {
-    let words: Vec<[String; 5]> = (keys.iter())
-        .map(|key| {
-            [
-                key.instance_arn.to_string(),
-                key.target.kind().to_owned(),
-                key.target.key().into_owned(),
-                key.principal.kind.as_str().to_owned(),
-                key.principal.id.to_string(),
-            ]
-        })
+    collection: CollectionId,
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<ListedAssignments, StoreError> {
+    let row = sqlx::query(INSTANCE_WITH_FIRST)
+        .bind(count_to_column(collection.0))
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(StoreError::Stale)?;
+    let instance: i64 = row.try_get("number")?;
+    let arn: String = row.try_get("instance_arn")?;
+    let first: Option<i64> = row.try_get("first_whole")?;
+    let first_whole = first.map(|_| count(&row, "first_whole")).transpose()?;
+    let of = (instance, collection);
+    let kinds = [FactKind::Assignment];
+    let assignments = facts_of_kinds(&mut *connection, of, &kinds, after, limit).await?;
+    let named: BTreeSet<FactKey> = (assignments.iter())
+        .flat_map(|kept| kept.fact.key.named_by_assignment())
         .collect();
+    let named = of_keys(&mut *connection, instance, collection, named.iter()).await?;
+    let words = (assignments.iter())
+        .map(|kept| words_of(&arn, &kept.fact.key))
+        .collect::<Result<Vec<_>, _>>()?;
     let words = to_json(&words)?;
     let grants = sqlx::query(GRANTS_ON_KEYS)
         .bind(words.clone())
@@ -95,10 +122,24 @@ pub(super) async fn holding(
         .bind(words)
         .fetch_all(connection)
         .await?;
-    let grants = grants.iter().map(grant_from_row);
-    let records = records.iter().map(record_from_row);
-    Ok((
-        grants.collect::<Result<_, _>>()?,
-        records.collect::<Result<_, _>>()?,
-    ))
+    Ok(ListedAssignments {
+        assignments,
+        named,
+        grants: (grants.iter().map(grant_from_row)).collect::<Result<_, _>>()?,
+        records: (records.iter().map(record_from_row)).collect::<Result<_, _>>()?,
+        first_whole: first_whole.map(CollectionId),
+    })
+}
+
+/// The columns of an assignment's key in other tables.
+fn words_of(arn: &str, key: &FactKey) -> Result<[String; 5], StoreError> {
+    let target = target_of_key(&key.key).map_err(invalid("key"))?;
+    let principal = principal_of_second(&key.second).map_err(invalid("second_key"))?;
+    Ok([
+        arn.to_owned(),
+        target.kind().to_owned(),
+        key.key.clone(),
+        principal.kind.as_str().to_owned(),
+        principal.id.to_string(),
+    ])
 }

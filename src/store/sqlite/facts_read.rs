@@ -200,6 +200,28 @@ pub(super) async fn facts(
     limit: usize,
 ) -> Result<Vec<KeptFact>, StoreError> {
     let instance = instance_of(&mut *connection, id).await?;
+    in_range(connection, (instance, id), range, after, limit).await
+}
+
+/// Facts of these kinds of a collection, of the instance that it is of.
+pub(super) async fn facts_of_kinds(
+    connection: &mut SqliteConnection,
+    of: (i64, CollectionId),
+    kinds: &[FactKind],
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<Vec<KeptFact>, StoreError> {
+    let range = FactRange::Kinds(kinds.to_vec());
+    in_range(connection, of, &range, after, limit).await
+}
+
+async fn in_range(
+    connection: &mut SqliteConnection,
+    (instance, id): (i64, CollectionId),
+    range: &FactRange,
+    after: Option<&FactKey>,
+    limit: usize,
+) -> Result<Vec<KeptFact>, StoreError> {
     let kinds = match range {
         FactRange::Kinds(kinds) => kinds_from(kinds, after),
         FactRange::Of(kind, _) | FactRange::With(kind, _) => vec![*kind],
