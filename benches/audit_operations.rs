@@ -202,6 +202,7 @@ impl Stage {
             format: Format::Csv,
             scope: Scope::default(),
             demand: Demand::usher(Class::Audit),
+            compared: None,
             external: ExternalRules::default(),
             validate_only: false,
         };

@@ -112,7 +112,8 @@ pub(crate) async fn a_stretch_of_assignments_comes_with_names_and_what_holds_the
 
 pub(crate) async fn the_first_collection_that_lacks_nothing_stays_known(shelf: Shelf) {
     let store = &*shelf.store;
-    let first = || store.first_whole_collection(&instance());
+    let instance = instance();
+    let first = || store.first_whole_collection(&instance);
     assert_eq!(first().await.unwrap(), None);
     commit(store, 0, &[user(1)], &[Gap::all(FactKind::Group)]).await;
     assert_eq!(first().await.unwrap(), None);
