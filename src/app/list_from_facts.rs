@@ -18,7 +18,9 @@ use crate::domain::facts::{
     CollectionId, FactKey, FactKind, KnownFact, principal_of_second, target_of_key,
 };
 use crate::domain::report::Provenance;
-use crate::domain::{AssignmentKey, Instance, PrincipalKind, PrincipalStatus, Target};
+use crate::domain::{
+    AssignmentKey, Grant, GrantState, Instance, PrincipalKind, PrincipalStatus, Target,
+};
 use crate::policy::Action;
 use crate::store::{FinishedCollection, ListedAssignments, StoreError};
 
@@ -225,8 +227,13 @@ impl App {
             seen.take(kept);
             keys.push(assignment_key(instance, &kept.fact.key)?);
         }
+        // Of the collection's time: what has ended since was held by its grant then.
+        let ended = listed.ended.into_iter().map(|grant| Grant {
+            state: GrantState::Active,
+            ..grant
+        });
         let reasons = StoreFacts {
-            grants: listed.grants,
+            grants: listed.grants.into_iter().chain(ended).collect(),
             records: listed.records,
             ..StoreFacts::default()
         };

@@ -107,7 +107,7 @@ impl Holdings {
         for ((target, principal), grants) in grants {
             holdings
                 .entry(target, principal)
-                .explain(grants, &approvals, now);
+                .explain(grants, &approvals, &facts.ended, now);
         }
         holdings
     }
@@ -154,9 +154,11 @@ impl Holding {
         &mut self,
         mut grants: Vec<Grant>,
         approvals: &HashMap<GrantId, Vec<Review>>,
+        ended: &HashSet<GrantId>,
         now: Timestamp,
     ) {
-        let is_overdue = |grant: &Grant| overdue_since(grant, now).is_some();
+        let is_overdue =
+            |grant: &Grant| !ended.contains(&grant.id) && overdue_since(grant, now).is_some();
         if grants.iter().any(is_overdue) {
             self.findings.push(Finding::OverdueRevocation);
         }

@@ -70,7 +70,11 @@ impl Reader<'_> {
             (None, ..) => (Holdings::without_store(), Vec::new()),
             (Some(_), Some(before), Some(after)) => {
                 let facts = StoreFacts::joined(before, after);
-                let grants = facts.grants.clone();
+                let open = facts
+                    .grants
+                    .iter()
+                    .filter(|it| !facts.ended.contains(&it.id));
+                let grants = open.cloned().collect();
                 (Holdings::new(facts, collected.at), grants)
             }
             (Some(_), ..) => {
@@ -222,6 +226,12 @@ impl Reader<'_> {
         };
         if let Err(error) = known.await {
             tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection is not kept");
+            collected.collection.missing.push(Missing {
+                instance_arn: Some(question.instance.arn.clone()),
+                scope: "since when assignments and findings have been there".to_owned(),
+                reason: STORE_IS_AWAY.to_owned(),
+                gaps: Vec::new(),
+            });
         }
         collected
     }

@@ -1,9 +1,9 @@
 //! What the store says of why assignments stand: grants, standing marks and reviews, of now or of a past time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::kept::of_its_time;
-use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn, Review};
+use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn, Review, Standing};
 use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
 
 /// Grants whose reviews are asked for at once: an id each in one statement.
@@ -18,6 +18,9 @@ pub struct StoreFacts {
     pub records: Vec<AssignmentRecord>,
     /// What reviewers said of the grants.
     pub reviews: Vec<(GrantId, Review)>,
+    /// Those of the grants that were over when the last of this was read: they explain what was seen before, and
+    /// are neither overdue nor without their assignment.
+    pub ended: HashSet<GrantId>,
 }
 
 impl StoreFacts {
@@ -40,10 +43,22 @@ impl StoreFacts {
         for ids in ids.chunks(GRANTS_PER_QUESTION) {
             reviews.extend(store.reviews(ids).await?);
         }
+        let mut records = store.assignment_records(instance, scope).await?;
+        let mut ended = HashSet::new();
+        if let Some(kept) = kept {
+            let until = kept.record.ended_at;
+            let over = (grants.iter()).filter(|it| it.ended_at.is_some_and(|at| at <= until));
+            ended.extend(over.map(|grant| grant.id.clone()));
+            // That Usher read one to be absent may have been later than the time that is told.
+            for record in records.iter_mut().filter(|it| it.standing == Standing::No) {
+                record.standing = Standing::Unknown;
+            }
+        }
         Ok(Self {
             grants,
-            records: store.assignment_records(instance, scope).await?,
+            records,
             reviews,
+            ended,
         })
     }
 
@@ -51,6 +66,11 @@ impl StoreFacts {
     /// between is explained by either. Of two versions of one grant or record the later counts.
     #[must_use]
     pub fn joined(before: Self, after: Self) -> Self {
+        let mut ended = before.ended;
+        ended.extend(after.ended);
+        let open: HashSet<&GrantId> = after.grants.iter().map(|grant| &grant.id).collect();
+        let over = (before.grants.iter()).filter(|grant| !open.contains(&grant.id));
+        ended.extend(over.map(|grant| grant.id.clone()));
         let mut grants: HashMap<_, Grant> = HashMap::new();
         for grant in before.grants.into_iter().chain(after.grants) {
             grants.insert(grant.id.clone(), grant);
@@ -65,6 +85,7 @@ impl StoreFacts {
             grants: grants.into_values().collect(),
             records: records.into_values().collect(),
             reviews: reviews.collect(),
+            ended,
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct ListedAssignments {
     pub named: Vec<KeptFact>,
     /// The grants on them that are not over.
     pub grants: Vec<Grant>,
+    /// Those that have ended since the collection began.
+    pub ended: Vec<Grant>,
     /// What Usher knows of them.
     pub records: Vec<AssignmentRecord>,
     /// The first collection of the instance that lacked nothing.

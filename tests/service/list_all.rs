@@ -10,7 +10,7 @@ use usher::grpc::pb::{
     ReportFormat, ReportView, TargetKind,
 };
 
-use super::common::{TestService, in_time, reason, until};
+use super::common::{TestService, in_time, reason, revoke_of, until};
 
 /// Has the server collect everything.
 pub(crate) async fn collect(service: &TestService) {
@@ -98,6 +98,12 @@ async fn everything_is_listed_once_over_the_pages_from_what_was_collected() {
         others
             .clone()
             .all(|row| row.provenance() == Provenance::Standing)
+    );
+    // What has ended since was held by its grant when it was collected.
+    service.revoke(revoke_of(&grant.id)).await;
+    assert_eq!(
+        all(&service, ListAssignmentsRequest::default()).await,
+        whole
     );
     // By kind, and by reason.
     for (kind, count) in [

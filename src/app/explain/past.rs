@@ -26,6 +26,7 @@ use crate::domain::{
     AccountAccess, AccountStatus, ApplicationStatus, AssignmentKey, AssignmentRequired, Instance,
     PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
 };
+use crate::policy::Action;
 use crate::store::{FactRange, FinishedCollection, GrantScope, KeptFact};
 
 /// The groups of a user that are looked at: AWS lets a user be in 1,000 (aws-api.md §4).
@@ -86,7 +87,11 @@ impl App {
         self.add_ways_then(&past, &groups, &mut findings).await?;
         let (user, target) = self.add_statuses_then(&past, &mut findings).await?;
         add_gaps(&past, &groups, &mut findings);
-        let has_way = !findings.paths.is_empty();
+        if findings.hidden_paths > 0 {
+            let sentence = "ways through groups that you may not see are not shown";
+            findings.unread.push(sentence.to_owned());
+        }
+        let has_way = !findings.paths.is_empty() || findings.hidden_paths > 0;
         if !has_way && findings.unread.is_empty() {
             if user.status == PrincipalStatus::Unknown && target.name.is_empty() {
                 return Err(not_there(&list));
@@ -191,6 +196,10 @@ impl App {
                 principal: (*principal).clone(),
                 target: past.target.clone(),
             };
+            if !self.way_may_be_seen(past, principal).await {
+                findings.hidden_paths += 1;
+                continue;
+            }
             let (provenance, grants) = reasons.of(&key);
             let mut views = Vec::new();
             for grant in &grants {
@@ -216,6 +225,26 @@ impl App {
             });
         }
         Ok(())
+    }
+
+    /// Whether a way may be seen: what a user has through a group is the user's and the group's. A permit for either
+    /// shows it, and a forbid or an error for either hides it.
+    async fn way_may_be_seen(&self, past: &Past<'_>, principal: &PrincipalRef) -> bool {
+        let (instance, asker) = (&past.instance.arn, past.asker);
+        let target = self.named_target(&past.target).await;
+        let mut is_permitted = false;
+        for reference in [principal, &past.user] {
+            let principal = self.named_principal(instance, reference).await;
+            let resource = self.assignment_resource(asker, instance, &principal, &target);
+            let action = Action::ReadAssignments;
+            let decision = asker.policy.decide(&asker.scene, action, &resource);
+            let is_stopped = !decision.is_allowed && !decision.policies.is_empty();
+            if is_stopped || !decision.errors.is_empty() {
+                return false;
+            }
+            is_permitted |= decision.is_allowed;
+        }
+        is_permitted
     }
 
     async fn kind_then(

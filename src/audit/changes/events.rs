@@ -29,32 +29,44 @@ pub(super) struct Explanations {
     count: usize,
     /// From when on there was no more room.
     known_until: Option<Timestamp>,
+    /// Before this the log is not kept any more.
+    known_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
 struct Step {
     at: Timestamp,
     position: u64,
-    makes: bool,
+    effect: Effect,
     grant_id: Option<GrantId>,
     by: String,
 }
 
-/// Whether an event makes an assignment, or removes it; none where it does neither.
-fn makes(kind: &str) -> Option<bool> {
+/// What a step does to an assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Makes,
+    Removes,
+    /// What was intended came to nothing.
+    Nothing,
+}
+
+/// What an event does to an assignment; none where it says nothing of it.
+fn effect(kind: &str) -> Option<Effect> {
     match EventKind::from_word(kind)? {
-        EventKind::CreateIntended | EventKind::Activated => Some(true),
+        EventKind::CreateIntended | EventKind::Activated => Some(Effect::Makes),
         EventKind::DeleteIntended
         | EventKind::EndedAssignmentGone
-        | EventKind::AssignmentRemoved => Some(false),
+        | EventKind::AssignmentRemoved => Some(Effect::Removes),
+        EventKind::Failed => Some(Effect::Nothing),
         _ => None,
     }
 }
 
 impl Explanations {
     fn take(&mut self, event: &LogEvent, position: u64) {
-        let (Some(makes), Some(target), Some(principal)) =
-            (makes(&event.kind), &event.target, &event.principal)
+        let (Some(effect), Some(target), Some(principal)) =
+            (effect(&event.kind), &event.target, &event.principal)
         else {
             return;
         };
@@ -67,7 +79,7 @@ impl Explanations {
         steps.or_default().push(Step {
             at: event.at,
             position,
-            makes,
+            effect,
             grant_id: event.grant_id.clone(),
             by: event.caller.clone().unwrap_or_default(),
         });
@@ -83,12 +95,22 @@ impl Explanations {
     ) -> ChangeCause {
         let after = after.checked_sub(UNDER_WAY).unwrap_or(Timestamp::MIN);
         let steps = self.steps.get(key).map_or(&[][..], Vec::as_slice);
-        let fitting = steps
+        let within = steps
             .iter()
-            .filter(|step| step.makes == is_there && step.at >= after && step.at <= by);
-        let fitting: Vec<&Step> = fitting.collect();
+            .filter(|step| step.at >= after && step.at <= by);
+        let wanted = if is_there {
+            Effect::Makes
+        } else {
+            Effect::Removes
+        };
+        // What was undone since was done anew by somebody else: only the last steps count.
+        let mut fitting: Vec<&Step> = (within.rev())
+            .take_while(|step| step.effect == wanted)
+            .collect();
+        fitting.reverse();
         if fitting.is_empty() {
-            let is_known = self.known_until.is_none_or(|until| by < until);
+            let is_known = self.known_until.is_none_or(|until| by < until)
+                && self.known_from.is_none_or(|from| after >= from);
             return if is_known {
                 ChangeCause::OutOfBand
             } else {
@@ -118,6 +140,7 @@ impl Comparison<'_> {
         let facts_from = (compared.earlier.as_ref()).map(|it| it.record.began_at);
         let from = facts_from.map_or(self.period.from, |at| at.min(self.period.from));
         let from = from.checked_sub(UNDER_WAY).unwrap_or(from);
+        self.note_cut_log(compared, from).await?;
         let mut range = LogRange {
             after: 0,
             from: Some(from),
@@ -135,6 +158,28 @@ impl Comparison<'_> {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Says where the log does not reach back to the beginning.
+    async fn note_cut_log(
+        &mut self,
+        compared: &mut Compared<'_>,
+        from: Timestamp,
+    ) -> Result<(), Stopped> {
+        let all = LogRange {
+            after: 0,
+            from: None,
+            grant_id: None,
+        };
+        let first = self.store.log_records(&all, 1).await?.into_iter().next();
+        let first = first.filter(|first| first.position > 1);
+        let first = first.and_then(|first| LogEvent::read(&first.body));
+        if let Some(first) = first.filter(|first| first.at > from) {
+            compared.explanations.known_from = Some(first.at);
+            let reason = format!("the log before {} is not kept any more", first.at);
+            self.miss(compared.instance, "events", &reason);
+        }
+        Ok(())
     }
 
     async fn take_event(
@@ -212,18 +257,28 @@ mod tests {
         steps.take(&event(&held, EventKind::Requested, 990), 6);
         steps.take(&event(&held, EventKind::CreateIntended, 1_000), 7);
         steps.take(&event(&held, EventKind::Activated, 1_001), 8);
-        let explain = |is_there, after, by| {
+        let explain = |steps: &Explanations, is_there, after, by| {
             let mut row = ChangeRow::default();
             let cause = steps.explain(&mut row, &key, is_there, (at(after), at(by)));
             (cause, row.events, row.grant_id)
         };
-        let found = explain(true, 900, 1_100);
+        let found = explain(&steps, true, 900, 1_100);
         let by_usher = (ChangeCause::Usher, "7;8".to_owned(), held.id.to_string());
         assert_eq!(found, by_usher);
         // Under way when the earlier collection looked.
-        assert_eq!(explain(true, 1_100, 2_000).0, ChangeCause::Usher);
-        assert_eq!(explain(true, 1_400, 2_000).0, ChangeCause::OutOfBand);
-        assert_eq!(explain(true, 0, 900).0, ChangeCause::OutOfBand);
-        assert_eq!(explain(false, 900, 1_100).0, ChangeCause::OutOfBand);
+        assert_eq!(explain(&steps, true, 1_100, 2_000).0, ChangeCause::Usher);
+        assert_eq!(
+            explain(&steps, true, 1_400, 2_000).0,
+            ChangeCause::OutOfBand
+        );
+        assert_eq!(explain(&steps, true, 0, 900).0, ChangeCause::OutOfBand);
+        assert_eq!(explain(&steps, false, 900, 1_100).0, ChangeCause::OutOfBand);
+        // Ended again, and made anew by somebody else.
+        steps.take(&event(&held, EventKind::EndedAssignmentGone, 1_050), 9);
+        let mut row = ChangeRow::default();
+        let cause = steps.explain(&mut row, &key, true, (at(900), at(1_100)));
+        assert_eq!(cause, ChangeCause::OutOfBand);
+        let cause = steps.explain(&mut row, &key, false, (at(900), at(1_100)));
+        assert_eq!((cause, row.events.as_str()), (ChangeCause::Usher, "9"));
     }
 }

@@ -52,6 +52,11 @@ impl Comparison<'_> {
             return Ok(());
         };
         if earlier.id >= later.id {
+            let reason = format!(
+                "nothing was collected in the period; the last collection before its end had ended at {}",
+                later.record.ended_at
+            );
+            self.miss(compared.instance, "changes of facts", &reason);
             return Ok(());
         }
         match self.request.view.depth() {

@@ -39,10 +39,13 @@ macro_rules! on_keys {
 }
 
 pub(super) const GRANTS_ON_KEYS: &str = on_keys!("grants", is_open!());
+/// Those that have ended since a time: they stood when the assignments were seen.
+pub(super) const ENDED_ON_KEYS: &str =
+    on_keys!("grants", " AND started_at IS NOT NULL AND ended_at >= $2");
 pub(super) const RECORDS_ON_KEYS: &str = on_keys!("assignments", "");
 
 /// The instance of a finished collection, with the first one of it that lacked nothing.
-pub(super) const INSTANCE_WITH_FIRST: &str = "SELECT i.number, i.instance_arn, i.first_whole \
+pub(super) const INSTANCE_WITH_FIRST: &str = "SELECT i.number, i.instance_arn, i.first_whole, c.began_at \
      FROM collections AS c JOIN collected_instances AS i ON i.number = c.instance \
      WHERE c.id = $1 AND c.state = 'FINISHED'";
 
@@ -118,6 +121,11 @@ pub(super) async fn listed_assignments(
         .bind(words.clone())
         .fetch_all(&mut *connection)
         .await?;
+    let ended = sqlx::query(ENDED_ON_KEYS)
+        .bind(words.clone())
+        .bind(row.try_get::<i64, _>("began_at")?)
+        .fetch_all(&mut *connection)
+        .await?;
     let records = sqlx::query(RECORDS_ON_KEYS)
         .bind(words)
         .fetch_all(connection)
@@ -126,6 +134,7 @@ pub(super) async fn listed_assignments(
         assignments,
         named,
         grants: (grants.iter().map(grant_from_row)).collect::<Result<_, _>>()?,
+        ended: (ended.iter().map(grant_from_row)).collect::<Result<_, _>>()?,
         records: (records.iter().map(record_from_row)).collect::<Result<_, _>>()?,
         first_whole: first_whole.map(CollectionId),
     })
