@@ -12,26 +12,18 @@
 mod load;
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use load::signer::Key;
-use load::{echo, issuer_of, load, with_token, write_frame};
+use load::{echo, load, token_of, usher_on, with_token, write_frame};
 use prost::Message as _;
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
-use usher::cli::{ServiceMode, ServiceOptions};
-use usher::clock::Clock;
-use usher::config::Config;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::grant_service_client::GrantServiceClient;
 use usher::grpc::pb::{
     AssignRequest, GetBudgetRequest, GetGrantRequest, Principal, Target, principal, target,
 };
-use usher::identity_center::StaticCredentials;
-use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
 /// Everybody may ask for a grant and look at it.
 const POLICIES: &str = "@id(\"asks\") @approvals(\"0\") @max_duration(\"8h\")\n\
@@ -48,10 +40,9 @@ async fn main() {
     }
     let place = tempfile::tempdir().expect("a directory");
     let key = Key::new("k");
-    let (address, metrics, stop, _simulator) = usher_on(place.path(), &key).await;
-    // A token of 0.6 KB, as identity providers send them with a few groups.
-    let groups = vec!["a-group-of-the-directory"; 8];
-    let token = key.token(json!({"sub": "anna.berg", "azp": null, "groups": groups}));
+    let usher = usher_on(place.path(), &key, POLICIES).await;
+    let (address, metrics) = (usher.address, usher.metrics);
+    let token = token_of(&key);
     let (grant_id, bytes) = a_grant(address, &token).await;
     let request = GetGrantRequest { grant_id };
     let file = place.path().join("get_grant.bin");
@@ -64,7 +55,7 @@ async fn main() {
         assert!(ok >= sent, "{ok} of {sent} calls were answered OK");
         per_second.0
     };
-    stop.cancel();
+    usher.stop.cancel();
 
     let echo = echo(bytes).await;
     let request = GetBudgetRequest {
@@ -81,46 +72,6 @@ async fn main() {
         "figure get_grant_against_bare_echo {:.3} - target >={TARGET}",
         ours / bare
     );
-}
-
-async fn usher_on(
-    place: &Path,
-    key: &Key,
-) -> (SocketAddr, SocketAddr, CancellationToken, Simulator) {
-    let options = SimulatorOptions {
-        settings: Settings::unlimited(),
-        ..SimulatorOptions::default()
-    };
-    let simulator = Simulator::start(World::demo(), options).await;
-    let simulator = simulator.expect("a simulator");
-    let policies = place.join("policies");
-    std::fs::create_dir(&policies).expect("a directory");
-    std::fs::write(policies.join("all.cedar"), POLICIES).expect("a file");
-    let text = format!(
-        "[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\
-         [metrics]\naddress = \"127.0.0.1:0\"\n\
-         [limits.rates]\ncaller_cost_per_second = 1000000\ncaller_burst = 1000000\n\
-         [policy]\ndirectory = \"{}\"\n{}",
-        simulator.endpoint_url(),
-        policies.display(),
-        issuer_of(place, key)
-    );
-    let config: Config = toml::from_str(&text).expect("a configuration");
-    config.check().expect("numbers that fit together");
-    let service = usher::cli::start(ServiceOptions {
-        config,
-        data_directory: place.join("data"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        mode: ServiceMode::Authenticated,
-        allow_writes: false,
-        credentials: Some(StaticCredentials::simulated()),
-        clock: Clock::system(),
-    });
-    let service = service.await.expect("a service");
-    let (address, metrics) = (service.address, service.metrics_address);
-    let stop = CancellationToken::new();
-    tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
-    (address, metrics.expect("an admin port"), stop, simulator)
 }
 
 /// A grant that is active, and how many bytes its answer has.

@@ -1,25 +1,16 @@
 //! Pages of ListAssignments out of a million assignments.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
-use serde_json::json;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
-use usher::cli::{ServiceMode, ServiceOptions};
-use usher::clock::Clock;
-use usher::config::Config;
 use usher::domain::facts::FactKind;
 use usher::grpc::pb::access_service_client::AccessServiceClient;
 use usher::grpc::pb::{GetBudgetRequest, ListAssignmentsRequest, ListAssignmentsResponse};
-use usher::identity_center::StaticCredentials;
-use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
 use super::load::signer::Key;
-use super::load::{echo, issuer_of, load, with_token, write_frame};
+use super::load::{echo, load, token_of, usher_on, with_token, write_frame};
 use super::seeded::{self, Sizes};
 
 /// Three policies: who may list what, one by group, one that keeps something out.
@@ -50,9 +41,9 @@ pub(crate) async fn run() {
     let assignments = count(FactKind::Assignment);
     println!("figure list_assignments_stored {assignments} assignments target -");
     let key = Key::new("k");
-    let (address, stop, _simulator) = usher_on(place.path(), &key).await;
-    let groups = vec!["a-group-of-the-directory"; 8];
-    let token = key.token(json!({"sub": "anna.berg", "azp": null, "groups": groups}));
+    let usher = usher_on(place.path(), &key, POLICIES).await;
+    let address = usher.address;
+    let token = token_of(&key);
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
@@ -68,7 +59,7 @@ pub(crate) async fn run() {
     write_frame(&file, &first.encode_to_vec());
     let path = "/usher.v1.AccessService/ListAssignments";
     let (ours, _) = load(address, path, &file, &token).await;
-    stop.cancel();
+    usher.stop.cancel();
     let echo = echo(bytes).await;
     let request = GetBudgetRequest {
         instance: "x".repeat(first.encoded_len()),
@@ -82,42 +73,6 @@ pub(crate) async fn run() {
         "figure list_assignments_against_bare_echo {:.3} - target -",
         ours / bare
     );
-}
-
-async fn usher_on(place: &Path, key: &Key) -> (SocketAddr, CancellationToken, Simulator) {
-    let options = SimulatorOptions {
-        settings: Settings::unlimited(),
-        ..SimulatorOptions::default()
-    };
-    let simulator = Simulator::start(World::demo(), options).await;
-    let simulator = simulator.expect("a simulator");
-    let policies = place.join("policies");
-    std::fs::create_dir(&policies).expect("a directory");
-    std::fs::write(policies.join("all.cedar"), POLICIES).expect("a file");
-    let text = format!(
-        "[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\
-         [limits.rates]\ncaller_cost_per_second = 1000000\ncaller_burst = 1000000\n\
-         [policy]\ndirectory = \"{}\"\n{}",
-        simulator.endpoint_url(),
-        policies.display(),
-        issuer_of(place, key)
-    );
-    let config: Config = toml::from_str(&text).expect("a configuration");
-    config.check().expect("numbers that fit together");
-    let service = usher::cli::start(ServiceOptions {
-        config,
-        data_directory: place.join("data"),
-        listen: ([127, 0, 0, 1], 0).into(),
-        mode: ServiceMode::Authenticated,
-        allow_writes: false,
-        credentials: Some(StaticCredentials::simulated()),
-        clock: Clock::system(),
-    });
-    let service = service.await.expect("a service");
-    let address = service.address;
-    let stop = CancellationToken::new();
-    tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
-    (address, stop, simulator)
 }
 
 async fn page(

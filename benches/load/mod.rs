@@ -14,11 +14,18 @@ use std::path::Path;
 use std::process::Command;
 
 use prost::Message as _;
+use serde_json::json;
 use signer::{AUDIENCE, ISSUER, Key, key_set};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
+use usher::cli::{ServiceMode, ServiceOptions};
+use usher::clock::Clock;
+use usher::config::Config;
 use usher::grpc::pb::budget_service_server::{BudgetService, BudgetServiceServer};
 use usher::grpc::pb::{BudgetBucket, GetBudgetRequest, GetBudgetResponse};
+use usher::identity_center::StaticCredentials;
+use usher::simulator::{Settings, Simulator, SimulatorOptions, World};
 
 /// Connections, and calls open on each.
 const CONNECTIONS: u32 = 8;
@@ -53,8 +60,67 @@ fn answer_of(bytes: usize) -> GetBudgetResponse {
     of(bytes.saturating_sub(beside))
 }
 
+/// A server that is running, with its AWS.
+pub(crate) struct Usher {
+    pub(crate) address: SocketAddr,
+    /// Where it tells metrics.
+    #[allow(dead_code, reason = "not every benchmark counts answers")]
+    pub(crate) metrics: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    _simulator: Simulator,
+}
+
+/// Usher with these policies in front of a simulated AWS without quotas, for callers with tokens of the key.
+pub(crate) async fn usher_on(place: &Path, key: &Key, policies_text: &str) -> Usher {
+    let options = SimulatorOptions {
+        settings: Settings::unlimited(),
+        ..SimulatorOptions::default()
+    };
+    let simulator = Simulator::start(World::demo(), options).await;
+    let simulator = simulator.expect("a simulator");
+    let policies = place.join("policies");
+    std::fs::create_dir(&policies).expect("a directory");
+    std::fs::write(policies.join("all.cedar"), policies_text).expect("a file");
+    let text = format!(
+        "[aws]\nregion = \"us-east-1\"\nendpoint_url = \"{}\"\n\
+         [metrics]\naddress = \"127.0.0.1:0\"\n\
+         [limits.rates]\ncaller_cost_per_second = 1000000\ncaller_burst = 1000000\n\
+         [policy]\ndirectory = \"{}\"\n{}",
+        simulator.endpoint_url(),
+        policies.display(),
+        issuer_of(place, key)
+    );
+    let config: Config = toml::from_str(&text).expect("a configuration");
+    config.check().expect("numbers that fit together");
+    let service = usher::cli::start(ServiceOptions {
+        config,
+        data_directory: place.join("data"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        mode: ServiceMode::Authenticated,
+        allow_writes: false,
+        credentials: Some(StaticCredentials::simulated()),
+        clock: Clock::system(),
+    });
+    let service = service.await.expect("a service");
+    let (address, metrics) = (service.address, service.metrics_address);
+    let stop = CancellationToken::new();
+    tokio::spawn(service.run_until(stop.clone().cancelled_owned()));
+    Usher {
+        address,
+        metrics: metrics.expect("an admin port"),
+        stop,
+        _simulator: simulator,
+    }
+}
+
+/// A token of 0.6 KB, as identity providers send them with a few groups.
+pub(crate) fn token_of(key: &Key) -> String {
+    let groups = vec!["a-group-of-the-directory"; 8];
+    key.token(json!({"sub": "anna.berg", "azp": null, "groups": groups}))
+}
+
 /// What the configuration says of the issuer, whose keys are in a file.
-pub(crate) fn issuer_of(place: &Path, key: &Key) -> String {
+fn issuer_of(place: &Path, key: &Key) -> String {
     let file = place.join("keys.json");
     std::fs::write(&file, key_set(&[key])).expect("a file");
     format!(

@@ -15,7 +15,9 @@ use super::reasons::last_end;
 use super::view::{NamedPrincipal, status_of};
 use super::{App, AppError, CallContext};
 use crate::domain::report::Provenance;
-use crate::domain::{AssignmentKey, Grant, Instance, PrincipalRef, PrincipalStatus};
+use crate::domain::{
+    AssignmentKey, Grant, Instance, InstanceArn, PrincipalRef, PrincipalStatus, Target,
+};
 use crate::identity_center::Dated;
 use crate::policy::Action;
 
@@ -90,10 +92,22 @@ impl App {
     /// Whether a row may be seen. What a user has through a group is the user's and the group's: a
     /// permit for either shows it, and a forbid or an error for either hides it.
     async fn fact_may_be_seen(&self, names: &RowNames<'_>, fact: &Fact) -> bool {
-        let (instance, asker) = (&names.instance.arn, names.asker);
-        let target = self.named_target(&fact.target).await;
         let user = names.asked.filter(|_| fact.through_group);
         let whose = std::iter::once(&fact.assigned).chain(user.map(|user| &user.reference));
+        self.way_may_be_seen(names.asker, &names.instance.arn, &fact.target, whose)
+            .await
+    }
+
+    /// Whether a way to a target may be seen by who has it: a permit for any of them shows it, and a forbid or an
+    /// error for any hides it.
+    pub(super) async fn way_may_be_seen(
+        &self,
+        asker: &Asker,
+        instance: &InstanceArn,
+        target: &Target,
+        whose: impl Iterator<Item = &PrincipalRef> + Send,
+    ) -> bool {
+        let target = self.named_target(target).await;
         let mut is_permitted = false;
         for reference in whose {
             let principal = self.named_principal(instance, reference).await;

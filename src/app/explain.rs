@@ -78,6 +78,19 @@ pub struct ExplainedPath {
     pub grant_ids: Vec<GrantId>,
 }
 
+impl ExplainedPath {
+    /// The way that is open to everybody: no assignment is behind it.
+    fn open_application() -> Self {
+        Self {
+            kind: PathKind::OpenApplication,
+            provenance: None,
+            external_owner: String::new(),
+            grants: Vec::new(),
+            grant_ids: Vec::new(),
+        }
+    }
+}
+
 /// What keeps a user out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObstacleKind {

@@ -50,15 +50,7 @@ impl App {
     }
 
     /// Has an instance collected of which there is nothing; how long that takes within the budget as it is now.
-    /// Facts that are only too old for somebody wait for the schedule: no answer says when.
-    pub(super) async fn collect_soon(
-        &self,
-        instance: &Instance,
-        has_none: bool,
-    ) -> Option<Duration> {
-        if !has_none {
-            return None;
-        }
+    pub(super) async fn collect_soon(&self, instance: &Instance) -> Option<Duration> {
         self.collect_now.notify_one();
         let served = self.parts.instances.get(&instance.arn)?;
         let request = self.whole_report(std::slice::from_ref(&served)).await;

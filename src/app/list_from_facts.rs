@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::asker::Asker;
 use super::list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
 use super::reasons::{Reasons, last_end};
+use super::report::is_young;
 use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::audit::{Seen, StoreFacts};
@@ -18,9 +19,7 @@ use crate::domain::facts::{
     CollectionId, FactKey, FactKind, KnownFact, principal_of_second, target_of_key,
 };
 use crate::domain::report::Provenance;
-use crate::domain::{
-    AssignmentKey, Grant, GrantState, Instance, PrincipalKind, PrincipalStatus, Target,
-};
+use crate::domain::{AssignmentKey, Grant, GrantState, Instance, PrincipalStatus, Target};
 use crate::policy::Action;
 use crate::store::{FinishedCollection, ListedAssignments, StoreError};
 
@@ -149,7 +148,7 @@ impl App {
         let last = self.last_collection(instance, request.max_age).await?;
         Ok(Place {
             collection: last.id,
-            read_at: oldest(&last),
+            read_at: last.record.read_from(),
             after: None,
         })
     }
@@ -187,30 +186,15 @@ impl App {
     ) -> Result<FinishedCollection, AppError> {
         let now = self.parts.clock.now();
         let last = self.parts.store.collection_at(&instance.arn, now).await?;
-        let is_young = |last: &FinishedCollection| {
-            max_age.is_none_or(|max_age| {
-                let age = now.duration_since(oldest(last));
-                SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
-            })
-        };
-        match last {
-            Some(last) if is_young(&last) => Ok(last),
-            last => {
-                let error = self.not_collected(instance).await?;
-                Err(match error {
-                    AppError::FactsNotCollected {
-                        instance_arn,
-                        first_at,
-                        ..
-                    } => AppError::FactsNotCollected {
-                        instance_arn,
-                        first_at,
-                        retry_after: self.collect_soon(instance, last.is_none()).await,
-                    },
-                    error => error,
-                })
+        let retry_after = match last {
+            Some(last) if max_age.is_none_or(|max_age| is_young(&last, max_age, now)) => {
+                return Ok(last);
             }
-        }
+            // Facts that are only too old wait for the schedule: no answer says when.
+            Some(_) => None,
+            None => self.collect_soon(instance).await,
+        };
+        Err(self.not_collected(instance, retry_after).await?)
     }
 
     /// The rows of a stretch of assignments, as they were in the collection, with the reasons of now.
@@ -220,8 +204,7 @@ impl App {
         collection: CollectionId,
         listed: ListedAssignments,
     ) -> Result<Vec<AssignmentRow>, AppError> {
-        let first = listed.first_whole.filter(|first| *first <= collection);
-        let mut seen = Seen::of_whole(first);
+        let mut seen = Seen::of_collection(collection, listed.first_whole);
         let mut keys = Vec::with_capacity(listed.assignments.len());
         for kept in &listed.assignments {
             seen.take(kept);
@@ -310,7 +293,7 @@ impl<'a> Sight<'a> {
 
 impl Stretch {
     fn principal(&self, key: &AssignmentKey) -> NamedPrincipal {
-        let known = self.names.get(&principal_fact(key));
+        let known = self.names.get(&FactKey::principal(&key.principal));
         NamedPrincipal {
             reference: key.principal.clone(),
             name: known.map(|known| known.name.clone()).unwrap_or_default(),
@@ -355,18 +338,6 @@ fn assignment_key(instance: &Instance, key: &FactKey) -> Result<AssignmentKey, S
         principal: principal_of_second(&key.second).map_err(unreadable)?,
         target: target_of_key(&key.key).map_err(unreadable)?,
     })
-}
-
-fn principal_fact(key: &AssignmentKey) -> FactKey {
-    match key.principal.kind {
-        PrincipalKind::User => FactKey::user(&key.principal.id),
-        PrincipalKind::Group => FactKey::group(&key.principal.id),
-    }
-}
-
-fn oldest(collection: &FinishedCollection) -> Timestamp {
-    let record = &collection.record;
-    record.observed.map_or(record.began_at, |(from, _)| from)
 }
 
 /// The collection of a page is not there any more.

@@ -159,7 +159,7 @@ impl App {
                     // The log knows what happened before, and a comparison says what it lacks.
                     None if request.view == View::Changes => kept.push((instance, None)),
                     None => {
-                        refusal = Some(self.not_collected(&instance).await?);
+                        refusal = Some(self.not_collected(&instance, None).await?);
                         missing.push(not_collected_then(&instance));
                     }
                 }
@@ -193,14 +193,19 @@ impl App {
         Ok(Some(Period { from, until }))
     }
 
-    pub(super) async fn not_collected(&self, instance: &Instance) -> Result<AppError, AppError> {
+    /// That there are no facts of the time or age that is asked for; when there may be some, if a repeat helps.
+    pub(super) async fn not_collected(
+        &self,
+        instance: &Instance,
+        retry_after: Option<Duration>,
+    ) -> Result<AppError, AppError> {
         let (store, arn) = (&self.parts.store, &instance.arn);
         let first = store.collections(arn, Timestamp::MIN, Timestamp::MAX, 1);
         let first = first.await?.into_iter().next();
         Ok(AppError::FactsNotCollected {
             instance_arn: arn.to_string(),
             first_at: first.map(|first| first.record.ended_at),
-            retry_after: None,
+            retry_after,
         })
     }
 
@@ -341,28 +346,19 @@ impl App {
 }
 
 /// Whether the oldest fact of a collection is so young.
-fn is_young(collection: &FinishedCollection, max_age: Duration, now: Timestamp) -> bool {
-    let read_at = collection.record.observed.map(|(from, _)| from);
-    let age = now.duration_since(read_at.unwrap_or(collection.record.began_at));
+pub(super) fn is_young(collection: &FinishedCollection, max_age: Duration, now: Timestamp) -> bool {
+    let age = now.duration_since(collection.record.read_from());
     SignedDuration::try_from(max_age).is_ok_and(|max_age| age <= max_age)
 }
 
 /// An instance that had not been collected at the time that is asked for.
 fn not_collected_then(instance: &Instance) -> Missing {
-    Missing {
-        instance_arn: Some(instance.arn.clone()),
-        scope: "everything".to_owned(),
-        reason: "no facts of it had been collected at that time".to_owned(),
-        gaps: Vec::new(),
-    }
+    let reason = "no facts of it had been collected at that time";
+    Missing::of(&instance.arn, "everything", reason)
 }
 
 /// An instance of which AWS did not tell who asks.
 fn undecided(instance: &Instance) -> Missing {
-    Missing {
-        instance_arn: Some(instance.arn.clone()),
-        scope: "everything".to_owned(),
-        reason: "AWS did not tell who you are there, so that nobody could decide whether you may audit it; try again".to_owned(),
-        gaps: Vec::new(),
-    }
+    let reason = "AWS did not tell who you are there, so that nobody could decide whether you may audit it; try again";
+    Missing::of(&instance.arn, "everything", reason)
 }

@@ -1,6 +1,6 @@
 //! What a report answers, part by part: header, progress, rows or text, summary. Pure values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -11,6 +11,10 @@ use super::plan::Plan;
 use super::since_last::SinceLast;
 use crate::domain::report::{Batch, Finding, Format, ReportRow, View};
 use crate::domain::{InstanceArn, Operation};
+
+/// So many lacks are named one by one; the rest is counted. A role that may not read members would
+/// otherwise fill a summary with ten thousand equal sentences.
+const MISSING_NAMED_MAX: usize = 1_000;
 
 /// A part of the answer. Order: one `Header`, any number of the others, one `Summary` last. An
 /// answer without its `Summary` was cut.
@@ -103,6 +107,16 @@ pub enum RunError {
 }
 
 impl Summary {
+    /// What is missing, and so whether the report is whole.
+    pub(super) fn lack(&mut self, missing: BTreeSet<Missing>) {
+        self.completeness = Some(if missing.is_empty() {
+            Completeness::Complete
+        } else {
+            Completeness::Partial
+        });
+        self.missing = named(missing);
+    }
+
     /// A time at which facts were read.
     pub(super) fn observe(&mut self, from: Option<Timestamp>, until: Option<Timestamp>) {
         self.observed_from = match (self.observed_from, from) {
@@ -120,4 +134,18 @@ impl<R: ReportRow> From<Piece<R>> for Part {
             Piece::Text(text) => Self::Text(text),
         }
     }
+}
+
+fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
+    let unnamed = missing.len().saturating_sub(MISSING_NAMED_MAX);
+    let mut named: Vec<Missing> = missing.into_iter().take(MISSING_NAMED_MAX).collect();
+    if unnamed > 0 {
+        named.push(Missing {
+            instance_arn: None,
+            scope: format!("{unnamed} further scopes"),
+            reason: "too many to name; mend the reasons above first".to_owned(),
+            gaps: Vec::new(),
+        });
+    }
+    named
 }

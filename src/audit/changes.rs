@@ -11,12 +11,12 @@ mod grants;
 mod names;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::answer::{Completeness, Part, RunError, Summary};
+use super::answer::{Part, RunError, Summary};
 use super::collection::Missing;
 use super::format::Encoder;
 use super::html::About;
@@ -55,7 +55,7 @@ struct Comparison<'a> {
     sink: &'a mpsc::Sender<Part>,
     encoder: Encoder<ChangeRow>,
     summary: Summary,
-    missing: Vec<Missing>,
+    missing: BTreeSet<Missing>,
 }
 
 /// One instance in a comparison.
@@ -114,7 +114,7 @@ pub(super) async fn write(
         sink,
         encoder: Encoder::new(request.format, about)?,
         summary: Summary::default(),
-        missing: request.missing.clone(),
+        missing: request.missing.iter().cloned().collect(),
     };
     for instance in &request.instances {
         match comparison.one(instance).await {
@@ -177,12 +177,8 @@ impl Comparison<'_> {
     }
 
     fn miss(&mut self, instance: &Instance, scope: &str, reason: &str) {
-        self.missing.push(Missing {
-            instance_arn: Some(instance.arn.clone()),
-            scope: scope.to_owned(),
-            reason: reason.to_owned(),
-            gaps: Vec::new(),
-        });
+        self.missing
+            .insert(Missing::of(&instance.arn, scope, reason));
     }
 
     /// What a collection could not read may have changed unseen.
@@ -221,15 +217,7 @@ impl Comparison<'_> {
     }
 
     async fn finish(mut self) -> Result<(), RunError> {
-        self.missing.sort_unstable();
-        self.missing.dedup();
-        self.summary.completeness = Some(if self.missing.is_empty() {
-            Completeness::Complete
-        } else {
-            Completeness::Partial
-        });
-        self.summary.missing = super::write::named(self.missing.into_iter().collect());
-        self.summary.findings = BTreeMap::new();
+        self.summary.lack(self.missing);
         let mut summary = self.summary;
         summary.sha256 = finish(self.encoder, &summary, self.sink).await?;
         send(self.sink, Part::Summary(Box::new(summary))).await

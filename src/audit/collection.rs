@@ -170,6 +170,19 @@ pub struct Missing {
     pub gaps: Vec<Gap>,
 }
 
+impl Missing {
+    /// Something of an instance, for which no facts are named.
+    #[must_use]
+    pub fn of(instance: &InstanceArn, scope: &str, reason: &str) -> Self {
+        Self {
+            instance_arn: Some(instance.clone()),
+            scope: scope.to_owned(),
+            reason: reason.to_owned(),
+            gaps: Vec::new(),
+        }
+    }
+}
+
 impl Collection {
     /// Who is assigned, as AWS names it.
     pub(super) fn principal(&self, assignee: Assignee) -> Option<PrincipalRef> {

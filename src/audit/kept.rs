@@ -42,12 +42,8 @@ pub(super) async fn from_store(
             tracing::warn!(%error, "a report lacks the facts that are kept");
             let arn = instance.arn.clone();
             let mut nothing = Gathered::default().finish(instance, None);
-            nothing.missing.push(Missing {
-                instance_arn: Some(arn),
-                scope: "the facts that are kept of this instance".to_owned(),
-                reason: STORE_IS_AWAY.to_owned(),
-                gaps: Vec::new(),
-            });
+            let scope = "the facts that are kept of this instance";
+            (nothing.missing).push(Missing::of(&arn, scope, STORE_IS_AWAY));
             (nothing, Seen::default())
         }
     }

@@ -48,6 +48,14 @@ struct Collected {
     run: Option<ReadingRun>,
 }
 
+impl Collected {
+    /// Something that the store did not tell.
+    fn lacks(&mut self, scope: &str) {
+        let missing = Missing::of(&self.collection.instance.arn, scope, STORE_IS_AWAY);
+        self.collection.missing.push(missing);
+    }
+}
+
 impl Reader<'_> {
     /// Reads an instance, hands it over to be written, and keeps what shows its whole state; that it could not
     /// be kept is no lack of the report.
@@ -78,12 +86,7 @@ impl Reader<'_> {
                 (Holdings::new(facts, collected.at), grants)
             }
             (Some(_), ..) => {
-                collected.collection.missing.push(Missing {
-                    instance_arn: Some(question.instance.arn.clone()),
-                    scope: "grants and standing marks of the store".to_owned(),
-                    reason: STORE_IS_AWAY.to_owned(),
-                    gaps: Vec::new(),
-                });
+                collected.lacks("grants and standing marks of the store");
                 collected.record = None;
                 (Holdings::unreadable(), Vec::new())
             }
@@ -226,12 +229,7 @@ impl Reader<'_> {
         };
         if let Err(error) = known.await {
             tracing::warn!(%error, instance.arn = %question.instance.arn, "a collection is not kept");
-            collected.collection.missing.push(Missing {
-                instance_arn: Some(question.instance.arn.clone()),
-                scope: "since when assignments and findings have been there".to_owned(),
-                reason: STORE_IS_AWAY.to_owned(),
-                gaps: Vec::new(),
-            });
+            collected.lacks("since when assignments and findings have been there");
         }
         collected
     }
@@ -247,17 +245,11 @@ impl Reader<'_> {
         if question.view != View::Findings && collected.record.is_none() {
             return Vec::new();
         }
-        let instance = &question.instance.arn;
         if let (Some(kept), Some(store)) = (question.kept, self.store) {
             let read = Known::read(store, kept).await;
             return read.map(Known::into_found).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a report lacks the findings that are kept");
-                collected.collection.missing.push(Missing {
-                    instance_arn: Some(instance.clone()),
-                    scope: "the findings that are kept of this instance".to_owned(),
-                    reason: STORE_IS_AWAY.to_owned(),
-                    gaps: Vec::new(),
-                });
+                collected.lacks("the findings that are kept of this instance");
                 Vec::new()
             });
         }
@@ -269,12 +261,7 @@ impl Reader<'_> {
             && let Err(error) = read_matters(store, question, &mut matters).await
         {
             tracing::warn!(%error, "a report lacks what waits for a review");
-            collected.collection.missing.push(Missing {
-                instance_arn: Some(instance.clone()),
-                scope: "break-glass without a review, and mass changes".to_owned(),
-                reason: STORE_IS_AWAY.to_owned(),
-                gaps: Vec::new(),
-            });
+            collected.lacks("break-glass without a review, and mass changes");
             collected.record = None;
         }
         let at = collected.at;

@@ -48,6 +48,12 @@ impl Seen {
         }
     }
 
+    /// The same of a collection that may be older than the first whole one: then nobody kept account yet.
+    #[must_use]
+    pub fn of_collection(collection: CollectionId, first: Option<CollectionId>) -> Self {
+        Self::of_whole(first.filter(|first| *first <= collection))
+    }
+
     /// Takes a fact of the collection.
     pub fn take(&mut self, kept: &KeptFact) {
         let Some(first) = self.first else { return };

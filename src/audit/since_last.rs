@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use super::collection::Collection;
 use super::facts;
 use super::seen::every_fact;
-use crate::domain::facts::{FactKey, FactKind, KnownFact, principal_of_second, target_of_key};
-use crate::domain::{PrincipalKind, PrincipalRef, Target};
+use crate::domain::facts::{FactKey, FactKind, KnownFact};
 use crate::store::{FactRange, FactStore, FinishedCollection, KeptFact, StoreError};
 
 /// Assignments that are told by name; CHANGES has them all.
@@ -92,13 +91,8 @@ impl Walk {
     ) -> Result<SinceLast, StoreError> {
         let mut since = self.since;
         for (key, has_come) in self.shown {
-            let (Ok(principal), Ok(target)) =
-                (principal_of_second(&key.second), target_of_key(&key.key))
-            else {
-                continue;
-            };
             let mut names = Vec::new();
-            for key in [vec![fact_of(&principal)], facts_of(&target)].concat() {
+            for key in key.named_by_assignment() {
                 let known = match name(&key) {
                     Some(name) => Some(name),
                     None => {
@@ -207,22 +201,5 @@ impl SinceLast {
         }
         let room = SHOWN_MAX.saturating_sub(self.shown.len());
         self.shown.extend(other.shown.into_iter().take(room));
-    }
-}
-
-fn fact_of(principal: &PrincipalRef) -> FactKey {
-    match principal.kind {
-        PrincipalKind::User => FactKey::user(&principal.id),
-        PrincipalKind::Group => FactKey::group(&principal.id),
-    }
-}
-
-fn facts_of(target: &Target) -> Vec<FactKey> {
-    match target {
-        Target::Application(arn) => vec![FactKey::application(arn.as_str())],
-        Target::AccountAccess(access) => vec![
-            FactKey::account(access.account.as_str()),
-            FactKey::permission_set(access.permission_set.as_str()),
-        ],
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 
 use super::accounts::Accounts;
-use super::answer::{Completeness, Part, RunError, Summary};
+use super::answer::{Part, RunError, Summary};
 use super::collection::{Collection, Missing};
 use super::findings;
 use super::format::Encoder;
@@ -17,10 +17,6 @@ use super::run::Read;
 use crate::domain::Operation;
 use crate::domain::report::{DuplicateUserRow, Finding, FindingRow, InstanceRow, Reach, Row, View};
 use crate::identity_center::UnreachableAccount;
-
-/// So many lacks are named one by one; the rest is counted. A role that may not read members would
-/// otherwise fill a summary with ten thousand equal sentences.
-const MISSING_NAMED_MAX: usize = 1_000;
 
 /// Writes one report.
 pub(super) struct Writer<'a> {
@@ -191,12 +187,7 @@ impl<'a> Writer<'a> {
         }
         (self.missing).extend(self.request.unreachable.iter().map(unreachable_missing));
         (self.missing).extend(self.request.missing.iter().cloned());
-        summary.completeness = Some(if self.missing.is_empty() {
-            Completeness::Complete
-        } else {
-            Completeness::Partial
-        });
-        summary.missing = named(std::mem::take(&mut self.missing));
+        summary.lack(std::mem::take(&mut self.missing));
     }
 }
 
@@ -302,18 +293,4 @@ fn unreachable_missing(account: &UnreachableAccount) -> Missing {
         reason: account.reason.clone(),
         gaps: Vec::new(),
     }
-}
-
-pub(super) fn named(missing: BTreeSet<Missing>) -> Vec<Missing> {
-    let unnamed = missing.len().saturating_sub(MISSING_NAMED_MAX);
-    let mut named: Vec<Missing> = missing.into_iter().take(MISSING_NAMED_MAX).collect();
-    if unnamed > 0 {
-        named.push(Missing {
-            instance_arn: None,
-            scope: format!("{unnamed} further scopes"),
-            reason: "too many to name; mend the reasons above first".to_owned(),
-            gaps: Vec::new(),
-        });
-    }
-    named
 }

@@ -160,6 +160,15 @@ impl FactKey {
         Self::one(FactKind::Group, id.as_str())
     }
 
+    /// Of a user or a group.
+    #[must_use]
+    pub fn principal(principal: &PrincipalRef) -> Self {
+        match principal.kind {
+            PrincipalKind::User => Self::user(&principal.id),
+            PrincipalKind::Group => Self::group(&principal.id),
+        }
+    }
+
     /// Of a user in a group.
     #[must_use]
     pub fn membership(group: &GroupId, user: &UserId) -> Self {
@@ -192,14 +201,11 @@ impl FactKey {
         Self::two(FactKind::AccountAccess, access.account.as_str(), set)
     }
 
-    /// Of an assignment: the facts of who and what it names. Those of which the key is none are left out.
+    /// Of an assignment: the facts of who and, behind that, what it names. Those of which the key is none are left out.
     #[must_use]
     pub fn named_by_assignment(&self) -> Vec<Self> {
         let principal = principal_of_second(&self.second).ok();
-        let mut named: Vec<Self> = Vec::from_iter(principal.map(|it| match it.kind {
-            PrincipalKind::User => Self::user(&it.id),
-            PrincipalKind::Group => Self::group(&it.id),
-        }));
+        let mut named: Vec<Self> = Vec::from_iter(principal.as_ref().map(Self::principal));
         match target_of_key(&self.key) {
             Ok(Target::Application(arn)) => named.push(Self::application(arn.as_str())),
             Ok(Target::AccountAccess(access)) => {
@@ -259,6 +265,12 @@ impl CollectionRecord {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.gaps().next().is_none()
+    }
+
+    /// When the oldest fact was read, or where none was, when it began.
+    #[must_use]
+    pub fn read_from(&self) -> Timestamp {
+        self.observed.map_or(self.began_at, |(from, _)| from)
     }
 
     /// Everything that it did not see.

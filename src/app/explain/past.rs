@@ -26,7 +26,6 @@ use crate::domain::{
     AccountAccess, AccountStatus, ApplicationStatus, AssignmentKey, AssignmentRequired, Instance,
     PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
 };
-use crate::policy::Action;
 use crate::store::{FactRange, FinishedCollection, GrantScope, KeptFact};
 
 /// The groups of a user that are looked at: AWS lets a user be in 1,000 (aws-api.md §4).
@@ -65,7 +64,7 @@ impl App {
             .await?;
         let then = self.parts.store.collection_at(&instance.arn, at).await?;
         let Some(then) = then else {
-            return Err(self.not_collected(instance).await?);
+            return Err(self.not_collected(instance, None).await?);
         };
         let past = Past {
             asker,
@@ -74,8 +73,7 @@ impl App {
             target,
             then,
         };
-        let record = &past.then.record;
-        let as_of = record.observed.map_or(record.began_at, |(from, _)| from);
+        let as_of = past.then.record.read_from();
         let mut findings = Findings {
             paths: Vec::new(),
             obstacles: Vec::new(),
@@ -182,7 +180,7 @@ impl App {
         let keys: Vec<FactKey> = assigned.iter().map(|(key, _)| key.clone()).collect();
         let there: Vec<KeptFact> = store.facts_of(past.then.id, &keys).await?;
         let first = store.first_whole_collection(&past.instance.arn).await?;
-        let mut seen = Seen::of_whole(first.filter(|first| *first <= past.then.id));
+        let mut seen = Seen::of_collection(past.then.id, first);
         there.iter().for_each(|kept| seen.take(kept));
         let there: BTreeSet<&FactKey> = there.iter().map(|kept| &kept.fact.key).collect();
         let scope = GrantScope::Target(past.target.clone());
@@ -196,7 +194,10 @@ impl App {
                 principal: (*principal).clone(),
                 target: past.target.clone(),
             };
-            if !self.way_may_be_seen(past, principal).await {
+            let user = Some(&past.user).filter(|user| user != principal);
+            let whose = std::iter::once(*principal).chain(user);
+            let is_seen = self.way_may_be_seen(past.asker, arn, &past.target, whose);
+            if !is_seen.await {
                 findings.hidden_paths += 1;
                 continue;
             }
@@ -225,26 +226,6 @@ impl App {
             });
         }
         Ok(())
-    }
-
-    /// Whether a way may be seen: what a user has through a group is the user's and the group's. A permit for either
-    /// shows it, and a forbid or an error for either hides it.
-    async fn way_may_be_seen(&self, past: &Past<'_>, principal: &PrincipalRef) -> bool {
-        let (instance, asker) = (&past.instance.arn, past.asker);
-        let target = self.named_target(&past.target).await;
-        let mut is_permitted = false;
-        for reference in [principal, &past.user] {
-            let principal = self.named_principal(instance, reference).await;
-            let resource = self.assignment_resource(asker, instance, &principal, &target);
-            let action = Action::ReadAssignments;
-            let decision = asker.policy.decide(&asker.scene, action, &resource);
-            let is_stopped = !decision.is_allowed && !decision.policies.is_empty();
-            if is_stopped || !decision.errors.is_empty() {
-                return false;
-            }
-            is_permitted |= decision.is_allowed;
-        }
-        is_permitted
     }
 
     async fn kind_then(
@@ -365,13 +346,7 @@ fn add_application(
                 "whether the user was there: the application was open to everybody who was";
             findings.unread.push(sentence.to_owned());
         }
-        AssignmentRequired::No => findings.paths.push(ExplainedPath {
-            kind: PathKind::OpenApplication,
-            provenance: None,
-            external_owner: String::new(),
-            grants: Vec::new(),
-            grant_ids: Vec::new(),
-        }),
+        AssignmentRequired::No => findings.paths.push(ExplainedPath::open_application()),
         AssignmentRequired::Unknown => {
             let sentence = "whether the application was open to everybody";
             findings.unread.push(sentence.to_owned());

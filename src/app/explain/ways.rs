@@ -132,13 +132,9 @@ impl App {
                 findings.as_of = findings.as_of.min(required.observed_at);
                 match required.value {
                     AssignmentRequired::Yes => {}
-                    AssignmentRequired::No => findings.paths.push(ExplainedPath {
-                        kind: PathKind::OpenApplication,
-                        provenance: None,
-                        external_owner: String::new(),
-                        grants: Vec::new(),
-                        grant_ids: Vec::new(),
-                    }),
+                    AssignmentRequired::No => {
+                        findings.paths.push(ExplainedPath::open_application())
+                    }
                     AssignmentRequired::Unknown => {
                         findings.unread.push(format!("{what}: AWS does not say"));
                     }

@@ -86,7 +86,7 @@ pub async fn load(
     finished: FinishedCollection,
 ) -> Result<(Collection, Seen), StoreError> {
     let first = store.first_whole_collection(&instance.arn).await?;
-    let mut seen = Seen::of_whole(first.filter(|first| *first <= finished.id));
+    let mut seen = Seen::of_collection(finished.id, first);
     let mut reader = CollectionReader::new(instance, finished.record);
     let mut problem = None;
     let range = FactRange::Kinds(FactKind::ALL.to_vec());

@@ -21,20 +21,21 @@ use crate::store::{
 pub(super) struct HeldRuns(Mutex<HashMap<u64, Weak<()>>>);
 
 impl HeldRuns {
-    /// Their numbers. As many as collections are under way: those that were dropped are forgotten here.
+    /// Their numbers.
     fn ids(&self) -> Vec<u64> {
-        let mut runs = self.lock();
-        runs.retain(|_, held| held.strong_count() > 0);
-        runs.keys().copied().collect()
+        self.lock().keys().copied().collect()
     }
 
     fn hold(&self, run: &ReadingRun) {
         self.lock().insert(run.id(), run.held());
     }
 
-    /// A panic of another holder leaves nothing half-done here.
+    /// As many as collections are under way: those that were dropped are forgotten here. A panic of another holder
+    /// leaves nothing half-done.
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.retain(|_, held| held.strong_count() > 0);
+        runs
     }
 }
 
@@ -53,7 +54,6 @@ impl ReadingStore for SqliteStore {
             })
         });
         let run = ReadingRun::new(begun.await?);
-        self.held_runs.ids();
         self.held_runs.hold(&run);
         Ok(run)
     }
