@@ -16,7 +16,7 @@ use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
 use crate::domain::{AssignmentRecord, Grant, InstanceArn, ServiceEvent};
 
-/// The most facts of one `take_facts`, and the most keys that one transaction of a collection looks at.
+/// The most facts of one `take_facts`, and the most that one transaction of a collection compares them with.
 /// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
 /// decision may take; fewer than this would be more commits than facts are worth.
 pub const FACTS_PER_BATCH_MAX: usize = 200;

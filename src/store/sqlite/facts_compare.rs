@@ -12,26 +12,23 @@ use crate::store::{FactChange, FactInterval, StoreError};
 /// is the same in both: most keys have that one alone and are not looked at further.
 pub(super) const CHANGES: &str = one_row!(
     "key, second_key, before, after",
-    "SELECT k.key, k.second_key, \
-     MAX(CASE WHEN f.from_collection <= $1 THEN f.value END) AS before, \
-     MAX(CASE WHEN f.to_collection IS NULL OR f.to_collection > $2 THEN f.value END) AS after \
-     FROM fact_keys AS k CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
-     AND (f.to_collection IS NULL OR f.to_collection > $1) \
-     AND NOT (f.from_collection <= $1 AND (f.to_collection IS NULL OR f.to_collection > $2)) \
-     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) > ($5, $6) \
-     GROUP BY k.key, k.second_key HAVING before IS NOT after ORDER BY k.key, k.second_key LIMIT $7"
+    "SELECT key, second_key, \
+     MAX(CASE WHEN from_collection <= $1 THEN value END) AS before, \
+     MAX(CASE WHEN to_collection IS NULL OR to_collection > $2 THEN value END) AS after \
+     FROM facts WHERE from_collection <= $2 AND (to_collection IS NULL OR to_collection > $1) \
+     AND NOT (from_collection <= $1 AND (to_collection IS NULL OR to_collection > $2)) \
+     AND instance = $3 AND kind = $4 AND (key, second_key) > ($5, $6) \
+     GROUP BY key, second_key HAVING before IS NOT after ORDER BY key, second_key LIMIT $7"
 );
 
-/// Intervals of one instance and kind that began or ended in between. The keys lead, as their order is that of the
-/// answer.
+/// Intervals of one instance and kind that began or ended in between.
 pub(super) const INTERVALS: &str = one_row!(
     "key, second_key, value, from_collection, to_collection",
-    "SELECT k.key, k.second_key, f.value, f.from_collection, f.to_collection FROM fact_keys AS k \
-     CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $2 \
-     AND (f.from_collection > $1 OR (f.to_collection > $1 AND f.to_collection <= $2)) \
-     WHERE k.instance = $3 AND k.kind = $4 AND (k.key, k.second_key) >= ($5, $6) \
-     AND NOT (k.key = $5 AND k.second_key = $6 AND f.from_collection <= $7) \
-     ORDER BY k.key, k.second_key, f.from_collection LIMIT $8"
+    "SELECT key, second_key, value, from_collection, to_collection FROM facts \
+     WHERE from_collection <= $2 \
+     AND (from_collection > $1 OR (to_collection > $1 AND to_collection <= $2)) \
+     AND instance = $3 AND kind = $4 AND (key, second_key, from_collection) > ($5, $6, $7) \
+     ORDER BY key, second_key, from_collection LIMIT $8"
 );
 
 /// `FactStore::fact_changes`, inside one transaction.

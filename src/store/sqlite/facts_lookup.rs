@@ -17,10 +17,9 @@ use crate::store::{KeptFact, ListedAssignments, StoreError};
 /// The facts of these keys; the list leads, so that each is one step through an index.
 pub(super) const FACTS_OF_KEYS: &str = one_row!(
     "kind, key, second_key, value, from_collection",
-    "SELECT k.kind, k.key, k.second_key, f.value, f.from_collection FROM json_each($3) AS v \
-     CROSS JOIN fact_keys AS k ON k.instance = $2 AND k.kind = v.value ->> 0 \
-     AND k.key = v.value ->> 1 AND k.second_key = v.value ->> 2 \
-     CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
+    "SELECT f.kind, f.key, f.second_key, f.value, f.from_collection FROM json_each($3) AS v \
+     CROSS JOIN facts AS f ON f.instance = $2 AND f.kind = v.value ->> 0 \
+     AND f.key = v.value ->> 1 AND f.second_key = v.value ->> 2 AND f.from_collection <= $1 \
      AND (f.to_collection IS NULL OR f.to_collection > $1)"
 );
 

@@ -31,17 +31,17 @@ macro_rules! one_row {
 
 pub(super) use one_row;
 
-/// Keys with the interval that holds in a collection, of one instance and kind. The keys lead: their
-/// order is that of the answer, and a page ends the reading.
+/// The intervals that hold in a collection, of one instance and kind, from an index in the order of the answer: a
+/// page ends the reading.
 macro_rules! facts_where {
-    ($condition:literal) => {
+    ($table:literal, $condition:literal) => {
         one_row!(
             "key, second_key, value, from_collection",
             concat!(
-                "SELECT k.key, k.second_key, f.value, f.from_collection FROM fact_keys AS k \
-                 CROSS JOIN facts AS f ON f.number = k.number AND f.from_collection <= $1 \
-                 AND (f.to_collection IS NULL OR f.to_collection > $1) \
-                 WHERE k.instance = $2 AND k.kind = $3 AND ",
+                "SELECT key, second_key, value, from_collection FROM ",
+                $table,
+                " WHERE from_collection <= $1 AND (to_collection IS NULL OR to_collection > $1) \
+                 AND instance = $2 AND kind = $3 AND ",
                 $condition,
                 " LIMIT $6"
             )
@@ -50,14 +50,18 @@ macro_rules! facts_where {
 }
 
 /// Behind a first and a second key.
-pub(super) const FACTS_OF_KIND: &str =
-    facts_where!("(k.key, k.second_key) > ($4, $5) ORDER BY k.key, k.second_key");
+pub(super) const FACTS_OF_KIND: &str = facts_where!(
+    "facts",
+    "(key, second_key) > ($4, $5) ORDER BY key, second_key"
+);
 /// With a first key, from a second one on.
 pub(super) const FACTS_OF: &str =
-    facts_where!("k.key = $4 AND k.second_key >= $5 ORDER BY k.second_key");
-/// With a second key, behind a first one. That it is not empty leads to the partial index.
-pub(super) const FACTS_WITH: &str =
-    facts_where!("k.second_key = $4 AND k.second_key <> '' AND k.key > $5 ORDER BY k.key");
+    facts_where!("facts", "key = $4 AND second_key >= $5 ORDER BY second_key");
+/// With a second key, behind a first one. Without statistics SQLite would take the primary key.
+pub(super) const FACTS_WITH: &str = facts_where!(
+    "facts INDEXED BY facts_second",
+    "second_key = $4 AND second_key <> '' AND key > $5 ORDER BY key"
+);
 
 /// The number of an instance, if it was ever collected.
 pub(super) async fn instance_number(

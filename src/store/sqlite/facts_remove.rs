@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::facts_read::{instance_number, key_from_row, kind_from_row};
-use super::facts_write::{Place, note_place, place_of, push_place};
+use super::facts_write::{Place, note_place, nth_key, place_of, push_place};
 use super::failure::invalid;
 use super::rows::{count, count_to_column, microseconds};
 use crate::domain::InstanceArn;
@@ -43,7 +43,7 @@ pub(super) async fn undo_some(
         return Ok(false);
     };
     let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT kind, key, second_key FROM fact_keys WHERE instance = ",
+        "SELECT DISTINCT kind, key, second_key FROM facts WHERE instance = ",
     );
     query.push_bind(instance);
     push_place(&mut query, " AND (kind, key, second_key) <= ", &until);
@@ -65,7 +65,6 @@ pub(super) async fn undo_some(
         .await?;
     let reopen = "UPDATE facts SET to_collection = NULL WHERE to_collection = ";
     stretch.change(&mut *connection, reopen, id).await?;
-    stretch.forget_empty_keys(&mut *connection).await?;
     match before {
         Some(before) => note_place(connection, id, "UNDOING", before).await?,
         None => {
@@ -108,7 +107,7 @@ async fn unfinished(
 }
 
 /// The place behind the key that a query answers.
-async fn place(
+pub(super) async fn place(
     connection: &mut SqliteConnection,
     mut query: QueryBuilder<Sqlite>,
 ) -> Result<Option<Place>, StoreError> {
@@ -147,14 +146,7 @@ pub(super) async fn forget(
         .execute(&mut *connection)
         .await?;
     let after = after.map(place_of).unwrap_or_default();
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT kind, key, second_key FROM fact_keys WHERE instance = ",
-    );
-    query.push_bind(instance);
-    push_place(&mut query, " AND (kind, key, second_key) > ", &after);
-    query
-        .push(" ORDER BY kind, key, second_key LIMIT 1 OFFSET ")
-        .push_bind(batch() - 1);
+    let mut query = nth_key(instance, &after, None, batch());
     let row = query.build().fetch_optional(&mut *connection).await?;
     let next = row
         .map(|row| key_from_row(&row, kind_from_row(&row)?))
@@ -167,10 +159,7 @@ pub(super) async fn forget(
             .map_or((i64::MAX, String::new(), String::new()), place_of),
     };
     let old = "DELETE FROM facts WHERE to_collection <= ";
-    let intervals = stretch.change(&mut *connection, old, kept).await?;
-    if intervals > 0 {
-        stretch.forget_empty_keys(connection).await?;
-    }
+    let intervals = stretch.change(connection, old, kept).await?;
     Ok(Forgotten { intervals, next })
 }
 
@@ -203,25 +192,10 @@ impl Stretch {
     ) -> Result<u64, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new(statement);
         query.push_bind(count_to_column(id.0));
-        query.push(" AND number IN (SELECT number FROM fact_keys WHERE ");
-        self.push_condition(&mut query);
-        query.push(")");
+        query.push(" AND instance = ").push_bind(self.instance);
+        push_place(&mut query, " AND (kind, key, second_key) > ", &self.after);
+        push_place(&mut query, " AND (kind, key, second_key) <= ", &self.until);
         Ok(query.build().execute(connection).await?.rows_affected())
-    }
-
-    /// Forgets the keys of which there is no interval any more.
-    async fn forget_empty_keys(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM fact_keys WHERE ");
-        self.push_condition(&mut query);
-        query.push(" AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.number = fact_keys.number)");
-        query.build().execute(connection).await?;
-        Ok(())
-    }
-
-    fn push_condition(&self, query: &mut QueryBuilder<Sqlite>) {
-        query.push("instance = ").push_bind(self.instance);
-        push_place(query, " AND (kind, key, second_key) > ", &self.after);
-        push_place(query, " AND (kind, key, second_key) <= ", &self.until);
     }
 }
 
@@ -245,9 +219,9 @@ async fn erase_names_of(
     id: &str,
 ) -> Result<u64, StoreError> {
     let rows = sqlx::query(
-        "SELECT f.number, f.from_collection, f.value FROM collected_instances AS i \
-         CROSS JOIN fact_keys AS k ON k.instance = i.number AND k.kind = $1 AND k.key = $2 \
-         AND k.second_key = '' CROSS JOIN facts AS f ON f.number = k.number",
+        "SELECT f.instance, f.from_collection, f.value FROM collected_instances AS i \
+         CROSS JOIN facts AS f ON f.instance = i.number AND f.kind = $1 AND f.key = $2 \
+         AND f.second_key = ''",
     )
     .bind(kind.number())
     .bind(id.to_owned())
@@ -260,12 +234,17 @@ async fn erase_names_of(
         let Some(value) = without.filter(|value| value != before) else {
             continue;
         };
-        sqlx::query("UPDATE facts SET value = $3 WHERE number = $1 AND from_collection = $2")
-            .bind(row.try_get::<i64, _>("number")?)
-            .bind(row.try_get::<i64, _>("from_collection")?)
-            .bind(value)
-            .execute(&mut *connection)
-            .await?;
+        sqlx::query(
+            "UPDATE facts SET value = $5 WHERE instance = $1 AND kind = $2 AND key = $3 \
+             AND second_key = '' AND from_collection = $4",
+        )
+        .bind(row.try_get::<i64, _>("instance")?)
+        .bind(kind.number())
+        .bind(id.to_owned())
+        .bind(row.try_get::<i64, _>("from_collection")?)
+        .bind(value)
+        .execute(&mut *connection)
+        .await?;
         erased += 1;
     }
     Ok(erased)

@@ -15,7 +15,7 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0014_facts.sql"),
     include_str!("migrations/0015_first_whole_collection.sql"),
     include_str!("migrations/0016_readings.sql"),
+    include_str!("migrations/0017_facts_by_key.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -206,15 +207,16 @@ async fn user_version(connection: &mut SqliteConnection) -> Result<usize, sqlx::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::facts::{CollectionId, FactKind};
     use crate::domain::plan::Write;
     use crate::domain::{GrantState, PendingChange};
     use crate::store::{
-        ClaimLimit, Holder, LogStore as _, OfEachKind, SqliteOptions, SqliteStore, Store as _,
+        ClaimLimit, FactRange, FactStore as _, Holder, LogStore as _, OfEachKind, SqliteOptions,
+        SqliteStore, Store as _,
     };
 
     /// A database as the first version left it, with a grant that is due.
-    const FIRST_VERSION: &str = "PRAGMA user_version = 1; \
-        INSERT INTO assignments VALUES ('arn:aws:sso:::instance/ssoins-1234567890abcdef', \
+    const FIRST_VERSION: &str = "INSERT INTO assignments VALUES ('arn:aws:sso:::instance/ssoins-1234567890abcdef', \
         'ACCOUNT', '123456789012/arn:aws:sso:::permissionSet/ssoins-1234567890abcdef/ps-1234567890abcdef', \
         'USER', '04261254-0000-4a5a-9d53-000000000001', 'NO', NULL, 5000000, 1, 1, NULL, NULL, \
         NULL, NULL, NULL, NULL, 7000000, NULL, 2, NULL, NULL, 4, NULL, NULL); \
@@ -224,28 +226,66 @@ mod tests {
         FROM assignments; \
         INSERT INTO events (grant_id, body) VALUES (NULL, '{\"kind\":\"old\"}');";
 
+    /// Leaves a database as a version left it, with this in it.
+    async fn leave(place: &Path, version: usize, content: &str) {
+        let directory = DataDirectory::lock(place).unwrap();
+        let options = connect_options(&directory.database(), Duration::from_secs(1))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let head =
+            format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}");
+        let migrations = MIGRATIONS.iter().take(version).copied();
+        for sql in std::iter::once(head.as_str())
+            .chain(migrations)
+            .chain([content])
+        {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
+    /// Two users of two collections, one of whom was renamed and one of whom went, and a group.
+    const FACTS_UNDER_NUMBERS: &str = r#"
+        INSERT INTO collected_instances VALUES (3, 'arn:aws:sso:::instance/ssoins-1234567890abcdef', 1);
+        INSERT INTO collections SELECT id, 3, 'FINISHED', id, id, NULL, NULL, 1, '[]', '[]', '[]', '[]', 0, '', ''
+            FROM (SELECT 1 AS id UNION SELECT 2);
+        INSERT INTO fact_keys VALUES (3, 1, 'u1', '', 11), (3, 1, 'u2', '', 10), (3, 4, 'g', 'u1', 12);
+        INSERT INTO facts VALUES (11, 1, 2, 'old'), (11, 2, NULL, 'new'), (10, 1, 2, 'gone'), (12, 2, NULL, '{}');
+    "#;
+
+    #[tokio::test]
+    async fn facts_under_numbers_are_moved_under_their_keys() {
+        let place = tempfile::tempdir().unwrap();
+        leave(place.path(), 16, FACTS_UNDER_NUMBERS).await;
+        let store = SqliteStore::open(place.path(), SqliteOptions::default());
+        let store = store.await.unwrap();
+        for (collection, expected) in [
+            (1, [("u1", "old", 1), ("u2", "gone", 1)].as_slice()),
+            (2, [("u1", "new", 2), ("g", "{}", 2)].as_slice()),
+        ] {
+            let range = FactRange::Kinds(FactKind::ALL.to_vec());
+            let facts = store.facts(CollectionId(collection), &range, None, 9);
+            let facts = facts.await.unwrap();
+            let found = facts.iter().map(|kept| {
+                (
+                    kept.fact.key.key.as_str(),
+                    kept.fact.value.as_str(),
+                    kept.since.0,
+                )
+            });
+            assert_eq!(found.collect::<Vec<_>>(), expected);
+        }
+        store.close().await;
+    }
+
     #[tokio::test]
     async fn a_database_of_the_first_version_keeps_its_data_and_gains_the_new_columns() {
         let place = tempfile::tempdir().unwrap();
-        let wait = Duration::from_secs(1);
-        {
-            let directory = DataDirectory::lock(place.path()).unwrap();
-            let options = connect_options(&directory.database(), wait)
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal);
-            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            for sql in [
-                format!("PRAGMA application_id = {APPLICATION_ID}"),
-                MIGRATIONS[0].to_owned(),
-                FIRST_VERSION.to_owned(),
-            ] {
-                sqlx::raw_sql(AssertSqlSafe(sql))
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
-            }
-            connection.close().await.unwrap();
-        }
+        leave(place.path(), 1, FIRST_VERSION).await;
         let store = SqliteStore::open(place.path(), SqliteOptions::default())
             .await
             .unwrap();
