@@ -1,16 +1,37 @@
 //! What there is to give, and to whom: instances, applications, principals.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use super::facts_page::{Listed, Listing};
 use super::page_token::PageRequest;
 use super::{App, AppError, CallContext};
 use crate::directory::PrincipalQuery;
-use crate::domain::{Application, ApplicationArn, ErrorKind, Instance, Principal, PrincipalKind};
+use crate::domain::facts::{ApplicationValue, FactKind, GroupValue, UserValue, from_text};
+use crate::domain::{
+    Application, ApplicationArn, ErrorKind, Instance, Principal, PrincipalId, PrincipalKind,
+    PrincipalStatus,
+};
 use crate::identity_center::{Call, Page, PageToken};
 
 /// AWS pages that one call reads at most while they are empty (aws-api.md §3: a page may be empty
 /// although there is a next one). Beyond that the caller gets an empty page and a token.
 const EMPTY_PAGES_MAX: usize = 5;
+
+/// What to list of an instance or an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Browse {
+    /// Instance ARN or alias; empty for the only one.
+    pub instance: String,
+    /// Only what is called exactly this; empty for everything.
+    pub name: String,
+    /// How old the facts may be; none for those of the last collection, and, where there is none or a name is
+    /// asked for, for what directories take.
+    pub max_age: Option<Duration>,
+    /// Which page.
+    pub page: PageRequest,
+}
 
 /// Which principals to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,19 +42,10 @@ pub struct ListPrincipals {
     pub kind: Option<PrincipalKind>,
     /// Only the one that this means.
     pub principal: Option<PrincipalQuery>,
+    /// How old the facts may be; as for `Browse`.
+    pub max_age: Option<Duration>,
     /// Which page.
     pub page: PageRequest,
-}
-
-/// One page of principals.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedPrincipals {
-    /// The principals, in AWS's order.
-    pub principals: Vec<Principal>,
-    /// The next page's token; empty on the last page.
-    pub next_page_token: String,
-    /// When they were read.
-    pub as_of: Timestamp,
 }
 
 /// A place in a list of AWS. Its tokens count only with the page size that they were made with, so
@@ -98,22 +110,49 @@ impl Place {
     }
 }
 
+impl Browse {
+    pub(super) fn listing<'a>(
+        &'a self,
+        context: &'a CallContext,
+        instance: &'a Instance,
+        place: Option<&'a str>,
+    ) -> Listing<'a> {
+        Listing {
+            context,
+            instance,
+            page: &self.page,
+            place,
+            max_age: self.max_age,
+        }
+    }
+}
+
 impl App {
-    /// One page of applications sorted by ARN, with the next page's token and the age of the facts.
+    /// One page of applications sorted by ARN.
     ///
     /// # Errors
     /// `PageTokenInvalid`, AWS errors.
     pub async fn list_applications(
         &self,
         context: &CallContext,
-        instance: &str,
-        name: &str,
-        page: &PageRequest,
-    ) -> Result<(Vec<Application>, String, Timestamp), AppError> {
-        let asked = instance;
-        let instance = &*self.instance(asked)?;
-        self.check_directory_of(context, asked, instance).await?;
+        request: &Browse,
+    ) -> Result<Listed<Application>, AppError> {
+        let instance = &*self.instance(&request.instance)?;
+        self.check_directory_of(context, &request.instance, instance)
+            .await?;
+        let (name, page) = (&request.name, &request.page);
         let place = self.page_tokens.open(context, page)?;
+        if name.is_empty() {
+            let listing = request.listing(context, instance, place.as_deref());
+            let kept = self.page_of_facts(&listing, FactKind::Application, |fact| {
+                let value: ApplicationValue = from_text(&fact.value)?;
+                let arn = ApplicationArn::parse(&fact.key.key)?;
+                Ok(Some(value.into_application(arn)?.0))
+            });
+            if let Some(kept) = kept.await? {
+                return Ok(kept);
+            }
+        }
         let after = place
             .map(|place| ApplicationArn::parse(&place))
             .transpose()
@@ -121,19 +160,27 @@ impl App {
         let listed = self
             .parts
             .directory
-            .applications(instance, self.default_max_age(), self.call(context))
+            .applications(
+                instance,
+                self.or_default(request.max_age),
+                self.call(context),
+            )
             .await?;
         let mut fitting = listed
             .value
             .iter()
-            .filter(|application| name.is_empty() || application.name == name)
+            .filter(|application| name.is_empty() || application.name == *name)
             .filter(|application| after.as_ref().is_none_or(|after| &application.arn > after));
         let rows: Vec<Application> = fitting.by_ref().take(page.size).cloned().collect();
         let next_page_token = match (rows.last(), fitting.next()) {
             (Some(last), Some(_)) => self.page_tokens.seal(context, page, last.arn.as_str())?,
             _ => String::new(),
         };
-        Ok((rows, next_page_token, listed.observed_at))
+        Ok(Listed {
+            rows,
+            next_page_token,
+            as_of: listed.observed_at,
+        })
     }
 
     /// One page of users or groups, or the one principal that a query means.
@@ -144,7 +191,7 @@ impl App {
         &self,
         context: &CallContext,
         request: &ListPrincipals,
-    ) -> Result<ListedPrincipals, AppError> {
+    ) -> Result<Listed<Principal>, AppError> {
         let instance = &*self.instance(&request.instance)?;
         self.check_directory_of(context, &request.instance, instance)
             .await?;
@@ -153,10 +200,10 @@ impl App {
         let directory = &self.parts.directory;
         if let Some(query) = &request.principal {
             let found = directory
-                .find_principal(instance, query, self.default_max_age(), call)
+                .find_principal(instance, query, self.or_default(request.max_age), call)
                 .await?;
-            return Ok(ListedPrincipals {
-                principals: vec![found.value],
+            return Ok(Listed {
+                rows: vec![found.value],
                 next_page_token: String::new(),
                 as_of: found.observed_at,
             });
@@ -167,6 +214,12 @@ impl App {
                 "is required: PRINCIPAL_TYPE_USER or PRINCIPAL_TYPE_GROUP (or set `principal`)",
             ));
         };
+        let kept = self
+            .kept_principals(context, request, instance, kind, place.as_deref())
+            .await?;
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
         let mut place = match place {
             Some(place) => Place::read(&place).ok_or(AppError::PageTokenInvalid)?,
             None => Place::first(request.page.size),
@@ -175,9 +228,9 @@ impl App {
         loop {
             let (page, as_of) = self.principals_page(instance, kind, &place, call).await?;
             pages += 1;
-            let (principals, next) = place.cut(page, request.page.size);
+            let (rows, next) = place.cut(page, request.page.size);
             if let Some(next) = &next
-                && principals.is_empty()
+                && rows.is_empty()
                 && pages < EMPTY_PAGES_MAX
             {
                 place = next.clone();
@@ -189,12 +242,54 @@ impl App {
                     .seal(context, &request.page, &next.write())?,
                 None => String::new(),
             };
-            return Ok(ListedPrincipals {
-                principals,
+            return Ok(Listed {
+                rows,
                 next_page_token,
                 as_of,
             });
         }
+    }
+
+    /// The page of what the last collection found, if that answers.
+    async fn kept_principals(
+        &self,
+        context: &CallContext,
+        request: &ListPrincipals,
+        instance: &Instance,
+        kind: PrincipalKind,
+        place: Option<&str>,
+    ) -> Result<Option<Listed<Principal>>, AppError> {
+        let listing = &Listing {
+            context,
+            instance,
+            page: &request.page,
+            place,
+            max_age: request.max_age,
+        };
+        match kind {
+            PrincipalKind::User => {
+                self.page_of_facts(listing, FactKind::User, |fact| {
+                    let value: UserValue = from_text(&fact.value)?;
+                    let (user, exists) = value.into_user(PrincipalId::parse(&fact.key.key)?)?;
+                    Ok(exists.then_some(Principal::User(user)))
+                })
+                .await
+            }
+            PrincipalKind::Group => {
+                self.page_of_facts(listing, FactKind::Group, |fact| {
+                    let value: GroupValue = from_text(&fact.value)?;
+                    let (group, status) = value.into_group(PrincipalId::parse(&fact.key.key)?)?;
+                    let exists = status != PrincipalStatus::Deleted;
+                    Ok(exists.then_some(Principal::Group(group)))
+                })
+                .await
+            }
+        }
+    }
+
+    /// How old a directory's facts may be.
+    pub(super) fn or_default(&self, max_age: Option<Duration>) -> Duration {
+        max_age.unwrap_or_else(|| self.default_max_age())
     }
 
     /// The page of AWS that a place is in.

@@ -1,19 +1,21 @@
 //! What there is to give in accounts: accounts and permission sets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::page_token::PageRequest;
+use super::browse::Browse;
+use super::facts_page::Listed;
 use super::targets::refuse_without_account_access;
 use super::{App, AppError, CallContext};
 use crate::directory::{AccountQuery, LookupError};
+use crate::domain::facts::{AccountValue, FactKind, PermissionSetValue, from_text};
 use crate::domain::{Account, AccountId, Instance, PermissionSet, PermissionSetArn};
-use crate::identity_center::Dated;
+use crate::identity_center::{Call, Dated};
 
 impl App {
-    /// One page of accounts sorted by id, with the next page's token and the age of the list. An
-    /// empty instance is the only one that gives access to accounts; where there is not just one,
+    /// One page of accounts sorted by id. An empty instance is the only one that gives access to accounts; where there is not just one,
     /// they are the accounts of the organization in which Usher itself runs.
     ///
     /// # Errors
@@ -22,11 +24,9 @@ impl App {
     pub async fn list_accounts(
         &self,
         context: &CallContext,
-        instance: &str,
-        name: &str,
-        page: &PageRequest,
-    ) -> Result<(Vec<Account>, String, Timestamp), AppError> {
-        let asked = instance;
+        request: &Browse,
+    ) -> Result<Listed<Account>, AppError> {
+        let (asked, name, page) = (&request.instance, &request.name, &request.page);
         let instance = self.instance_with_accounts(asked)?;
         let instance = instance.as_deref();
         match instance {
@@ -34,15 +34,28 @@ impl App {
             None => self.check_home_may_be_seen(context).await?,
         }
         let place = self.page_tokens.open(context, page)?;
+        if let Some(instance) = instance.filter(|_| name.is_empty()) {
+            let listing = request.listing(context, instance, place.as_deref());
+            let kept = self.page_of_facts(&listing, FactKind::Account, |fact| {
+                let value: AccountValue = from_text(&fact.value)?;
+                if value.listed != Some(true) {
+                    return Ok(None);
+                }
+                Ok(Some(value.into_account(AccountId::parse(&fact.key.key)?)?))
+            });
+            if let Some(kept) = kept.await? {
+                return Ok(kept);
+            }
+        }
         let after = place
             .map(|place| AccountId::parse(&place))
             .transpose()
             .map_err(|_| AppError::PageTokenInvalid)?;
-        let (max_age, call) = (self.default_max_age(), self.call(context));
+        let (max_age, call) = (self.or_default(request.max_age), self.call(context));
         let directory = &self.parts.directory;
         if !name.is_empty() {
             // A name that the list at hand lacks is looked for in a newer one.
-            let query = AccountQuery::Name(name.to_owned());
+            let query = AccountQuery::Name(name.clone());
             let found = directory
                 .find_account(instance, &query, max_age, call)
                 .await;
@@ -54,14 +67,18 @@ impl App {
         let mut fitting = listed
             .value
             .iter()
-            .filter(|account| name.is_empty() || account.name == name)
+            .filter(|account| name.is_empty() || account.name == *name)
             .filter(|account| after.as_ref().is_none_or(|after| &account.id > after));
         let rows: Vec<Account> = fitting.by_ref().take(page.size).cloned().collect();
         let next_page_token = match (rows.last(), fitting.next()) {
             (Some(last), Some(_)) => self.page_tokens.seal(context, page, last.id.as_str())?,
             _ => String::new(),
         };
-        Ok((rows, next_page_token, listed.observed_at))
+        Ok(Listed {
+            rows,
+            next_page_token,
+            as_of: listed.observed_at,
+        })
     }
 
     /// Refuses home's accounts to who may look at no served instance of home's organization. Where none
@@ -103,32 +120,44 @@ impl App {
         Ok(first.filter(|_| giving.next().is_none()))
     }
 
-    /// One page of permission sets sorted by ARN, with the next page's token and the age of the
-    /// oldest fact.
+    /// One page of permission sets sorted by ARN.
     ///
     /// # Errors
     /// `AccountAccessNotOffered`, `PageTokenInvalid`, AWS errors.
     pub async fn list_permission_sets(
         &self,
         context: &CallContext,
-        instance: &str,
-        name: &str,
-        page: &PageRequest,
-    ) -> Result<(Vec<PermissionSet>, String, Timestamp), AppError> {
-        let asked = instance;
+        request: &Browse,
+    ) -> Result<Listed<PermissionSet>, AppError> {
+        let (asked, name, page) = (&request.instance, &request.name, &request.page);
         let instance = &*self.instance(asked)?;
         self.check_directory_of(context, asked, instance).await?;
         refuse_without_account_access(instance)?;
         let place = self.page_tokens.open(context, page)?;
+        let (max_age, call) = (self.or_default(request.max_age), self.call(context));
+        if !name.is_empty() {
+            let (rows, as_of) = self
+                .permission_set_named(instance, name, max_age, call)
+                .await?;
+            return Ok(Listed {
+                rows,
+                next_page_token: String::new(),
+                as_of,
+            });
+        }
+        let listing = request.listing(context, instance, place.as_deref());
+        let kept = self.page_of_facts(&listing, FactKind::PermissionSet, |fact| {
+            let value: PermissionSetValue = from_text(&fact.value)?;
+            let arn = PermissionSetArn::parse(&fact.key.key)?;
+            Ok(Some(value.into_permission_set(arn)))
+        });
+        if let Some(kept) = kept.await? {
+            return Ok(kept);
+        }
         let after = place
             .map(|place| PermissionSetArn::parse(&place))
             .transpose()
             .map_err(|_| AppError::PageTokenInvalid)?;
-        if !name.is_empty() {
-            let (rows, as_of) = self.permission_set_named(context, instance, name).await?;
-            return Ok((rows, String::new(), as_of));
-        }
-        let (max_age, call) = (self.default_max_age(), self.call(context));
         let directory = &self.parts.directory;
         let listed = directory
             .permission_set_arns(instance, max_age, call)
@@ -147,18 +176,21 @@ impl App {
             .await?;
         let oldest = rows.iter().map(|row| row.observed_at).min();
         let as_of = oldest.unwrap_or(listed.observed_at).min(listed.observed_at);
-        let rows = rows.into_iter().map(|row| row.value).collect();
-        Ok((rows, next_page_token, as_of))
+        Ok(Listed {
+            rows: rows.into_iter().map(|row| row.value).collect(),
+            next_page_token,
+            as_of,
+        })
     }
 
     /// The set of exactly this name, if there is one.
     async fn permission_set_named(
         &self,
-        context: &CallContext,
         instance: &Instance,
         name: &str,
+        max_age: Duration,
+        call: Call,
     ) -> Result<(Vec<PermissionSet>, Timestamp), AppError> {
-        let (max_age, call) = (self.default_max_age(), self.call(context));
         let directory = &self.parts.directory;
         let found = directory.find_permission_set_named(instance, name, max_age, call);
         match found.await {

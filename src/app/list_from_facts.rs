@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::asker::Asker;
+use super::facts_page::{Place, forgotten};
 use super::list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};
 use super::permission::{LOOKED_AT_MAX, LOOKED_AT_ONCE};
 use super::reasons::{Reasons, last_end};
@@ -26,14 +25,6 @@ use crate::store::{FinishedCollection, ListedAssignments, StoreError};
 /// What the keys of assignments to applications begin with: accounts' digits sort before it.
 const APPLICATIONS_FROM: &str = "arn:";
 
-/// Where a page begins: in which collection, behind which assignment.
-struct Place {
-    collection: CollectionId,
-    /// When the oldest fact of it was read.
-    read_at: Timestamp,
-    after: Option<FactKey>,
-}
-
 /// What the rows of a stretch of assignments are made of.
 struct Stretch {
     reasons: Reasons,
@@ -48,31 +39,6 @@ struct Sight<'a> {
     by_target_alone: bool,
     /// The target that was asked about last, and whether it may be seen: rows come target by target.
     last: Option<(NamedTarget, bool)>,
-}
-
-impl Place {
-    fn write(&self, after: &FactKey) -> String {
-        let read_at = self.read_at.as_microsecond();
-        let id = self.collection.0;
-        format!("{id}\n{read_at}\n{}\n{}", after.key, after.second)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(4, '\n');
-        let collection = CollectionId(parts.next()?.parse().ok()?);
-        let read_at = parts.next()?.parse().ok()?;
-        let read_at = Timestamp::from_microsecond(read_at).ok()?;
-        let after = FactKey {
-            kind: FactKind::Assignment,
-            key: parts.next()?.to_owned(),
-            second: parts.next()?.to_owned(),
-        };
-        Some(Self {
-            collection,
-            read_at,
-            after: Some(after),
-        })
-    }
 }
 
 impl App {
@@ -143,7 +109,7 @@ impl App {
         instance: &Instance,
     ) -> Result<Place, AppError> {
         if let Some(sealed) = self.page_tokens.open(context, &request.page)? {
-            return Place::read(&sealed).ok_or(AppError::PageTokenInvalid);
+            return Place::read(FactKind::Assignment, &sealed).ok_or(AppError::PageTokenInvalid);
         }
         let last = self.last_collection(instance, request.max_age).await?;
         Ok(Place {
@@ -338,12 +304,4 @@ fn assignment_key(instance: &Instance, key: &FactKey) -> Result<AssignmentKey, S
         principal: principal_of_second(&key.second).map_err(unreadable)?,
         target: target_of_key(&key.key).map_err(unreadable)?,
     })
-}
-
-/// The collection of a page is not there any more.
-fn forgotten(error: StoreError) -> AppError {
-    match error {
-        StoreError::Stale => AppError::PageTokenInvalid,
-        error => error.into(),
-    }
 }

@@ -24,6 +24,7 @@ mod events;
 mod explain;
 mod external;
 mod external_config;
+mod facts_page;
 mod grants;
 mod keep_facts;
 mod kept_views;
@@ -64,7 +65,7 @@ pub use approvals::{
 use asker::{Purpose, the_gravest};
 pub use assign::{Assign, AssignOutcome, Preview};
 pub use beneficiaries_config::BeneficiariesConfig;
-pub use browse::{ListPrincipals, ListedPrincipals};
+pub use browse::{Browse, ListPrincipals};
 pub use budget::BudgetView;
 pub use config::AppConfig;
 use early::UnderWay;
@@ -74,6 +75,7 @@ pub use explain::{
     AccessAnswer, AccessExplanation, ExplainAccess, ExplainedPath, Obstacle, ObstacleKind, PathKind,
 };
 pub use external_config::ExternalAssignments;
+pub use facts_page::Listed;
 pub use grants::{GrantListScope, GrantPage, ListGrants};
 use kept_views::KeptViews;
 pub use list_assignments::{AssignmentPage, AssignmentRow, ListAssignments, TargetKind};

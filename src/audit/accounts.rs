@@ -168,6 +168,12 @@ impl AccountList {
         (self.missing.is_none() && is_its_own).then_some(self.accounts.len() as u64)
     }
 
+    /// The accounts of the organization of this instance, sorted by id; none where the list is not just that.
+    pub(super) fn all_of(&self, instance: &Instance) -> impl Iterator<Item = &Account> {
+        let is_whole = self.count(instance).is_some();
+        self.accounts.values().filter(move |_| is_whole)
+    }
+
     /// Whether this is the list of another organization than that of this instance.
     pub(super) fn is_of_another(&self, instance: &Instance) -> bool {
         self.missing.is_none() && self.holds_manager_of(instance) == Some(false)

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::accounts::{AccountList, Accounts};
+use super::beside::Shown;
 use super::collection::Collection;
 use super::config::AuditConfig;
 use super::gather::Gathered;
@@ -61,6 +62,8 @@ impl<'a> Collector<'a> {
         config: &'a AuditConfig,
         meter: &'a Meter,
     ) -> Self {
+        let mut gathered = Gathered::default();
+        gathered.shown = question.is_of_everything().then(Shown::default);
         Self {
             port,
             question,
@@ -69,7 +72,7 @@ impl<'a> Collector<'a> {
             config,
             meter,
             readings: None,
-            gathered: Mutex::default(),
+            gathered: Mutex::new(gathered),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::domain::facts::Gap;
 use crate::domain::report::View;
 use crate::domain::{
     Account, Application, AssignmentRequired, Group, Instance, InstanceArn, Operation,
-    PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, User,
+    PermissionSet, PrincipalKind, PrincipalRef, PrincipalStatus, User,
 };
 
 /// A user's place in `Collection::users`.
@@ -35,14 +35,16 @@ pub struct Collection {
     pub applications: Vec<ApplicationFacts>,
     /// The accounts that have a permission set, sorted by id.
     pub accounts: Vec<AccountFacts>,
-    /// The permission sets that were asked for, sorted by ARN.
-    pub permission_sets: Vec<PermissionSetFacts>,
+    /// The permission sets that were asked for, sorted by ARN; one whose name could not be read has none.
+    pub permission_sets: Vec<PermissionSet>,
     /// The accounts with their permission sets, sorted by account and permission set.
     pub account_access: Vec<AccessFacts>,
     /// The users that the report can name, sorted by id.
     pub users: Vec<UserFacts>,
     /// The groups that assignments name, sorted by id.
     pub groups: Vec<GroupFacts>,
+    /// What its lists showed beside.
+    pub beside: Beside,
     /// What could not be read, sorted.
     pub missing: Vec<Missing>,
     /// When the oldest fact was read; none when nothing was.
@@ -53,6 +55,18 @@ pub struct Collection {
     pub operations: Vec<(Operation, u64)>,
     /// How many there are, as far as this collection read it, for the next plan.
     pub counts: KnownCounts,
+}
+
+/// What the lists of a whole instance showed and nothing names: no report has it, but who looks for whom or what
+/// to give.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Users, sorted by id.
+    pub users: Vec<User>,
+    /// Groups, sorted by id; nobody asked for their members.
+    pub groups: Vec<Group>,
+    /// Accounts, sorted by id.
+    pub accounts: Vec<Account>,
 }
 
 /// An application with what stands on it.
@@ -84,15 +98,6 @@ pub enum Listing {
     NotListed,
     /// Nobody could tell, or nobody asked.
     Unknown,
-}
-
-/// A permission set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PermissionSetFacts {
-    /// Its ARN.
-    pub arn: PermissionSetArn,
-    /// Its name; empty when it could not be read.
-    pub name: String,
 }
 
 /// An account with a permission set, and what stands on it.

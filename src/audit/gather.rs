@@ -9,24 +9,25 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::accounts::AccountList;
+use super::beside::Shown;
 use super::collection::{
-    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Members,
-    Missing, PermissionSetFacts, UserFacts, UserIndex,
+    AccessFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Members, Missing,
+    UserFacts, UserIndex,
 };
-use super::places::{moved_joined, sorted_users};
+use super::places::{account_facts, account_ids, moved_joined, sorted_users};
 use super::plan::KnownCounts;
 use crate::domain::facts::Gap;
 use crate::domain::{
     AccountAccess, AccountId, Application, ApplicationArn, AssignmentRequired, Group, GroupId,
-    Instance, Membership, PermissionSetArn, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
-    User, UserId,
+    Instance, Membership, PermissionSet, PermissionSetArn, PrincipalKind, PrincipalRef,
+    PrincipalStatus, Target, User, UserId,
 };
 
 /// What has been gathered so far.
 #[derive(Default)]
 pub(super) struct Gathered {
     applications: BTreeMap<ApplicationArn, GatheredApplication>,
-    permission_sets: BTreeMap<PermissionSetArn, String>,
+    permission_sets: BTreeMap<PermissionSetArn, PermissionSet>,
     account_access: BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
     user_places: HashMap<UserId, UserIndex>,
     users: Vec<UserFacts>,
@@ -38,8 +39,10 @@ pub(super) struct Gathered {
     observed: Option<(Timestamp, Timestamp)>,
     /// How long the lists were that were read to their end.
     pub(super) listed: KnownCounts,
-    /// Groups that are known to exist before anything names them, with their names.
-    pub(super) confirmed_groups: HashMap<GroupId, String>,
+    /// Groups that are known to exist before anything names them.
+    pub(super) confirmed_groups: HashMap<GroupId, Group>,
+    /// What lists showed, where that is kept whether or not anything names it.
+    pub(super) shown: Option<Shown>,
 }
 
 struct GatheredApplication {
@@ -49,7 +52,7 @@ struct GatheredApplication {
 }
 
 struct GatheredGroup {
-    name: String,
+    group: Group,
     status: PrincipalStatus,
     members: Members,
     joined: Vec<Joined>,
@@ -92,18 +95,32 @@ impl Gathered {
         (self.applications.values()).any(|facts| facts.required == AssignmentRequired::No)
     }
 
-    /// A permission set is there. The name is empty until it is known.
-    pub(super) fn permission_set(&mut self, arn: PermissionSetArn, name: String) {
-        let known = self.permission_sets.entry(arn).or_default();
-        if !name.is_empty() {
-            *known = name;
-        }
+    /// A permission set is there, with what is known of it.
+    pub(super) fn permission_set(&mut self, set: PermissionSet) {
+        self.permission_sets.insert(set.arn.clone(), set);
+    }
+
+    /// A permission set is there, whatever it is called.
+    pub(super) fn has_permission_set(&mut self, arn: PermissionSetArn) {
+        let nameless = |arn| PermissionSet {
+            arn,
+            name: String::new(),
+            description: String::new(),
+            session_duration: String::new(),
+        };
+        let set = nameless(arn.clone());
+        self.permission_sets.entry(arn).or_insert(set);
     }
 
     /// An account has a permission set.
     pub(super) fn account_access(&mut self, access: AccountAccess) {
-        self.permission_set(access.permission_set.clone(), String::new());
+        self.has_permission_set(access.permission_set.clone());
         self.account_access.entry(access).or_default();
+    }
+
+    /// The accounts that have a permission set.
+    pub(super) fn accounts_named(&self) -> BTreeSet<&AccountId> {
+        account_ids(&self.account_access)
     }
 
     /// The accounts with their permission sets that are known so far.
@@ -123,7 +140,7 @@ impl Gathered {
     /// The permission sets whose names are not known.
     pub(super) fn permission_sets_without_names(&self) -> Vec<PermissionSetArn> {
         (self.permission_sets.iter())
-            .filter(|(_, name)| name.is_empty())
+            .filter(|(_, set)| set.name.is_empty())
             .map(|(arn, _)| arn.clone())
             .collect()
     }
@@ -138,8 +155,12 @@ impl Gathered {
             PrincipalKind::Group => !self.groups.contains_key(&principal.id),
         };
         if is_new_group {
-            let id = principal.id.clone();
-            self.known_group(id, String::new(), PrincipalStatus::Unknown);
+            let group = Group {
+                id: principal.id.clone(),
+                display_name: String::new(),
+                description: String::new(),
+            };
+            self.known_group(group, PrincipalStatus::Unknown);
         }
         match target {
             Target::Application(arn) => {
@@ -156,18 +177,19 @@ impl Gathered {
         is_new_group
     }
 
-    /// An assigned group exists, with this name.
-    pub(super) fn group_exists(&mut self, id: &GroupId, name: String) {
-        if let Some(facts) = self.groups.get_mut(id) {
-            facts.name = name;
+    /// An assigned group exists.
+    pub(super) fn group_exists(&mut self, group: Group) {
+        if let Some(facts) = self.groups.get_mut(&group.id) {
+            facts.group = group;
             facts.status = PrincipalStatus::Enabled;
         }
     }
 
     /// A group with what a collection knew of it.
-    pub(super) fn known_group(&mut self, id: GroupId, name: String, status: PrincipalStatus) {
+    pub(super) fn known_group(&mut self, group: Group, status: PrincipalStatus) {
+        let id = group.id.clone();
         let facts = GatheredGroup {
-            name,
+            group,
             status,
             members: Members::NotRead,
             joined: Vec::new(),
@@ -175,10 +197,21 @@ impl Gathered {
         self.groups.insert(id, facts);
     }
 
+    /// Whether something names a group.
+    pub(super) fn names_group(&self, id: &GroupId) -> bool {
+        self.groups.contains_key(id)
+    }
+
+    /// Whether something names a user.
+    pub(super) fn names_user(&self, id: &UserId) -> bool {
+        self.user_places.contains_key(id)
+    }
+
     /// An assigned group was deleted.
     pub(super) fn group_is_deleted(&mut self, id: &GroupId) {
         if let Some(facts) = self.groups.get_mut(id) {
-            facts.name.clear();
+            facts.group.display_name.clear();
+            facts.group.description.clear();
             facts.status = PrincipalStatus::Deleted;
             facts.members = Members::NotRead;
             facts.joined = Vec::new();
@@ -246,12 +279,13 @@ impl Gathered {
         }
     }
 
-    /// A user exists. Unless `keep`, it is kept only if something names it.
+    /// A user exists. Unless `keep`, a report has it only if something names it.
     pub(super) fn user_exists(&mut self, user: User, keep: bool) {
-        if !keep && !self.user_places.contains_key(&user.id) {
-            return;
+        if keep || self.names_user(&user.id) {
+            self.known_user(UserFacts { user, exists: true });
+        } else if let Some(shown) = &mut self.shown {
+            shown.users.push(user);
         }
-        self.known_user(UserFacts { user, exists: true });
     }
 
     /// A user was deleted.
@@ -294,17 +328,19 @@ impl Gathered {
 
     /// Sorts everything and gives everything its place. The list of accounts names them, where it
     /// was read.
-    pub(super) fn finish(self, instance: Instance, accounts: Option<&AccountList>) -> Collection {
+    pub(super) fn finish(
+        mut self,
+        instance: Instance,
+        accounts: Option<&AccountList>,
+    ) -> Collection {
+        let shown = self.shown.take();
+        let beside = shown.map(|shown| shown.beside(&self, &instance, accounts));
         let (users, moved) = sorted_users(self.users);
         let moved_to = |place: UserIndex| moved.get(place as usize).copied().unwrap_or(place);
         let group_places: HashMap<GroupId, u32> = self.groups.keys().cloned().zip(0..).collect();
-        let groups = (self.groups.into_iter())
-            .map(|(id, facts)| GroupFacts {
-                group: Group {
-                    id,
-                    display_name: facts.name,
-                    description: String::new(),
-                },
+        let groups = (self.groups.into_values())
+            .map(|facts| GroupFacts {
+                group: facts.group,
                 status: facts.status,
                 members: facts.members.moved(moved_to),
                 joined: moved_joined(facts.joined, moved_to),
@@ -350,31 +386,15 @@ impl Gathered {
             instance,
             applications,
             accounts: account_facts,
-            permission_sets: (self.permission_sets.into_iter())
-                .map(|(arn, name)| PermissionSetFacts { arn, name })
-                .collect(),
+            permission_sets: self.permission_sets.into_values().collect(),
             account_access,
             users,
             groups,
+            beside: beside.unwrap_or_default(),
             observed_from: self.observed.map(|(from, _)| from),
             observed_until: self.observed.map(|(_, until)| until),
             operations: Vec::new(),
             counts: self.listed,
         }
     }
-}
-
-/// The accounts that have a permission set, by id, and the place of each.
-fn account_facts(
-    instance: &Instance,
-    account_access: &BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
-    accounts: Option<&AccountList>,
-) -> (Vec<AccountFacts>, HashMap<AccountId, u32>) {
-    let ids: BTreeSet<&AccountId> = (account_access.keys())
-        .map(|access| &access.account)
-        .collect();
-    let facts = (ids.iter())
-        .map(|id| AccountList::facts(accounts, instance, id))
-        .collect();
-    (facts, ids.into_iter().cloned().zip(0..).collect())
 }

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod answer;
+mod beside;
 mod changes;
 mod collect;
 mod collection;
@@ -49,10 +50,11 @@ mod write;
 pub use answer::{Completeness, Header, Part, RunError, Summary};
 pub use changes::Period;
 pub use collection::{
-    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Joined, Listing,
-    Members, Missing, PermissionSetFacts, UserFacts,
+    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Beside, Collection, GroupFacts, Joined,
+    Listing, Members, Missing, UserFacts,
 };
 pub use config::AuditConfig;
+pub use facts::lists_all;
 pub use format::FormatError;
 pub use header::header;
 pub use holdings::Holdings;

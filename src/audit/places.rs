@@ -1,6 +1,11 @@
-//! Places of users when they are sorted: what refers to a user by its place follows it.
+//! Places in a collection: what refers to a user by its place follows it when users are sorted, and accounts get
+//! theirs by their ids.
 
-use super::collection::{Joined, Members, UserFacts, UserIndex};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::accounts::AccountList;
+use super::collection::{AccountFacts, Joined, Members, UserFacts, UserIndex};
+use crate::domain::{AccountAccess, AccountId, Instance, PrincipalRef};
 
 /// The same, sorted by the new places of users.
 pub(super) fn moved_joined(
@@ -41,4 +46,26 @@ pub(super) fn sorted_users(users: Vec<UserFacts>) -> (Vec<UserFacts>, Vec<UserIn
         }
     }
     (sorted.into_iter().map(|(_, facts)| facts).collect(), moved)
+}
+
+/// The accounts that have a permission set, by id, and the place of each.
+pub(super) fn account_facts(
+    instance: &Instance,
+    account_access: &BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
+    accounts: Option<&AccountList>,
+) -> (Vec<AccountFacts>, HashMap<AccountId, u32>) {
+    let ids = account_ids(account_access);
+    let facts = (ids.iter())
+        .map(|id| AccountList::facts(accounts, instance, id))
+        .collect();
+    (facts, ids.into_iter().cloned().zip(0..).collect())
+}
+
+/// The accounts that have a permission set.
+pub(super) fn account_ids(
+    account_access: &BTreeMap<AccountAccess, BTreeSet<PrincipalRef>>,
+) -> BTreeSet<&AccountId> {
+    (account_access.keys())
+        .map(|access| &access.account)
+        .collect()
 }

@@ -46,7 +46,7 @@ fn people(gathered: &mut Gathered, numbers: impl IntoIterator<Item = u32>) {
 }
 
 fn members(gathered: &mut Gathered, number: u32, users: &[u32]) {
-    gathered.group_exists(&group_id(number), group(number).display_name);
+    gathered.group_exists(group(number));
     let users = users.iter().map(|user| member(number, *user)).collect();
     gathered.members(&group_id(number), users, true);
 }
@@ -200,7 +200,7 @@ fn what_could_not_be_read_still_has_its_rows() {
     let found = collection(|gathered| {
         let assigned = [the_group(1), the_group(2), the_user(5)];
         gather_application(gathered, application(1), No, &assigned);
-        gathered.group_exists(&group_id(1), "group 1".to_owned());
+        gathered.group_exists(group(1));
         gathered.members(&group_id(1), vec![member(1, 1)], false);
         people(gathered, 1..=1);
     });
@@ -259,7 +259,7 @@ fn assignments_are_as_aws_has_them() {
             the_user(7),
         ];
         gather_application(gathered, application(1), No, &assigned);
-        gathered.group_exists(&group_id(1), "group 1".to_owned());
+        gathered.group_exists(group(1));
         gathered.group_is_deleted(&group_id(2));
         people(gathered, 1..=2);
         gathered.user_is_deleted(&user_id(7));

@@ -7,6 +7,7 @@
 mod found;
 mod gap;
 mod known;
+mod partial;
 mod value;
 
 use jiff::Timestamp;
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use found::Found;
 pub use gap::{Extent, Gap, Gaps};
 pub use known::KnownFact;
+pub use partial::{fill_unknown, without_names};
 pub use value::{
     AccountValue, ApplicationValue, GroupValue, MembershipValue, PermissionSetValue, UserValue,
-    fill_unknown, without_names,
 };
 
 pub(crate) use value::{from_text, to_text};

@@ -54,16 +54,12 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         request: Request<pb::ListApplicationsRequest>,
     ) -> Result<Response<pb::ListApplicationsResponse>, Status> {
         answer(request, |context, message| async move {
-            let page = convert::applications_page(&message)?;
-            let listed = self
-                .0
-                .list_applications(&context, &message.instance, &message.name, &page)
-                .await?;
-            let (applications, next_page_token, as_of) = listed;
+            let request = convert::list_applications(message)?;
+            let listed = self.0.list_applications(&context, &request).await?;
             Ok(pb::ListApplicationsResponse {
-                applications: applications.into_iter().map(convert::application).collect(),
-                next_page_token,
-                as_of: Some(convert::timestamp(as_of)),
+                applications: listed.rows.into_iter().map(convert::application).collect(),
+                next_page_token: listed.next_page_token,
+                as_of: Some(convert::timestamp(listed.as_of)),
             })
         })
         .await
@@ -74,14 +70,12 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         request: Request<pb::ListAccountsRequest>,
     ) -> Result<Response<pb::ListAccountsResponse>, Status> {
         answer(request, |context, message| async move {
-            let page = convert::accounts_page(&message)?;
-            let (instance, name) = (&message.instance, &message.name);
-            let listed = self.0.list_accounts(&context, instance, name, &page);
-            let (accounts, next_page_token, as_of) = listed.await?;
+            let request = convert::list_accounts(message)?;
+            let listed = self.0.list_accounts(&context, &request).await?;
             Ok(pb::ListAccountsResponse {
-                accounts: accounts.into_iter().map(convert::account).collect(),
-                next_page_token,
-                as_of: Some(convert::timestamp(as_of)),
+                accounts: listed.rows.into_iter().map(convert::account).collect(),
+                next_page_token: listed.next_page_token,
+                as_of: Some(convert::timestamp(listed.as_of)),
             })
         })
         .await
@@ -92,17 +86,13 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
         request: Request<pb::ListPermissionSetsRequest>,
     ) -> Result<Response<pb::ListPermissionSetsResponse>, Status> {
         answer(request, |context, message| async move {
-            let page = convert::permission_sets_page(&message)?;
-            let listed = self
-                .0
-                .list_permission_sets(&context, &message.instance, &message.name, &page)
-                .await?;
-            let (permission_sets, next_page_token, as_of) = listed;
-            let permission_sets = permission_sets.into_iter();
+            let request = convert::list_permission_sets(message)?;
+            let listed = self.0.list_permission_sets(&context, &request).await?;
+            let permission_sets = listed.rows.into_iter();
             Ok(pb::ListPermissionSetsResponse {
                 permission_sets: permission_sets.map(convert::permission_set).collect(),
-                next_page_token,
-                as_of: Some(convert::timestamp(as_of)),
+                next_page_token: listed.next_page_token,
+                as_of: Some(convert::timestamp(listed.as_of)),
             })
         })
         .await
@@ -119,7 +109,7 @@ impl pb::directory_service_server::DirectoryService for DirectoryService {
                 .await?;
             Ok(pb::ListPrincipalsResponse {
                 principals: listed
-                    .principals
+                    .rows
                     .into_iter()
                     .map(convert::principal_entry)
                     .collect(),

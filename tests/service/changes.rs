@@ -207,6 +207,42 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_last_assignment_leaves_neither_the_directory_nor_its_groups() {
+    let service = TestService::start().await;
+    collect(&service).await;
+    let time = Timestamp::now();
+    let (assigned, members) = service.simulator.edit_world(|world| {
+        let applications = std::mem::take(&mut world.assignments);
+        let accounts = std::mem::take(&mut world.account_assignments);
+        (applications.len() + accounts.len(), world.memberships.len())
+    });
+    assert!(assigned > 0 && members > 0);
+    collect(&service).await;
+    let request = asked(ReportView::Changes, Some(time));
+    let (rows, summary) = changes(&service, request.clone()).await;
+    assert_eq!(summary.completeness(), Completeness::Complete);
+    let removed = |what: &str| {
+        rows.iter()
+            .filter(|row| row.what == what && row.change == "REMOVED")
+            .count()
+    };
+    assert_eq!(removed("ASSIGNMENT"), assigned, "{rows:#?}");
+    for what in ["USER", "GROUP", "MEMBERSHIP", "ACCOUNT"] {
+        assert_eq!(removed(what), 0, "{what}: {rows:#?}");
+    }
+    // Who is deleted leaves.
+    let gone = service
+        .simulator
+        .edit_world(|world| world.users.remove(0).user_id);
+    collect(&service).await;
+    let (rows, _) = changes(&service, request).await;
+    let [left] = of(&rows, "USER", &gone)[..] else {
+        panic!("{rows:#?}")
+    };
+    assert_eq!(left.change, "REMOVED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_period_before_the_first_collection_is_told_as_far_as_anything_is_known() {
     let service = TestService::start().await;
     let start = Timestamp::now() - std::time::Duration::from_secs(60);

@@ -13,6 +13,7 @@ mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadlines;
+mod directory;
 mod explain;
 mod faults;
 mod findings;

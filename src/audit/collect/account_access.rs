@@ -86,7 +86,7 @@ impl Collector<'_> {
             }
             if let Some(set) = &scope.permission_set {
                 gathered.observe(set.observed_at);
-                gathered.permission_set(set.value.arn.clone(), set.value.name.clone());
+                gathered.permission_set(set.value.clone());
             }
         }
         tokio::join!(
@@ -145,7 +145,7 @@ impl Collector<'_> {
                 let exists = group.is_some();
                 if let Some(group) = group {
                     let mut gathered = self.gathered();
-                    (gathered.confirmed_groups).insert(group.id, group.display_name);
+                    (gathered.confirmed_groups).insert(group.id.clone(), group);
                 }
                 exists
             }
@@ -228,7 +228,7 @@ impl Collector<'_> {
             |page| {
                 let mut gathered = self.gathered();
                 for arn in page {
-                    gathered.permission_set(arn, String::new());
+                    gathered.has_permission_set(arn);
                 }
             },
         );
@@ -259,7 +259,7 @@ impl Collector<'_> {
                 let operation = Operation::DescribePermissionSet;
                 let ask = || self.port.permission_set(&arn, self.call());
                 match self.answer(operation, arn.as_str(), ask).await {
-                    Ok(set) => self.gathered().permission_set(set.arn, set.name),
+                    Ok(set) => self.gathered().permission_set(set),
                     Err(failure) => {
                         let gaps = vec![Gap::key(FactKind::PermissionSet, arn.as_str())];
                         self.miss(format!("permission set {arn}: name"), &failure, gaps);

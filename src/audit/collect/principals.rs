@@ -19,9 +19,9 @@ use crate::domain::{
 /// The largest page of ListUsers and ListGroups (aws-api.md §3).
 const PAGE_SIZE: usize = 100;
 
-/// What listing the groups gave: names by id.
+/// What listing the groups gave.
 pub(super) struct GroupListing {
-    names: HashMap<GroupId, String>,
+    groups: HashMap<GroupId, Group>,
     /// Whether the list broke off, so that a group it lacks may exist all the same.
     is_cut: bool,
 }
@@ -43,7 +43,7 @@ impl Collector<'_> {
             self.list_groups().await
         } else {
             GroupListing {
-                names: self.gathered().confirmed_groups.clone(),
+                groups: self.gathered().confirmed_groups.clone(),
                 is_cut: false,
             }
         };
@@ -64,7 +64,7 @@ impl Collector<'_> {
 
     pub(super) async fn list_groups(&self) -> GroupListing {
         let instance = self.question.instance;
-        let names = Mutex::new(HashMap::new());
+        let groups = Mutex::new(HashMap::new());
         let read = self.every_page(
             Operation::ListGroups,
             "",
@@ -75,15 +75,17 @@ impl Collector<'_> {
                     .await
             },
             |page| {
+                if let Some(shown) = &mut self.gathered().shown {
+                    shown.groups.extend(page.iter().cloned());
+                }
                 let page = page.into_iter();
-                let page = page.map(|group: Group| (group.id, group.display_name));
-                lock(&names).extend(page);
+                lock(&groups).extend(page.map(|group: Group| (group.id.clone(), group)));
             },
         );
         let result = read.await;
-        let names = names.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let groups = groups.into_inner().unwrap_or_else(PoisonError::into_inner);
         match &result {
-            Ok(()) => self.gathered().listed.groups = Some(names.len() as u64),
+            Ok(()) => self.gathered().listed.groups = Some(groups.len() as u64),
             Err(failure) => {
                 let store = &instance.identity_store_id;
                 let gaps = vec![Gap::all(FactKind::Group)];
@@ -91,14 +93,14 @@ impl Collector<'_> {
             }
         }
         GroupListing {
-            names,
+            groups,
             is_cut: result.is_err(),
         }
     }
 
     async fn read_group(&self, id: &GroupId, listing: &GroupListing) {
-        match listing.names.get(id) {
-            Some(name) => self.gathered().group_exists(id, name.clone()),
+        match listing.groups.get(id) {
+            Some(group) => self.gathered().group_exists(group.clone()),
             // What a cut list lacks is no candidate; its members will say whether it exists.
             None if listing.is_cut => {}
             None => {
@@ -137,7 +139,7 @@ impl Collector<'_> {
         self.meter.another_page(Operation::DescribeGroup);
         let read = self.port.group(instance, id, self.call()).await;
         match self.one(Operation::DescribeGroup, read) {
-            Ok(Some(group)) => self.gathered().group_exists(id, group.display_name),
+            Ok(Some(group)) => self.gathered().group_exists(group),
             Ok(None) => {
                 self.gathered().group_is_deleted(id);
                 return false;

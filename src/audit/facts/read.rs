@@ -10,7 +10,7 @@ use crate::domain::facts::{
     MembershipValue, PermissionSetValue, UserValue, from_text, principal_of_second, target_of_key,
 };
 use crate::domain::{
-    AccountAccess, AccountId, ApplicationArn, GroupId, Instance, InvalidValue, Membership,
+    AccountAccess, AccountId, ApplicationArn, Group, GroupId, Instance, InvalidValue, Membership,
     PermissionSetArn, PrincipalId, PrincipalStatus,
 };
 
@@ -24,12 +24,16 @@ pub struct CollectionReader {
     gaps: Gaps,
     gathered: Gathered,
     accounts: BTreeMap<AccountId, AccountFacts>,
-    /// The groups that exist and whose members have not come yet, in the order of their facts.
-    waiting: BTreeMap<GroupId, FactGroup>,
+    /// The users; only what names them says which of them the collection is about.
+    users: Vec<UserFacts>,
+    /// The groups, by the same rule.
+    groups: BTreeMap<GroupId, FactGroup>,
 }
 
-/// The memberships of a group, as they come.
+/// A group, with its memberships as they come.
 struct FactGroup {
+    group: Group,
+    status: PrincipalStatus,
     members: Vec<Membership>,
     is_gap: bool,
 }
@@ -49,7 +53,8 @@ impl CollectionReader {
             record,
             gathered: Gathered::default(),
             accounts: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            users: Vec::new(),
+            groups: BTreeMap::new(),
         }
     }
 
@@ -63,13 +68,13 @@ impl CollectionReader {
             FactKind::User => {
                 let value: UserValue = from_text(&fact.value)?;
                 let (user, exists) = value.into_user(PrincipalId::parse(key)?)?;
-                self.gathered.known_user(UserFacts { user, exists });
+                self.users.push(UserFacts { user, exists });
             }
             FactKind::Group => self.take_group(fact)?,
             FactKind::Membership => {
                 let value: MembershipValue = from_text(&fact.value)?;
                 let group_id = PrincipalId::parse(key)?;
-                if let Some(group) = self.waiting.get_mut(&group_id) {
+                if let Some(group) = self.groups.get_mut(&group_id) {
                     group.members.push(Membership {
                         group_id,
                         user_id: PrincipalId::parse(second)?,
@@ -88,7 +93,8 @@ impl CollectionReader {
             FactKind::PermissionSet => {
                 let value: PermissionSetValue = from_text(&fact.value)?;
                 let arn = PermissionSetArn::parse(key)?;
-                self.gathered.permission_set(arn, value.name);
+                let set = value.into_permission_set(arn);
+                self.gathered.permission_set(set);
             }
             FactKind::Account => self.take_account(fact)?,
             FactKind::AccountAccess => self.gathered.account_access(AccountAccess {
@@ -108,17 +114,16 @@ impl CollectionReader {
     fn take_group(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
         let value: GroupValue = from_text(&fact.value)?;
         let id = PrincipalId::parse(&fact.key.key)?;
-        let (name, status) = value.into_parts()?;
-        if status != PrincipalStatus::Deleted {
-            let mut of_members = fact.key.clone();
-            of_members.kind = FactKind::Membership;
-            let group = FactGroup {
-                members: Vec::new(),
-                is_gap: self.gaps.cover(&of_members),
-            };
-            self.waiting.insert(id.clone(), group);
-        }
-        self.gathered.known_group(id, name, status);
+        let (group, status) = value.into_group(id.clone())?;
+        let mut of_members = fact.key.clone();
+        of_members.kind = FactKind::Membership;
+        let group = FactGroup {
+            group,
+            status,
+            members: Vec::new(),
+            is_gap: self.gaps.cover(&of_members),
+        };
+        self.groups.insert(id, group);
         Ok(())
     }
 
@@ -138,9 +143,20 @@ impl CollectionReader {
     /// The collection.
     #[must_use]
     pub fn finish(mut self) -> Collection {
-        for (id, group) in self.waiting {
-            if !group.is_gap || !group.members.is_empty() {
+        for (id, group) in self.groups {
+            if !self.gathered.names_group(&id) {
+                continue;
+            }
+            self.gathered.known_group(group.group, group.status);
+            let is_told = !group.is_gap || !group.members.is_empty();
+            if is_told && group.status != PrincipalStatus::Deleted {
                 (self.gathered).members(&id, group.members, !group.is_gap);
+            }
+        }
+        let with_everybody = self.gathered.has_open_application();
+        for known in self.users {
+            if with_everybody || self.gathered.names_user(&known.user.id) {
+                self.gathered.known_user(known);
             }
         }
         let mut collection = self.gathered.finish(self.instance, None);

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::super::accounts::AccountList;
-use super::super::collection::{Collection, Members, UserFacts};
+use super::super::beside::Shown;
+use super::super::collection::{Beside, Collection, Members, UserFacts};
 use super::super::fixtures::*;
 use super::super::gather::Gathered;
 use super::{CollectionReader, Findings, commit, facts, gaps, load, record};
-use crate::domain::facts::{CollectionRecord, Extent, Fact, FactKind, Gap};
+use crate::domain::facts::{CollectionRecord, Extent, Fact, FactKey, FactKind, Gap};
 use crate::domain::{
     AccountStatus, ApplicationStatus, AssignmentRequired, ExternalId, Membership, Operation,
     PrincipalRef, PrincipalStatus, Target,
@@ -63,10 +64,13 @@ fn some_principals(random: &mut fastrand::Rng) -> Vec<PrincipalRef> {
 
 fn some_group(random: &mut fastrand::Rng, gathered: &mut Gathered, number: u32) {
     let id = &group_id(number);
+    if !gathered.names_group(id) {
+        return;
+    }
     match random.u8(..6) {
         0 => return gathered.group_is_deleted(id),
         1 => {}
-        _ => gathered.group_exists(id, format!("group {number}")),
+        _ => gathered.group_exists(group(number)),
     }
     let members = (0..random.u32(..5)).map(|_| Membership {
         group_id: id.clone(),
@@ -81,13 +85,19 @@ fn some_group(random: &mut fastrand::Rng, gathered: &mut Gathered, number: u32) 
     }
 }
 
+/// What a list or one answer says of a user: reports have it where something names it, or everybody may enter.
+fn some_users_facts(gathered: &mut Gathered, facts: UserFacts) {
+    if gathered.has_open_application() || gathered.names_user(&facts.user.id) {
+        gathered.known_user(facts);
+    } else if facts.exists {
+        gathered.user_exists(facts.user, false);
+    }
+}
+
 /// A collection of a small world, a part of which could not be read.
 fn some_collection(seed: u64) -> Collection {
     let random = &mut fastrand::Rng::with_seed(seed);
     let mut gathered = Gathered::default();
-    for number in 0..random.u32(..12) {
-        gathered.known_user(some_user(random, number));
-    }
     for number in 0..random.u32(..4) {
         use AssignmentRequired::{No, Unknown, Yes};
         let mut one = application(number);
@@ -101,7 +111,9 @@ fn some_collection(seed: u64) -> Collection {
     }
     for number in 0..random.u32(..3) {
         let name = any_of(random, &["", "admin"]);
-        gathered.permission_set(set_arn(number), name.to_owned());
+        let mut set = permission_set(number);
+        name.clone_into(&mut set.name);
+        gathered.permission_set(set);
     }
     for _ in 0..random.u32(..5) {
         let access = access(random.u32(..4), random.u32(..3));
@@ -110,8 +122,18 @@ fn some_collection(seed: u64) -> Collection {
             gathered.assigned(&Target::AccountAccess(access.clone()), principal);
         }
     }
+    if random.bool() {
+        let groups = (0..9).filter(|_| random.bool()).map(group);
+        gathered.shown = Some(Shown {
+            groups: groups.collect(),
+            users: Vec::new(),
+        });
+    }
     for number in 0..6 {
         some_group(random, &mut gathered, number);
+    }
+    for number in 0..random.u32(..12) {
+        some_users_facts(&mut gathered, some_user(random, number));
     }
     if random.bool() {
         let gap = any_of(
@@ -127,7 +149,11 @@ fn some_collection(seed: u64) -> Collection {
     if random.bool() {
         gathered.observe(at(random.i64(0..9)));
     }
-    gathered.listed.groups = random.bool().then_some(7);
+    if random.u8(..4) > 0 {
+        gathered.listed.users = Some(12);
+        gathered.listed.groups = Some(7);
+        gathered.listed.accounts = Some(1);
+    }
     let mut known = account(1);
     known.status = any_of(random, &[AccountStatus::Active, AccountStatus::Unknown]);
     let list = AccountList::of_known(known, at(0));
@@ -158,7 +184,25 @@ proptest! {
         let collection = some_collection(seed);
         let (facts, record) = written(&collection);
         prop_assert!(facts.is_sorted_by(|left, right| left.key < right.key), "{facts:#?}");
-        prop_assert_eq!(read(&facts, &collection, record), collection);
+        let found = read(&facts, &collection, record);
+        let named = Collection { beside: Beside::default(), ..collection };
+        prop_assert_eq!(found, named);
+    }
+
+    #[test]
+    fn what_lists_show_beside_is_a_fact_and_nobody_is_in_its_groups(seed in any::<u64>()) {
+        let collection = some_collection(seed);
+        let (facts, record) = written(&collection);
+        let gaps = gaps(&collection, &record);
+        let has = |key: FactKey| facts.iter().any(|fact| fact.key == key);
+        for user in &collection.beside.users {
+            prop_assert!(has(FactKey::user(&user.id)));
+        }
+        for group in &collection.beside.groups {
+            prop_assert!(has(FactKey::group(&group.id)));
+            // Whoever was in it when it was last looked at did not leave because nobody looks.
+            prop_assert!(gaps.cover(&FactKey::membership(&group.id, &user_id(1))));
+        }
     }
 
     #[test]
@@ -167,13 +211,13 @@ proptest! {
         let record = record(&collection, None, at(0), at(60));
         let gaps = gaps(&collection, &record);
         for facts in &collection.groups {
-            let of_stranger = crate::domain::facts::FactKey::membership(&facts.group.id, &user_id(99));
+            let of_stranger = FactKey::membership(&facts.group.id, &user_id(99));
             let is_read = matches!(facts.members, Members::Read(_));
             let is_deleted = facts.status == PrincipalStatus::Deleted;
             prop_assert_eq!(gaps.cover(&of_stranger), !is_read && !is_deleted);
         }
         let is_open = record.gaps().any(|gap| gap.kind == FactKind::Assignment);
-        let of_unnamed = crate::domain::facts::FactKey::membership(&group_id(99), &user_id(99));
+        let of_unnamed = FactKey::membership(&group_id(99), &user_id(99));
         prop_assert_eq!(gaps.cover(&of_unnamed), is_open);
         prop_assert!(!is_open || !record.is_whole());
     }
@@ -184,7 +228,7 @@ fn what_is_kept_within_a_gap_is_read_as_not_surely_all() {
     let all = collection(|gathered| {
         let assigned = [the_group(1)];
         gather_application(gathered, application(1), AssignmentRequired::Yes, &assigned);
-        gathered.group_exists(&group_id(1), "group 1".to_owned());
+        gathered.group_exists(group(1));
         gathered.members(&group_id(1), vec![member(1, 2)], true);
     });
     let mut failed = all.clone();
@@ -215,12 +259,23 @@ async fn a_collection_that_was_committed_is_loaded_as_it_was() {
         let committed = committed.await.unwrap();
         // Within gaps what was there before stays: then it is not the collection alone. The first has
         // nothing before it.
-        let is_alone = seed == 0 || committed.record.is_whole();
+        let counts = &collection.counts;
+        let lists_all = counts
+            .users
+            .and(counts.groups)
+            .and(counts.accounts)
+            .is_some();
+        let is_alone = seed == 0 || (committed.record.is_whole() && lists_all);
         let found = store.collection_at(&instance.arn, at(day + 60)).await;
         assert_eq!(found.unwrap(), Some(committed.clone()));
         let loaded = load(&store, instance.clone(), committed.clone()).await;
         let loaded = loaded.unwrap();
         if is_alone {
+            let beside = Beside::default();
+            let collection = Collection {
+                beside,
+                ..collection
+            };
             assert_eq!(loaded.0, collection);
             kept.push((committed, collection));
         }

@@ -5,15 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use jiff::Timestamp;
 
 use super::super::collection::{
-    AccountFacts, ApplicationFacts, Assignee, Collection, GroupFacts, Listing, Members, Missing,
-    UserIndex,
+    ApplicationFacts, Assignee, Collection, GroupFacts, Listing, Members, Missing, UserIndex,
 };
 use super::super::plan::KnownCounts;
 use crate::domain::facts::{
     AccountValue, ApplicationValue, CollectionRecord, Fact, FactKey, FactKind, Found, Gap, Gaps,
     GroupValue, MembershipValue, Miss, PermissionSetValue, UserValue, second_of_principal, to_text,
 };
-use crate::domain::{AccountAccess, InvalidValue, PrincipalStatus, Target};
+use crate::domain::{Account, AccountAccess, Group, InvalidValue, PrincipalStatus, Target, User};
 
 /// The value of what has none beside its being there.
 const NOTHING_MORE: &str = "{}";
@@ -31,23 +30,21 @@ pub fn facts<'a>(
     collection: &'a Collection,
     findings: &'a [Found],
 ) -> impl Iterator<Item = Written> + Send + 'a {
-    let users = (collection.users.iter()).map(|facts| {
-        let value = UserValue::of(&facts.user, facts.exists);
-        fact(FactKey::user(&facts.user.id), &value)
-    });
-    let groups = (collection.groups.iter()).map(|facts| {
-        let value = GroupValue::of(&facts.group.display_name, facts.status);
-        fact(FactKey::group(&facts.group.id), &value)
-    });
+    let beside = &collection.beside;
+    let users = (collection.users.iter()).map(|facts| user(&facts.user, facts.exists));
+    let users = merged(users, beside.users.iter().map(|it| user(it, true)));
+    let groups = (collection.groups.iter()).map(|facts| group(&facts.group, facts.status));
+    let others = (beside.groups.iter()).map(|it| group(it, PrincipalStatus::Enabled));
+    let groups = merged(groups, others);
     let memberships = (collection.groups.iter()).flat_map(|group| memberships(collection, group));
     let applications = collection.applications.iter().map(application);
     let sets = (collection.permission_sets.iter()).map(|facts| {
-        let value = PermissionSetValue {
-            name: facts.name.clone(),
-        };
+        let value = PermissionSetValue::of(facts);
         fact(FactKey::permission_set(facts.arn.as_str()), &value)
     });
-    let accounts = collection.accounts.iter().map(account);
+    let accounts = (collection.accounts.iter()).map(|it| account(&it.account, it.listing));
+    let others = (beside.accounts.iter()).map(|it| account(it, Listing::Listed));
+    let accounts = merged(accounts, others);
     let access = accesses(collection).map(|(access, _)| {
         Ok(Fact {
             key: FactKey::account_access(&access),
@@ -71,6 +68,27 @@ pub fn facts<'a>(
 fn fact<T: serde::Serialize>(key: FactKey, value: &T) -> Written {
     let value = to_text(value)?;
     Ok(Fact { key, value })
+}
+
+/// Both, sorted by key as each of them is.
+fn merged(
+    left: impl Iterator<Item = Written> + Send,
+    right: impl Iterator<Item = Written> + Send,
+) -> impl Iterator<Item = Written> + Send {
+    let (mut left, mut right) = (left.peekable(), right.peekable());
+    std::iter::from_fn(move || match (left.peek(), right.peek()) {
+        (Some(Ok(ours)), Some(Ok(theirs))) if theirs.key < ours.key => right.next(),
+        (None, _) => right.next(),
+        _ => left.next(),
+    })
+}
+
+fn user(user: &User, exists: bool) -> Written {
+    fact(FactKey::user(&user.id), &UserValue::of(user, exists))
+}
+
+fn group(group: &Group, status: PrincipalStatus) -> Written {
+    fact(FactKey::group(&group.id), &GroupValue::of(group, status))
 }
 
 fn memberships<'a>(
@@ -102,14 +120,14 @@ fn application(facts: &ApplicationFacts) -> Written {
     fact(FactKey::application(facts.application.arn.as_str()), &value)
 }
 
-fn account(facts: &AccountFacts) -> Written {
-    let listed = match facts.listing {
+fn account(account: &Account, listing: Listing) -> Written {
+    let listed = match listing {
         Listing::Listed => Some(true),
         Listing::NotListed => Some(false),
         Listing::Unknown => None,
     };
-    let value = AccountValue::of(&facts.account, listed);
-    fact(FactKey::account(facts.account.id.as_str()), &value)
+    let value = AccountValue::of(account, listed);
+    fact(FactKey::account(account.id.as_str()), &value)
 }
 
 /// The accounts with their permission sets, and who is assigned to them.
@@ -202,20 +220,36 @@ fn unread(collection: &Collection) -> impl Iterator<Item = Gap> {
     of_groups.chain(of_accounts)
 }
 
+/// What a collection may lack without lacking anything: that of which no list was read to its end, as each
+/// by its id was cheaper, and who is in groups that are assigned nowhere. Nobody saw that gone.
+fn not_looked_at(collection: &Collection) -> impl Iterator<Item = Gap> {
+    let counts = &collection.counts;
+    let unlisted = [
+        (FactKind::User, counts.users),
+        (FactKind::Group, counts.groups),
+        (FactKind::Account, counts.accounts),
+    ];
+    let unlisted = (unlisted.into_iter())
+        .filter(|(_, count)| count.is_none())
+        .map(|(kind, _)| Gap::all(kind));
+    let groups = collection.beside.groups.iter();
+    unlisted.chain(groups.map(|group| Gap::key(FactKind::Membership, group.id.as_str())))
+}
+
 /// The gaps of a collection by itself: what it lacks could have been there.
 #[must_use]
 pub fn gaps_of(collection: &Collection) -> Gaps {
-    let of_missing: Vec<&Gap> = (collection.missing.iter())
-        .flat_map(|it| &it.gaps)
-        .collect();
-    Gaps::new(of_missing, [])
+    let of_missing = (collection.missing.iter()).flat_map(|it| &it.gaps);
+    let beside: Vec<Gap> = not_looked_at(collection).collect();
+    Gaps::new(of_missing.chain(&beside), [])
 }
 
 /// The gaps of a collection, for the store to ask of each fact.
 #[must_use]
 pub fn gaps(collection: &Collection, record: &CollectionRecord) -> Gaps {
     let named = (collection.groups.iter()).map(|facts| facts.group.id.as_str());
-    Gaps::new(record.gaps(), named)
+    let beside: Vec<Gap> = not_looked_at(collection).collect();
+    Gaps::new(record.gaps().chain(&beside), named)
 }
 
 /// What was counted, by name; `known` reads it.
@@ -224,6 +258,24 @@ fn counts(counts: &KnownCounts) -> Vec<(String, u64)> {
     let named = named_counts(&mut counts).into_iter();
     let named = named.filter_map(|(name, count)| Some((name.to_owned(), (*count)?)));
     named.collect()
+}
+
+/// Whether a collection has all there is of a kind: its list was read to its end.
+#[must_use]
+pub fn lists_all(record: &CollectionRecord, kind: FactKind) -> bool {
+    let counts = known(&record.counts);
+    let count = match kind {
+        FactKind::User => counts.users,
+        FactKind::Group => counts.groups,
+        FactKind::Application => counts.applications,
+        FactKind::PermissionSet => counts.permission_sets,
+        FactKind::Account => counts.accounts,
+        FactKind::Membership
+        | FactKind::AccountAccess
+        | FactKind::Assignment
+        | FactKind::Finding => None,
+    };
+    count.is_some() && record.gaps().all(|gap| gap.kind != kind)
 }
 
 /// The counts with these names; others are of another version.

@@ -51,7 +51,7 @@ fn findings(fill: impl FnOnce(&mut Gathered)) -> Vec<String> {
 }
 
 fn members(gathered: &mut Gathered, number: u32, users: &[u32]) {
-    gathered.group_exists(&group_id(number), group(number).display_name);
+    gathered.group_exists(group(number));
     let users = users.iter().map(|user| member(number, *user)).collect();
     gathered.members(&group_id(number), users, true);
     for user in users_of(number) {

@@ -1,12 +1,13 @@
 //! What the rows of one target have in common: its cells and the findings about it.
 
 use super::super::collection::{
-    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, Listing, PermissionSetFacts,
+    AccessFacts, AccountFacts, ApplicationFacts, Assignee, Collection, Listing,
 };
 use super::super::holdings::Holding;
 use crate::domain::report::{Finding, Row};
 use crate::domain::{
-    AccountAccess, AccountStatus, ApplicationStatus, AssignmentRequired, Instance, Target,
+    AccountAccess, AccountStatus, ApplicationStatus, AssignmentRequired, Instance, PermissionSet,
+    Target,
 };
 
 /// A target with what stands on it.
@@ -15,7 +16,7 @@ pub(in crate::audit) enum TargetFacts<'a> {
     Application(&'a ApplicationFacts),
     Access {
         account: &'a AccountFacts,
-        permission_set: &'a PermissionSetFacts,
+        permission_set: &'a PermissionSet,
         assignees: &'a [Assignee],
     },
 }

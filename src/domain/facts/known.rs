@@ -43,8 +43,13 @@ impl KnownFact {
             }
             FactKind::Group => {
                 let value: GroupValue = from_text(&fact.value).ok()?;
-                let (name, status) = value.into_parts().ok()?;
-                Some(Self { name, status })
+                let (group, status) = value
+                    .into_group(PrincipalId::parse(&fact.key.key).ok()?)
+                    .ok()?;
+                Some(Self {
+                    name: group.display_name,
+                    status,
+                })
             }
             _ => {
                 let named: Named = serde_json::from_str(&fact.value).ok()?;

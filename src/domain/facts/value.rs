@@ -4,10 +4,10 @@
 //! | kind | members |
 //! |---|---|
 //! | user | `exists`, `status`, `user_name`, `display_name`, `email`, `external_ids` (pairs of issuer and id) |
-//! | group | `status`, `display_name` |
+//! | group | `status`, `display_name`, `description` |
 //! | membership | `since`, `by` |
 //! | application | `status`, `required`, `name`, `account`, `provider`, `description` |
-//! | permission set | `name` |
+//! | permission set | `name`, `description`, `session` |
 //! | account | `listed`, `status`, `name`, `email` |
 //! | account access, assignment | none |
 //! | finding | `since`, `detail` (in `found`) |
@@ -18,10 +18,10 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::FactKind;
 use crate::domain::{
     Account, AccountId, AccountStatus, Application, ApplicationArn, ApplicationStatus,
-    AssignmentRequired, ExternalId, InvalidValue, PrincipalStatus, User, UserId,
+    AssignmentRequired, ExternalId, Group, GroupId, InvalidValue, PermissionSet, PermissionSetArn,
+    PrincipalStatus, User, UserId,
 };
 
 /// What is known of a user.
@@ -29,17 +29,17 @@ use crate::domain::{
 #[serde(default)]
 pub struct UserValue {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    exists: bool,
+    pub(super) exists: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
-    status: String,
+    pub(super) status: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    user_name: String,
+    pub(super) user_name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    display_name: String,
+    pub(super) display_name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    email: String,
+    pub(super) email: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    external_ids: Vec<(String, String)>,
+    pub(super) external_ids: Vec<(String, String)>,
 }
 
 /// What is known of a group.
@@ -47,9 +47,11 @@ pub struct UserValue {
 #[serde(default)]
 pub struct GroupValue {
     #[serde(skip_serializing_if = "String::is_empty")]
-    status: String,
+    pub(super) status: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    display_name: String,
+    pub(super) display_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) description: String,
 }
 
 /// Since when a user is in a group and who put it there, where AWS tells.
@@ -69,26 +71,29 @@ pub struct MembershipValue {
 #[serde(default)]
 pub struct ApplicationValue {
     #[serde(skip_serializing_if = "String::is_empty")]
-    status: String,
+    pub(super) status: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    required: String,
+    pub(super) required: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
+    pub(super) name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    account: String,
+    pub(super) account: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    provider: String,
+    pub(super) provider: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    description: String,
+    pub(super) description: String,
 }
 
 /// What is known of a permission set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PermissionSetValue {
-    /// Its name; empty when it could not be read.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    pub(super) name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) description: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) session: String,
 }
 
 /// What is known of an account.
@@ -99,11 +104,11 @@ pub struct AccountValue {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<bool>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    status: String,
+    pub(super) status: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
+    pub(super) name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    email: String,
+    pub(super) email: String,
 }
 
 /// The word of a status; empty for the unknown one.
@@ -193,7 +198,7 @@ impl UserValue {
         Ok((user, self.exists))
     }
 
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.exists || self.status == PrincipalStatus::Deleted.as_str()
     }
 }
@@ -201,20 +206,49 @@ impl UserValue {
 impl GroupValue {
     /// What is known of a group.
     #[must_use]
-    pub fn of(display_name: &str, status: PrincipalStatus) -> Self {
+    pub fn of(group: &Group, status: PrincipalStatus) -> Self {
         Self {
             status: word_of(status, PrincipalStatus::Unknown, PrincipalStatus::as_str),
-            display_name: display_name.to_owned(),
+            display_name: group.display_name.clone(),
+            description: group.description.clone(),
         }
     }
 
-    /// The group's display name and its status.
+    /// The group and its status.
     ///
     /// # Errors
     /// The status is no word of this version.
-    pub fn into_parts(self) -> Result<(String, PrincipalStatus), InvalidValue> {
+    pub fn into_group(self, id: GroupId) -> Result<(Group, PrincipalStatus), InvalidValue> {
         let status = principal_status(&self.status)?;
-        Ok((self.display_name, status))
+        let group = Group {
+            id,
+            display_name: self.display_name,
+            description: self.description,
+        };
+        Ok((group, status))
+    }
+}
+
+impl PermissionSetValue {
+    /// What is known of a permission set; its name is empty where it could not be read.
+    #[must_use]
+    pub fn of(set: &PermissionSet) -> Self {
+        Self {
+            name: set.name.clone(),
+            description: set.description.clone(),
+            session: set.session_duration.clone(),
+        }
+    }
+
+    /// The permission set.
+    #[must_use]
+    pub fn into_permission_set(self, arn: PermissionSetArn) -> PermissionSet {
+        PermissionSet {
+            arn,
+            name: self.name,
+            description: self.description,
+            session_duration: self.session,
+        }
     }
 }
 
@@ -302,96 +336,6 @@ impl AccountValue {
             status: of_word(&self.status, Unknown, &known, AccountStatus::as_str)?,
         })
     }
-}
-
-/// A value within a gap: what it does not know is as it was last known.
-///
-/// # Errors
-/// One of the texts is no value of this kind.
-pub fn fill_unknown(kind: FactKind, seen: &str, before: &str) -> Result<String, InvalidValue> {
-    let filled = match kind {
-        FactKind::User => {
-            let seen: UserValue = from_text(seen)?;
-            to_text(&if seen.is_known() {
-                seen
-            } else {
-                from_text(before)?
-            })?
-        }
-        FactKind::Group => {
-            let (mut seen, before): (GroupValue, GroupValue) =
-                (from_text(seen)?, from_text(before)?);
-            if seen.status.is_empty() {
-                seen.status = before.status;
-            }
-            if seen.display_name.is_empty() && seen.status != PrincipalStatus::Deleted.as_str() {
-                seen.display_name = before.display_name;
-            }
-            to_text(&seen)?
-        }
-        FactKind::Application => {
-            let mut seen: ApplicationValue = from_text(seen)?;
-            if seen.required.is_empty() {
-                seen.required = from_text::<ApplicationValue>(before)?.required;
-            }
-            to_text(&seen)?
-        }
-        FactKind::PermissionSet => {
-            let seen: PermissionSetValue = from_text(seen)?;
-            let is_known = !seen.name.is_empty();
-            to_text(&if is_known { seen } else { from_text(before)? })?
-        }
-        FactKind::Account => {
-            let seen: AccountValue = from_text(seen)?;
-            let is_known = seen.listed.is_some();
-            to_text(&if is_known { seen } else { from_text(before)? })?
-        }
-        _ => seen.to_owned(),
-    };
-    Ok(filled)
-}
-
-/// A value without the names in it, for what is to be forgotten. None where its kind has no names.
-///
-/// # Errors
-/// The text is no value of this kind.
-pub fn without_names(kind: FactKind, value: &str) -> Result<Option<String>, InvalidValue> {
-    let erased = match kind {
-        FactKind::User => {
-            let value: UserValue = from_text(value)?;
-            to_text(&UserValue {
-                exists: value.exists,
-                status: value.status,
-                ..UserValue::default()
-            })?
-        }
-        FactKind::Group => {
-            let value: GroupValue = from_text(value)?;
-            to_text(&GroupValue {
-                status: value.status,
-                ..GroupValue::default()
-            })?
-        }
-        FactKind::Application => {
-            let value: ApplicationValue = from_text(value)?;
-            to_text(&ApplicationValue {
-                name: String::new(),
-                description: String::new(),
-                ..value
-            })?
-        }
-        FactKind::PermissionSet => to_text(&PermissionSetValue::default())?,
-        FactKind::Account => {
-            let value: AccountValue = from_text(value)?;
-            to_text(&AccountValue {
-                listed: value.listed,
-                status: value.status,
-                ..AccountValue::default()
-            })?
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(erased))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Values are compact, fill what they do not know, and can be erased.
 
+use super::super::{FactKind, fill_unknown, without_names};
 use super::*;
 
 fn user() -> User {

@@ -33,7 +33,7 @@ pub(super) use operations::{
     brake_state, confirm_mass_change, freeze, mass_change, retry_now, unfreeze,
 };
 pub(super) use requests::{
-    accounts_page, applications_page, assign, grant_id, list_assignments, list_grants,
-    list_principals, permission_sets_page, revoke,
+    assign, grant_id, list_accounts, list_applications, list_assignments, list_grants,
+    list_permission_sets, list_principals, revoke,
 };
 pub(super) use wishes::{approve, cancel, deny, extend, extend_response, review};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::app::{
-    AppError, Assign, GrantListScope, ListAssignments, ListGrants, ListPrincipals, PageRequest,
+    AppError, Assign, Browse, GrantListScope, ListAssignments, ListGrants, ListPrincipals,
     Revocation, Revoke, TargetKind,
 };
 use crate::directory::PrincipalQuery;
@@ -232,9 +232,9 @@ fn grant_state(state: pb::GrantState) -> Option<GrantState> {
     }
 }
 
-pub(in crate::grpc) fn applications_page(
-    message: &pb::ListApplicationsRequest,
-) -> Result<PageRequest, AppError> {
+pub(in crate::grpc) fn list_applications(
+    message: pb::ListApplicationsRequest,
+) -> Result<Browse, AppError> {
     let mut fields = Fields::default();
     fields.instance(&message.instance);
     let filters = pb::ListApplicationsRequest {
@@ -243,6 +243,7 @@ pub(in crate::grpc) fn applications_page(
         ..message.clone()
     };
     fields.name_filter(&message.name, check_lookup_name);
+    let max_age = fields.max_age("max_age", message.max_age);
     let page = fields.page(
         "ListApplications",
         &filters,
@@ -250,12 +251,15 @@ pub(in crate::grpc) fn applications_page(
         &message.page_token,
         PAGE_SIZE_MAX,
     );
-    fields.finish(Some(page))
+    fields.finish(Some(Browse {
+        instance: message.instance,
+        name: message.name,
+        max_age,
+        page,
+    }))
 }
 
-pub(in crate::grpc) fn accounts_page(
-    message: &pb::ListAccountsRequest,
-) -> Result<PageRequest, AppError> {
+pub(in crate::grpc) fn list_accounts(message: pb::ListAccountsRequest) -> Result<Browse, AppError> {
     let mut fields = Fields::default();
     fields.instance(&message.instance);
     let filters = pb::ListAccountsRequest {
@@ -264,6 +268,7 @@ pub(in crate::grpc) fn accounts_page(
         ..message.clone()
     };
     fields.name_filter(&message.name, check_target_name);
+    let max_age = fields.max_age("max_age", message.max_age);
     let page = fields.page(
         "ListAccounts",
         &filters,
@@ -271,12 +276,17 @@ pub(in crate::grpc) fn accounts_page(
         &message.page_token,
         PAGE_SIZE_MAX,
     );
-    fields.finish(Some(page))
+    fields.finish(Some(Browse {
+        instance: message.instance,
+        name: message.name,
+        max_age,
+        page,
+    }))
 }
 
-pub(in crate::grpc) fn permission_sets_page(
-    message: &pb::ListPermissionSetsRequest,
-) -> Result<PageRequest, AppError> {
+pub(in crate::grpc) fn list_permission_sets(
+    message: pb::ListPermissionSetsRequest,
+) -> Result<Browse, AppError> {
     let mut fields = Fields::default();
     fields.instance(&message.instance);
     let filters = pb::ListPermissionSetsRequest {
@@ -285,6 +295,7 @@ pub(in crate::grpc) fn permission_sets_page(
         ..message.clone()
     };
     fields.name_filter(&message.name, check_target_name);
+    let max_age = fields.max_age("max_age", message.max_age);
     let page = fields.page(
         "ListPermissionSets",
         &filters,
@@ -292,7 +303,12 @@ pub(in crate::grpc) fn permission_sets_page(
         &message.page_token,
         PERMISSION_SETS_PAGE_SIZE_MAX,
     );
-    fields.finish(Some(page))
+    fields.finish(Some(Browse {
+        instance: message.instance,
+        name: message.name,
+        max_age,
+        page,
+    }))
 }
 
 pub(in crate::grpc) fn list_principals(
@@ -305,6 +321,7 @@ pub(in crate::grpc) fn list_principals(
         page_token: String::new(),
         ..message.clone()
     };
+    let max_age = fields.max_age("max_age", message.max_age);
     let page = fields.page(
         "ListPrincipals",
         &filters,
@@ -338,6 +355,7 @@ pub(in crate::grpc) fn list_principals(
         fields.refuse("type", "contradicts `principal`; leave one of them out");
     }
     fields.finish(Some(ListPrincipals {
+        max_age,
         instance: message.instance,
         kind,
         principal,

@@ -26,3 +26,7 @@ ALTER TABLE facts_by_key RENAME TO facts;
 -- group. As of any collection alike, so neither is partial by what is current.
 CREATE INDEX facts_second ON facts (instance, kind, second_key, key, from_collection)
     WHERE second_key <> '';
+
+-- Until now a collection kept of the lists that it read what something named. What it counted says from now on
+-- that the whole list is there.
+UPDATE collections SET counts = '[]';
