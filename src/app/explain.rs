@@ -3,6 +3,7 @@
 
 mod obstacles;
 mod past;
+mod past_states;
 mod ways;
 
 use std::time::Duration;
@@ -158,6 +159,8 @@ struct Findings {
     paths: Vec<ExplainedPath>,
     obstacles: Vec<Obstacle>,
     unread: Vec<String>,
+    /// Whether something that would keep the user out whatever ways there are could not be read.
+    is_state_unread: bool,
     /// Ways that the subject may not see: they are ways all the same.
     hidden_paths: usize,
     as_of: Timestamp,
@@ -255,8 +258,8 @@ fn as_list(request: &ExplainAccess) -> ListAssignments {
     }
 }
 
-/// What it all comes to. A way that is there counts also where it may not be shown; that none is there is
-/// said only where everything was read.
+/// What it all comes to. A way that is there counts also where it may not be shown; that none is there, and that
+/// nothing keeps the user out, is said only where it was read.
 fn answer(has_way: bool, findings: &Findings) -> AccessAnswer {
     let is_kept_out = findings.obstacles.iter().any(|obstacle| {
         matches!(
@@ -269,9 +272,17 @@ fn answer(has_way: bool, findings: &Findings) -> AccessAnswer {
     });
     match (is_kept_out, has_way) {
         (true, _) => AccessAnswer::No,
-        (false, true) => AccessAnswer::Yes,
+        (false, true) if !findings.is_state_unread => AccessAnswer::Yes,
         (false, false) if findings.unread.is_empty() => AccessAnswer::No,
-        (false, false) => AccessAnswer::Unknown,
+        (false, _) => AccessAnswer::Unknown,
+    }
+}
+
+impl Findings {
+    /// Whether a user or a target is in use could not be read.
+    fn miss_state(&mut self, sentence: String) {
+        self.unread.push(sentence);
+        self.is_state_unread = true;
     }
 }
 

@@ -183,7 +183,8 @@ impl App {
             .await?;
         let after_facts = self.reasons_facts(instance, &scope).await?;
         let seen = self.first_seen(instance, &wanted, &facts.value).await?;
-        let reasons = Reasons::new(StoreFacts::joined(before, after_facts), seen);
+        let store = StoreFacts::joined(before, after_facts).looked_at(facts.observed_at);
+        let reasons = Reasons::new(store, seen);
         let mut names = RowNames {
             asker,
             instance,

@@ -14,9 +14,7 @@ use super::view::{NamedPrincipal, NamedTarget};
 use super::{App, AppError, CallContext};
 use crate::audit::{Seen, StoreFacts};
 use crate::domain::external::NamedAssignment;
-use crate::domain::facts::{
-    CollectionId, FactKey, FactKind, KnownFact, principal_of_second, target_of_key,
-};
+use crate::domain::facts::{FactKey, FactKind, KnownFact, principal_of_second, target_of_key};
 use crate::domain::report::Provenance;
 use crate::domain::{AssignmentKey, Grant, GrantState, Instance, PrincipalStatus, Target};
 use crate::policy::Action;
@@ -68,7 +66,7 @@ impl App {
             if let Some(last) = listed.assignments.last() {
                 after = Some(last.fact.key.clone());
             }
-            for row in self.rows_of(instance, place.collection, listed)? {
+            for row in self.rows_of(instance, &place, listed)? {
                 let is_wanted =
                     request.provenance.is_empty() || request.provenance.contains(&row.provenance);
                 if is_wanted && sight.shows(self, &row) {
@@ -167,10 +165,10 @@ impl App {
     fn rows_of(
         &self,
         instance: &Instance,
-        collection: CollectionId,
+        place: &Place,
         listed: ListedAssignments,
     ) -> Result<Vec<AssignmentRow>, AppError> {
-        let mut seen = Seen::of_collection(collection, listed.first_whole);
+        let mut seen = Seen::of_collection(place.collection, listed.first_whole);
         let mut keys = Vec::with_capacity(listed.assignments.len());
         for kept in &listed.assignments {
             seen.take(kept);
@@ -185,7 +183,8 @@ impl App {
             grants: listed.grants.into_iter().chain(ended).collect(),
             records: listed.records,
             ..StoreFacts::default()
-        };
+        }
+        .looked_at(place.read_at);
         let names = listed.named.into_iter().map(|kept| {
             let known = KnownFact::read(&kept.fact);
             (kept.fact.key, known)

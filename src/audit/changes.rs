@@ -9,6 +9,7 @@ mod events;
 mod facts;
 mod grants;
 mod names;
+mod times;
 mod turns;
 
 use std::collections::BTreeSet;

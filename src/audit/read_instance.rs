@@ -77,7 +77,9 @@ impl Reader<'_> {
         let (holdings, grants) = match (store, before, after) {
             (None, ..) => (Holdings::without_store(), Vec::new()),
             (Some(_), Some(before), Some(after)) => {
-                let facts = StoreFacts::joined(before, after);
+                let looked_from = collected.collection.observed_from;
+                let facts = StoreFacts::joined(before, after)
+                    .looked_at(looked_from.unwrap_or(collected.at));
                 let open = facts
                     .grants
                     .iter()

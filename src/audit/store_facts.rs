@@ -2,12 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::kept::of_its_time;
 use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn, Review, Standing};
 use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
 
 /// Grants whose reviews are asked for at once: an id each in one statement.
 const GRANTS_PER_QUESTION: usize = 500;
+
+/// How long after Usher read an assignment to be gone AWS may still show it: reads are that late at most
+/// (aws-api.md §5 gives no bound; the simulator's longest is a minute).
+const SHOWN_AFTER_REMOVAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the store says about the assignments of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +68,22 @@ impl StoreFacts {
         })
     }
 
+    /// The same about assignments that are there when AWS is looked at from a time on: one that Usher had read to
+    /// be gone well before was made anew by somebody else, however long collections have seen one there.
+    #[must_use]
+    pub fn looked_at(mut self, from: Timestamp) -> Self {
+        let was_gone = |record: &AssignmentRecord| {
+            let gone = record
+                .removed_at
+                .and_then(|at| at.checked_add(SHOWN_AFTER_REMOVAL).ok());
+            record.standing == Standing::Unknown && gone.is_some_and(|at| at <= from)
+        };
+        for record in self.records.iter_mut().filter(|it| was_gone(it)) {
+            record.standing = Standing::No;
+        }
+        self
+    }
+
     /// Joins what was read before a collection with what was read after it: an assignment seen in
     /// between is explained by either. Of two versions of one grant or record the later counts.
     #[must_use]
@@ -95,6 +117,26 @@ mod tests {
     use super::*;
     use crate::domain::GrantState;
     use crate::domain::grant::tests::grant;
+
+    #[test]
+    fn what_usher_saw_go_and_is_there_was_made_by_somebody_else() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut record = AssignmentRecord::new(grant(1, GrantState::Active).assignment_key());
+        record.removed_at = Some(at(1_000));
+        let standing = |record: &AssignmentRecord, from| {
+            let facts = StoreFacts {
+                records: vec![record.clone()],
+                ..StoreFacts::default()
+            };
+            facts.looked_at(at(from)).records[0].standing
+        };
+        assert_eq!(standing(&record, 900), Standing::Unknown);
+        // AWS may still show it.
+        assert_eq!(standing(&record, 1_059), Standing::Unknown);
+        assert_eq!(standing(&record, 1_060), Standing::No);
+        record.standing = Standing::Yes;
+        assert_eq!(standing(&record, 2_000), Standing::Yes);
+    }
 
     #[test]
     fn of_two_versions_the_later_counts_and_either_explains() {

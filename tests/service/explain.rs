@@ -314,3 +314,40 @@ async fn a_past_time_is_explained_as_it_was_without_asking_aws_again() {
     let refused = ask(&service, both).await.expect_err("a refusal");
     assert_eq!(refused.code(), Code::InvalidArgument);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_then_is_neither_denied_nor_affirmed_from_before() {
+    let service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    service.set_assigned(&triple, true);
+    let set_status = |status| {
+        service.simulator.edit_world(|world| {
+            let user = (world.users.iter_mut()).find(|it| it.user_id == triple.principal_id);
+            user.expect("the user").user_status = Some(status);
+        });
+    };
+    set_status(EnabledStatus::Disabled);
+    collect(&service).await;
+    let disabled = jiff::Timestamp::now();
+    set_status(EnabledStatus::Enabled);
+    // Nobody saw that it is enabled again.
+    let denied = FaultAction::AccessDenied;
+    for operation in ["ListUsers", "DescribeUser"] {
+        let fault = Fault::new(operation, denied.clone());
+        service.simulator.add_fault(fault);
+    }
+    collect(&service).await;
+    service.simulator.clear_faults();
+    let past = |at| ExplainAccessRequest {
+        max_age: None,
+        as_of: wire(at),
+        ..asked(&triple.principal_id, application(&triple.application_arn))
+    };
+    let then = ask(&service, past(disabled)).await.expect("an answer");
+    assert_eq!(then.answer(), AccessAnswer::No, "{then:#?}");
+    assert_eq!(obstacles(&then), [AccessObstacleKind::UserDisabled]);
+    let unread = ask(&service, past(jiff::Timestamp::now())).await;
+    let unread = unread.expect("an answer");
+    assert_eq!(unread.answer(), AccessAnswer::Unspecified, "{unread:#?}");
+    assert_eq!((unread.paths.len(), obstacles(&unread).len()), (1, 0));
+}

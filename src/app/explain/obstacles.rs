@@ -47,12 +47,12 @@ impl App {
             Ok(false) => {}
             Err(LookupError::Aws(failure)) => {
                 let what = "whether the target is in use";
-                findings.unread.push(unread(what, &failure));
+                findings.miss_state(unread(what, &failure));
             }
             // An account that left the organization keeps its assignments, and an application may go meanwhile.
             Err(_) => {
                 let sentence = "whether the target is in use: AWS does not list it any more";
-                findings.unread.push(sentence.to_owned());
+                findings.miss_state(sentence.to_owned());
             }
         }
     }

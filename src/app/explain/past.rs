@@ -5,26 +5,25 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::obstacles::{not_assigned, obstacle};
+use super::obstacles::not_assigned;
+use super::past_states::missed_in;
 use super::{
-    AccessExplanation, ExplainAccess, ExplainedPath, Findings, GRANTS_SHOWN_MAX, ObstacleKind,
-    PathKind, answer, as_list,
+    AccessExplanation, ExplainAccess, ExplainedPath, Findings, GRANTS_SHOWN_MAX, PathKind, answer,
+    as_list,
 };
 use crate::app::asker::Asker;
 use crate::app::list_assignments::not_there;
 use crate::app::reasons::Reasons;
-use crate::app::view::{NamedPrincipal, NamedTarget};
+use crate::app::view::NamedPrincipal;
 use crate::app::{App, AppError, CallContext};
 use crate::audit::{Seen, StoreFacts};
 use crate::directory::{
     AccountQuery, ApplicationQuery, PermissionSetQuery, PrincipalQuery, TargetQuery,
 };
-use crate::domain::facts::{
-    AccountValue, ApplicationValue, Extent, FactKey, FactKind, Gaps, KnownFact, from_text,
-};
+use crate::domain::facts::{Extent, FactKey, FactKind, Gaps, KnownFact};
 use crate::domain::{
-    AccountAccess, AccountStatus, ApplicationStatus, AssignmentKey, AssignmentRequired, Instance,
-    PrincipalId, PrincipalKind, PrincipalRef, PrincipalStatus, Target,
+    AccountAccess, AssignmentKey, Instance, PrincipalId, PrincipalKind, PrincipalRef,
+    PrincipalStatus, Target,
 };
 use crate::store::{FactRange, FinishedCollection, GrantScope, KeptFact};
 
@@ -32,12 +31,14 @@ use crate::store::{FactRange, FinishedCollection, GrantScope, KeptFact};
 const GROUPS_MAX: usize = 1_000;
 
 /// Who and what is asked about, at which time.
-struct Past<'a> {
-    asker: &'a Asker,
-    instance: &'a Instance,
-    user: PrincipalRef,
-    target: Target,
-    then: FinishedCollection,
+pub(super) struct Past<'a> {
+    pub(super) asker: &'a Asker,
+    pub(super) instance: &'a Instance,
+    pub(super) user: PrincipalRef,
+    pub(super) target: Target,
+    pub(super) then: FinishedCollection,
+    /// What could not be read for that one: of that only what was last known is at hand.
+    pub(super) missed: Gaps,
 }
 
 impl App {
@@ -67,6 +68,7 @@ impl App {
             return Err(self.not_collected(instance, None).await?);
         };
         let past = Past {
+            missed: missed_in(&then),
             asker,
             instance,
             user,
@@ -78,6 +80,7 @@ impl App {
             paths: Vec::new(),
             obstacles: Vec::new(),
             unread: Vec::new(),
+            is_state_unread: false,
             hidden_paths: 0,
             as_of,
         };
@@ -186,6 +189,7 @@ impl App {
         let scope = GrantScope::Target(past.target.clone());
         let arn = &past.instance.arn;
         let facts = StoreFacts::read(store, arn, &scope, Some(&past.then)).await?;
+        let facts = facts.looked_at(past.then.record.read_from());
         let reasons = Reasons::new(facts, seen);
         let mut shown = 0;
         for (_, principal) in assigned.iter().filter(|(key, _)| there.contains(key)) {
@@ -246,7 +250,7 @@ impl App {
         }))
     }
 
-    async fn known_then(
+    pub(super) async fn known_then(
         &self,
         past: &Past<'_>,
         key: FactKey,
@@ -254,105 +258,6 @@ impl App {
         let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
         Ok(found.first().map(|kept| KnownFact::read(&kept.fact)))
     }
-
-    /// What kept the user out then whatever ways there were, and the open door; answers the user and the
-    /// target as they were.
-    async fn add_statuses_then(
-        &self,
-        past: &Past<'_>,
-        findings: &mut Findings,
-    ) -> Result<(NamedPrincipal, NamedTarget), AppError> {
-        let user = self.known_then(past, FactKey::user(&past.user.id)).await?;
-        let status = user
-            .as_ref()
-            .map_or(PrincipalStatus::Unknown, |it| it.status);
-        match status {
-            PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDisabled,
-                "the user was disabled; nobody could sign in as it",
-            )),
-            PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDeleted,
-                "the identity store did not have the user any more",
-            )),
-            PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
-        }
-        let named_user = NamedPrincipal {
-            reference: past.user.clone(),
-            name: user.map(|it| it.name).unwrap_or_default(),
-            status,
-        };
-        let mut target = NamedTarget {
-            target: past.target.clone(),
-            name: String::new(),
-            account_name: String::new(),
-        };
-        match &past.target {
-            Target::Application(arn) => {
-                let key = FactKey::application(arn.as_str());
-                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
-                let value = found.first().map(|kept| from_text(&kept.fact.value));
-                if let Some(Ok(value)) = value {
-                    target.name = add_application(value, past, status, findings);
-                }
-            }
-            Target::AccountAccess(access) => {
-                let key = FactKey::permission_set(access.permission_set.as_str());
-                let set = self.known_then(past, key).await?;
-                target.name = set.map(|it| it.name).unwrap_or_default();
-                let key = FactKey::account(access.account.as_str());
-                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
-                let value = found
-                    .first()
-                    .map(|kept| from_text::<AccountValue>(&kept.fact.value));
-                if let Some(Ok(value)) = value
-                    && let Ok(account) = value.into_account(access.account.clone())
-                {
-                    if account.status == AccountStatus::Inactive {
-                        let sentence = "the account was suspended or closed";
-                        let kind = ObstacleKind::AccountInactive;
-                        findings.obstacles.push(obstacle(kind, sentence));
-                    }
-                    target.account_name = account.name;
-                }
-            }
-        }
-        Ok((named_user, target))
-    }
-}
-
-/// Whether the application was open or switched off; answers its name.
-fn add_application(
-    value: ApplicationValue,
-    past: &Past<'_>,
-    status: PrincipalStatus,
-    findings: &mut Findings,
-) -> String {
-    let Target::Application(arn) = &past.target else {
-        return String::new();
-    };
-    let Ok((application, required)) = value.into_application(arn.clone()) else {
-        return String::new();
-    };
-    if application.status == ApplicationStatus::Disabled {
-        let sentence = "the application was switched off";
-        let kind = ObstacleKind::ApplicationDisabled;
-        findings.obstacles.push(obstacle(kind, sentence));
-    }
-    match required {
-        AssignmentRequired::Yes => {}
-        AssignmentRequired::No if status == PrincipalStatus::Unknown => {
-            let sentence =
-                "whether the user was there: the application was open to everybody who was";
-            findings.unread.push(sentence.to_owned());
-        }
-        AssignmentRequired::No => findings.paths.push(ExplainedPath::open_application()),
-        AssignmentRequired::Unknown => {
-            let sentence = "whether the application was open to everybody";
-            findings.unread.push(sentence.to_owned());
-        }
-    }
-    application.name
 }
 
 /// What the collection did not see of it.

@@ -36,7 +36,7 @@ impl App {
         let facts = self.assignment_facts(instance, &wanted, about.max_age, about.call);
         let facts = facts.await?;
         let after = self.reasons_facts(instance, &scope).await?;
-        let store = StoreFacts::joined(before, after);
+        let store = StoreFacts::joined(before, after).looked_at(facts.observed_at);
         let grants = store.grants.clone();
         let seen = self.first_seen(instance, &wanted, &facts.value).await?;
         let reasons = Reasons::new(store, seen);
@@ -56,6 +56,7 @@ impl App {
             paths: self.paths_of(about, rows, &grants).await?,
             obstacles: Vec::new(),
             unread: Vec::new(),
+            is_state_unread: false,
             hidden_paths,
             as_of,
         };

@@ -85,15 +85,16 @@ impl Explanations {
         });
     }
 
-    /// Writes why an assignment came or went between two times.
+    /// Writes why an assignment came or went between two times. What nobody could see before may have been so for long.
     pub(super) fn explain(
         &self,
         row: &mut ChangeRow,
         key: &FactKey,
         is_there: bool,
-        (after, by): (Timestamp, Timestamp),
+        (seen_before, by): (Option<Timestamp>, Timestamp),
     ) -> ChangeCause {
-        let after = after.checked_sub(UNDER_WAY).unwrap_or(Timestamp::MIN);
+        let after = seen_before.and_then(|at| at.checked_sub(UNDER_WAY).ok());
+        let after = after.unwrap_or(Timestamp::MIN);
         let steps = self.steps.get(key).map_or(&[][..], Vec::as_slice);
         let within = steps
             .iter()
@@ -109,7 +110,8 @@ impl Explanations {
             .collect();
         fitting.reverse();
         if fitting.is_empty() {
-            let is_known = self.known_until.is_none_or(|until| by < until)
+            let is_known = seen_before.is_some()
+                && self.known_until.is_none_or(|until| by < until)
                 && self.known_from.is_none_or(|from| after >= from);
             return if is_known {
                 ChangeCause::OutOfBand
@@ -259,7 +261,7 @@ mod tests {
         steps.take(&event(&held, EventKind::Activated, 1_001), 8);
         let explain = |steps: &Explanations, is_there, after, by| {
             let mut row = ChangeRow::default();
-            let cause = steps.explain(&mut row, &key, is_there, (at(after), at(by)));
+            let cause = steps.explain(&mut row, &key, is_there, (Some(at(after)), at(by)));
             (cause, row.events, row.grant_id)
         };
         let found = explain(&steps, true, 900, 1_100);
@@ -276,9 +278,12 @@ mod tests {
         // Ended again, and made anew by somebody else.
         steps.take(&event(&held, EventKind::EndedAssignmentGone, 1_050), 9);
         let mut row = ChangeRow::default();
-        let cause = steps.explain(&mut row, &key, true, (at(900), at(1_100)));
+        let cause = steps.explain(&mut row, &key, true, (Some(at(900)), at(1_100)));
         assert_eq!(cause, ChangeCause::OutOfBand);
-        let cause = steps.explain(&mut row, &key, false, (at(900), at(1_100)));
+        let cause = steps.explain(&mut row, &key, false, (Some(at(900)), at(1_100)));
         assert_eq!((cause, row.events.as_str()), (ChangeCause::Usher, "9"));
+        // Nobody could see it before.
+        let cause = steps.explain(&mut row, &key, true, (None, at(900)));
+        assert_eq!(cause, ChangeCause::Unknown);
     }
 }

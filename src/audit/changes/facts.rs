@@ -1,10 +1,9 @@
 //! Facts that changed: each time one came, went or became another in a period, or what differs between its ends.
 
-use std::collections::HashMap;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::cells::{row_of, write_account, write_permission_set, write_principal, write_target};
+use super::times::Times;
 use super::turns::Turns;
 use super::{Compared, Comparison, Depth, Stopped};
 use crate::domain::external::NamedAssignment;
@@ -26,7 +25,8 @@ const NOTHING_MORE: &str = "{}";
 /// A fact that is otherwise than it was, and between which times it became so.
 struct Turned {
     change: FactChange,
-    between: (Timestamp, Timestamp),
+    /// Since when at most, none where nobody could see it before; and by when.
+    between: (Option<Timestamp>, Timestamp),
 }
 
 impl View {
@@ -72,7 +72,9 @@ impl Comparison<'_> {
         later: &FinishedCollection,
     ) -> Result<(), Stopped> {
         let kinds = self.request.view.kinds_compared();
-        let between = (earlier.record.began_at, later.record.ended_at);
+        let mut ends = Times::default();
+        ends.add(earlier.id, &earlier.record);
+        ends.add(later.id, &later.record);
         let mut after = None;
         loop {
             let store = self.store;
@@ -83,6 +85,7 @@ impl Comparison<'_> {
                 .then(|| page.last().map(|last| last.key.clone()))
                 .flatten();
             for change in page {
+                let between = ends.of(later.id, &change.key);
                 self.write_turned(compared, &Turned { change, between })
                     .await?;
             }
@@ -99,7 +102,6 @@ impl Comparison<'_> {
         later: &FinishedCollection,
     ) -> Result<(), Stopped> {
         let times = self.times(compared, earlier, later).await?;
-        let whole = (earlier.record.began_at, later.record.ended_at);
         let mut turns = Turns::new(earlier.id, later.id);
         let mut after: Option<(FactKey, CollectionId)> = None;
         loop {
@@ -115,7 +117,7 @@ impl Comparison<'_> {
                 turns.end();
             }
             for (at, change) in turns.ready.drain(..) {
-                let between = times.get(&at).copied().unwrap_or(whole);
+                let between = times.of(at, &change.key);
                 self.write_turned(compared, &Turned { change, between })
                     .await?;
             }
@@ -125,39 +127,33 @@ impl Comparison<'_> {
         }
     }
 
-    /// For each collection of the period: when the one before it began, and when it ended.
+    /// When each collection of the period looked, from the one before it on.
     async fn times(
         &self,
         compared: &Compared<'_>,
         earlier: &FinishedCollection,
         later: &FinishedCollection,
-    ) -> Result<HashMap<CollectionId, (Timestamp, Timestamp)>, StoreError> {
+    ) -> Result<Times, StoreError> {
         let arn = &compared.instance.arn;
-        let mut times = HashMap::new();
-        let mut last = (earlier.record.began_at, earlier.record.ended_at);
+        let mut times = Times::default();
+        times.add(earlier.id, &earlier.record);
+        let mut from = earlier.record.ended_at;
+        let last = later.record.ended_at;
+        let until = last.checked_add(SignedDuration::from_micros(1));
+        let until = until.unwrap_or(last);
         loop {
-            let from = last.1;
-            let until = later.record.ended_at;
-            let page = self.store.collections(
-                arn,
-                from,
-                until
-                    .checked_add(jiff::SignedDuration::from_micros(1))
-                    .unwrap_or(until),
-                COLLECTIONS_PER_PAGE,
-            );
+            let page = self
+                .store
+                .collections(arn, from, until, COLLECTIONS_PER_PAGE);
             let page = page.await?;
-            let count = page.len();
-            for collection in page {
-                let record = collection.record;
-                times
-                    .entry(collection.id)
-                    .or_insert((last.0, record.ended_at));
-                last = (record.began_at, record.ended_at);
+            for collection in &page {
+                times.add(collection.id, &collection.record);
             }
-            if count < COLLECTIONS_PER_PAGE || last.1 == from {
+            let next = page.last().map_or(from, |last| last.record.ended_at);
+            if page.len() < COLLECTIONS_PER_PAGE || next == from {
                 return Ok(times);
             }
+            from = next;
         }
     }
 
@@ -175,7 +171,7 @@ impl Comparison<'_> {
         let what = what(change.key.kind);
         let mut row = ChangeRow {
             at: turned.between.1.to_string(),
-            not_before: turned.between.0.to_string(),
+            not_before: (turned.between.0).map_or_else(String::new, |at| at.to_string()),
             before: value(change.before.as_deref()),
             after: value(change.after.as_deref()),
             ..row_of(compared.instance, what, word)
