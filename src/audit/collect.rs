@@ -104,10 +104,10 @@ impl<'a> Collector<'a> {
         let mut collection = gathered.finish(question.instance.clone(), accounts);
         collection.operations = self.meter.operations();
         if question.view.tells_access() {
-            if question.scope.is_whole() && collection.missing.is_empty() {
-                collection.learn_counts(question.view);
-            } else {
+            if !question.scope.is_whole() {
                 collection.counts = KnownCounts::default();
+            } else if collection.missing.iter().all(|it| it.gaps.is_empty()) {
+                collection.learn_counts(question.view);
             }
         }
         collection

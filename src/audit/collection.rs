@@ -228,7 +228,7 @@ impl Collection {
         of_applications.chain(of_accounts).sum::<usize>() as u64
     }
 
-    /// What a whole collection without a lack teaches the next plan, beside the lengths of lists.
+    /// What a whole collection without a gap teaches the next plan, beside the lengths of lists.
     pub(super) fn learn_counts(&mut self, view: View) {
         let assignment_pages = (self.applications.iter())
             .map(|facts| list_pages(facts.assignees.len() as u64))

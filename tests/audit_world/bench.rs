@@ -11,7 +11,9 @@ use usher::audit::{
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
-use usher::domain::report::{Batch, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View};
+use usher::domain::report::{
+    Batch, ChangeRow, DuplicateUserRow, FindingRow, Format, InstanceRow, Row, View,
+};
 use usher::domain::{Instance, InstanceArn};
 use usher::identity_center::{
     AwsConfig, Call, Class, Demand, IdentityCenter, SdkIdentityCenter, StaticCredentials, WriteMode,
@@ -51,7 +53,8 @@ pub(crate) async fn receive_at(
             Part::Rows(Batch::DuplicateUsers(found)) => report.duplicate_users.extend(found),
             Part::Rows(Batch::Findings(found)) => report.findings.extend(found),
             Part::Text(found) => report.text.push_str(&found),
-            Part::Rows(Batch::Changes(_)) | Part::Progress(_) => {}
+            Part::Rows(Batch::Changes(found)) => report.changes.extend(found),
+            Part::Progress(_) => {}
             Part::Summary(found) => summary = Some(*found),
         }
     }
@@ -76,6 +79,7 @@ pub(crate) struct Report {
     pub(crate) instances: Vec<InstanceRow>,
     pub(crate) duplicate_users: Vec<DuplicateUserRow>,
     pub(crate) findings: Vec<FindingRow>,
+    pub(crate) changes: Vec<ChangeRow>,
     pub(crate) text: String,
     pub(crate) summary: Summary,
     pub(crate) learnt: Vec<(InstanceArn, KnownCounts)>,
@@ -132,6 +136,21 @@ impl Bench {
 
     /// A generated world, as fast as the machine goes.
     pub(crate) async fn quick(seed: u64) -> Self {
+        Self::quick_of(seed, &sizes()).await
+    }
+
+    /// The same with accounts, of an organization whose instance it is.
+    pub(crate) async fn quick_with_accounts(seed: u64) -> Self {
+        let sizes = WorldSizes {
+            accounts: 8,
+            permission_sets: 6,
+            assignments_per_account: 5,
+            ..sizes()
+        };
+        Self::quick_of(seed, &sizes).await
+    }
+
+    async fn quick_of(seed: u64, sizes: &WorldSizes) -> Self {
         let budget = BudgetConfig {
             sso_admin_per_second: 1000,
             identity_store_per_second: 1000,
@@ -143,7 +162,7 @@ impl Bench {
             omitted_list_rate: 1.0,
             ..Settings::unlimited()
         };
-        Self::new(World::generate(seed, &sizes()), settings, budget).await
+        Self::new(World::generate(seed, sizes), settings, budget).await
     }
 
     pub(crate) async fn report(&self, view: View, format: Format, scope: Scope) -> Report {

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a panic is how a test says no")]
 
 mod bench;
+mod changing;
 mod company;
 mod every_view;
 mod grants;
