@@ -196,6 +196,7 @@ impl Stage {
                 kept: None,
                 reuse: reuse.expect("what was read"),
             }],
+            served: Vec::new(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view: View::Access,

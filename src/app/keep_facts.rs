@@ -134,6 +134,13 @@ impl App {
         }
         ReportRequest {
             instances: to_read,
+            served: self
+                .parts
+                .instances
+                .all()
+                .iter()
+                .map(|it| it.as_ref().clone())
+                .collect(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view: View::Access,

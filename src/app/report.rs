@@ -84,6 +84,13 @@ impl App {
         }
         let report = ReportRequest {
             instances: to_read,
+            served: self
+                .parts
+                .instances
+                .all()
+                .iter()
+                .map(|it| it.as_ref().clone())
+                .collect(),
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
             } else {

@@ -2,6 +2,7 @@
 //! many rows it makes. Pure; it never claims anything of what was not read.
 
 mod known;
+mod people;
 mod records;
 mod row;
 
@@ -16,8 +17,10 @@ use crate::domain::external::NamedAssignment;
 use crate::domain::facts::{FactKey, Found};
 use crate::domain::report::{Finding, Provenance};
 use crate::domain::{Grant, MassChange, PrincipalKind, PrincipalRef, PrincipalStatus, Target};
+use people::Elsewhere;
 
 pub(super) use known::{Known, events};
+pub(super) use people::{SinceWhen, dated, elsewhere, taken_out};
 pub(super) use records::{OVERDUE_AFTER, overdue_since};
 pub(super) use row::rows;
 
@@ -36,6 +39,8 @@ pub(super) struct Matters {
     pub(super) unreviewed: Vec<Grant>,
     /// Mass changes that wait for a word.
     pub(super) mass_changes: Vec<MassChange>,
+    /// The users of other instances.
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// The findings so far, each once.
@@ -68,6 +73,7 @@ pub(super) fn find(
     findings.look_at_groups(collection);
     findings.look_at_users(collection, &ways);
     records::look_at(&mut findings, collection, matters, now);
+    people::look_at(&mut findings, collection, &matters.elsewhere);
     findings.0.into_values().collect()
 }
 

@@ -176,6 +176,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
                 reuse: Reuse::default(),
             })
             .collect(),
+        served: Vec::new(),
         unreachable: Vec::new(),
         missing: Vec::new(),
         view,

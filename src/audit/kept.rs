@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::SignedDuration;
 
-use super::collection::{Assignee, Collection, Members, Missing};
+use super::collection::{Assignee, Beside, Collection, Members, Missing};
 use super::facts;
 use super::gather::Gathered;
 use super::plan::KnownCounts;
@@ -72,6 +72,7 @@ impl Collection {
     /// Forgets the assignments that a question is not about.
     fn keep_only(&mut self, scope: &Scope, view: View) {
         if !scope.is_whole() {
+            self.beside = Beside::default();
             self.keep_assignments(scope, view);
             self.forget_what_has_none();
         }

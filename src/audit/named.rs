@@ -41,7 +41,13 @@ impl Collection {
 
     fn user_name(&self, id: &str) -> Option<&str> {
         let place = (self.users).binary_search_by(|it| it.user.id.as_str().cmp(id));
-        Some(&self.users.get(place.ok()?)?.user.user_name)
+        let named = place.ok().and_then(|place| self.users.get(place));
+        let user = named.map(|facts| &facts.user).or_else(|| {
+            let beside = &self.beside.users;
+            let place = beside.binary_search_by(|it| it.id.as_str().cmp(id));
+            beside.get(place.ok()?)
+        });
+        Some(&user?.user_name)
     }
 
     fn group_name(&self, id: &str) -> Option<&str> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::collection::Collection;
 use crate::domain::report::{DuplicateUserRow, Finding, FindingRow, MatchKind};
-use crate::domain::{Instance, PrincipalKind, User};
+use crate::domain::{Instance, PrincipalKind, User, UserId};
 
 /// The users of the instances read so far.
 #[derive(Debug, Default)]
@@ -26,13 +26,35 @@ struct Shared {
 }
 
 impl People {
-    /// Adds the users of an instance.
+    /// Adds the users of an instance, whether or not something names them.
     pub(super) fn add(&mut self, collection: &Collection) {
+        let named = collection.users.iter().filter(|facts| facts.exists);
+        let named = named.map(|facts| &facts.user);
+        let users = named.chain(&collection.beside.users);
+        self.add_users(&collection.instance, users);
+    }
+
+    /// Adds these users of an instance.
+    pub(super) fn add_users<'a>(
+        &mut self,
+        instance: &Instance,
+        users: impl Iterator<Item = &'a User>,
+    ) {
         let place = self.instances.len();
-        self.instances.push(collection.instance.clone());
-        let users = collection.users.iter().filter(|facts| facts.exists);
-        self.users
-            .extend(users.map(|facts| (place, facts.user.clone())));
+        self.instances.push(instance.clone());
+        self.users.extend(users.map(|user| (place, user.clone())));
+    }
+
+    /// Who of the instance that was added first is in several stores, and in how many, in words; each once.
+    pub(super) fn of_first_instance(&self) -> BTreeMap<UserId, String> {
+        let (mut persons, _) = self.persons();
+        let stores = self.stores(&mut persons);
+        let ours = (0..).zip(&self.users).filter(|(_, (place, _))| *place == 0);
+        let several = ours.filter_map(|(place, (_, user))| {
+            let count = stores.get(&persons.of(place)).map_or(0, BTreeSet::len);
+            (count > 1).then(|| (user.id.clone(), in_stores(count)))
+        });
+        several.collect()
     }
 
     /// What somebody should look at: everybody who is in several stores, once, with the store of each user.
@@ -50,7 +72,7 @@ impl People {
                 principal_type: PrincipalKind::User.as_str().to_owned(),
                 principal_id: row.user_id,
                 principal_name: row.user_name,
-                detail: format!("person {} of {} stores", row.person, row.store_count),
+                detail: in_stores(&row.store_count),
                 what_to_do: finding.advice().to_owned(),
                 ..FindingRow::default()
             });
@@ -61,15 +83,7 @@ impl People {
     /// The rows of everybody who is in more than one identity store, sorted by person, by what is
     /// shared, and by user.
     pub(super) fn rows(&self) -> Vec<DuplicateUserRow> {
-        let holders = self.holders();
-        let mut persons = Persons::new(self.users.len());
-        for users in holders.values() {
-            for pair in users.windows(2) {
-                if let [left, right] = pair {
-                    persons.join(*left, *right);
-                }
-            }
-        }
+        let (mut persons, holders) = self.persons();
         let stores = self.stores(&mut persons);
         let mut rows = Vec::new();
         let mut numbers: HashMap<usize, usize> = HashMap::new();
@@ -95,6 +109,20 @@ impl People {
             }
         }
         rows
+    }
+
+    /// Who is one person, by what they share.
+    fn persons(&self) -> (Persons, BTreeMap<Shared, Vec<usize>>) {
+        let holders = self.holders();
+        let mut persons = Persons::new(self.users.len());
+        for users in holders.values() {
+            for pair in users.windows(2) {
+                if let [left, right] = pair {
+                    persons.join(*left, *right);
+                }
+            }
+        }
+        (persons, holders)
     }
 
     /// Who has each thing that at least two users share; users in the order in which they were
@@ -151,6 +179,10 @@ impl People {
             user_status: user.status.as_str().to_owned(),
         })
     }
+}
+
+fn in_stores(count: impl std::fmt::Display) -> String {
+    format!("in {count} identity stores")
 }
 
 fn what_it_can_share(user: &User) -> BTreeSet<Shared> {

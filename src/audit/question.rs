@@ -19,6 +19,8 @@ use super::readings::Reuse;
 pub struct ReportRequest {
     /// The instances it is about, sorted by ARN.
     pub instances: Vec<InstanceToRead>,
+    /// Every instance that is served: people are looked for in the stores of all of them.
+    pub served: Vec<Instance>,
     /// Accounts that nobody could look into, named as missing: those that may have an instance of
     /// which the report lacks everything.
     pub unreachable: Vec<UnreachableAccount>,

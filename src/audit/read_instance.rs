@@ -259,19 +259,43 @@ impl Reader<'_> {
             grants,
             ..Matters::default()
         };
+        let at = collected.at;
         if let Some(store) = self.store
-            && let Err(error) = read_matters(store, question, &mut matters).await
+            && let Err(error) = self.read_matters(store, question, at, &mut matters).await
         {
             tracing::warn!(%error, "a report lacks what waits for a review");
-            collected.lacks("break-glass without a review, and mass changes");
+            collected.lacks("break-glass without a review, mass changes, and people elsewhere");
             collected.record = None;
         }
-        let at = collected.at;
         let mut found = findings::find(&collected.collection, holdings, &matters, at);
         if self.store.is_some() {
             collected.known.date(&mut found, at);
         }
         found
+    }
+
+    async fn read_matters(
+        &self,
+        store: &dyn Store,
+        question: Question<'_>,
+        now: Timestamp,
+        matters: &mut Matters,
+    ) -> Result<(), StoreError> {
+        let instance = &question.instance.arn;
+        let filter = GrantFilter {
+            instance: Some(instance.clone()),
+            review_due: true,
+            ..GrantFilter::default()
+        };
+        matters.unreviewed = store.grants(&filter, None, UNREVIEWED_MAX).await?;
+        let changes = store.brake(instance).await?.mass_changes.into_iter();
+        let held = changes.filter(|change| change.state == MassChangeState::Held);
+        matters.mass_changes = held.collect();
+        if question.is_of_everything() {
+            let served = &self.request.served;
+            matters.elsewhere = findings::elsewhere(store, question.instance, served, now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -292,24 +316,6 @@ async fn keep(
     if let Err(error) = facts::commit(store, collection, findings, record).await {
         tracing::warn!(%error, instance.arn = %arn, "a collection was not kept");
     }
-}
-
-async fn read_matters(
-    store: &dyn Store,
-    question: Question<'_>,
-    matters: &mut Matters,
-) -> Result<(), StoreError> {
-    let instance = &question.instance.arn;
-    let filter = GrantFilter {
-        instance: Some(instance.clone()),
-        review_due: true,
-        ..GrantFilter::default()
-    };
-    matters.unreviewed = store.grants(&filter, None, UNREVIEWED_MAX).await?;
-    let changes = store.brake(instance).await?.mass_changes.into_iter();
-    let held = changes.filter(|change| change.state == MassChangeState::Held);
-    matters.mass_changes = held.collect();
-    Ok(())
 }
 
 /// What the store says now, or where kept facts answer, of the grants of their time; none without a store,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::accounts::Accounts;
 use super::answer::{Part, RunError, Summary};
 use super::collection::{Collection, Missing};
-use super::findings;
+use super::findings::{self, SinceWhen};
 use super::format::Encoder;
 use super::html::{About, PageRow};
 use super::people::People;
@@ -33,8 +33,9 @@ enum Form {
     Assigned(Encoder<Row>),
     Instances(Encoder<InstanceRow>),
     DuplicateUsers(Encoder<DuplicateUserRow>, People),
-    /// With the people of several instances, who are found when all are read.
-    Findings(Encoder<FindingRow>, People),
+    /// With the people of several instances, who are found when all are read, and since when they are known;
+    /// where some are not read now, those are told that were found with each.
+    Findings(Encoder<FindingRow>, Option<People>, SinceWhen),
 }
 
 impl<'a> Writer<'a> {
@@ -53,7 +54,10 @@ impl<'a> Writer<'a> {
             }
             // What changed is written by `changes`.
             View::Findings | View::Changes => {
-                Form::Findings(Encoder::new(format, about)?, People::default())
+                let instances = &request.instances;
+                let are_read = instances.len() > 1 && instances.iter().all(|it| it.kept.is_none());
+                let people = are_read.then(People::default);
+                Form::Findings(Encoder::new(format, about)?, people, SinceWhen::new())
             }
         };
         Ok(Self {
@@ -101,11 +105,12 @@ impl<'a> Writer<'a> {
                 write(encoder, &mut std::iter::once(row), self.sink).await?;
             }
             Form::DuplicateUsers(_, people) => people.add(collection),
-            Form::Findings(encoder, people) => {
-                if self.request.instances.len() > 1 {
+            Form::Findings(encoder, people, since) => {
+                let mut found = std::mem::take(&mut read.found);
+                if let Some(people) = people {
                     people.add(collection);
+                    found = findings::taken_out(found, &collection.instance.arn, since);
                 }
-                let found = std::mem::take(&mut read.found);
                 for finding in &found {
                     *summary.findings.entry(finding.finding).or_default() += 1;
                 }
@@ -130,7 +135,7 @@ impl<'a> Writer<'a> {
             Form::Assigned(encoder) => finish(encoder, &summary, sink).await?,
             Form::Instances(encoder) => finish(encoder, &summary, sink).await?,
             Form::DuplicateUsers(encoder, _) => finish(encoder, &summary, sink).await?,
-            Form::Findings(encoder, _) => finish(encoder, &summary, sink).await?,
+            Form::Findings(encoder, ..) => finish(encoder, &summary, sink).await?,
         };
         Ok(summary)
     }
@@ -140,8 +145,9 @@ impl<'a> Writer<'a> {
         let summary = &mut self.summary;
         match &mut self.form {
             Form::Assigned(_) => Ok(()),
-            Form::Findings(encoder, people) => {
-                let rows = std::mem::take(people).findings();
+            Form::Findings(encoder, people, since) => {
+                let mut rows = people.take().unwrap_or_default().findings();
+                findings::dated(&mut rows, since);
                 if !rows.is_empty() {
                     let count = rows.len() as u64;
                     summary.findings.insert(Finding::DuplicateUser, count);

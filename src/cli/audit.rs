@@ -297,6 +297,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
                 reuse: Reuse::default(),
             })
             .collect(),
+        served: Vec::new(),
         unreachable: instances.unreachable(),
         missing: Vec::new(),
         view: args.view.view(),

@@ -198,6 +198,7 @@ impl Bench {
                 kept: None,
                 reuse: Reuse::default(),
             }],
+            served: Vec::new(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view,

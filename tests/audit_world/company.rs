@@ -124,6 +124,7 @@ impl Organization {
         router.set_routes(routes.collect(), found.ports);
         self.simulator.clear_calls();
         let request = ReportRequest {
+            served: instances.iter().map(|it| it.instance.clone()).collect(),
             instances,
             unreachable: found.unreachable,
             missing: Vec::new(),

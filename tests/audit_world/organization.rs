@@ -1,13 +1,16 @@
 //! Reports over an organization: three instances, reached through assumed roles, in three regions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use usher::audit::{Completeness, Scope};
 use usher::budget::BudgetConfig;
-use usher::domain::report::View;
+use usher::domain::report::{FindingRow, View};
 use usher::domain::{PrincipalId, PrincipalKind, PrincipalRef};
 use usher::simulator::{Fault, FaultAction, PrincipalType, Settings};
+use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 
 use super::bench::receive;
 use super::company::{Organization, plenty};
@@ -262,4 +265,56 @@ async fn duplicate_users_are_those_of_the_world_and_cost_lists_of_users_only() {
         let calls = bench.simulator.calls();
         assert!(calls.iter().all(|call| call.operation == "ListUsers"));
     }
+}
+
+/// Who is found to be in several stores: the user, in how many, and whether since when is told.
+fn in_several(rows: &[FindingRow]) -> BTreeSet<(String, String, bool)> {
+    let rows = rows.iter().filter(|row| row.finding == "duplicate_user");
+    let told = rows.map(|row| {
+        assert!(!row.principal_name.is_empty(), "{row:#?}");
+        (
+            row.principal_id.clone(),
+            row.detail.clone(),
+            !row.since.is_empty(),
+        )
+    });
+    told.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_several_stores_is_a_finding_with_its_time_also_in_the_past() {
+    let bench = Organization::quick(1).await;
+    let place = tempfile::tempdir().expect("a directory");
+    let store = SqliteStore::open(place.path(), SqliteOptions::default()).await;
+    let store = Arc::new(store.expect("a store"));
+    let expected = |is_dated: bool| -> BTreeSet<_> {
+        let rows = people::rows(&bench.world).into_iter();
+        rows.map(|(_, user, stores)| (user, format!("in {stores} identity stores"), is_dated))
+            .collect()
+    };
+    let report = |kept: bool| {
+        let store = Arc::clone(&store);
+        let bench = &bench;
+        async move {
+            let (router, mut request) = bench.request(View::Findings).await;
+            for instance in request.instances.iter_mut().filter(|_| kept) {
+                let last = store.collection_at(&instance.instance.arn, Timestamp::now());
+                instance.kept = last.await.expect("a store");
+            }
+            receive(router, Some(store), request).await.findings
+        }
+    };
+    let first = in_several(&report(false).await);
+    assert!(!first.is_empty());
+    let who = |rows: &BTreeSet<(String, String, bool)>| -> BTreeSet<String> {
+        rows.iter().map(|(id, ..)| id.clone()).collect()
+    };
+    assert_eq!(who(&first), who(&expected(false)));
+    // Held against the others' last collections: by the second one everybody is known, by the third told.
+    report(false).await;
+    let third = report(false).await;
+    assert_eq!(in_several(&third), expected(true));
+    let kept = report(true).await;
+    assert_eq!(in_several(&kept), expected(true));
+    store.close().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::collection::{AccountFacts, Collection, Listing, Missing, UserFacts};
+use super::super::collection::{AccountFacts, Beside, Collection, Listing, Missing, UserFacts};
 use super::super::gather::Gathered;
 use super::write::known;
 use crate::domain::facts::{
@@ -143,13 +143,17 @@ impl CollectionReader {
     /// The collection.
     #[must_use]
     pub fn finish(mut self) -> Collection {
+        let mut beside = Beside::default();
         for (id, group) in self.groups {
+            let is_deleted = group.status == PrincipalStatus::Deleted;
             if !self.gathered.names_group(&id) {
+                let shown = (!is_deleted).then_some(group.group);
+                beside.groups.extend(shown);
                 continue;
             }
             self.gathered.known_group(group.group, group.status);
             let is_told = !group.is_gap || !group.members.is_empty();
-            if is_told && group.status != PrincipalStatus::Deleted {
+            if is_told && !is_deleted {
                 (self.gathered).members(&id, group.members, !group.is_gap);
             }
         }
@@ -157,6 +161,8 @@ impl CollectionReader {
         for known in self.users {
             if with_everybody || self.gathered.names_user(&known.user.id) {
                 self.gathered.known_user(known);
+            } else if known.exists {
+                beside.users.push(known.user);
             }
         }
         let mut collection = self.gathered.finish(self.instance, None);
@@ -165,6 +171,10 @@ impl CollectionReader {
                 *facts = known;
             }
         }
+        let others = self.accounts.into_values();
+        let listed = others.filter(|facts| facts.listing == Listing::Listed);
+        beside.accounts = listed.map(|facts| facts.account).collect();
+        collection.beside = beside;
         let arn = &collection.instance.arn;
         collection.missing = (self.record.missing.into_iter())
             .map(|miss| Missing {

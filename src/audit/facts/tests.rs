@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::accounts::AccountList;
 use super::super::beside::Shown;
-use super::super::collection::{Beside, Collection, Members, UserFacts};
+use super::super::collection::{Collection, Members, UserFacts};
 use super::super::fixtures::*;
 use super::super::gather::Gathered;
 use super::{CollectionReader, Findings, commit, facts, gaps, load, record};
@@ -184,9 +184,7 @@ proptest! {
         let collection = some_collection(seed);
         let (facts, record) = written(&collection);
         prop_assert!(facts.is_sorted_by(|left, right| left.key < right.key), "{facts:#?}");
-        let found = read(&facts, &collection, record);
-        let named = Collection { beside: Beside::default(), ..collection };
-        prop_assert_eq!(found, named);
+        prop_assert_eq!(read(&facts, &collection, record), collection);
     }
 
     #[test]
@@ -271,11 +269,6 @@ async fn a_collection_that_was_committed_is_loaded_as_it_was() {
         let loaded = load(&store, instance.clone(), committed.clone()).await;
         let loaded = loaded.unwrap();
         if is_alone {
-            let beside = Beside::default();
-            let collection = Collection {
-                beside,
-                ..collection
-            };
             assert_eq!(loaded.0, collection);
             kept.push((committed, collection));
         }

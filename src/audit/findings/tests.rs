@@ -39,6 +39,7 @@ fn find_with(collection: &Collection, grants: Vec<Grant>, seen: Seen) -> Vec<Str
     let holdings = Holdings::new(facts, now).with_seen(seen);
     let unreviewed = grants.iter().filter(|grant| grant.review_due);
     let matters = Matters {
+        elsewhere: Vec::new(),
         unreviewed: unreviewed.cloned().collect(),
         grants,
         mass_changes: Vec::new(),
