@@ -136,7 +136,7 @@ pub(super) async fn of_new(
             walk.add(new, true);
         }
         // What nobody could see now did not go.
-        if ours.next_if_eq(key).is_none() && !gaps.cover(key) {
+        if ours.next_if_eq(key).is_none() && !gaps.keep(&kept.fact) {
             walk.add(key.clone(), false);
         }
     };

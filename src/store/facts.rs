@@ -246,6 +246,15 @@ pub trait FactStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<FactInterval>, StoreError>;
 
+    /// Between which collections there were facts of a kind with this second key: from one on, and up to before
+    /// another one, if it ended. In no order.
+    async fn fact_spans(
+        &self,
+        instance: &InstanceArn,
+        kind: FactKind,
+        second: &str,
+    ) -> Result<Vec<(CollectionId, Option<CollectionId>)>, StoreError>;
+
     /// The grants in a scope that stood at some time between `from` and `until`, whatever became of them
     /// since; sorted by assignment and id.
     async fn grants_standing(
@@ -257,7 +266,7 @@ pub trait FactStore: Send + Sync + 'static {
     ) -> Result<Vec<Grant>, StoreError>;
 
     /// Forgets the collections of an instance that ended before `before`, with all that only they saw,
-    /// among the next `FACTS_PER_BATCH_MAX` keys. The last finished one always stays, with every fact of
+    /// among the next `FACTS_PER_BATCH_MAX` intervals, but for further ones of the last key. The last finished one always stays, with every fact of
     /// it and of those that are kept.
     ///
     /// # Errors

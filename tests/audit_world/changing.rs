@@ -1,7 +1,7 @@
 //! A world that changes: between two collections every change is told, as the world's own two states differ; and
 //! while a report reads it, what did not change is told as it is, and what did as it was or as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +17,13 @@ use usher::simulator::{
 use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 
 use super::bench::{Bench, Report, receive};
+use super::differences::{Told, differences, facts, known};
 use super::oracle::{self, Bent, Expected};
 use super::{cells, missing, unsaid};
 
 const SEEDS: u64 = 20;
 /// Changes between two collections.
 const EDITS: usize = 60;
-
-/// What is known of each thing, by what it is and the ids that it is about.
-type Known = BTreeMap<[String; 7], String>;
-
-/// A change as a row tells it: what, how, and the ids of what it is about.
-type Told = String;
 
 fn one_of<'a, T>(random: &mut fastrand::Rng, all: &'a [T]) -> Option<&'a T> {
     (!all.is_empty()).then(|| &all[random.usize(..all.len())])
@@ -130,139 +125,6 @@ fn edit(random: &mut fastrand::Rng, world: &mut World, number: usize) {
         11 => take_one(random, &mut world.account_assignments),
         _ => world.applications[application].name = format!("app {number}"),
     }
-}
-
-/// What there is in a world and what is known of it, as far as an audit looks.
-fn facts(world: &World) -> Known {
-    let mut facts = BTreeMap::new();
-    let mut add = |what: &str, ids: [&str; 6], value: String| {
-        let [kind, principal, group, application, account, set] = ids.map(str::to_owned);
-        let key = [
-            what.to_owned(),
-            kind,
-            principal,
-            group,
-            application,
-            account,
-            set,
-        ];
-        facts.insert(key, value);
-    };
-    let mut named: BTreeSet<(PrincipalType, &str)> = BTreeSet::new();
-    for row in &world.assignments {
-        let (kind, id) = (row.principal_type, row.principal_id.as_str());
-        named.insert((kind, id));
-        add(
-            "ASSIGNMENT",
-            [kind.as_str(), id, "", &row.application_arn, "", ""],
-            String::new(),
-        );
-    }
-    for row in &world.account_assignments {
-        let (kind, id) = (row.principal_type, row.principal_id.as_str());
-        let (account, set) = (&row.account_id, &row.permission_set_arn);
-        named.insert((kind, id));
-        add(
-            "ASSIGNMENT",
-            [kind.as_str(), id, "", "", account, set],
-            String::new(),
-        );
-        add(
-            "ACCOUNT_ACCESS",
-            ["", "", "", "", account, set],
-            String::new(),
-        );
-    }
-    for row in &world.provisioned {
-        let ids = [
-            "",
-            "",
-            "",
-            "",
-            row.account_id.as_str(),
-            &row.permission_set_arn,
-        ];
-        add("ACCOUNT_ACCESS", ids, String::new());
-    }
-    for row in &world.memberships {
-        if named.contains(&(PrincipalType::Group, &row.group_id)) {
-            add(
-                "MEMBERSHIP",
-                ["USER", &row.user_id, &row.group_id, "", "", ""],
-                String::new(),
-            );
-        }
-    }
-    for (kind, id) in named {
-        let what = kind.as_str();
-        add(what, [what, id, "", "", "", ""], "DELETED".to_owned());
-    }
-    for row in &world.users {
-        let known = format!("{} {:?} {:?}", row.user_name, row.email, row.user_status);
-        add("USER", ["USER", &row.user_id, "", "", "", ""], known);
-    }
-    for row in &world.groups {
-        add(
-            "GROUP",
-            ["GROUP", &row.group_id, "", "", "", ""],
-            row.display_name.clone(),
-        );
-    }
-    for row in &world.applications {
-        let known = format!("{} {:?}", row.name, row.status);
-        add(
-            "APPLICATION",
-            ["", "", "", &row.application_arn, "", ""],
-            known,
-        );
-    }
-    for row in &world.permission_sets {
-        add(
-            "PERMISSION_SET",
-            ["", "", "", "", "", &row.permission_set_arn],
-            row.name.clone(),
-        );
-    }
-    for row in &world.accounts {
-        add(
-            "ACCOUNT",
-            ["", "", "", "", &row.account_id, ""],
-            row.name.clone(),
-        );
-    }
-    facts
-}
-
-/// The same, with what was last known of who is in groups that are assigned nowhere now: nobody looks there.
-fn known(world: &World, before: &Known) -> Known {
-    let applications = world.assignments.iter().map(|row| &row.principal_id);
-    let accounts = world.account_assignments.iter();
-    let accounts = accounts.map(|row| &row.principal_id);
-    let assigned: BTreeSet<&String> = applications.chain(accounts).collect();
-    let groups = world.groups.iter().map(|row| &row.group_id);
-    let not_looked_into: BTreeSet<&String> = groups.filter(|id| !assigned.contains(id)).collect();
-    let mut known = facts(world);
-    let kept = before.iter().filter(|(key, _)| {
-        let [what, _, _, group, ..] = key;
-        what == "MEMBERSHIP" && not_looked_into.contains(group)
-    });
-    known.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
-    known
-}
-
-/// What differs between two states of what is known.
-fn differences(old: &Known, new: &Known) -> BTreeSet<Told> {
-    let keys: BTreeSet<&[String; 7]> = old.keys().chain(new.keys()).collect();
-    let told = keys.into_iter().filter_map(|key| {
-        let change = match (old.get(key), new.get(key)) {
-            (None, _) => "ADDED",
-            (_, None) => "REMOVED",
-            (before, after) if before == after => return None,
-            _ => "CHANGED",
-        };
-        Some(format!("{change} {}", key.join(" ")))
-    });
-    told.collect()
 }
 
 fn told(row: &ChangeRow) -> Told {

@@ -7,6 +7,7 @@
 mod bench;
 mod changing;
 mod company;
+mod differences;
 mod every_view;
 mod grants;
 mod oracle;

@@ -26,20 +26,7 @@ impl App {
         let status = user
             .as_ref()
             .map_or(PrincipalStatus::Unknown, |it| it.status);
-        match status {
-            _ if past.missed.cover(&FactKey::user(&past.user.id)) => {
-                findings.miss_state("the state of the user: it could not be read then".to_owned())
-            }
-            PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDisabled,
-                "the user was disabled; nobody could sign in as it",
-            )),
-            PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDeleted,
-                "the identity store did not have the user any more",
-            )),
-            PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
-        }
+        add_user(past, status, findings);
         let named_user = NamedPrincipal {
             reference: past.user.clone(),
             name: user.map(|it| it.name).unwrap_or_default(),
@@ -87,6 +74,24 @@ impl App {
             }
         }
         Ok((named_user, target))
+    }
+}
+
+/// What the user's state was.
+fn add_user(past: &Past<'_>, status: PrincipalStatus, findings: &mut Findings) {
+    match status {
+        _ if past.missed.cover(&FactKey::user(&past.user.id)) => {
+            findings.miss_state("the state of the user: it could not be read then".to_owned())
+        }
+        PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
+            ObstacleKind::UserDisabled,
+            "the user was disabled; nobody could sign in as it",
+        )),
+        PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
+            ObstacleKind::UserDeleted,
+            "the identity store did not have the user any more",
+        )),
+        PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
     }
 }
 

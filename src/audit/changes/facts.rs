@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::cells::{row_of, write_account, write_permission_set, write_principal, write_target};
-use super::times::Times;
+use super::times::{Assigned, Times};
 use super::turns::Turns;
 use super::{Compared, Comparison, Depth, Stopped};
 use crate::domain::external::NamedAssignment;
@@ -13,7 +13,7 @@ use crate::domain::facts::{
 };
 use crate::domain::report::{ChangeCause, ChangeRow, LIST_SEPARATOR, View};
 use crate::domain::{PrincipalId, PrincipalKind, PrincipalRef};
-use crate::store::{FactChange, FinishedCollection, StoreError};
+use crate::store::{FactChange, FinishedCollection, Store, StoreError};
 
 /// Changes that are read at once.
 const CHANGES_PER_PAGE: usize = 1_000;
@@ -27,6 +27,30 @@ struct Turned {
     change: FactChange,
     /// Since when at most, none where nobody could see it before; and by when.
     between: (Option<Timestamp>, Timestamp),
+}
+
+/// In which collections the group of the last membership was assigned; memberships come group by group.
+#[derive(Default)]
+struct Looks(String, Assigned);
+
+impl Looks {
+    async fn of(
+        &mut self,
+        store: &dyn Store,
+        compared: &Compared<'_>,
+        key: &FactKey,
+    ) -> Result<Option<&Assigned>, StoreError> {
+        if key.kind != FactKind::Membership {
+            return Ok(None);
+        }
+        if self.0 != key.key {
+            let arn = &compared.instance.arn;
+            let second = format!("GROUP/{}", key.key);
+            let spans = store.fact_spans(arn, FactKind::Assignment, &second);
+            *self = Self(key.key.clone(), Assigned(spans.await?));
+        }
+        Ok(Some(&self.1))
+    }
 }
 
 impl View {
@@ -75,6 +99,7 @@ impl Comparison<'_> {
         let mut ends = Times::default();
         ends.add(earlier.id, &earlier.record);
         ends.add(later.id, &later.record);
+        let mut looks = Looks::default();
         let mut after = None;
         loop {
             let store = self.store;
@@ -85,7 +110,8 @@ impl Comparison<'_> {
                 .then(|| page.last().map(|last| last.key.clone()))
                 .flatten();
             for change in page {
-                let between = ends.of(later.id, &change.key);
+                let assigned = looks.of(store, compared, &change.key).await?;
+                let between = ends.of(later.id, &change.key, assigned);
                 self.write_turned(compared, &Turned { change, between })
                     .await?;
             }
@@ -102,6 +128,7 @@ impl Comparison<'_> {
         later: &FinishedCollection,
     ) -> Result<(), Stopped> {
         let times = self.times(compared, earlier, later).await?;
+        let mut looks = Looks::default();
         let mut turns = Turns::new(earlier.id, later.id);
         let mut after: Option<(FactKey, CollectionId)> = None;
         loop {
@@ -117,7 +144,8 @@ impl Comparison<'_> {
                 turns.end();
             }
             for (at, change) in turns.ready.drain(..) {
-                let between = times.of(at, &change.key);
+                let assigned = looks.of(store, compared, &change.key).await?;
+                let between = times.of(at, &change.key, assigned);
                 self.write_turned(compared, &Turned { change, between })
                     .await?;
             }

@@ -2,11 +2,25 @@
 
 use jiff::Timestamp;
 
-use crate::domain::facts::{CollectionId, CollectionRecord, FactKey, Gaps};
+use super::super::facts::is_listed;
+use crate::domain::facts::{CollectionId, CollectionRecord, FactKey, FactKind, Gap, Gaps};
 
 /// The looks at an instance, oldest first.
 #[derive(Default)]
 pub(super) struct Times(Vec<Look>);
+
+/// In which collections a group was assigned somewhere: nobody looks for members of others.
+#[derive(Debug, Default)]
+pub(super) struct Assigned(pub(super) Vec<(CollectionId, Option<CollectionId>)>);
+
+impl Assigned {
+    fn holds(&self, id: CollectionId) -> bool {
+        let holds = |(from, to): &(CollectionId, Option<CollectionId>)| {
+            *from <= id && to.is_none_or(|to| id < to)
+        };
+        self.0.iter().any(holds)
+    }
+}
 
 struct Look {
     id: CollectionId,
@@ -26,16 +40,24 @@ impl Times {
             began_at: record.began_at,
             ended_at: record.ended_at,
             // Which groups were named is not known any more: of all others nobody may have looked at the members.
-            gaps: Gaps::new(record.gaps(), []),
+            gaps: Gaps::new(record.gaps().chain(&unlisted(record)), []),
         });
     }
 
     /// Between which times what a collection saw of a fact for the first time came about: since the last one before it
-    /// that could see the fact, none where none could.
-    pub(super) fn of(&self, id: CollectionId, key: &FactKey) -> (Option<Timestamp>, Timestamp) {
+    /// that could see the fact, none where none could. Of a membership it matters where its group was assigned.
+    pub(super) fn of(
+        &self,
+        id: CollectionId,
+        key: &FactKey,
+        assigned: Option<&Assigned>,
+    ) -> (Option<Timestamp>, Timestamp) {
         let place = self.0.partition_point(|look| look.id < id);
         let (before, from) = self.0.split_at(place);
-        let sighted = before.iter().rev().find(|look| !look.gaps.cover(key));
+        let could_see = |look: &&Look| {
+            !look.gaps.cover(key) && assigned.is_none_or(|assigned| assigned.holds(look.id))
+        };
+        let sighted = before.iter().rev().find(could_see);
         let seen = from.first().or(before.last());
         (
             sighted.map(|look| look.began_at),
@@ -44,10 +66,21 @@ impl Times {
     }
 }
 
+/// What a collection need not have seen: what it has no whole list of.
+fn unlisted(record: &CollectionRecord) -> Vec<Gap> {
+    let kinds = [
+        FactKind::User,
+        FactKind::Group,
+        FactKind::PermissionSet,
+        FactKind::Account,
+    ];
+    let unlisted = kinds.into_iter().filter(|kind| !is_listed(record, *kind));
+    unlisted.map(Gap::all).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::facts::{FactKind, Gap};
 
     #[test]
     fn what_nobody_could_see_may_have_changed_since_somebody_last_could() {
@@ -67,7 +100,7 @@ mod tests {
                 missing: Vec::new(),
                 unread,
                 operations: Vec::new(),
-                counts: Vec::new(),
+                counts: vec![("users".to_owned(), 9)],
             };
             times.add(CollectionId(id), &record);
         }
@@ -76,9 +109,22 @@ mod tests {
             key: key.to_owned(),
             second: String::new(),
         };
-        let of = |id, of| times.of(CollectionId(id), &key(of));
+        let of = |id, of| times.of(CollectionId(id), &key(of), None);
         assert_eq!(of(7, "v"), (Some(time(500)), time(710)));
         assert_eq!(of(7, "u"), (Some(time(400)), time(710)));
         assert_eq!(of(4, "v"), (None, time(410)));
+        // Groups were in no list, and nobody looks into one that is assigned nowhere.
+        let group = FactKey {
+            kind: FactKind::Group,
+            ..key("g")
+        };
+        assert_eq!(times.of(CollectionId(7), &group, None).0, None);
+        let member = FactKey {
+            kind: FactKind::Membership,
+            ..key("g")
+        };
+        let assigned = Assigned(vec![(CollectionId(2), Some(CollectionId(4)))]);
+        let of_member = times.of(CollectionId(7), &member, Some(&assigned));
+        assert_eq!(of_member.0, Some(time(200)));
     }
 }

@@ -69,7 +69,13 @@ impl Collector<'_> {
     }
 
     async fn list_accounts(&self) -> &AccountList {
-        self.accounts.list(self.readings.as_ref()).await
+        let list = self.accounts.list(self.readings.as_ref()).await;
+        if let Some((from, until)) = list.observed {
+            let mut gathered = self.gathered();
+            gathered.observe(from);
+            gathered.observe(until);
+        }
+        list
     }
 
     async fn read_one_access(

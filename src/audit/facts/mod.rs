@@ -12,4 +12,4 @@ mod write;
 
 pub use history::{Findings, commit, load};
 pub use read::CollectionReader;
-pub use write::{assignments, facts, gaps, gaps_of, lists_all, record};
+pub use write::{assignments, facts, gaps, gaps_of, is_listed, lists_all, record};

@@ -9,8 +9,9 @@ use super::super::collection::{
 };
 use super::super::plan::KnownCounts;
 use crate::domain::facts::{
-    AccountValue, ApplicationValue, CollectionRecord, Fact, FactKey, FactKind, Found, Gap, Gaps,
-    GroupValue, MembershipValue, Miss, PermissionSetValue, UserValue, second_of_principal, to_text,
+    AccountValue, ApplicationValue, CollectionRecord, Extent, Fact, FactKey, FactKind, Found, Gap,
+    Gaps, GroupValue, MembershipValue, Miss, PermissionSetValue, UserValue, second_of_principal,
+    to_text,
 };
 use crate::domain::{Account, AccountAccess, Group, InvalidValue, PrincipalStatus, Target, User};
 
@@ -189,7 +190,17 @@ pub fn record(
     let consequences = (of_missing.iter().copied().chain(&unread))
         .flat_map(Gap::consequences)
         .cloned();
-    let consequences: Vec<Gap> = consequences.map(|(kind, of)| Gap { kind, of }).collect();
+    let consequences = consequences.map(|(kind, of)| {
+        let is_listed = match kind {
+            FactKind::User => collection.counts.users.is_some(),
+            FactKind::Group => collection.counts.groups.is_some(),
+            _ => false,
+        };
+        // Whom a whole list lacks is gone, whoever still names it.
+        let of = if is_listed { Extent::Gone } else { of };
+        Gap { kind, of }
+    });
+    let consequences: Vec<Gap> = consequences.collect();
     unread.extend(consequences);
     // What was not seen may be there all the same, and so may what would be found in it.
     if !of_missing.is_empty() || !unread.is_empty() {
@@ -232,8 +243,15 @@ fn not_looked_at(collection: &Collection) -> impl Iterator<Item = Gap> {
     let unlisted = (unlisted.into_iter())
         .filter(|(_, count)| count.is_none())
         .map(|(kind, _)| Gap::all(kind));
+    // Which groups are assigned nowhere is not known without their list.
+    let unlisted_groups = Gap {
+        kind: FactKind::Membership,
+        of: Extent::GroupsNotNamed,
+    };
+    let unlisted_groups = counts.groups.is_none().then_some(unlisted_groups);
     let groups = collection.beside.groups.iter();
-    unlisted.chain(groups.map(|group| Gap::key(FactKind::Membership, group.id.as_str())))
+    let groups = groups.map(|group| Gap::key(FactKind::Membership, group.id.as_str()));
+    unlisted.chain(unlisted_groups).chain(groups)
 }
 
 /// The gaps of a collection by itself: what it lacks could have been there.
@@ -241,15 +259,18 @@ fn not_looked_at(collection: &Collection) -> impl Iterator<Item = Gap> {
 pub fn gaps_of(collection: &Collection) -> Gaps {
     let of_missing = (collection.missing.iter()).flat_map(|it| &it.gaps);
     let beside: Vec<Gap> = not_looked_at(collection).collect();
-    Gaps::new(of_missing.chain(&beside), [])
+    Gaps::new(of_missing.chain(&beside), named_groups(collection))
 }
 
 /// The gaps of a collection, for the store to ask of each fact.
 #[must_use]
 pub fn gaps(collection: &Collection, record: &CollectionRecord) -> Gaps {
-    let named = (collection.groups.iter()).map(|facts| facts.group.id.as_str());
     let beside: Vec<Gap> = not_looked_at(collection).collect();
-    Gaps::new(record.gaps().chain(&beside), named)
+    Gaps::new(record.gaps().chain(&beside), named_groups(collection))
+}
+
+fn named_groups(collection: &Collection) -> impl Iterator<Item = &str> {
+    (collection.groups.iter()).map(|facts| facts.group.id.as_str())
 }
 
 /// What was counted, by name; `known` reads it.
@@ -260,9 +281,16 @@ fn counts(counts: &KnownCounts) -> Vec<(String, u64)> {
     named.collect()
 }
 
-/// Whether a collection has all there is of a kind: its list was read to its end.
+/// Whether a collection has all there is of a kind.
 #[must_use]
 pub fn lists_all(record: &CollectionRecord, kind: FactKind) -> bool {
+    let lacks_none = |gap: &Gap| gap.kind != kind || gap.of == Extent::Gone;
+    is_listed(record, kind) && record.gaps().all(lacks_none)
+}
+
+/// Whether the list of a kind was read to its end for a collection.
+#[must_use]
+pub fn is_listed(record: &CollectionRecord, kind: FactKind) -> bool {
     let counts = known(&record.counts);
     let count = match kind {
         FactKind::User => counts.users,
@@ -275,7 +303,7 @@ pub fn lists_all(record: &CollectionRecord, kind: FactKind) -> bool {
         | FactKind::Assignment
         | FactKind::Finding => None,
     };
-    count.is_some() && record.gaps().all(|gap| gap.kind != kind)
+    count.is_some()
 }
 
 /// The counts with these names; others are of another version.

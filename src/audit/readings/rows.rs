@@ -1,16 +1,16 @@
-//! How what AWS answers is written down in a reading: ids and the values of facts, as small as they can be. What
-//! no report tells is left out.
+//! How what AWS answers is written down in a reading: ids and the values of facts, as small as they can be, so that a
+//! reading makes the facts that AWS's own answer makes.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::facts::{
-    AccountValue, ApplicationValue, MembershipValue, UserValue, principal_of_second,
-    second_of_principal, target_of_key,
+    AccountValue, ApplicationValue, GroupValue, MembershipValue, PermissionSetValue, UserValue,
+    principal_of_second, second_of_principal, target_of_key,
 };
 use crate::domain::{
     Account, AccountId, Application, ApplicationArn, AssignmentRequired, DirectAssignment, Group,
-    InvalidValue, Membership, PermissionSet, PermissionSetArn, PrincipalId, User,
+    InvalidValue, Membership, PermissionSet, PermissionSetArn, PrincipalId, PrincipalStatus, User,
 };
 
 /// Something that a reading can hold.
@@ -93,35 +93,28 @@ impl Kept for AccountId {
 }
 
 impl Kept for PermissionSet {
-    type Row = (String, String);
+    type Row = (String, PermissionSetValue);
 
     fn row(&self) -> Self::Row {
-        (self.arn.to_string(), self.name.clone())
+        (self.arn.to_string(), PermissionSetValue::of(self))
     }
 
-    fn of((arn, name): Self::Row, _: &str) -> Result<Self, InvalidValue> {
-        Ok(Self {
-            arn: PermissionSetArn::parse(&arn)?,
-            name,
-            description: String::new(),
-            session_duration: String::new(),
-        })
+    fn of((arn, value): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        Ok(value.into_permission_set(PermissionSetArn::parse(&arn)?))
     }
 }
 
 impl Kept for Group {
-    type Row = (String, String);
+    type Row = (String, GroupValue);
 
     fn row(&self) -> Self::Row {
-        (self.id.to_string(), self.display_name.clone())
+        let value = GroupValue::of(self, PrincipalStatus::Enabled);
+        (self.id.to_string(), value)
     }
 
-    fn of((id, display_name): Self::Row, _: &str) -> Result<Self, InvalidValue> {
-        Ok(Self {
-            id: PrincipalId::parse(&id)?,
-            display_name,
-            description: String::new(),
-        })
+    fn of((id, value): Self::Row, _: &str) -> Result<Self, InvalidValue> {
+        let (group, _) = value.into_group(PrincipalId::parse(&id)?)?;
+        Ok(group)
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FactKey, FactKind};
+use super::{Fact, FactKey, FactKind, KnownFact};
+use crate::domain::PrincipalStatus;
 
 /// Facts of one kind that a collection did not see.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub enum Extent {
     /// Memberships of groups that the collection does not name: only the members of groups that
     /// something names are asked for.
     GroupsNotNamed,
+    /// Principals that AWS does not have any more: lists do not show them, only what names them does.
+    Gone,
 }
 
 /// The gaps of a collection, made to be asked for each fact.
@@ -43,6 +46,7 @@ pub struct Gaps {
     of_applications: bool,
     of_accounts: bool,
     permission_sets: HashMap<FactKind, HashSet<String>>,
+    gone: HashSet<FactKind>,
     /// The groups that are named; none where that does not matter.
     named_groups: Option<HashSet<String>>,
 }
@@ -115,6 +119,9 @@ impl Gaps {
                     sets.insert(arn.clone());
                 }
                 Extent::GroupsNotNamed => with_named = true,
+                Extent::Gone => {
+                    all.gone.insert(gap.kind);
+                }
             }
         }
         if with_named {
@@ -123,7 +130,15 @@ impl Gaps {
         all
     }
 
-    /// Whether nobody could see this fact.
+    /// Whether a fact that a collection lacks stays as it was last known: nobody could see it.
+    #[must_use]
+    pub fn keep(&self, fact: &Fact) -> bool {
+        let may_be_gone = self.gone.contains(&fact.key.kind);
+        self.cover(&fact.key)
+            || (may_be_gone && KnownFact::read(fact).status == PrincipalStatus::Deleted)
+    }
+
+    /// Whether nobody could see facts of this key.
     #[must_use]
     pub fn cover(&self, fact: &FactKey) -> bool {
         let kind = fact.kind;

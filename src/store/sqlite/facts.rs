@@ -158,6 +158,15 @@ impl FactStore for SqliteStore {
         facts_compare::intervals(&mut transaction, (earlier, later), after, limit).await
     }
 
+    async fn fact_spans(
+        &self,
+        instance: &InstanceArn,
+        kind: FactKind,
+        second: &str,
+    ) -> Result<Vec<(CollectionId, Option<CollectionId>)>, StoreError> {
+        facts_compare::spans(&mut *self.reader().await?, instance, kind, second).await
+    }
+
     async fn grants_standing(
         &self,
         instance: &InstanceArn,

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::facts_read::{instance_of, json, kinds_from, one_row, to_limit};
 use super::rows::count_to_column;
+use crate::domain::InstanceArn;
 use crate::domain::facts::{CollectionId, Fact, FactKey, FactKind};
 use crate::store::{FactChange, FactInterval, StoreError};
 
@@ -123,4 +124,32 @@ pub(super) async fn intervals(
         }
     }
     Ok(found)
+}
+
+/// When there were facts of one instance and kind with a second key.
+pub(super) const SPANS: &str = one_row!(
+    "from_collection, to_collection",
+    "SELECT from_collection, to_collection FROM facts INDEXED BY facts_second \
+     WHERE instance = (SELECT number FROM collected_instances WHERE instance_arn = $1) \
+     AND kind = $2 AND second_key = $3 AND second_key <> ''"
+);
+
+/// `FactStore::fact_spans`.
+pub(super) async fn spans(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    kind: FactKind,
+    second: &str,
+) -> Result<Vec<(CollectionId, Option<CollectionId>)>, StoreError> {
+    let row = sqlx::query(SPANS)
+        .bind(instance.as_str().to_owned())
+        .bind(kind.number())
+        .bind(second.to_owned())
+        .fetch_one(connection)
+        .await?;
+    let spans: Vec<(u64, Option<u64>)> = json(&row, "page")?;
+    let spans = spans.into_iter();
+    Ok(spans
+        .map(|(from, to)| (CollectionId(from), to.map(CollectionId)))
+        .collect())
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::facts_read::{instance_number, key_from_row, kind_from_row};
-use super::facts_write::{Place, note_place, nth_key, place_of, push_place};
+use super::facts_write::{Place, key_behind, note_place, place_of, push_place};
 use super::failure::invalid;
 use super::rows::{count, count_to_column, microseconds};
 use crate::domain::InstanceArn;
@@ -146,7 +146,7 @@ pub(super) async fn forget(
         .execute(&mut *connection)
         .await?;
     let after = after.map(place_of).unwrap_or_default();
-    let mut query = nth_key(instance, &after, None, batch());
+    let mut query = key_behind(instance, &after, None, batch());
     let row = query.build().fetch_optional(&mut *connection).await?;
     let next = row
         .map(|row| key_from_row(&row, kind_from_row(&row)?))

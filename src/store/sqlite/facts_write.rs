@@ -24,9 +24,10 @@ struct Progress {
     taken: Place,
 }
 
-/// Keys that one transaction of a collection passes, most of which are of the past: a year in which one in a
-/// hundred changes daily leaves five times as many as there are now. To pass so many takes a millisecond.
-const KEYS_PASSED_MAX: i64 = 2_000;
+/// Intervals that one transaction of a collection passes, but for further ones of the last key. Most are of the past:
+/// a year in which one in a hundred changes daily leaves five times as many as there are now. To pass so many takes
+/// a millisecond.
+const INTERVALS_PASSED_MAX: i64 = 2_000;
 
 /// What the store has that is the case.
 struct Known {
@@ -228,7 +229,7 @@ async fn known(
     until: Option<&Place>,
 ) -> Result<(Vec<Known>, Option<Place>), StoreError> {
     let (instance, after) = (progress.instance, &progress.taken);
-    let passed = nth_key(instance, after, until, KEYS_PASSED_MAX);
+    let passed = key_behind(instance, after, until, INTERVALS_PASSED_MAX);
     let passed = place(&mut *connection, passed).await?;
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT kind, key, second_key, from_collection, value FROM facts \
@@ -256,20 +257,19 @@ async fn known(
     Ok((known, last))
 }
 
-/// Asks for the key that is so many places behind one, up to another.
-pub(super) fn nth_key(
+/// Asks for the key of the interval that is so many behind a place, up to another.
+pub(super) fn key_behind(
     instance: i64,
     after: &Place,
     until: Option<&Place>,
-    places: i64,
+    intervals: i64,
 ) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT DISTINCT kind, key, second_key FROM facts WHERE instance = ",
-    );
+    let mut query =
+        QueryBuilder::<Sqlite>::new("SELECT kind, key, second_key FROM facts WHERE instance = ");
     push_stretch(&mut query, instance, after, until);
     query
         .push(" ORDER BY kind, key, second_key LIMIT 1 OFFSET ")
-        .push_bind(places - 1);
+        .push_bind(intervals - 1);
     query
 }
 
@@ -316,7 +316,7 @@ fn step(known: Vec<Known>, facts: Vec<Fact>, gaps: &Gaps) -> Result<Step, StoreE
 
 impl Step {
     fn close(&mut self, gone: Known, gaps: &Gaps) {
-        if !gaps.cover(&gone.fact.key) {
+        if !gaps.keep(&gone.fact) {
             self.closed.push(gone);
         }
     }

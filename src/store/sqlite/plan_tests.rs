@@ -8,7 +8,7 @@ use super::due::{self, Due};
 use super::facts_compare;
 use super::facts_lookup;
 use super::facts_read;
-use super::facts_write::nth_key;
+use super::facts_write::key_behind;
 use super::log_reads;
 use super::mass_changes;
 use super::readings_rows::readings_query;
@@ -303,8 +303,9 @@ async fn facts_are_read_in_the_order_of_an_index() {
         facts_read::FACTS_WITH.to_owned(),
         facts_compare::CHANGES.to_owned(),
         facts_compare::INTERVALS.to_owned(),
+        facts_compare::SPANS.to_owned(),
         facts_lookup::FACTS_OF_KEYS.to_owned(),
-        nth_key(1, &Default::default(), None, 9)
+        key_behind(1, &Default::default(), None, 9)
             .sql()
             .as_str()
             .to_owned(),
@@ -316,6 +317,7 @@ async fn facts_are_read_in_the_order_of_an_index() {
         "INDEX facts_second (instance=? AND kind=? AND second_key=? AND key>?)",
         "PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
         "PRIMARY KEY (instance=? AND kind=? AND (key,second_key,from_collection)>(?,?,?))",
+        "INDEX facts_second (instance=? AND kind=? AND second_key=?)",
         "f USING PRIMARY KEY (instance=? AND kind=? AND key=? AND second_key=? AND from_collection<?)",
         "PRIMARY KEY (instance=? AND (kind,key,second_key)>(?,?,?))",
     ];
