@@ -163,3 +163,25 @@ impl Kept for Account {
         value.into_account(AccountId::parse(&id)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixtures::{application, group, permission_set, user};
+    use super::*;
+
+    #[test]
+    fn what_aws_answered_comes_back_whole() {
+        let mut named = group(1);
+        named.description = "Who may look.".to_owned();
+        assert_eq!(Group::of(named.row(), ""), Ok(named));
+        let mut set = permission_set(1);
+        set.description = "May look.".to_owned();
+        set.session_duration = "PT8H".to_owned();
+        assert_eq!(PermissionSet::of(set.row(), ""), Ok(set));
+        assert_eq!(User::of(user(1).row(), ""), Ok(user(1)));
+        assert_eq!(
+            Application::of(application(1).row(), ""),
+            Ok(application(1))
+        );
+    }
+}
