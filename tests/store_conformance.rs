@@ -125,6 +125,8 @@ check! {
     fact_lists::what_came_and_went_in_a_period_is_told_page_by_page,
     fact_lists::a_stretch_of_assignments_comes_with_names_and_what_holds_them,
     fact_lists::the_first_collection_that_lacks_nothing_stays_known,
+    fact_lists::when_there_was_something_with_a_second_key_is_told,
+    fact_lists::grants_that_stood_in_a_period_are_told_by_their_ids,
     facts_model::random_collections_read_as_a_plain_list_of_snapshots,
     log::events_are_chained_in_their_order_and_nothing_else_is_read,
     log::one_holder_at_a_time_lengthens_the_log,

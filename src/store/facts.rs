@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{GrantScope, StoreError};
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{AssignmentRecord, Grant, InstanceArn, ServiceEvent};
+use crate::domain::{AssignmentRecord, Grant, GrantId, InstanceArn, ServiceEvent};
 
 /// The most facts of one `take_facts`, and the most that one transaction of a collection compares them with.
 /// Grants wait for the same writer: where every key is new, 500 held it for 25 ms, which is all that a
@@ -264,6 +264,17 @@ pub trait FactStore: Send + Sync + 'static {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Grant>, StoreError>;
+
+    /// The ids of those grants of a whole instance, sorted: they may be many, and are looked at page by page.
+    async fn grant_ids_standing(
+        &self,
+        instance: &InstanceArn,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<GrantId>, StoreError>;
+
+    /// The grants with these ids that there are, in their order.
+    async fn grants_of_ids(&self, ids: &[GrantId]) -> Result<Vec<Grant>, StoreError>;
 
     /// Forgets the collections of an instance that ended before `before`, with all that only they saw,
     /// among the next `FACTS_PER_BATCH_MAX` intervals, but for further ones of the last key. The last finished one always stays, with every fact of

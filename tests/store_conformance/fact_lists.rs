@@ -3,7 +3,7 @@
 
 use usher::domain::facts::{Fact, FactKey, FactKind, Gap};
 use usher::domain::{PrincipalKind, PrincipalRef};
-use usher::store::{FactInterval, Store, StoreError};
+use usher::store::{FactInterval, GrantScope, Store, StoreError};
 
 use super::common::*;
 use super::fact_rows::*;
@@ -126,4 +126,60 @@ pub(crate) async fn the_first_collection_that_lacks_nothing_stays_known(shelf: S
         Some(whole),
         "although it is forgotten"
     );
+}
+
+pub(crate) async fn when_there_was_something_with_a_second_key_is_told(shelf: Shelf) {
+    let store = &*shelf.store;
+    let first = commit(store, 0, &[assigned(1, 7), assigned(2, 8)], &[]).await;
+    let second = commit(store, 1, &[assigned(2, 8)], &[]).await;
+    let third = commit(store, 2, &[assigned(2, 7), assigned(2, 8)], &[]).await;
+    let spans = |second: String| {
+        let instance = instance();
+        async move {
+            let kind = FactKind::Assignment;
+            let spans = store.fact_spans(&instance, kind, &second).await;
+            let mut spans = spans.unwrap();
+            spans.sort_unstable();
+            spans
+        }
+    };
+    let expected = [(first, Some(second)), (third, None)];
+    assert_eq!(spans(assigned(1, 7).key.second).await, expected);
+    assert_eq!(spans(assigned(1, 8).key.second).await, [(first, None)]);
+    assert_eq!(spans(assigned(1, 9).key.second).await, []);
+}
+
+pub(crate) async fn grants_that_stood_in_a_period_are_told_by_their_ids(shelf: Shelf) {
+    let store = &*shelf.store;
+    let instance = instance();
+    let mut grants = Vec::new();
+    for number in [2, 1, 3] {
+        grants.push(record(store, grant(number, &key(1, 1))).await);
+    }
+    grants.sort_by(|left, right| left.id.cmp(&right.id));
+    let ids: Vec<_> = grants.iter().map(|grant| grant.id.clone()).collect();
+    let found = store.grants_of_ids(&ids[..2]).await.unwrap();
+    assert_eq!(found, grants[..2]);
+    assert_eq!(store.grants_of_ids(&[]).await.unwrap(), []);
+    // None has begun.
+    let (from, until) = (at(0), at(1_000_000));
+    let standing = store.grant_ids_standing(&instance, from, until).await;
+    assert_eq!(standing.unwrap(), []);
+    let by_scope = store.grants_standing(&instance, &GrantScope::All, from, until);
+    assert_eq!(by_scope.await.unwrap(), []);
+    let claim = claim_one(store, "a", 50).await;
+    let changes = activation(&claim, 100);
+    let begun: Vec<_> = changes
+        .grants
+        .iter()
+        .map(|grant| grant.id.clone())
+        .collect();
+    assert_eq!(begun, ids);
+    store.commit_step(&claim, changes).await.unwrap();
+    for (from, until, is_in) in [(0, 99, false), (0, 100, true), (500, 900, true)] {
+        let standing = store.grant_ids_standing(&instance, at(from), at(until));
+        let standing = standing.await.unwrap();
+        let expected = if is_in { ids.as_slice() } else { &[] };
+        assert_eq!(standing, expected, "{from} to {until}");
+    }
 }

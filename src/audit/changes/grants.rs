@@ -7,29 +7,37 @@ use super::cells::{row_of, write_principal, write_target};
 use super::{Compared, Comparison, Stopped};
 use crate::domain::Grant;
 use crate::domain::report::ChangeRow;
-use crate::store::GrantScope;
+
+/// Grants that are read at once: a megabyte or two.
+const GRANTS_PER_PAGE: usize = 500;
 
 impl Comparison<'_> {
     pub(super) async fn write_grants(&mut self, compared: &Compared<'_>) -> Result<(), Stopped> {
         let (instance, period) = (compared.instance, self.period);
         let store = self.store;
-        let standing =
-            store.grants_standing(&instance.arn, &GrantScope::All, period.from, period.until);
-        for grant in standing.await? {
-            let mut row = ChangeRow {
-                at: written(grant.started_at),
-                until: written(grant.ended_at.or(grant.end_at)),
-                by: grant.requester.caller.to_string(),
-                grant_id: grant.id.to_string(),
-                justification: grant.justification.to_string(),
-                ticket: grant.ticket.to_string(),
-                late_seconds: late_seconds(&grant, period.until),
-                ..row_of(instance, "GRANT", grant.state.as_str())
-            };
-            write_principal(&mut row, &grant.principal, &compared.names);
-            write_target(&mut row, &grant.target, &compared.names);
-            self.push(row).await?;
+        let ids = store.grant_ids_standing(&instance.arn, period.from, period.until);
+        for ids in ids.await?.chunks(GRANTS_PER_PAGE) {
+            for grant in store.grants_of_ids(ids).await? {
+                self.write_grant(compared, &grant).await?;
+            }
         }
+        Ok(())
+    }
+
+    async fn write_grant(&mut self, compared: &Compared<'_>, grant: &Grant) -> Result<(), Stopped> {
+        let mut row = ChangeRow {
+            at: written(grant.started_at),
+            until: written(grant.ended_at.or(grant.end_at)),
+            by: grant.requester.caller.to_string(),
+            grant_id: grant.id.to_string(),
+            justification: grant.justification.to_string(),
+            ticket: grant.ticket.to_string(),
+            late_seconds: late_seconds(grant, self.period.until),
+            ..row_of(compared.instance, "GRANT", grant.state.as_str())
+        };
+        write_principal(&mut row, &grant.principal, &compared.names);
+        write_target(&mut row, &grant.target, &compared.names);
+        self.push(row).await?;
         Ok(())
     }
 }

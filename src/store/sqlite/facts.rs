@@ -13,7 +13,7 @@ use super::{
 };
 use crate::crash_points::StoreCommit;
 use crate::domain::facts::{CollectionId, CollectionRecord, Fact, FactKey, FactKind, Gaps};
-use crate::domain::{Grant, InstanceArn, ServiceEvent};
+use crate::domain::{Grant, GrantId, InstanceArn, ServiceEvent};
 use crate::store::{
     FactChange, FactInterval, FactRange, FactStore, FinishedCollection, Finishing, Forgotten,
     GrantScope, KeptFact, ListedAssignments, StoreError, Taking,
@@ -175,6 +175,20 @@ impl FactStore for SqliteStore {
         until: Timestamp,
     ) -> Result<Vec<Grant>, StoreError> {
         reads::grants_standing(&mut *self.reader().await?, instance, scope, (from, until)).await
+    }
+
+    async fn grant_ids_standing(
+        &self,
+        instance: &InstanceArn,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<GrantId>, StoreError> {
+        let mut connection = self.reader().await?;
+        facts_lookup::grant_ids_standing(&mut connection, instance, from, until).await
+    }
+
+    async fn grants_of_ids(&self, ids: &[GrantId]) -> Result<Vec<Grant>, StoreError> {
+        facts_lookup::grants_of_ids(&mut *self.reader().await?, ids).await
     }
 
     async fn forget_facts(

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::facts_read::{facts_of_kinds, instance_of, json, one_row};
-use super::failure::invalid;
-use super::rows::{count, count_to_column, grant_from_row, record_from_row, to_json};
+use super::failure::{invalid, unreadable};
+use super::rows::{count, count_to_column, grant_from_row, microseconds, record_from_row, to_json};
 use super::tables::is_open;
 use crate::domain::facts::{
     CollectionId, Fact, FactKey, FactKind, principal_of_second, target_of_key,
 };
+use crate::domain::{Grant, GrantId, InstanceArn};
 use crate::store::{KeptFact, ListedAssignments, StoreError};
 
 /// The facts of these keys; the list leads, so that each is one step through an index.
@@ -150,4 +152,46 @@ fn words_of(arn: &str, key: &FactKey) -> Result<[String; 5], StoreError> {
         principal.kind.as_str().to_owned(),
         principal.id.to_string(),
     ])
+}
+
+/// The ids of grants of an instance that stood at some time of a period.
+pub(super) const IDS_STANDING: &str = one_row!(
+    "id",
+    "SELECT id FROM grants WHERE instance_arn = $1 AND started_at <= $3 \
+     AND (ended_at IS NULL OR ended_at >= $2) ORDER BY id"
+);
+/// The grants with these ids; the list leads, in its order.
+pub(super) const GRANTS_OF_IDS: &str =
+    "SELECT g.* FROM json_each($1) AS v CROSS JOIN grants AS g ON g.id = v.value";
+
+/// `FactStore::grant_ids_standing`.
+pub(super) async fn grant_ids_standing(
+    connection: &mut SqliteConnection,
+    instance: &InstanceArn,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<GrantId>, StoreError> {
+    let row = sqlx::query(IDS_STANDING)
+        .bind(instance.as_str().to_owned())
+        .bind(microseconds(from))
+        .bind(microseconds(until))
+        .fetch_one(connection)
+        .await?;
+    let ids: Vec<[String; 1]> = json(&row, "page")?;
+    let ids = ids.into_iter();
+    ids.map(|[id]| GrantId::parse(&id).map_err(|problem| unreadable("id", problem)))
+        .collect()
+}
+
+/// `FactStore::grants_of_ids`.
+pub(super) async fn grants_of_ids(
+    connection: &mut SqliteConnection,
+    ids: &[GrantId],
+) -> Result<Vec<Grant>, StoreError> {
+    let ids: Vec<&str> = ids.iter().map(GrantId::as_str).collect();
+    let rows = sqlx::query(GRANTS_OF_IDS)
+        .bind(to_json(&ids)?)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(grant_from_row).collect()
 }

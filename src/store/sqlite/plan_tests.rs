@@ -304,6 +304,7 @@ async fn facts_are_read_in_the_order_of_an_index() {
         facts_compare::CHANGES.to_owned(),
         facts_compare::INTERVALS.to_owned(),
         facts_compare::SPANS.to_owned(),
+        facts_lookup::GRANTS_OF_IDS.to_owned(),
         facts_lookup::FACTS_OF_KEYS.to_owned(),
         key_behind(1, &Default::default(), None, 9)
             .sql()
@@ -318,6 +319,7 @@ async fn facts_are_read_in_the_order_of_an_index() {
         "PRIMARY KEY (instance=? AND kind=? AND (key,second_key)>(?,?))",
         "PRIMARY KEY (instance=? AND kind=? AND (key,second_key,from_collection)>(?,?,?))",
         "INDEX facts_second (instance=? AND kind=? AND second_key=?)",
+        "g USING INDEX sqlite_autoindex_grants_1 (id=?)",
         "f USING PRIMARY KEY (instance=? AND kind=? AND key=? AND second_key=? AND from_collection<?)",
         "PRIMARY KEY (instance=? AND (kind,key,second_key)>(?,?,?))",
     ];
