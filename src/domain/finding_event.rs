@@ -16,6 +16,17 @@ pub enum FindingChange {
     Gone,
 }
 
+impl FindingChange {
+    /// The word of its events.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::New => "finding_new",
+            Self::Gone => "finding_gone",
+        }
+    }
+}
+
 /// A finding that came or went; of one kind, several where there are very many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingEvent {
@@ -56,10 +67,7 @@ impl FindingEvent {
     }
 
     pub(super) fn kind(&self) -> &'static str {
-        match self.change {
-            FindingChange::New => "finding_new",
-            FindingChange::Gone => "finding_gone",
-        }
+        self.change.kind()
     }
 
     pub(super) fn write(&self, body: &mut Map<String, Value>) {

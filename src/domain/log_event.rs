@@ -29,6 +29,8 @@ pub struct LogEvent {
     pub target: Option<Target>,
     /// The grant.
     pub grant_id: Option<GrantId>,
+    /// The word of the finding that came or went.
+    pub finding: Option<String>,
 }
 
 /// The members of a body that are read; others stay in the text.
@@ -45,6 +47,7 @@ struct Body {
     target_kind: Option<String>,
     target: Option<String>,
     grant_id: Option<String>,
+    finding: Option<String>,
 }
 
 impl LogEvent {
@@ -75,6 +78,7 @@ impl LogEvent {
             actor: body.actor,
             caller: body.caller,
             subject: body.subject,
+            finding: body.finding,
         })
     }
 

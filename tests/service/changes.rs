@@ -166,6 +166,9 @@ fn assert_told(rows: &[ChangeRow], happened: &Happened) {
         (joined.group_name.as_str(), joined.cause.as_str()),
         ("analysts", "AWS")
     );
+    let told = of(rows, "EVENT", &beside.principal_id);
+    let is_told = |row: &&ChangeRow| (&*row.change, &*row.after) == ("finding_new", "out_of_band");
+    assert!(told.iter().any(is_told), "{told:#?}");
     let new = of(rows, "FINDING", &beside.principal_id);
     assert!(new.iter().any(|row| row.after.starts_with("out_of_band")));
 }
@@ -185,6 +188,8 @@ async fn every_change_of_a_period_is_told_with_what_explains_it() {
         let is_there = ended
             .iter()
             .any(|row| row.change == "ended_assignment_gone");
+        let found = of(&rows, "EVENT", &happened.beside.principal_id);
+        let is_there = is_there && found.iter().any(|row| row.change == "finding_new");
         is_there.then_some(rows).ok_or_else(|| "not yet".to_owned())
     });
     let rows = chained.await;

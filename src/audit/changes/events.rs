@@ -11,7 +11,7 @@ use crate::domain::facts::FactKey;
 use crate::domain::log::LogRecord;
 use crate::domain::log_event::LogEvent;
 use crate::domain::report::{ChangeCause, ChangeRow, LIST_SEPARATOR};
-use crate::domain::{GrantId, Instance};
+use crate::domain::{FindingChange, GrantId, Instance};
 use crate::store::LogRange;
 
 /// Records that are read at once: some hundred kilobytes.
@@ -21,6 +21,9 @@ const STEPS_MAX: usize = 200_000;
 /// How long before a collection a step may have been taken whose effect it did not see yet: AWS shows what
 /// was made within seconds, and what was asked for asynchronously within minutes.
 const UNDER_WAY: SignedDuration = SignedDuration::from_mins(5);
+
+/// The kind of the event that a finding is gone.
+const FINDING_GONE: &str = FindingChange::Gone.kind();
 
 /// The steps by which Usher changed assignments.
 #[derive(Debug, Default)]
@@ -217,7 +220,15 @@ fn event_row(instance: &Instance, event: &LogEvent, position: u64) -> ChangeRow 
         .subject
         .as_deref()
         .filter(|subject| *subject != caller);
+    let finding = event.finding.clone().unwrap_or_default();
+    let (before, after) = if event.kind == FINDING_GONE {
+        (finding, String::new())
+    } else {
+        (String::new(), finding)
+    };
     ChangeRow {
+        before,
+        after,
         at: event.at.to_string(),
         by: match subject {
             Some(subject) => format!("{caller} for {subject}"),
@@ -248,6 +259,7 @@ mod tests {
             principal: Some(grant.principal.clone()),
             target: Some(grant.target.clone()),
             grant_id: Some(grant.id.clone()),
+            finding: None,
         }
     }
 
