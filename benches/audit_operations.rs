@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use usher::audit::{
-    self, AuditConfig, InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, Scope, Summary,
+    self, AuditConfig, InstanceToRead, KnownCounts, Part, Peers, ReportRequest, Reuse, Scope,
+    Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::clock::Clock;
@@ -196,7 +197,7 @@ impl Stage {
                 kept: None,
                 reuse: reuse.expect("what was read"),
             }],
-            served: Vec::new(),
+            peers: Peers::default(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view: View::Access,

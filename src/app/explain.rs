@@ -163,6 +163,8 @@ struct Findings {
     is_state_unread: bool,
     /// Ways that the subject may not see: they are ways all the same.
     hidden_paths: usize,
+    /// Ways, shown or hidden, that are told as they were last known: nobody could read them at the time.
+    unread_paths: usize,
     as_of: Timestamp,
 }
 

@@ -134,13 +134,7 @@ impl App {
         }
         ReportRequest {
             instances: to_read,
-            served: self
-                .parts
-                .instances
-                .all()
-                .iter()
-                .map(|it| it.as_ref().clone())
-                .collect(),
+            peers: self.peers(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view: View::Access,

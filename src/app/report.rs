@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::asker::{Purpose, the_gravest};
 use super::{App, AppError, CallContext};
 use crate::audit::{
-    AccessScope, InstanceToRead, Missing, Part, Period, ReportRequest, Reuse, Scope, TargetScope,
+    AccessScope, InstanceToRead, Missing, Part, Peers, Period, ReportRequest, Reuse, Scope,
+    TargetScope,
 };
 use crate::directory::{AccountQuery, PermissionSetQuery, PrincipalQuery, TargetQuery};
 use crate::domain::report::{Format, View};
@@ -82,15 +83,12 @@ impl App {
             };
             to_read.push(self.to_read(&instance, kept, reuse));
         }
+        let mut peers = self.peers();
+        peers.may_be_told =
+            request.view == View::Findings && self.may_audit_all(context, request).await;
         let report = ReportRequest {
             instances: to_read,
-            served: self
-                .parts
-                .instances
-                .all()
-                .iter()
-                .map(|it| it.as_ref().clone())
-                .collect(),
+            peers,
             unreachable: if covers_all {
                 self.parts.instances.unreachable()
             } else {
@@ -267,6 +265,25 @@ impl App {
         match reason {
             Some(reason) if audited.is_empty() => Err(reason),
             _ => Ok((audited, missing)),
+        }
+    }
+
+    async fn may_audit_all(&self, context: &CallContext, request: &AuditReport) -> bool {
+        let all = self.parts.instances.all();
+        let count = all.len();
+        let audited = self.audited(context, request, all).await;
+        audited.is_ok_and(|(audited, _)| audited.len() == count)
+    }
+
+    /// Where people are looked for.
+    pub(super) fn peers(&self) -> Peers {
+        let instances = &self.parts.instances;
+        Peers {
+            served: (instances.all().iter())
+                .map(|it| it.as_ref().clone())
+                .collect(),
+            are_all: instances.unreachable().is_empty(),
+            may_be_told: false,
         }
     }
 

@@ -17,10 +17,10 @@ use crate::domain::external::NamedAssignment;
 use crate::domain::facts::{FactKey, Found};
 use crate::domain::report::{Finding, Provenance};
 use crate::domain::{Grant, MassChange, PrincipalKind, PrincipalRef, PrincipalStatus, Target};
-use people::Elsewhere;
+use people::UsersElsewhere;
 
 pub(super) use known::{Known, events};
-pub(super) use people::{SinceWhen, dated, elsewhere, taken_out};
+pub(super) use people::{Together, elsewhere, keep_people, parted};
 pub(super) use records::{OVERDUE_AFTER, overdue_since};
 pub(super) use row::rows;
 
@@ -40,7 +40,7 @@ pub(super) struct Matters {
     /// Mass changes that wait for a word.
     pub(super) mass_changes: Vec<MassChange>,
     /// The users of other instances.
-    pub(super) elsewhere: Elsewhere,
+    pub(super) elsewhere: UsersElsewhere,
 }
 
 /// The findings so far, each once.

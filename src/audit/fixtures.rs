@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::collection::Collection;
 use super::gather::Gathered;
-use super::{AccessScope, InstanceToRead, ReportRequest, Reuse, Scope, TargetScope};
+use super::{AccessScope, InstanceToRead, Peers, ReportRequest, Reuse, Scope, TargetScope};
 use crate::domain::report::{Format, View};
 use crate::domain::{
     Account, AccountAccess, AccountId, AccountStatus, Application, ApplicationArn,
@@ -176,7 +176,7 @@ pub(super) fn request_about(instances: Vec<Instance>, view: View, scope: Scope) 
                 reuse: Reuse::default(),
             })
             .collect(),
-        served: Vec::new(),
+        peers: Peers::default(),
         unreachable: Vec::new(),
         missing: Vec::new(),
         view,

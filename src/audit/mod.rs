@@ -54,13 +54,13 @@ pub use collection::{
     Listing, Members, Missing, UserFacts,
 };
 pub use config::AuditConfig;
-pub use facts::lists_all;
+pub use facts::{is_listed, lists_all};
 pub use format::FormatError;
 pub use header::header;
 pub use holdings::Holdings;
 pub use meter::Progress;
 pub use plan::{KnownCounts, Lookup, Plan, PlanPart, PlanScope, PlanTarget};
-pub use question::{AccessScope, InstanceToRead, ReportRequest, Scope, TargetScope};
+pub use question::{AccessScope, InstanceToRead, Peers, ReportRequest, Scope, TargetScope};
 pub use readings::Reuse;
 pub use report::{Rows, Tally};
 pub use run::{collect, run};

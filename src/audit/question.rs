@@ -19,8 +19,8 @@ use super::readings::Reuse;
 pub struct ReportRequest {
     /// The instances it is about, sorted by ARN.
     pub instances: Vec<InstanceToRead>,
-    /// Every instance that is served: people are looked for in the stores of all of them.
-    pub served: Vec<Instance>,
+    /// Where else people are looked for.
+    pub peers: Peers,
     /// Accounts that nobody could look into, named as missing: those that may have an instance of
     /// which the report lacks everything.
     pub unreachable: Vec<UnreachableAccount>,
@@ -40,6 +40,17 @@ pub struct ReportRequest {
     pub external: ExternalRules,
     /// Plan only: nothing is read, the answer is the header and an empty summary.
     pub validate_only: bool,
+}
+
+/// The instances in whose stores people are looked for: the same person may be in several.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peers {
+    /// Every instance that is served.
+    pub served: Vec<Instance>,
+    /// Whether these are all that there are: else nobody is gone for not being found.
+    pub are_all: bool,
+    /// Whether whoever asks may audit all of them: else what is known of one from another is not told.
+    pub may_be_told: bool,
 }
 
 /// An instance that a report is about.

@@ -269,6 +269,10 @@ impl Reader<'_> {
         }
         let mut found = findings::find(&collected.collection, holdings, &matters, at);
         if self.store.is_some() {
+            let lists_users = collected.collection.counts.users.is_some();
+            if !(lists_users && self.request.peers.are_all) {
+                findings::keep_people(&mut found, &collected.known);
+            }
             collected.known.date(&mut found, at);
         }
         found
@@ -292,7 +296,7 @@ impl Reader<'_> {
         let held = changes.filter(|change| change.state == MassChangeState::Held);
         matters.mass_changes = held.collect();
         if question.is_of_everything() {
-            let served = &self.request.served;
+            let served = &self.request.peers.served;
             matters.elsewhere = findings::elsewhere(store, question.instance, served, now).await?;
         }
         Ok(())

@@ -136,6 +136,21 @@ async fn changed_targets(
             *known = shown_at.max(*known);
         }
     }
+    // What Usher takes away or makes where no grant stands.
+    for record in store.assignment_records(instance, &GrantScope::All).await? {
+        let changes = [record.last_create_at, record.last_delete_at, record.gone_at];
+        if let Some(last) = changes
+            .into_iter()
+            .flatten()
+            .max()
+            .filter(|at| *at >= since)
+        {
+            let shown_at = last.checked_add(NOT_SHOWN_YET).unwrap_or(last);
+            let known = changed.entry(record.key.target.key().into_owned());
+            let known = known.or_insert(shown_at);
+            *known = shown_at.max(*known);
+        }
+    }
     Ok(changed)
 }
 

@@ -11,9 +11,9 @@ use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
 /// Grants whose reviews are asked for at once: an id each in one statement.
 const GRANTS_PER_QUESTION: usize = 500;
 
-/// How long after Usher read an assignment to be gone AWS may still show it: reads are that late at most
-/// (aws-api.md §5 gives no bound; the simulator's longest is a minute).
-const SHOWN_AFTER_REMOVAL: SignedDuration = SignedDuration::from_secs(60);
+/// How long after Usher read an assignment to be gone AWS may still show it: the horizon within which every
+/// effect shows (DESIGN.md §4; AWS gives no bound).
+const SHOWN_AFTER_REMOVAL: SignedDuration = SignedDuration::from_secs(300);
 
 /// What the store says about the assignments of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,7 +74,7 @@ impl StoreFacts {
     pub fn looked_at(mut self, from: Timestamp) -> Self {
         let was_gone = |record: &AssignmentRecord| {
             let gone = record
-                .removed_at
+                .gone_at
                 .and_then(|at| at.checked_add(SHOWN_AFTER_REMOVAL).ok());
             record.standing == Standing::Unknown && gone.is_some_and(|at| at <= from)
         };
@@ -122,7 +122,7 @@ mod tests {
     fn what_usher_saw_go_and_is_there_was_made_by_somebody_else() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut record = AssignmentRecord::new(grant(1, GrantState::Active).assignment_key());
-        record.removed_at = Some(at(1_000));
+        record.gone_at = Some(at(1_000));
         let standing = |record: &AssignmentRecord, from| {
             let facts = StoreFacts {
                 records: vec![record.clone()],
@@ -132,8 +132,8 @@ mod tests {
         };
         assert_eq!(standing(&record, 900), Standing::Unknown);
         // AWS may still show it.
-        assert_eq!(standing(&record, 1_059), Standing::Unknown);
-        assert_eq!(standing(&record, 1_060), Standing::No);
+        assert_eq!(standing(&record, 1_299), Standing::Unknown);
+        assert_eq!(standing(&record, 1_300), Standing::No);
         record.standing = Standing::Yes;
         assert_eq!(standing(&record, 2_000), Standing::Yes);
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::accounts::Accounts;
 use super::answer::{Part, RunError, Summary};
 use super::collection::{Collection, Missing};
-use super::findings::{self, SinceWhen};
+use super::findings::{self, Together};
 use super::format::Encoder;
 use super::html::{About, PageRow};
 use super::people::People;
@@ -33,9 +33,8 @@ enum Form {
     Assigned(Encoder<Row>),
     Instances(Encoder<InstanceRow>),
     DuplicateUsers(Encoder<DuplicateUserRow>, People),
-    /// With the people of several instances, who are found when all are read, and since when they are known;
-    /// where some are not read now, those are told that were found with each.
-    Findings(Encoder<FindingRow>, Option<People>, SinceWhen),
+    /// With the people of several instances, who are found when all are read.
+    Findings(Encoder<FindingRow>, Option<Together>),
 }
 
 impl<'a> Writer<'a> {
@@ -54,10 +53,8 @@ impl<'a> Writer<'a> {
             }
             // What changed is written by `changes`.
             View::Findings | View::Changes => {
-                let instances = &request.instances;
-                let are_read = instances.len() > 1 && instances.iter().all(|it| it.kept.is_none());
-                let people = are_read.then(People::default);
-                Form::Findings(Encoder::new(format, about)?, people, SinceWhen::new())
+                let people = (request.instances.len() > 1).then(Together::default);
+                Form::Findings(Encoder::new(format, about)?, people)
             }
         };
         Ok(Self {
@@ -105,11 +102,12 @@ impl<'a> Writer<'a> {
                 write(encoder, &mut std::iter::once(row), self.sink).await?;
             }
             Form::DuplicateUsers(_, people) => people.add(collection),
-            Form::Findings(encoder, people, since) => {
+            Form::Findings(encoder, people) => {
                 let mut found = std::mem::take(&mut read.found);
                 if let Some(people) = people {
-                    people.add(collection);
-                    found = findings::taken_out(found, &collection.instance.arn, since);
+                    found = people.add(collection, found);
+                } else if !self.request.peers.may_be_told {
+                    found = findings::parted(found).1;
                 }
                 for finding in &found {
                     *summary.findings.entry(finding.finding).or_default() += 1;
@@ -145,9 +143,9 @@ impl<'a> Writer<'a> {
         let summary = &mut self.summary;
         match &mut self.form {
             Form::Assigned(_) => Ok(()),
-            Form::Findings(encoder, people, since) => {
-                let mut rows = people.take().unwrap_or_default().findings();
-                findings::dated(&mut rows, since);
+            Form::Findings(encoder, people) => {
+                let people = people.take().unwrap_or_default();
+                let rows = people.rows(self.request.peers.may_be_told);
                 if !rows.is_empty() {
                     let count = rows.len() as u64;
                     summary.findings.insert(Finding::DuplicateUser, count);

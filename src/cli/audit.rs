@@ -17,7 +17,7 @@ use super::connect::connect;
 use super::instances::InstanceKeeper;
 use super::serve::end_signal;
 use super::server_args::CallerArgs;
-use crate::audit::{InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, Scope};
+use crate::audit::{InstanceToRead, KnownCounts, Part, Peers, ReportRequest, Reuse, Scope};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::external::ExternalRules;
@@ -297,7 +297,7 @@ fn what_to_read(args: &AuditArgs, keeper: &InstanceKeeper) -> ReportRequest {
                 reuse: Reuse::default(),
             })
             .collect(),
-        served: Vec::new(),
+        peers: Peers::default(),
         unreachable: instances.unreachable(),
         missing: Vec::new(),
         view: args.view.view(),

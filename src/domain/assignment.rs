@@ -98,6 +98,8 @@ pub struct AssignmentRecord {
     pub removal: Option<Removal>,
     /// When an explicit removal or the last grant's end was last confirmed by a read.
     pub removed_at: Option<Timestamp>,
+    /// The same, also where it was found there again since; none where Usher made it anew, or took it over.
+    pub gone_at: Option<Timestamp>,
     /// When Usher looks once more whether a late effect of its own has appeared.
     pub recheck_at: Option<Timestamp>,
     /// An asynchronous change that may be under way.
@@ -130,6 +132,7 @@ impl AssignmentRecord {
             last_delete_at: None,
             removal: None,
             removed_at: None,
+            gone_at: None,
             recheck_at: None,
             pending: None,
             next_attempt_at: None,

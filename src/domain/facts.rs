@@ -274,6 +274,12 @@ impl CollectionRecord {
         self.observed.map_or(self.began_at, |(from, _)| from)
     }
 
+    /// From when on it looked: what was read before it began and used again is older.
+    #[must_use]
+    pub fn looked_from(&self) -> Timestamp {
+        self.began_at.min(self.read_from())
+    }
+
     /// Everything that it did not see.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         let of_missing = self.missing.iter().flat_map(|miss| &miss.gaps);

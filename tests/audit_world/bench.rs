@@ -6,8 +6,8 @@ use usher::clock::Clock;
 
 use tokio::sync::mpsc;
 use usher::audit::{
-    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, ReportRequest, Reuse, RunError,
-    Scope, Summary,
+    self, AuditConfig, Header, InstanceToRead, KnownCounts, Part, Peers, ReportRequest, Reuse,
+    RunError, Scope, Summary,
 };
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
@@ -198,7 +198,7 @@ impl Bench {
                 kept: None,
                 reuse: Reuse::default(),
             }],
-            served: Vec::new(),
+            peers: Peers::default(),
             unreachable: Vec::new(),
             missing: Vec::new(),
             view,

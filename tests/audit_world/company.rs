@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use usher::audit::{InstanceToRead, KnownCounts, ReportRequest, Reuse, Scope};
+use usher::audit::{InstanceToRead, KnownCounts, Peers, ReportRequest, Reuse, Scope};
 use usher::budget::{Budget, BudgetConfig};
 use usher::domain::external::ExternalRules;
 use usher::domain::report::{Format, View};
@@ -124,7 +124,11 @@ impl Organization {
         router.set_routes(routes.collect(), found.ports);
         self.simulator.clear_calls();
         let request = ReportRequest {
-            served: instances.iter().map(|it| it.instance.clone()).collect(),
+            peers: Peers {
+                served: instances.iter().map(|it| it.instance.clone()).collect(),
+                are_all: true,
+                may_be_told: true,
+            },
             instances,
             unreachable: found.unreachable,
             missing: Vec::new(),

@@ -316,5 +316,37 @@ async fn who_is_in_several_stores_is_a_finding_with_its_time_also_in_the_past() 
     assert_eq!(in_several(&third), expected(true));
     let kept = report(true).await;
     assert_eq!(in_several(&kept), expected(true));
+    // One instance alone tells what is known of it from the others, to who may audit those too.
+    for may_be_told in [true, false] {
+        let (router, mut request) = bench.request(View::Findings).await;
+        let of_first = |rows: BTreeSet<(String, String, bool)>, arn: &str| {
+            let store = bench
+                .world
+                .instances
+                .iter()
+                .find(|it| it.instance_arn == arn);
+            let store = &store.expect("the instance").identity_store_id;
+            let users = bench.world.users.iter();
+            let users = users.filter(|user| user.identity_store_id == *store);
+            let users: BTreeSet<&String> = users.map(|user| &user.user_id).collect();
+            let rows = rows.into_iter().filter(|(id, ..)| users.contains(id));
+            rows.collect::<BTreeSet<_>>()
+        };
+        request.instances.truncate(1);
+        request.peers.may_be_told = may_be_told;
+        let arn = request.instances[0].instance.arn.to_string();
+        let alone = receive(router, Some(Arc::clone(&store)), request).await;
+        let expected = match may_be_told {
+            true => of_first(expected(true), &arn),
+            false => BTreeSet::new(),
+        };
+        assert_eq!(in_several(&alone.findings), expected);
+    }
+    // Where an instance is out of reach, nobody is gone for it.
+    let (router, mut request) = bench.request(View::Findings).await;
+    request.peers.served.truncate(1);
+    request.peers.are_all = false;
+    receive(router, Some(Arc::clone(&store)), request).await;
+    assert_eq!(in_several(&report(true).await), expected(true));
     store.close().await;
 }

@@ -351,3 +351,25 @@ async fn what_could_not_be_read_then_is_neither_denied_nor_affirmed_from_before(
     assert_eq!(unread.answer(), AccessAnswer::Unspecified, "{unread:#?}");
     assert_eq!((unread.paths.len(), obstacles(&unread).len()), (1, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_could_not_be_read_then_is_no_way_in_for_sure() {
+    let service = TestService::start().await;
+    let triple = service.user_on("bilal.khan", "Amazon Redshift");
+    service.set_assigned(&triple, true);
+    collect(&service).await;
+    service.set_assigned(&triple, false);
+    let denied = Fault::new("ListApplicationAssignments", FaultAction::AccessDenied);
+    service.simulator.add_fault(denied);
+    collect(&service).await;
+    service.simulator.clear_faults();
+    let past = ExplainAccessRequest {
+        max_age: None,
+        as_of: wire(jiff::Timestamp::now()),
+        ..asked(&triple.principal_id, application(&triple.application_arn))
+    };
+    let then = ask(&service, past).await.expect("an answer");
+    assert_eq!(then.answer(), AccessAnswer::Unspecified, "{then:#?}");
+    assert_eq!((then.paths.len(), obstacles(&then).len()), (1, 0));
+    assert!(!then.unread.is_empty());
+}

@@ -338,6 +338,7 @@ pub(crate) async fn every_field_comes_back(shelf: Shelf) {
         at: at(5),
     });
     record.removed_at = Some(at(6));
+    record.gone_at = Some(at(7));
     record.recheck_at = Some(at(7));
     record.failed_attempts = 3;
     record.refusing_since = Some(at(8));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::obstacles::not_assigned;
-use super::past_states::missed_in;
+use super::past_states::{gaps_of, missed_in};
 use super::{
     AccessExplanation, ExplainAccess, ExplainedPath, Findings, GRANTS_SHOWN_MAX, PathKind, answer,
     as_list,
@@ -20,7 +20,7 @@ use crate::audit::{Seen, StoreFacts};
 use crate::directory::{
     AccountQuery, ApplicationQuery, PermissionSetQuery, PrincipalQuery, TargetQuery,
 };
-use crate::domain::facts::{Extent, FactKey, FactKind, Gaps, KnownFact};
+use crate::domain::facts::{FactKey, FactKind, Gaps, KnownFact};
 use crate::domain::{
     AccountAccess, AssignmentKey, Instance, PrincipalId, PrincipalKind, PrincipalRef,
     PrincipalStatus, Target,
@@ -37,7 +37,9 @@ pub(super) struct Past<'a> {
     pub(super) user: PrincipalRef,
     pub(super) target: Target,
     pub(super) then: FinishedCollection,
-    /// What could not be read for that one: of that only what was last known is at hand.
+    /// What that one could not see: of that only what was last known is at hand.
+    pub(super) gaps: Gaps,
+    /// What of it could not be read, without what was not looked at because of that.
     pub(super) missed: Gaps,
 }
 
@@ -68,6 +70,7 @@ impl App {
             return Err(self.not_collected(instance, None).await?);
         };
         let past = Past {
+            gaps: gaps_of(&then),
             missed: missed_in(&then),
             asker,
             instance,
@@ -82,6 +85,7 @@ impl App {
             unread: Vec::new(),
             is_state_unread: false,
             hidden_paths: 0,
+            unread_paths: 0,
             as_of,
         };
         let groups = self.groups_then(&past).await?;
@@ -92,7 +96,8 @@ impl App {
             let sentence = "ways through groups that you may not see are not shown";
             findings.unread.push(sentence.to_owned());
         }
-        let has_way = !findings.paths.is_empty() || findings.hidden_paths > 0;
+        let all_ways = findings.paths.len() + findings.hidden_paths;
+        let has_way = all_ways > findings.unread_paths;
         if !has_way && findings.unread.is_empty() {
             if user.status == PrincipalStatus::Unknown && target.name.is_empty() {
                 return Err(not_there(&list));
@@ -198,6 +203,9 @@ impl App {
                 principal: (*principal).clone(),
                 target: past.target.clone(),
             };
+            if past.could_not_see(principal) {
+                findings.unread_paths += 1;
+            }
             let user = Some(&past.user).filter(|user| user != principal);
             let whose = std::iter::once(*principal).chain(user);
             let is_seen = self.way_may_be_seen(past.asker, arn, &past.target, whose);
@@ -260,15 +268,23 @@ impl App {
     }
 }
 
+impl Past<'_> {
+    /// Whether the way by this assignee is told as it was last known.
+    fn could_not_see(&self, assignee: &PrincipalRef) -> bool {
+        let is_member = match assignee.kind {
+            PrincipalKind::User => None,
+            PrincipalKind::Group => Some(FactKey::membership(&assignee.id, &self.user.id)),
+        };
+        let assignment = FactKey::assignment(&self.target, assignee);
+        self.gaps.cover(&assignment) || is_member.is_some_and(|key| self.gaps.cover(&key))
+    }
+}
+
 /// What the collection did not see of it.
 fn add_gaps(past: &Past<'_>, groups: &[PrincipalRef], findings: &mut Findings) {
     let record = &past.then.record;
-    let gaps = Gaps::new(
-        record.gaps().filter(|gap| gap.of != Extent::GroupsNotNamed),
-        [],
-    );
     let mut assigned = std::iter::once(&past.user).chain(groups);
-    if assigned.any(|it| gaps.cover(&FactKey::assignment(&past.target, it))) {
+    if assigned.any(|it| (past.gaps).cover(&FactKey::assignment(&past.target, it))) {
         let sentence = "who was assigned: that could not be read then";
         findings.unread.push(sentence.to_owned());
     }

@@ -6,6 +6,7 @@ use super::past::Past;
 use super::{ExplainedPath, Findings, ObstacleKind};
 use crate::app::view::{NamedPrincipal, NamedTarget};
 use crate::app::{App, AppError};
+use crate::audit::is_listed;
 use crate::domain::facts::{
     AccountValue, ApplicationValue, Extent, FactKey, FactKind, Gap, Gaps, from_text,
 };
@@ -26,7 +27,8 @@ impl App {
         let status = user
             .as_ref()
             .map_or(PrincipalStatus::Unknown, |it| it.status);
-        add_user(past, status, findings);
+        let has_way = findings.paths.len() + findings.hidden_paths > findings.unread_paths;
+        add_user(past, status, has_way, findings);
         let named_user = NamedPrincipal {
             reference: past.user.clone(),
             name: user.map(|it| it.name).unwrap_or_default(),
@@ -78,9 +80,13 @@ impl App {
 }
 
 /// What the user's state was.
-fn add_user(past: &Past<'_>, status: PrincipalStatus, findings: &mut Findings) {
+fn add_user(past: &Past<'_>, status: PrincipalStatus, has_way: bool, findings: &mut Findings) {
+    let key = FactKey::user(&past.user.id);
+    // Users that nothing names are looked at only where all are listed.
+    let is_looked_at = has_way || is_listed(&past.then.record, FactKind::User);
+    let is_missed = past.missed.cover(&key) || (!is_looked_at && past.gaps.cover(&key));
     match status {
-        _ if past.missed.cover(&FactKey::user(&past.user.id)) => {
+        _ if is_missed => {
             findings.miss_state("the state of the user: it could not be read then".to_owned())
         }
         PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
@@ -137,6 +143,12 @@ fn add_application(
         }
     }
     application.name
+}
+
+/// What a collection did not see, but for the members of groups that it does not name.
+pub(super) fn gaps_of(then: &FinishedCollection) -> Gaps {
+    let gaps = then.record.gaps();
+    Gaps::new(gaps.filter(|gap| gap.of != Extent::GroupsNotNamed), [])
 }
 
 /// What could not be read for a collection; what nobody asked for because of that is not among it.

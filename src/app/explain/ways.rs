@@ -58,6 +58,7 @@ impl App {
             unread: Vec::new(),
             is_state_unread: false,
             hidden_paths,
+            unread_paths: 0,
             as_of,
         };
         if hidden_paths > 0 {

@@ -142,7 +142,7 @@ impl Comparison<'_> {
         &mut self,
         compared: &mut Compared<'_>,
     ) -> Result<(), Stopped> {
-        let facts_from = (compared.earlier.as_ref()).map(|it| it.record.began_at);
+        let facts_from = (compared.earlier.as_ref()).map(|it| it.record.looked_from());
         let from = facts_from.map_or(self.period.from, |at| at.min(self.period.from));
         let from = from.checked_sub(UNDER_WAY).unwrap_or(from);
         self.note_cut_log(compared, from).await?;

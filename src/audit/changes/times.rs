@@ -37,7 +37,7 @@ impl Times {
         }
         self.0.push(Look {
             id,
-            began_at: record.began_at,
+            began_at: record.looked_from(),
             ended_at: record.ended_at,
             // Which groups were named is not known any more: of all others nobody may have looked at the members.
             gaps: Gaps::new(record.gaps().chain(&unlisted(record)), []),

@@ -45,6 +45,12 @@ impl Known {
         Self { found, since }
     }
 
+    /// Those about people in several stores.
+    pub(in crate::audit) fn of_people(&self) -> impl Iterator<Item = &Found> {
+        let found = self.found.iter();
+        found.filter(|it| it.finding == Finding::DuplicateUser)
+    }
+
     /// The findings themselves, sorted by key.
     pub(in crate::audit) fn into_found(self) -> Vec<Found> {
         self.found

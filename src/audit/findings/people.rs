@@ -1,24 +1,21 @@
 //! People in several identity stores, as findings of each instance that has them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::super::collection::Collection;
 use super::super::people::People;
-use super::{Findings, about_principal};
-use crate::domain::facts::{FactKind, Found, UserValue, from_text};
+use super::{Findings, Known, about_principal, rows};
+use crate::domain::facts::{FactKey, FactKind, Found, UserValue, from_text};
 use crate::domain::report::{Finding, FindingRow};
-use crate::domain::{Instance, InstanceArn, PrincipalId, PrincipalKind, PrincipalRef, User};
+use crate::domain::{Instance, PrincipalId, PrincipalKind, PrincipalRef, User};
 use crate::store::{FactRange, FactStore, KeptFact, StoreError};
 
 use super::super::seen::every_fact;
 
 /// The users of other instances, as their last collections found them.
-pub(in crate::audit) type Elsewhere = Vec<(Instance, Vec<User>)>;
-
-/// Since when people are known to be in several stores, by instance and user.
-pub(in crate::audit) type SinceWhen = HashMap<(InstanceArn, PrincipalId), Timestamp>;
+pub(in crate::audit) type UsersElsewhere = Vec<(Instance, Vec<User>)>;
 
 /// The users of the other instances among these, each of one identity store.
 ///
@@ -29,7 +26,7 @@ pub(in crate::audit) async fn elsewhere(
     here: &Instance,
     served: &[Instance],
     now: Timestamp,
-) -> Result<Elsewhere, StoreError> {
+) -> Result<UsersElsewhere, StoreError> {
     let mut stores = HashSet::from([&here.identity_store_id]);
     let mut found = Vec::new();
     for instance in served {
@@ -57,7 +54,11 @@ fn existing(kept: &KeptFact) -> Option<User> {
 }
 
 /// Looks for users of the collection whom other stores have too.
-pub(super) fn look_at(findings: &mut Findings, collection: &Collection, elsewhere: &Elsewhere) {
+pub(super) fn look_at(
+    findings: &mut Findings,
+    collection: &Collection,
+    elsewhere: &UsersElsewhere,
+) {
     if elsewhere.is_empty() {
         return;
     }
@@ -73,29 +74,55 @@ pub(super) fn look_at(findings: &mut Findings, collection: &Collection, elsewher
     }
 }
 
-/// Takes those findings out of what was found in an instance: of instances that are read together the people are
-/// found together.
-pub(in crate::audit) fn taken_out(
-    found: Vec<Found>,
-    instance: &InstanceArn,
-    since: &mut SinceWhen,
-) -> Vec<Found> {
-    let (people, others): (Vec<Found>, Vec<Found>) =
-        (found.into_iter()).partition(|it| it.finding == Finding::DuplicateUser);
-    for found in people {
-        if let (Some(user), Some(at)) = (found.principal, found.since) {
-            since.insert((instance.clone(), user.id), at);
-        }
-    }
-    others
+/// What was known of people stays where not everybody was looked at.
+pub(in crate::audit) fn keep_people(found: &mut Vec<Found>, known: &Known) {
+    let now: HashSet<FactKey> = found.iter().map(Found::key).collect();
+    let kept = known.of_people().filter(|it| !now.contains(&it.key()));
+    found.extend(kept.cloned());
+    found.sort_by_cached_key(Found::key);
 }
 
-/// Says since when each of these has been known.
-pub(in crate::audit) fn dated(rows: &mut [FindingRow], since: &SinceWhen) {
-    for row in rows {
-        let instance = InstanceArn::parse(&row.instance_arn).ok();
-        let key = instance.zip(PrincipalId::parse(&row.principal_id).ok());
-        let known = key.and_then(|key| since.get(&key));
-        row.since = known.map(ToString::to_string).unwrap_or_default();
+/// The people of several instances that one report is about: they are found together.
+#[derive(Default)]
+pub(in crate::audit) struct Together {
+    people: People,
+    /// What was found with each instance, by instance and user.
+    known: BTreeMap<(String, String), FindingRow>,
+}
+
+impl Together {
+    /// Adds the people of an instance, and takes what was found of them out of its findings.
+    pub(in crate::audit) fn add(
+        &mut self,
+        collection: &Collection,
+        found: Vec<Found>,
+    ) -> Vec<Found> {
+        self.people.add(collection);
+        let (people, others) = parted(found);
+        for row in rows(collection, people) {
+            let key = (row.instance_arn.clone(), row.principal_id.clone());
+            self.known.insert(key, row);
+        }
+        others
     }
+
+    /// Who is in several stores, since when that is known; with what is known of one instance from others that the
+    /// report is not about, where that may be told.
+    pub(in crate::audit) fn rows(mut self, known_may_be_told: bool) -> Vec<FindingRow> {
+        let mut rows = self.people.findings();
+        for row in &mut rows {
+            let key = (row.instance_arn.clone(), row.principal_id.clone());
+            row.since = self.known.remove(&key).unwrap_or_default().since;
+        }
+        if known_may_be_told {
+            rows.extend(self.known.into_values());
+        }
+        rows
+    }
+}
+
+/// Those about people in several stores, and the others.
+pub(in crate::audit) fn parted(found: Vec<Found>) -> (Vec<Found>, Vec<Found>) {
+    let found = found.into_iter();
+    found.partition(|it| it.finding == Finding::DuplicateUser)
 }

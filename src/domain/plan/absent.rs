@@ -156,6 +156,7 @@ impl Situation<'_> {
         );
         self.close_removal(&mut changes);
         changes.record.removed_at = Some(self.now);
+        changes.record.gone_at = Some(self.now);
         changes.record.recheck_at = self.after_window(self.now);
         Step::Commit(changes)
     }

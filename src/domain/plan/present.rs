@@ -150,6 +150,7 @@ impl Situation<'_> {
         record.create_seen = false;
         record.recheck_at = None;
         record.removed_at = None;
+        record.gone_at = None;
         record.pending = self.pending_from_now(Write::Create);
         // Attempts after the first are told by their failures: a row of them does not fill the log.
         if record.failed_attempts == 0 && self.run.creates == 0 {
@@ -188,6 +189,7 @@ impl Situation<'_> {
         }
         changes.clear_failures();
         changes.record.removed_at = None;
+        changes.record.gone_at = None;
         changes.record.recheck_at = self
             .record
             .last_delete_at

@@ -99,6 +99,7 @@ pub(super) fn record_from_row(row: &SqliteRow) -> Result<AssignmentRecord, Store
         last_delete_at: optional_time(row, "last_delete_at")?,
         removal,
         removed_at: optional_time(row, "removed_at")?,
+        gone_at: optional_time(row, "gone_at")?,
         recheck_at: optional_time(row, "recheck_at")?,
         pending: pending_from_row(row)?,
         next_attempt_at: optional_time(row, "next_attempt_at")?,

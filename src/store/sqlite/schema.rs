@@ -15,7 +15,7 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
@@ -33,6 +33,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0015_first_whole_collection.sql"),
     include_str!("migrations/0016_readings.sql"),
     include_str!("migrations/0017_facts_by_key.sql"),
+    include_str!("migrations/0018_gone_at.sql"),
 ];
 
 /// How a connection that writes is opened.

@@ -187,9 +187,9 @@ async fn insert_record(
          standing, standing_seen_at, last_create_at, create_acknowledged, create_seen, \
          last_delete_at, removal_by, removal_reason, removal_at, removed_at, recheck_at, \
          next_attempt_at, failed_attempts, refusing_since, last_failure, version, \
-         failed_operations, pending_write, pending_request_id, pending_since, pending_own_before, work_kind) \
+         failed_operations, pending_write, pending_request_id, pending_since, pending_own_before, gone_at, work_kind) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21 + 1, $22, $23, $24, $25, $26, $27) ON CONFLICT DO NOTHING",
+         $19, $20, $21 + 1, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT DO NOTHING",
     );
     let query = bind_record(query, record)?.bind(kind.number());
     let done = query.execute(connection).await?;
@@ -207,7 +207,7 @@ async fn update_record(
          removal_reason = $13, removal_at = $14, removed_at = $15, recheck_at = $16, \
          next_attempt_at = $17, failed_attempts = $18, refusing_since = $19, last_failure = $20, \
          failed_operations = $22, pending_write = $23, pending_request_id = $24, \
-         pending_since = $25, pending_own_before = $26, asynchronous_slot = \
+         pending_since = $25, pending_own_before = $26, gone_at = $27, asynchronous_slot = \
          CASE WHEN pending_write IS NOT NULL AND $23 IS NULL THEN 0 ELSE asynchronous_slot END, \
          version = version + 1",
         where_key!(),
@@ -244,7 +244,8 @@ fn bind_record<'q>(query: Query<'q>, record: &AssignmentRecord) -> Result<Query<
         .bind(pending.map(|pending| pending.write.as_str()))
         .bind(request_id.map(|id| id.as_str().to_owned()))
         .bind(pending.map(|pending| microseconds(pending.since)))
-        .bind(pending.is_none_or(|pending| pending.own_before)))
+        .bind(pending.is_none_or(|pending| pending.own_before))
+        .bind(microseconds_or_null(record.gone_at)))
 }
 
 async fn insert_grant(

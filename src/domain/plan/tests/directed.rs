@@ -266,6 +266,7 @@ fn confirmed_gone(states: &[GrantState], seconds_after_create: i64) -> Case {
     let mut case = Case::new(states).created(window + seconds_after_create, true);
     case.record.last_delete_at = Some(case.ago(window));
     case.record.removed_at = Some(case.ago(window));
+    case.record.gone_at = case.record.removed_at;
     case.record.recheck_at = Some(case.now);
     case
 }
@@ -291,6 +292,9 @@ fn what_others_made_after_a_confirmed_absence_is_left_alone() {
     let found = confirmed_gone(&[], 370).read(true).rests();
     assert_eq!(kinds(&found), [EventKind::FoundOutOfBand]);
     assert_eq!(found.record.standing, Standing::Unknown);
+    // It was gone all the same: a report says that somebody made it anew.
+    assert_eq!(found.record.removed_at, None);
+    assert!(found.record.gone_at.is_some());
     let active = confirmed_gone(&[Provisioning], 370).read(true).commits();
     assert_eq!(active.record.standing, Standing::Yes);
     let ended = confirmed_gone(&[Revoking], 370).commits();
