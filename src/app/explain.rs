@@ -281,6 +281,11 @@ fn answer(has_way: bool, findings: &Findings) -> AccessAnswer {
 }
 
 impl Findings {
+    /// Whether there is a way that was read.
+    fn has_way(&self) -> bool {
+        self.paths.len() + self.hidden_paths > self.unread_paths
+    }
+
     /// Whether a user or a target is in use could not be read.
     fn miss_state(&mut self, sentence: String) {
         self.unread.push(sentence);

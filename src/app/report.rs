@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::asker::{Purpose, the_gravest};
+use super::asker::{Asker, Purpose, the_gravest};
+use super::permission::instance_resource;
 use super::{App, AppError, CallContext};
 use crate::audit::{
     AccessScope, InstanceToRead, Missing, Part, Peers, Period, ReportRequest, Reuse, Scope,
@@ -84,8 +85,9 @@ impl App {
             to_read.push(self.to_read(&instance, kept, reuse));
         }
         let mut peers = self.peers();
-        peers.may_be_told =
-            request.view == View::Findings && self.may_audit_all(context, request).await;
+        peers.may_be_told = request.view == View::Findings
+            && !request.validate_only
+            && self.may_audit_all(context).await;
         let report = ReportRequest {
             instances: to_read,
             peers,
@@ -268,11 +270,15 @@ impl App {
         }
     }
 
-    async fn may_audit_all(&self, context: &CallContext, request: &AuditReport) -> bool {
+    /// Whether whoever asks may audit every instance that is served. Nothing is denied that nobody asked for.
+    async fn may_audit_all(&self, context: &CallContext) -> bool {
         let all = self.parts.instances.all();
-        let count = all.len();
-        let audited = self.audited(context, request, all).await;
-        audited.is_ok_and(|(audited, _)| audited.len() == count)
+        let askers = self.askers(context, all, Purpose::Read).await;
+        askers.iter().all(|(instance, asker)| {
+            let resource = instance_resource(instance);
+            let may = |asker: &Asker| self.may_see(asker, Action::ReadAudit, &resource);
+            asker.as_ref().is_ok_and(may)
+        })
     }
 
     /// Where people are looked for.
@@ -282,7 +288,6 @@ impl App {
             served: (instances.all().iter())
                 .map(|it| it.as_ref().clone())
                 .collect(),
-            are_all: instances.unreachable().is_empty(),
             may_be_told: false,
         }
     }

@@ -47,8 +47,6 @@ pub struct ReportRequest {
 pub struct Peers {
     /// Every instance that is served.
     pub served: Vec<Instance>,
-    /// Whether these are all that there are: else nobody is gone for not being found.
-    pub are_all: bool,
     /// Whether whoever asks may audit all of them: else what is known of one from another is not told.
     pub may_be_told: bool,
 }

@@ -269,8 +269,8 @@ impl Reader<'_> {
         }
         let mut found = findings::find(&collected.collection, holdings, &matters, at);
         if self.store.is_some() {
-            let lists_users = collected.collection.counts.users.is_some();
-            if !(lists_users && self.request.peers.are_all) {
+            // Of users that were not listed, those who are not named were not looked at.
+            if collected.collection.counts.users.is_none() {
                 findings::keep_people(&mut found, &collected.known);
             }
             collected.known.date(&mut found, at);

@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 pub(super) use rows::Kept;
 
 use super::collect::lock;
+use super::store_facts::VISIBLE_WITHIN;
 use crate::domain::facts::{from_text, to_text};
 use crate::domain::{GrantState, InstanceArn, InvalidValue, Operation};
 use crate::store::{
@@ -30,9 +31,6 @@ use crate::store::{
 const GATHERED_TIME: Duration = Duration::from_millis(200);
 /// Readings whose names are read from the store at once.
 const READINGS_PER_PAGE: usize = 2_000;
-/// How soon before a reading a change may have been that the reading does not show: AWS shows what it did within
-/// seconds.
-const NOT_SHOWN_YET: SignedDuration = SignedDuration::from_secs(60);
 
 /// The readings of one instance that a collection may use in the place of AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -122,7 +120,7 @@ async fn changed_targets(
     since: Timestamp,
     now: Timestamp,
 ) -> Result<HashMap<String, Timestamp>, StoreError> {
-    let since = since.checked_sub(NOT_SHOWN_YET).unwrap_or(since);
+    let since = since.checked_sub(VISIBLE_WITHIN).unwrap_or(since);
     let grants = store.grants_standing(instance, &GrantScope::All, since, now);
     let mut changed: HashMap<String, Timestamp> = HashMap::new();
     for grant in grants.await? {
@@ -130,7 +128,7 @@ async fn changed_targets(
         let under_way = (!is_settled).then_some(now);
         let changes = [grant.started_at, grant.ended_at, under_way];
         if let Some(last) = changes.into_iter().flatten().max() {
-            let shown_at = last.checked_add(NOT_SHOWN_YET).unwrap_or(last);
+            let shown_at = last.checked_add(VISIBLE_WITHIN).unwrap_or(last);
             let known = changed.entry(grant.target.key().into_owned());
             let known = known.or_insert(shown_at);
             *known = shown_at.max(*known);
@@ -145,7 +143,7 @@ async fn changed_targets(
             .max()
             .filter(|at| *at >= since)
         {
-            let shown_at = last.checked_add(NOT_SHOWN_YET).unwrap_or(last);
+            let shown_at = last.checked_add(VISIBLE_WITHIN).unwrap_or(last);
             let known = changed.entry(record.key.target.key().into_owned());
             let known = known.or_insert(shown_at);
             *known = shown_at.max(*known);

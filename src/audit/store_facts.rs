@@ -11,9 +11,9 @@ use crate::store::{FinishedCollection, GrantScope, Store, StoreError};
 /// Grants whose reviews are asked for at once: an id each in one statement.
 const GRANTS_PER_QUESTION: usize = 500;
 
-/// How long after Usher read an assignment to be gone AWS may still show it: the horizon within which every
+/// How long after Usher changed an assignment AWS may show it as it was: the horizon within which every
 /// effect shows (DESIGN.md §4; AWS gives no bound).
-const SHOWN_AFTER_REMOVAL: SignedDuration = SignedDuration::from_secs(300);
+pub(super) const VISIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(300);
 
 /// What the store says about the assignments of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,7 +75,7 @@ impl StoreFacts {
         let was_gone = |record: &AssignmentRecord| {
             let gone = record
                 .gone_at
-                .and_then(|at| at.checked_add(SHOWN_AFTER_REMOVAL).ok());
+                .and_then(|at| at.checked_add(VISIBLE_WITHIN).ok());
             record.standing == Standing::Unknown && gone.is_some_and(|at| at <= from)
         };
         for record in self.records.iter_mut().filter(|it| was_gone(it)) {

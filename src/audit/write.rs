@@ -145,7 +145,7 @@ impl<'a> Writer<'a> {
             Form::Assigned(_) => Ok(()),
             Form::Findings(encoder, people) => {
                 let people = people.take().unwrap_or_default();
-                let rows = people.rows(self.request.peers.may_be_told);
+                let rows = people.rows(self.request);
                 if !rows.is_empty() {
                     let count = rows.len() as u64;
                     summary.findings.insert(Finding::DuplicateUser, count);

@@ -95,7 +95,7 @@ fn adopt(record: &mut AssignmentRecord, grant: &mut Grant) {
     record.standing_seen_at = None;
     record.create_acknowledged = true;
     record.create_seen = true;
-    (record.removed_at, record.gone_at) = (None, None);
+    record.removed_at = None;
     let next = [record.next_attempt_at, grant.end_at];
     record.next_attempt_at = next.into_iter().flatten().min();
 }

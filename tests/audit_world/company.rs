@@ -126,7 +126,6 @@ impl Organization {
         let request = ReportRequest {
             peers: Peers {
                 served: instances.iter().map(|it| it.instance.clone()).collect(),
-                are_all: true,
                 may_be_told: true,
             },
             instances,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use usher::audit::{Completeness, Scope};
+use usher::audit::{Completeness, Period, ReportRequest, Scope};
 use usher::budget::BudgetConfig;
-use usher::domain::report::{FindingRow, View};
+use usher::domain::report::{ChangeRow, FindingRow, View};
 use usher::domain::{PrincipalId, PrincipalKind, PrincipalRef};
 use usher::simulator::{Fault, FaultAction, PrincipalType, Settings};
 use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 
-use super::bench::receive;
+use super::bench::{Report, receive};
 use super::company::{Organization, plenty};
 use super::oracle::{self, Bent};
 use super::people;
@@ -281,72 +281,105 @@ fn in_several(rows: &[FindingRow]) -> BTreeSet<(String, String, bool)> {
     told.collect()
 }
 
+/// An organization with a store, and what a report of all findings says: read, or kept.
+struct Kept {
+    bench: Organization,
+    store: Arc<SqliteStore>,
+    _place: tempfile::TempDir,
+}
+
+impl Kept {
+    async fn new() -> Self {
+        let place = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(place.path(), SqliteOptions::default()).await;
+        Self {
+            bench: Organization::quick(1).await,
+            store: Arc::new(store.expect("a store")),
+            _place: place,
+        }
+    }
+
+    /// Who is in several stores, by the world.
+    fn expected(&self) -> BTreeSet<(String, String, bool)> {
+        let rows = people::rows(&self.bench.world).into_iter();
+        rows.map(|(_, user, stores)| (user, format!("in {stores} identity stores"), true))
+            .collect()
+    }
+
+    /// Those of one instance.
+    fn expected_of(&self, arn: &str) -> BTreeSet<(String, String, bool)> {
+        let world = &self.bench.world;
+        let instance = world.instances.iter().find(|it| it.instance_arn == arn);
+        let store = &instance.expect("the instance").identity_store_id;
+        let users = world.users.iter();
+        let users = users.filter(|user| user.identity_store_id == *store);
+        let users: BTreeSet<&String> = users.map(|user| &user.user_id).collect();
+        let mut rows = self.expected();
+        rows.retain(|(id, ..)| users.contains(id));
+        rows
+    }
+
+    async fn ask(&self, change: impl FnOnce(&mut ReportRequest), kept: bool) -> Report {
+        let (router, mut request) = self.bench.request(View::Findings).await;
+        for instance in request.instances.iter_mut().filter(|_| kept) {
+            let arn = &instance.instance.arn;
+            let last = self.store.collection_at(arn, Timestamp::now()).await;
+            instance.kept = last.expect("a store");
+        }
+        change(&mut request);
+        receive(router, Some(Arc::clone(&self.store)), request).await
+    }
+
+    async fn told(&self, kept: bool) -> BTreeSet<(String, String, bool)> {
+        in_several(&self.ask(|_| {}, kept).await.findings)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_in_several_stores_is_a_finding_with_its_time_also_in_the_past() {
-    let bench = Organization::quick(1).await;
-    let place = tempfile::tempdir().expect("a directory");
-    let store = SqliteStore::open(place.path(), SqliteOptions::default()).await;
-    let store = Arc::new(store.expect("a store"));
-    let expected = |is_dated: bool| -> BTreeSet<_> {
-        let rows = people::rows(&bench.world).into_iter();
-        rows.map(|(_, user, stores)| (user, format!("in {stores} identity stores"), is_dated))
-            .collect()
+    let kept = Kept::new().await;
+    let who = |rows: BTreeSet<(String, String, bool)>| -> BTreeSet<String> {
+        rows.into_iter().map(|(id, ..)| id).collect()
     };
-    let report = |kept: bool| {
-        let store = Arc::clone(&store);
-        let bench = &bench;
-        async move {
-            let (router, mut request) = bench.request(View::Findings).await;
-            for instance in request.instances.iter_mut().filter(|_| kept) {
-                let last = store.collection_at(&instance.instance.arn, Timestamp::now());
-                instance.kept = last.await.expect("a store");
-            }
-            receive(router, Some(store), request).await.findings
-        }
-    };
-    let first = in_several(&report(false).await);
+    let first = kept.told(false).await;
     assert!(!first.is_empty());
-    let who = |rows: &BTreeSet<(String, String, bool)>| -> BTreeSet<String> {
-        rows.iter().map(|(id, ..)| id.clone()).collect()
-    };
-    assert_eq!(who(&first), who(&expected(false)));
+    assert_eq!(who(first), who(kept.expected()));
     // Held against the others' last collections: by the second one everybody is known, by the third told.
-    report(false).await;
-    let third = report(false).await;
-    assert_eq!(in_several(&third), expected(true));
-    let kept = report(true).await;
-    assert_eq!(in_several(&kept), expected(true));
-    // One instance alone tells what is known of it from the others, to who may audit those too.
+    kept.told(false).await;
+    assert_eq!(kept.told(false).await, kept.expected());
+    assert_eq!(kept.told(true).await, kept.expected());
+    kept.store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_instance_is_known_for_from_others_is_told_to_who_may_audit_those_too() {
+    let kept = Kept::new().await;
+    kept.told(false).await;
+    let after_first = Timestamp::now();
+    kept.told(false).await;
     for may_be_told in [true, false] {
-        let (router, mut request) = bench.request(View::Findings).await;
-        let of_first = |rows: BTreeSet<(String, String, bool)>, arn: &str| {
-            let store = bench
-                .world
-                .instances
-                .iter()
-                .find(|it| it.instance_arn == arn);
-            let store = &store.expect("the instance").identity_store_id;
-            let users = bench.world.users.iter();
-            let users = users.filter(|user| user.identity_store_id == *store);
-            let users: BTreeSet<&String> = users.map(|user| &user.user_id).collect();
-            let rows = rows.into_iter().filter(|(id, ..)| users.contains(id));
-            rows.collect::<BTreeSet<_>>()
+        let alone = |request: &mut ReportRequest| {
+            request.instances.truncate(1);
+            request.peers.may_be_told = may_be_told;
         };
-        request.instances.truncate(1);
-        request.peers.may_be_told = may_be_told;
-        let arn = request.instances[0].instance.arn.to_string();
-        let alone = receive(router, Some(Arc::clone(&store)), request).await;
+        let told = in_several(&kept.ask(alone, true).await.findings);
+        let arn = kept.bench.world.instances.iter().map(|it| &it.instance_arn);
         let expected = match may_be_told {
-            true => of_first(expected(true), &arn),
+            true => kept.expected_of(arn.min().expect("an instance")),
             false => BTreeSet::new(),
         };
-        assert_eq!(in_several(&alone.findings), expected);
+        assert_eq!(told, expected);
+        // And what came since.
+        let compared = |request: &mut ReportRequest| {
+            request.peers.may_be_told = may_be_told;
+            request.compared = Some(Period {
+                from: after_first,
+                until: Timestamp::now(),
+            });
+        };
+        let compared = kept.ask(compared, true).await.changes;
+        let is_told = |row: &ChangeRow| row.after.starts_with("duplicate_user");
+        assert_eq!(compared.iter().any(is_told), may_be_told);
     }
-    // Where an instance is out of reach, nobody is gone for it.
-    let (router, mut request) = bench.request(View::Findings).await;
-    request.peers.served.truncate(1);
-    request.peers.are_all = false;
-    receive(router, Some(Arc::clone(&store)), request).await;
-    assert_eq!(in_several(&report(true).await), expected(true));
-    store.close().await;
+    kept.store.close().await;
 }

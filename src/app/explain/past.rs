@@ -96,8 +96,7 @@ impl App {
             let sentence = "ways through groups that you may not see are not shown";
             findings.unread.push(sentence.to_owned());
         }
-        let all_ways = findings.paths.len() + findings.hidden_paths;
-        let has_way = all_ways > findings.unread_paths;
+        let has_way = findings.has_way();
         if !has_way && findings.unread.is_empty() {
             if user.status == PrincipalStatus::Unknown && target.name.is_empty() {
                 return Err(not_there(&list));

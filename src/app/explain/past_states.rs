@@ -27,8 +27,7 @@ impl App {
         let status = user
             .as_ref()
             .map_or(PrincipalStatus::Unknown, |it| it.status);
-        let has_way = findings.paths.len() + findings.hidden_paths > findings.unread_paths;
-        add_user(past, status, has_way, findings);
+        add_user(past, status, findings);
         let named_user = NamedPrincipal {
             reference: past.user.clone(),
             name: user.map(|it| it.name).unwrap_or_default(),
@@ -80,10 +79,10 @@ impl App {
 }
 
 /// What the user's state was.
-fn add_user(past: &Past<'_>, status: PrincipalStatus, has_way: bool, findings: &mut Findings) {
+fn add_user(past: &Past<'_>, status: PrincipalStatus, findings: &mut Findings) {
     let key = FactKey::user(&past.user.id);
     // Users that nothing names are looked at only where all are listed.
-    let is_looked_at = has_way || is_listed(&past.then.record, FactKind::User);
+    let is_looked_at = findings.has_way() || is_listed(&past.then.record, FactKind::User);
     let is_missed = past.missed.cover(&key) || (!is_looked_at && past.gaps.cover(&key));
     match status {
         _ if is_missed => {

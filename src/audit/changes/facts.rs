@@ -11,7 +11,7 @@ use crate::domain::facts::{
     CollectionId, Fact, FactKey, FactKind, Found, MembershipValue, from_text, principal_of_second,
     target_of_key,
 };
-use crate::domain::report::{ChangeCause, ChangeRow, LIST_SEPARATOR, View};
+use crate::domain::report::{ChangeCause, ChangeRow, Finding, LIST_SEPARATOR, View};
 use crate::domain::{PrincipalId, PrincipalKind, PrincipalRef};
 use crate::store::{FactChange, FinishedCollection, Store, StoreError};
 
@@ -191,6 +191,9 @@ impl Comparison<'_> {
         turned: &Turned,
     ) -> Result<(), Stopped> {
         let change = &turned.change;
+        if self.hides(&change.key) {
+            return Ok(());
+        }
         let word = match (&change.before, &change.after) {
             (None, _) => "ADDED",
             (_, None) => "REMOVED",
@@ -207,6 +210,13 @@ impl Comparison<'_> {
         self.write_key(&mut row, compared, turned);
         self.push(row).await?;
         Ok(())
+    }
+
+    /// Whether it is known from instances that whoever asks may not audit; to who may read the log of this one it
+    /// is told there.
+    fn hides(&self, key: &FactKey) -> bool {
+        let is_told = self.request.view == View::Changes || self.request.peers.may_be_told;
+        key.kind == FactKind::Finding && key.key == Finding::DuplicateUser.as_str() && !is_told
     }
 
     /// What a change is about, and why it came.

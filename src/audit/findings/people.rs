@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::super::collection::Collection;
 use super::super::people::People;
+use super::super::question::ReportRequest;
 use super::{Findings, Known, about_principal, rows};
 use crate::domain::facts::{FactKey, FactKind, Found, UserValue, from_text};
 use crate::domain::report::{Finding, FindingRow};
@@ -88,6 +89,8 @@ pub(in crate::audit) struct Together {
     people: People,
     /// What was found with each instance, by instance and user.
     known: BTreeMap<(String, String), FindingRow>,
+    /// Whether the users of some were not all listed.
+    lacks_some: bool,
 }
 
 impl Together {
@@ -98,6 +101,7 @@ impl Together {
         found: Vec<Found>,
     ) -> Vec<Found> {
         self.people.add(collection);
+        self.lacks_some |= collection.counts.users.is_none();
         let (people, others) = parted(found);
         for row in rows(collection, people) {
             let key = (row.instance_arn.clone(), row.principal_id.clone());
@@ -106,15 +110,16 @@ impl Together {
         others
     }
 
-    /// Who is in several stores, since when that is known; with what is known of one instance from others that the
-    /// report is not about, where that may be told.
-    pub(in crate::audit) fn rows(mut self, known_may_be_told: bool) -> Vec<FindingRow> {
+    /// Who is in several stores, since when that is known; with what is known from stores that the report is not about,
+    /// or that were not listed, where that may be told.
+    pub(in crate::audit) fn rows(mut self, request: &ReportRequest) -> Vec<FindingRow> {
         let mut rows = self.people.findings();
         for row in &mut rows {
             let key = (row.instance_arn.clone(), row.principal_id.clone());
             row.since = self.known.remove(&key).unwrap_or_default().since;
         }
-        if known_may_be_told {
+        let lacks_some = self.lacks_some || request.instances.len() < request.peers.served.len();
+        if lacks_some && request.peers.may_be_told {
             rows.extend(self.known.into_values());
         }
         rows

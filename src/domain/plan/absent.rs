@@ -102,10 +102,13 @@ impl Situation<'_> {
         changes.record.recheck_at = None;
         // From here on the assignment is nobody's: the next grant reads before it writes.
         changes.record.standing = Standing::Unknown;
-        if let Some(kind) = event {
-            // It is there again, whoever made it.
-            changes.record.removed_at = None;
-            changes.events.push(changes.event(kind, None, self.now));
+        match event {
+            Some(kind) => {
+                // It is there again, whoever made it.
+                changes.record.removed_at = None;
+                changes.events.push(changes.event(kind, None, self.now));
+            }
+            None => changes.record.gone_at = Some(self.now),
         }
         self.rest(changes)
     }
