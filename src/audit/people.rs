@@ -19,7 +19,7 @@ pub(super) struct People {
 
 /// What two users can share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Shared {
+pub(super) struct Shared {
     kind: MatchKind,
     issuer: String,
     value: String,
@@ -28,10 +28,14 @@ struct Shared {
 impl People {
     /// Adds the users of an instance, whether or not something names them.
     pub(super) fn add(&mut self, collection: &Collection) {
+        self.add_users(&collection.instance, Self::of(collection));
+    }
+
+    /// The users of an instance that exist.
+    pub(super) fn of(collection: &Collection) -> impl Iterator<Item = &User> {
         let named = collection.users.iter().filter(|facts| facts.exists);
         let named = named.map(|facts| &facts.user);
-        let users = named.chain(&collection.beside.users);
-        self.add_users(&collection.instance, users);
+        named.chain(&collection.beside.users)
     }
 
     /// Adds these users of an instance.
@@ -185,7 +189,7 @@ fn in_stores(count: impl std::fmt::Display) -> String {
     format!("in {count} identity stores")
 }
 
-fn what_it_can_share(user: &User) -> BTreeSet<Shared> {
+pub(super) fn what_it_can_share(user: &User) -> BTreeSet<Shared> {
     let email = user.email.trim().to_lowercase();
     let email = (!email.is_empty()).then(|| Shared {
         kind: MatchKind::Email,

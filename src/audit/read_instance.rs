@@ -261,7 +261,9 @@ impl Reader<'_> {
         };
         let at = collected.at;
         if let Some(store) = self.store
-            && let Err(error) = self.read_matters(store, question, at, &mut matters).await
+            && let Err(error) = self
+                .read_matters(store, question, collected, &mut matters)
+                .await
         {
             tracing::warn!(%error, "a report lacks what waits for a review");
             collected.lacks("break-glass without a review, mass changes, and people elsewhere");
@@ -282,7 +284,7 @@ impl Reader<'_> {
         &self,
         store: &dyn Store,
         question: Question<'_>,
-        now: Timestamp,
+        collected: &Collected,
         matters: &mut Matters,
     ) -> Result<(), StoreError> {
         let instance = &question.instance.arn;
@@ -297,7 +299,8 @@ impl Reader<'_> {
         matters.mass_changes = held.collect();
         if question.is_of_everything() {
             let served = &self.request.peers.served;
-            matters.elsewhere = findings::elsewhere(store, question.instance, served, now).await?;
+            let (collection, at) = (&collected.collection, collected.at);
+            matters.elsewhere = findings::elsewhere(store, collection, served, at).await?;
         }
         Ok(())
     }

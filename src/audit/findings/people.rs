@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 
 use super::super::collection::Collection;
-use super::super::people::People;
+use super::super::people::{People, Shared, what_it_can_share};
 use super::super::question::ReportRequest;
 use super::{Findings, Known, about_principal, rows};
 use crate::domain::facts::{FactKey, FactKind, Found, UserValue, from_text};
@@ -15,35 +15,59 @@ use crate::store::{FactRange, FactStore, KeptFact, StoreError};
 
 use super::super::seen::every_fact;
 
-/// The users of other instances, as their last collections found them.
+/// Users of other instances, as their last collections found them, who may be people of the collection.
 pub(in crate::audit) type UsersElsewhere = Vec<(Instance, Vec<User>)>;
 
-/// The users of the other instances among these, each of one identity store.
+/// The users of the other instances among these, each of one identity store, who share something with users of the
+/// collection, or with somebody who does. Stores are large and such people few: nobody else is held.
 ///
 /// # Errors
 /// As for `FactStore::facts`.
 pub(in crate::audit) async fn elsewhere(
     store: &dyn FactStore,
-    here: &Instance,
+    collection: &Collection,
     served: &[Instance],
     now: Timestamp,
 ) -> Result<UsersElsewhere, StoreError> {
-    let mut stores = HashSet::from([&here.identity_store_id]);
-    let mut found = Vec::new();
-    for instance in served {
-        if !stores.insert(&instance.identity_store_id) {
-            continue;
+    let mut stores = HashSet::from([&collection.instance.identity_store_id]);
+    let others = (served.iter()).filter(|it| stores.insert(&it.identity_store_id));
+    let mut others_read = Vec::new();
+    for instance in others {
+        if let Some(last) = store.collection_at(&instance.arn, now).await? {
+            others_read.push((instance, last.id));
         }
-        let Some(last) = store.collection_at(&instance.arn, now).await? else {
-            continue;
-        };
-        let mut users = Vec::new();
-        let mut take = |kept: &KeptFact| users.extend(existing(kept));
-        let range = FactRange::Kinds(vec![FactKind::User]);
-        every_fact(store, last.id, &range, &mut take).await?;
-        found.push((instance.clone(), users));
     }
-    Ok(found)
+    let mut shared: HashSet<Shared> = (People::of(collection))
+        .flat_map(what_it_can_share)
+        .collect();
+    if shared.is_empty() {
+        return Ok(Vec::new());
+    }
+    loop {
+        let mut found = Vec::new();
+        for (instance, last) in &others_read {
+            let mut users = Vec::new();
+            let mut take = |kept: &KeptFact| users.extend(sharing(kept, &shared));
+            let range = FactRange::Kinds(vec![FactKind::User]);
+            every_fact(store, *last, &range, &mut take).await?;
+            found.push(((*instance).clone(), users));
+        }
+        let known = shared.len();
+        let users = found.iter().flat_map(|(_, users)| users);
+        shared.extend(users.flat_map(what_it_can_share));
+        if shared.len() == known {
+            return Ok(found);
+        }
+    }
+}
+
+/// The user, where it shares one of these.
+fn sharing(kept: &KeptFact, shared: &HashSet<Shared>) -> Option<User> {
+    let user = existing(kept)?;
+    let is_wanted = what_it_can_share(&user)
+        .iter()
+        .any(|it| shared.contains(it));
+    is_wanted.then_some(user)
 }
 
 /// The user, where it existed and this version can read it.
