@@ -8,10 +8,9 @@ use super::facts_page::{Listed, Listing};
 use super::page_token::PageRequest;
 use super::{App, AppError, CallContext};
 use crate::directory::PrincipalQuery;
-use crate::domain::facts::{ApplicationValue, FactKind, GroupValue, UserValue, from_text};
+use crate::domain::facts::FactKind;
 use crate::domain::{
-    Application, ApplicationArn, ErrorKind, Instance, Principal, PrincipalId, PrincipalKind,
-    PrincipalStatus,
+    Application, ApplicationArn, ErrorKind, Instance, Principal, PrincipalKind, PrincipalStatus,
 };
 use crate::identity_center::{Call, Page, PageToken};
 
@@ -145,9 +144,7 @@ impl App {
         if name.is_empty() {
             let listing = request.listing(context, instance, place.as_deref());
             let kept = self.page_of_facts(&listing, FactKind::Application, |fact| {
-                let value: ApplicationValue = from_text(&fact.value)?;
-                let arn = ApplicationArn::parse(&fact.key.key)?;
-                Ok(Some(value.into_application(arn)?.0))
+                Ok(Some(fact.application()?.0))
             });
             if let Some(kept) = kept.await? {
                 return Ok(kept);
@@ -269,16 +266,14 @@ impl App {
         match kind {
             PrincipalKind::User => {
                 self.page_of_facts(listing, FactKind::User, |fact| {
-                    let value: UserValue = from_text(&fact.value)?;
-                    let (user, exists) = value.into_user(PrincipalId::parse(&fact.key.key)?)?;
+                    let (user, exists) = fact.user()?;
                     Ok(exists.then_some(Principal::User(user)))
                 })
                 .await
             }
             PrincipalKind::Group => {
                 self.page_of_facts(listing, FactKind::Group, |fact| {
-                    let value: GroupValue = from_text(&fact.value)?;
-                    let (group, status) = value.into_group(PrincipalId::parse(&fact.key.key)?)?;
+                    let (group, status) = fact.group()?;
                     let exists = status != PrincipalStatus::Deleted;
                     Ok(exists.then_some(Principal::Group(group)))
                 })

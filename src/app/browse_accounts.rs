@@ -10,13 +10,13 @@ use super::facts_page::Listed;
 use super::targets::refuse_without_account_access;
 use super::{App, AppError, CallContext};
 use crate::directory::{AccountQuery, LookupError};
-use crate::domain::facts::{AccountValue, FactKind, PermissionSetValue, from_text};
+use crate::domain::facts::FactKind;
 use crate::domain::{Account, AccountId, Instance, PermissionSet, PermissionSetArn};
 use crate::identity_center::{Call, Dated};
 
 impl App {
-    /// One page of accounts sorted by id. An empty instance is the only one that gives access to accounts; where there is not just one,
-    /// they are the accounts of the organization in which Usher itself runs.
+    /// One page of accounts sorted by id. An empty instance is the only one that gives access to accounts; where
+    /// there is not just one, they are the accounts of the organization in which Usher itself runs.
     ///
     /// # Errors
     /// `AccountAccessNotOffered`, `InstanceNotFound`, `PageTokenInvalid`, AWS errors: only the management account and delegated administrators
@@ -37,11 +37,8 @@ impl App {
         if let Some(instance) = instance.filter(|_| name.is_empty()) {
             let listing = request.listing(context, instance, place.as_deref());
             let kept = self.page_of_facts(&listing, FactKind::Account, |fact| {
-                let value: AccountValue = from_text(&fact.value)?;
-                if value.listed != Some(true) {
-                    return Ok(None);
-                }
-                Ok(Some(value.into_account(AccountId::parse(&fact.key.key)?)?))
+                let (account, listed) = fact.account()?;
+                Ok((listed == Some(true)).then_some(account))
             });
             if let Some(kept) = kept.await? {
                 return Ok(kept);
@@ -147,9 +144,7 @@ impl App {
         }
         let listing = request.listing(context, instance, place.as_deref());
         let kept = self.page_of_facts(&listing, FactKind::PermissionSet, |fact| {
-            let value: PermissionSetValue = from_text(&fact.value)?;
-            let arn = PermissionSetArn::parse(&fact.key.key)?;
-            Ok(Some(value.into_permission_set(arn)))
+            Ok(Some(fact.permission_set()?))
         });
         if let Some(kept) = kept.await? {
             return Ok(kept);

@@ -201,7 +201,7 @@ impl App {
         asker: &Asker,
     ) -> Result<AccessExplanation, AppError> {
         let call = self.call(context);
-        let max_age = list.max_age.unwrap_or_else(|| self.default_max_age());
+        let max_age = self.or_default(list.max_age);
         let found = self.find_for_list(instance, list, max_age, call).await?;
         let (Some(user), Some(target)) = found else {
             return Err(not_there(list));

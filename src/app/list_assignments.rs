@@ -157,7 +157,7 @@ impl App {
         refuse_what_aws_does_not_list(instance, request)?;
         let after = self.page_tokens.open(context, &request.page)?;
         let call = self.call(context);
-        let max_age = request.max_age.unwrap_or_else(|| self.default_max_age());
+        let max_age = self.or_default(request.max_age);
         let (asked, target) = self.find_for_list(instance, request, max_age, call).await?;
         let principal = asked.as_ref().map(|asked| asked.reference.clone());
         let scope = scope(

@@ -68,6 +68,7 @@ impl App {
         let count = instances.len();
         let (instances, mut missing) = self.audited(context, request, instances).await?;
         let is_whole = instances.len() + missing.len() == count;
+        let audits_all = instances.len() == self.parts.instances.all().len();
         let scope = match instances.as_slice() {
             [instance] => self.report_scope(context, instance, request).await?,
             _ => Scope::default(),
@@ -87,7 +88,7 @@ impl App {
         let mut peers = self.peers();
         peers.may_be_told = request.view == View::Findings
             && !request.validate_only
-            && self.may_audit_all(context).await;
+            && (audits_all || self.may_audit_all(context).await);
         let report = ReportRequest {
             instances: to_read,
             peers,

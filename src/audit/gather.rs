@@ -102,14 +102,13 @@ impl Gathered {
 
     /// A permission set is there, whatever it is called.
     pub(super) fn has_permission_set(&mut self, arn: PermissionSetArn) {
-        let nameless = |arn| PermissionSet {
-            arn,
+        let nameless = PermissionSet {
+            arn: arn.clone(),
             name: String::new(),
             description: String::new(),
             session_duration: String::new(),
         };
-        let set = nameless(arn.clone());
-        self.permission_sets.entry(arn).or_insert(set);
+        self.permission_sets.entry(arn).or_insert(nameless);
     }
 
     /// An account has a permission set.

@@ -20,7 +20,7 @@ pub(super) use rows::Kept;
 use super::collect::lock;
 use super::store_facts::VISIBLE_WITHIN;
 use crate::domain::facts::{from_text, to_text};
-use crate::domain::{GrantState, InstanceArn, InvalidValue, Operation};
+use crate::domain::{GrantState, InstanceArn, InvalidValue, Operation, Target};
 use crate::store::{
     GrantScope, KeptPage, READING_PAGES_PER_BATCH_MAX, ReadPage, ReadingKey, ReadingRun, Store,
     StoreError, WantedReadings,
@@ -123,30 +123,26 @@ async fn changed_targets(
     let since = since.checked_sub(VISIBLE_WITHIN).unwrap_or(since);
     let grants = store.grants_standing(instance, &GrantScope::All, since, now);
     let mut changed: HashMap<String, Timestamp> = HashMap::new();
+    let mut note = |target: &Target, last: Timestamp| {
+        let shown_at = last.checked_add(VISIBLE_WITHIN).unwrap_or(last);
+        let known = changed.entry(target.key().into_owned());
+        let known = known.or_insert(shown_at);
+        *known = shown_at.max(*known);
+    };
     for grant in grants.await? {
         let is_settled = grant.state == GrantState::Active || grant.ended_at.is_some();
         let under_way = (!is_settled).then_some(now);
         let changes = [grant.started_at, grant.ended_at, under_way];
         if let Some(last) = changes.into_iter().flatten().max() {
-            let shown_at = last.checked_add(VISIBLE_WITHIN).unwrap_or(last);
-            let known = changed.entry(grant.target.key().into_owned());
-            let known = known.or_insert(shown_at);
-            *known = shown_at.max(*known);
+            note(&grant.target, last);
         }
     }
     // What Usher takes away or makes where no grant stands.
     for record in store.assignment_records(instance, &GrantScope::All).await? {
         let changes = [record.last_create_at, record.last_delete_at, record.gone_at];
-        if let Some(last) = changes
-            .into_iter()
-            .flatten()
-            .max()
-            .filter(|at| *at >= since)
-        {
-            let shown_at = last.checked_add(VISIBLE_WITHIN).unwrap_or(last);
-            let known = changed.entry(record.key.target.key().into_owned());
-            let known = known.or_insert(shown_at);
-            *known = shown_at.max(*known);
+        let last = changes.into_iter().flatten().max();
+        if let Some(last) = last.filter(|at| *at >= since) {
+            note(&record.key.target, last);
         }
     }
     Ok(changed)

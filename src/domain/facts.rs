@@ -8,6 +8,7 @@ mod found;
 mod gap;
 mod known;
 mod partial;
+mod things;
 mod value;
 
 use jiff::Timestamp;

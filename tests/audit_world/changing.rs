@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 use usher::audit::{Period, Scope};
 use usher::domain::report::{ChangeRow, Format, ReportRow as _, View};
 use usher::identity_center::IdentityCenter;
@@ -19,7 +18,7 @@ use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 use super::bench::{Bench, Report, receive};
 use super::differences::{Told, differences, facts, known};
 use super::oracle::{self, Bent, Expected};
-use super::{cells, missing, unsaid};
+use super::{cells, each_seed, missing, unsaid};
 
 const SEEDS: u64 = 20;
 /// Changes between two collections.
@@ -203,15 +202,7 @@ async fn one_seed(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_is_what_differs_between_two_states_of_the_world() {
-    let mut seeds = JoinSet::new();
-    for seed in 1..=SEEDS {
-        seeds.spawn(one_seed(seed));
-        if seeds.len() >= 4 {
-            let ended = seeds.join_next().await.expect("a seed");
-            ended.expect("a seed that holds");
-        }
-    }
-    seeds.join_all().await;
+    each_seed(SEEDS, one_seed).await;
 }
 
 /// The rows of access, as cells.
@@ -287,13 +278,5 @@ async fn moving_seed(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_world_that_changes_while_it_is_read_is_told_as_it_was_or_as_it_is() {
-    let mut seeds = JoinSet::new();
-    for seed in 1..=12 {
-        seeds.spawn(moving_seed(seed));
-        if seeds.len() >= 4 {
-            let ended = seeds.join_next().await.expect("a seed");
-            ended.expect("a seed that holds");
-        }
-    }
-    seeds.join_all().await;
+    each_seed(12, moving_seed).await;
 }

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 use usher::audit::Scope;
 use usher::domain::report::{FindingRow, Format, View};
 use usher::simulator::World;
 use usher::store::{FactStore as _, SqliteOptions, SqliteStore, Store as _};
 
-use super::assert_equal;
 use super::bench::Bench;
 use super::oracle::{self, Bent, Expected};
+use super::{assert_equal, each_seed};
 
 const SEEDS: u64 = 20;
 
@@ -132,18 +131,5 @@ async fn one_seed(seed: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_equals_the_world_read_and_kept() {
-    let mut seeds = JoinSet::new();
-    for seed in 1..=SEEDS {
-        seeds.spawn(one_seed(seed));
-        if seeds.len() >= 4 {
-            seeds
-                .join_next()
-                .await
-                .expect("one")
-                .expect("a seed that holds");
-        }
-    }
-    while let Some(seed) = seeds.join_next().await {
-        seed.expect("a seed that holds");
-    }
+    each_seed(SEEDS, one_seed).await;
 }

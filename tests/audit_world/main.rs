@@ -66,6 +66,22 @@ fn unsaid(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
+/// So many worlds, some at a time: a small machine has to answer each in time.
+async fn each_seed<F>(seeds: u64, one: fn(u64) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for seed in 1..=seeds {
+        running.spawn(one(seed));
+        if running.len() >= 4 {
+            let ended = running.join_next().await.expect("a seed");
+            ended.expect("a seed that holds");
+        }
+    }
+    running.join_all().await;
+}
+
 fn missing(summary: &Summary) -> BTreeSet<String> {
     let missing = summary.missing.iter();
     missing.map(|missing| missing.scope.clone()).collect()

@@ -11,17 +11,11 @@ impl App {
     /// What keeps a user out whatever ways there are.
     pub(super) async fn add_statuses(&self, about: About<'_>, findings: &mut Findings) {
         let status = status_of(about.user.record.value.as_ref());
-        match status {
-            PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDisabled,
-                "the user is disabled; nobody can sign in as it until it is enabled where it is kept",
-            )),
-            PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
-                ObstacleKind::UserDeleted,
-                "the identity store does not have the user any more",
-            )),
-            PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
-        }
+        findings.obstacles.extend(of_user(
+            status,
+            "the user is disabled; nobody can sign in as it until it is enabled where it is kept",
+            "the identity store does not have the user any more",
+        ));
         let directory = &self.parts.directory;
         let (max_age, call) = (about.max_age, about.call);
         // Both were read a moment ago to find the target.
@@ -91,6 +85,15 @@ pub(super) fn obstacle(kind: ObstacleKind, sentence: &str) -> Obstacle {
         kind,
         description: sentence.to_owned(),
         grant: None,
+    }
+}
+
+/// What keeps out a user of this status, in one of these sentences.
+pub(super) fn of_user(status: PrincipalStatus, disabled: &str, deleted: &str) -> Option<Obstacle> {
+    match status {
+        PrincipalStatus::Disabled => Some(obstacle(ObstacleKind::UserDisabled, disabled)),
+        PrincipalStatus::Deleted => Some(obstacle(ObstacleKind::UserDeleted, deleted)),
+        PrincipalStatus::Enabled | PrincipalStatus::Unknown => None,
     }
 }
 

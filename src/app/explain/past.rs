@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::obstacles::not_assigned;
-use super::past_states::{gaps_of, missed_in};
 use super::{
     AccessExplanation, ExplainAccess, ExplainedPath, Findings, GRANTS_SHOWN_MAX, PathKind, answer,
     as_list,
@@ -20,7 +19,7 @@ use crate::audit::{Seen, StoreFacts};
 use crate::directory::{
     AccountQuery, ApplicationQuery, PermissionSetQuery, PrincipalQuery, TargetQuery,
 };
-use crate::domain::facts::{FactKey, FactKind, Gaps, KnownFact};
+use crate::domain::facts::{Fact, FactKey, FactKind, Gaps, KnownFact};
 use crate::domain::{
     AccountAccess, AssignmentKey, Instance, PrincipalId, PrincipalKind, PrincipalRef,
     PrincipalStatus, Target,
@@ -69,9 +68,10 @@ impl App {
         let Some(then) = then else {
             return Err(self.not_collected(instance, None).await?);
         };
+        let missing = then.record.missing.iter().flat_map(|miss| &miss.gaps);
         let past = Past {
-            gaps: gaps_of(&then),
-            missed: missed_in(&then),
+            gaps: Gaps::for_readers(then.record.gaps()),
+            missed: Gaps::for_readers(missing),
             asker,
             instance,
             user,
@@ -262,8 +262,17 @@ impl App {
         past: &Past<'_>,
         key: FactKey,
     ) -> Result<Option<KnownFact>, AppError> {
+        let fact = self.fact_then(past, key).await?;
+        Ok(fact.as_ref().map(KnownFact::read))
+    }
+
+    pub(super) async fn fact_then(
+        &self,
+        past: &Past<'_>,
+        key: FactKey,
+    ) -> Result<Option<Fact>, AppError> {
         let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
-        Ok(found.first().map(|kept| KnownFact::read(&kept.fact)))
+        Ok(found.into_iter().next().map(|kept| kept.fact))
     }
 }
 

@@ -1,19 +1,16 @@
 //! What kept a user out of a target at a past time, whatever ways there were, and the open door. What could not be
 //! read then is neither denied nor affirmed from what was known before.
 
-use super::obstacles::obstacle;
+use super::obstacles::{obstacle, of_user};
 use super::past::Past;
 use super::{ExplainedPath, Findings, ObstacleKind};
 use crate::app::view::{NamedPrincipal, NamedTarget};
 use crate::app::{App, AppError};
 use crate::audit::is_listed;
-use crate::domain::facts::{
-    AccountValue, ApplicationValue, Extent, FactKey, FactKind, Gap, Gaps, from_text,
-};
+use crate::domain::facts::{FactKey, FactKind, Gap};
 use crate::domain::{
-    AccountStatus, ApplicationStatus, AssignmentRequired, PrincipalStatus, Target,
+    AccountStatus, Application, ApplicationStatus, AssignmentRequired, PrincipalStatus, Target,
 };
-use crate::store::FinishedCollection;
 
 impl App {
     /// What kept the user out then whatever ways there were, and the open door; answers the user and the
@@ -41,10 +38,9 @@ impl App {
         match &past.target {
             Target::Application(arn) => {
                 let key = FactKey::application(arn.as_str());
-                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
-                let value = found.first().map(|kept| from_text(&kept.fact.value));
-                if let Some(Ok(value)) = value {
-                    target.name = add_application(value, past, status, findings);
+                let fact = self.fact_then(past, key).await?;
+                if let Some(Ok(found)) = fact.map(|fact| fact.application()) {
+                    target.name = add_application(found, past, status, findings);
                 }
             }
             Target::AccountAccess(access) => {
@@ -52,17 +48,10 @@ impl App {
                 let set = self.known_then(past, key).await?;
                 target.name = set.map(|it| it.name).unwrap_or_default();
                 let key = FactKey::account(access.account.as_str());
-                let found = self.parts.store.facts_of(past.then.id, &[key]).await?;
-                let value = found
-                    .first()
-                    .map(|kept| from_text::<AccountValue>(&kept.fact.value));
-                if let Some(Ok(value)) = value
-                    && let Ok(account) = value.into_account(access.account.clone())
-                {
-                    if past
-                        .missed
-                        .cover(&FactKey::account(access.account.as_str()))
-                    {
+                let is_missed = past.missed.cover(&key);
+                let fact = self.fact_then(past, key).await?;
+                if let Some(Ok((account, _))) = fact.map(|fact| fact.account()) {
+                    if is_missed {
                         let sentence = "the state of the account: it could not be read then";
                         findings.miss_state(sentence.to_owned());
                     } else if account.status == AccountStatus::Inactive {
@@ -88,33 +77,25 @@ fn add_user(past: &Past<'_>, status: PrincipalStatus, findings: &mut Findings) {
         _ if is_missed => {
             findings.miss_state("the state of the user: it could not be read then".to_owned())
         }
-        PrincipalStatus::Disabled => findings.obstacles.push(obstacle(
-            ObstacleKind::UserDisabled,
+        status => findings.obstacles.extend(of_user(
+            status,
             "the user was disabled; nobody could sign in as it",
-        )),
-        PrincipalStatus::Deleted => findings.obstacles.push(obstacle(
-            ObstacleKind::UserDeleted,
             "the identity store did not have the user any more",
         )),
-        PrincipalStatus::Enabled | PrincipalStatus::Unknown => {}
     }
 }
 
 /// Whether the application was open or switched off; answers its name.
 fn add_application(
-    value: ApplicationValue,
+    (application, required): (Application, AssignmentRequired),
     past: &Past<'_>,
     status: PrincipalStatus,
     findings: &mut Findings,
 ) -> String {
-    let Target::Application(arn) = &past.target else {
-        return String::new();
-    };
-    let Ok((application, required)) = value.into_application(arn.clone()) else {
-        return String::new();
-    };
     let all = Gap::all(FactKind::Application);
-    let is_missed = past.missed.cover(&FactKey::application(arn.as_str()));
+    let is_missed = past
+        .missed
+        .cover(&FactKey::application(application.arn.as_str()));
     if past.then.record.gaps().any(|gap| *gap == all) {
         let sentence = "whether the application was switched on: it could not be read then";
         findings.miss_state(sentence.to_owned());
@@ -142,17 +123,4 @@ fn add_application(
         }
     }
     application.name
-}
-
-/// What a collection did not see, but for the members of groups that it does not name.
-pub(super) fn gaps_of(then: &FinishedCollection) -> Gaps {
-    let gaps = then.record.gaps();
-    Gaps::new(gaps.filter(|gap| gap.of != Extent::GroupsNotNamed), [])
-}
-
-/// What could not be read for a collection; what nobody asked for because of that is not among it.
-pub(super) fn missed_in(then: &FinishedCollection) -> Gaps {
-    let missing = then.record.missing.iter();
-    let gaps = missing.flat_map(|miss| &miss.gaps);
-    Gaps::new(gaps.filter(|gap| gap.of != Extent::GroupsNotNamed), [])
 }

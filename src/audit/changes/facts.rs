@@ -9,7 +9,7 @@ use super::{Compared, Comparison, Depth, Stopped};
 use crate::domain::external::NamedAssignment;
 use crate::domain::facts::{
     CollectionId, Fact, FactKey, FactKind, Found, MembershipValue, from_text, principal_of_second,
-    target_of_key,
+    second_of_principal, target_of_key,
 };
 use crate::domain::report::{ChangeCause, ChangeRow, Finding, LIST_SEPARATOR, View};
 use crate::domain::{PrincipalId, PrincipalKind, PrincipalRef};
@@ -45,8 +45,12 @@ impl Looks {
         }
         if self.0 != key.key {
             let arn = &compared.instance.arn;
-            let second = format!("GROUP/{}", key.key);
-            let spans = store.fact_spans(arn, FactKind::Assignment, &second);
+            let group = PrincipalId::parse(&key.key).map(|id| {
+                let kind = PrincipalKind::Group;
+                second_of_principal(&PrincipalRef { kind, id })
+            });
+            let group = group.map_err(|problem| StoreError::Corrupt(problem.to_string()))?;
+            let spans = store.fact_spans(arn, FactKind::Assignment, &group);
             *self = Self(key.key.clone(), Assigned(spans.await?));
         }
         Ok(Some(&self.1))

@@ -6,12 +6,12 @@ use super::super::collection::{AccountFacts, Beside, Collection, Listing, Missin
 use super::super::gather::Gathered;
 use super::write::known;
 use crate::domain::facts::{
-    AccountValue, ApplicationValue, CollectionRecord, Extent, Fact, FactKind, Gaps, GroupValue,
-    MembershipValue, PermissionSetValue, UserValue, from_text, principal_of_second, target_of_key,
+    CollectionRecord, Fact, FactKind, Gaps, MembershipValue, from_text, principal_of_second,
+    target_of_key,
 };
 use crate::domain::{
-    AccountAccess, AccountId, ApplicationArn, Group, GroupId, Instance, InvalidValue, Membership,
-    PermissionSetArn, PrincipalId, PrincipalStatus,
+    AccountAccess, AccountId, Group, GroupId, Instance, InvalidValue, Membership, PermissionSetArn,
+    PrincipalId, PrincipalStatus,
 };
 
 /// Reads the facts of one collection, in the order of their keys, into the collection.
@@ -45,10 +45,7 @@ impl CollectionReader {
         Self {
             // Which groups were named matters when facts are written. Of one that was not, the
             // members are those that were last seen, and what is missing says so.
-            gaps: Gaps::new(
-                (record.gaps()).filter(|gap| gap.of != Extent::GroupsNotNamed),
-                [],
-            ),
+            gaps: Gaps::for_readers(record.gaps()),
             instance,
             record,
             gathered: Gathered::default(),
@@ -66,8 +63,7 @@ impl CollectionReader {
         let (key, second) = (fact.key.key.as_str(), fact.key.second.as_str());
         match fact.key.kind {
             FactKind::User => {
-                let value: UserValue = from_text(&fact.value)?;
-                let (user, exists) = value.into_user(PrincipalId::parse(key)?)?;
+                let (user, exists) = fact.user()?;
                 self.users.push(UserFacts { user, exists });
             }
             FactKind::Group => self.take_group(fact)?,
@@ -84,18 +80,12 @@ impl CollectionReader {
                 }
             }
             FactKind::Application => {
-                let value: ApplicationValue = from_text(&fact.value)?;
-                let arn = ApplicationArn::parse(key)?;
-                let (application, required) = value.into_application(arn.clone())?;
+                let (application, required) = fact.application()?;
+                let arn = application.arn.clone();
                 self.gathered.application(application);
                 self.gathered.required(&arn, required);
             }
-            FactKind::PermissionSet => {
-                let value: PermissionSetValue = from_text(&fact.value)?;
-                let arn = PermissionSetArn::parse(key)?;
-                let set = value.into_permission_set(arn);
-                self.gathered.permission_set(set);
-            }
+            FactKind::PermissionSet => self.gathered.permission_set(fact.permission_set()?),
             FactKind::Account => self.take_account(fact)?,
             FactKind::AccountAccess => self.gathered.account_access(AccountAccess {
                 account: AccountId::parse(key)?,
@@ -112,9 +102,8 @@ impl CollectionReader {
     }
 
     fn take_group(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
-        let value: GroupValue = from_text(&fact.value)?;
-        let id = PrincipalId::parse(&fact.key.key)?;
-        let (group, status) = value.into_group(id.clone())?;
+        let (group, status) = fact.group()?;
+        let id = group.id.clone();
         let mut of_members = fact.key.clone();
         of_members.kind = FactKind::Membership;
         let group = FactGroup {
@@ -128,14 +117,13 @@ impl CollectionReader {
     }
 
     fn take_account(&mut self, fact: &Fact) -> Result<(), InvalidValue> {
-        let value: AccountValue = from_text(&fact.value)?;
-        let id = AccountId::parse(&fact.key.key)?;
-        let listing = match value.listed {
+        let (account, listed) = fact.account()?;
+        let id = account.id.clone();
+        let listing = match listed {
             Some(true) => Listing::Listed,
             Some(false) => Listing::NotListed,
             None => Listing::Unknown,
         };
-        let account = value.into_account(id.clone())?;
         (self.accounts).insert(id, AccountFacts { account, listing });
         Ok(())
     }

@@ -8,9 +8,9 @@ use super::super::collection::Collection;
 use super::super::people::{People, Shared, what_it_can_share};
 use super::super::question::ReportRequest;
 use super::{Findings, Known, about_principal, rows};
-use crate::domain::facts::{FactKey, FactKind, Found, UserValue, from_text};
+use crate::domain::facts::{FactKey, FactKind, Found};
 use crate::domain::report::{Finding, FindingRow};
-use crate::domain::{Instance, PrincipalId, PrincipalKind, PrincipalRef, User};
+use crate::domain::{Instance, PrincipalKind, PrincipalRef, User};
 use crate::store::{FactRange, FactStore, KeptFact, StoreError};
 
 use super::super::seen::every_fact;
@@ -61,21 +61,13 @@ pub(in crate::audit) async fn elsewhere(
     }
 }
 
-/// The user, where it shares one of these.
+/// The user, where it existed, this version can read it, and it shares one of these.
 fn sharing(kept: &KeptFact, shared: &HashSet<Shared>) -> Option<User> {
-    let user = existing(kept)?;
+    let user = (kept.fact.user().ok()).and_then(|(user, exists)| exists.then_some(user))?;
     let is_wanted = what_it_can_share(&user)
         .iter()
         .any(|it| shared.contains(it));
     is_wanted.then_some(user)
-}
-
-/// The user, where it existed and this version can read it.
-fn existing(kept: &KeptFact) -> Option<User> {
-    let value: UserValue = from_text(&kept.fact.value).ok()?;
-    let id = PrincipalId::parse(&kept.fact.key.key).ok()?;
-    let (user, exists) = value.into_user(id).ok()?;
-    exists.then_some(user)
 }
 
 /// Looks for users of the collection whom other stores have too.

@@ -130,6 +130,13 @@ impl Gaps {
         all
     }
 
+    /// These gaps, for who reads a collection: which groups it names is not known any more, and of others the members
+    /// are those that were last seen.
+    pub fn for_readers<'a>(gaps: impl IntoIterator<Item = &'a Gap>) -> Self {
+        let gaps = gaps.into_iter();
+        Self::new(gaps.filter(|gap| gap.of != Extent::GroupsNotNamed), [])
+    }
+
     /// Whether a fact that a collection lacks stays as it was last known: nobody could see it.
     #[must_use]
     pub fn keep(&self, fact: &Fact) -> bool {

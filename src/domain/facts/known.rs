@@ -1,7 +1,7 @@
 //! What every reader wants of the fact of a user, a group or a target: its name and its status.
 
-use super::{Fact, FactKind, GroupValue, UserValue, from_text};
-use crate::domain::{PrincipalId, PrincipalStatus};
+use super::{Fact, FactKind};
+use crate::domain::PrincipalStatus;
 
 /// The name and the status of something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,20 +32,14 @@ impl KnownFact {
     fn try_read(fact: &Fact) -> Option<Self> {
         match fact.key.kind {
             FactKind::User => {
-                let value: UserValue = from_text(&fact.value).ok()?;
-                let (user, _) = value
-                    .into_user(PrincipalId::parse(&fact.key.key).ok()?)
-                    .ok()?;
+                let (user, _) = fact.user().ok()?;
                 Some(Self {
                     name: user.user_name,
                     status: user.status,
                 })
             }
             FactKind::Group => {
-                let value: GroupValue = from_text(&fact.value).ok()?;
-                let (group, status) = value
-                    .into_group(PrincipalId::parse(&fact.key.key).ok()?)
-                    .ok()?;
+                let (group, status) = fact.group().ok()?;
                 Some(Self {
                     name: group.display_name,
                     status,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::facts_read::{instance_number, key_from_row, kind_from_row};
-use super::facts_write::{Place, key_behind, note_place, place_of, push_place};
+use super::facts_write::{Place, key_behind, note_place, place, place_of, push_place};
 use super::failure::invalid;
 use super::rows::{count, count_to_column, microseconds};
 use crate::domain::InstanceArn;
@@ -19,7 +19,7 @@ struct Stretch {
     until: Place,
 }
 
-/// How many keys a stretch may have.
+/// How long a stretch may be: in keys going back, in intervals going on.
 fn batch() -> i64 {
     i64::try_from(FACTS_PER_BATCH_MAX).unwrap_or(i64::MAX)
 }
@@ -101,22 +101,6 @@ async fn unfinished(
             CollectionId(count(&row, "id")?),
             row.try_get("instance")?,
             place,
-        ))
-    })
-    .transpose()
-}
-
-/// The place behind the key that a query answers.
-pub(super) async fn place(
-    connection: &mut SqliteConnection,
-    mut query: QueryBuilder<Sqlite>,
-) -> Result<Option<Place>, StoreError> {
-    let row = query.build().fetch_optional(connection).await?;
-    row.map(|row| {
-        Ok((
-            row.try_get("kind")?,
-            row.try_get("key")?,
-            row.try_get("second_key")?,
         ))
     })
     .transpose()

@@ -7,7 +7,7 @@
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::facts_read::{key_from_row, kind_from_row};
-use super::facts_remove::{self, place};
+use super::facts_remove;
 use super::failure::invalid;
 use super::rows::{count, count_to_column, microseconds, microseconds_or_null, to_json};
 use super::tables;
@@ -255,6 +255,22 @@ async fn known(
     known.truncate(FACTS_PER_BATCH_MAX);
     let last = known.last().map(|last| place_of(&last.fact.key));
     Ok((known, last))
+}
+
+/// The place behind the key that a query answers.
+pub(super) async fn place(
+    connection: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+) -> Result<Option<Place>, StoreError> {
+    let row = query.build().fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok((
+            row.try_get("kind")?,
+            row.try_get("key")?,
+            row.try_get("second_key")?,
+        ))
+    })
+    .transpose()
 }
 
 /// Asks for the key of the interval that is so many behind a place, up to another.
