@@ -17,7 +17,7 @@ use crate::identity_center::{AwsConfig, ConfiguredInstance, DiscoveryConfig};
 use crate::metrics::MetricsConfig;
 use crate::policy::PolicyConfig;
 use crate::reconciler::ReconcilerConfig;
-use crate::store::SqliteOptions;
+use crate::store::{PostgresOptions, SqliteOptions};
 
 /// The largest configuration file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,6 +40,8 @@ pub struct Config {
     pub directory: DirectoryConfig,
     /// The SQLite store.
     pub store: SqliteOptions,
+    /// The PostgreSQL store, in its place: for several replicas.
+    pub postgres: Option<PostgresOptions>,
     /// How the reconciler works.
     pub reconciler: ReconcilerConfig,
     /// How calls are served.
@@ -125,6 +127,9 @@ impl Config {
         self.tls.as_ref().map_or(Ok(()), TlsConfig::check)?;
         self.check_certificates()?;
         check_store(&self.store)?;
+        self.postgres
+            .as_ref()
+            .map_or(Ok(()), PostgresOptions::check)?;
         self.policy.check()?;
         ConfiguredInstance::validate_all(&self.instances)
             .map_err(|error| format!("instances: {error}"))?;

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use usher::config::Config;
 
-const STRUCTS: [&str; 20] = [
+const STRUCTS: [&str; 21] = [
     "src/config.rs",
     "src/identity_center/config.rs",
     "src/identity_center/discovery_config.rs",
     "src/budget/config.rs",
     "src/directory/config.rs",
     "src/store/sqlite/options.rs",
+    "src/store/postgres/options.rs",
     "src/reconciler/config.rs",
     "src/app/approvals/config.rs",
     "src/app/config.rs",
@@ -65,6 +66,7 @@ fn what_is_commented_out_in_the_document_would_load_too() {
     assert_eq!(parsed.authentication.issuers.len(), 2);
     assert_eq!(parsed.limits.callers.len(), 1);
     assert!(parsed.tls.is_some());
+    assert!(parsed.postgres.is_some());
     assert_eq!(usher::cli::what_is_missing(&parsed), Vec::<String>::new());
 }
 

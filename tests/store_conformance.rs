@@ -1,6 +1,7 @@
-//! What every store promises, tried on each: one suite of functions over `Store`, run on SQLite.
+//! What every store promises, tried on each: one suite of functions over `Store`, run on SQLite and on
+//! PostgreSQL.
 //!
-//! `check!` names the functions once and makes a test of each for a store. What only SQLite can
+//! `check!` names the functions once and makes a test of each for either store. What only SQLite can
 //! get wrong (its directory, its files, kill -9) follows in `sqlite`.
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +34,9 @@ mod facts_model;
 mod log;
 #[path = "store_conformance/policies.rs"]
 mod policies;
+#[allow(dead_code, reason = "the tests of replicas use more of it")]
+#[path = "common/postgresql.rs"]
+mod postgresql;
 #[path = "store_conformance/readings.rs"]
 mod readings;
 #[path = "store_conformance/reads.rs"]
@@ -51,7 +55,7 @@ mod store_rows;
 
 use common::Shelf;
 
-/// Makes a test of each function: it gets a fresh store that it may close and open again.
+/// Makes two tests of each function, one on each store: it gets a fresh one that it may close and open again.
 macro_rules! check {
     ($($module:ident :: $name:ident),* $(,)?) => {
         $(
@@ -60,7 +64,37 @@ macro_rules! check {
                 $module::$name(Shelf::sqlite().await).await;
             }
         )*
+
+        /// The same on PostgreSQL.
+        mod on_postgres {
+            use super::common::Shelf;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$module::$name(Shelf::postgres().await).await;
+                }
+            )*
+        }
     };
+}
+
+/// Makes a test of each function on SQLite alone, where a store that opens is the only one.
+macro_rules! check_sqlite {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                $module::$name(Shelf::sqlite().await).await;
+            }
+        )*
+    };
+}
+
+check_sqlite! {
+    claims::a_restart_clears_leases,
+    facts::batches_of_facts_void_no_answer,
+    slots::a_restart_keeps_the_slots_of_pending_changes_alone,
 }
 
 check! {
@@ -101,7 +135,6 @@ check! {
     claims::an_older_reading_of_ones_own_claim_is_stale,
     claims::a_released_assignment_is_due_when_its_record_says,
     claims::the_next_due_time_waits_for_claimed_targets,
-    claims::a_restart_clears_leases,
     due::ends_come_before_provisioning,
     due::what_is_over_is_no_end_any_more,
     due::another_instances_work_is_left_alone,
@@ -121,7 +154,6 @@ check! {
     facts::facts_are_found_by_either_key_page_by_page,
     facts::what_is_forgotten_is_what_no_kept_collection_needs,
     facts::erased_names_are_in_no_fact_of_any_day,
-    facts::batches_of_facts_void_no_answer,
     fact_lists::what_came_and_went_in_a_period_is_told_page_by_page,
     fact_lists::a_stretch_of_assignments_comes_with_names_and_what_holds_them,
     fact_lists::the_first_collection_that_lacks_nothing_stays_known,
@@ -155,7 +187,6 @@ check! {
     reads::every_field_comes_back,
     slots::no_more_than_the_limit_is_claimed_or_pending,
     slots::a_slot_is_given_back_with_the_claim_or_the_change,
-    slots::a_restart_keeps_the_slots_of_pending_changes_alone,
     slots::a_pending_change_is_claimed_although_every_slot_is_taken,
     slots::ends_take_the_slots_first,
     slots::break_glass_takes_the_slot_that_is_kept_for_ends,

@@ -293,6 +293,7 @@ impl From<StoreError> for AppError {
             StoreError::Corrupt(_) => Self::Internal(error.to_string()),
             StoreError::Stale
             | StoreError::LeaseLost
+            | StoreError::Raced(_)
             | StoreError::Unavailable(_)
             | StoreError::Unusable(_) => {
                 tracing::error!(error = %error, "the store failed a call");

@@ -25,6 +25,7 @@ mod eject;
 mod instances;
 mod log;
 mod metrics;
+mod migrate;
 mod policy;
 mod policy_files;
 mod policy_keeper;
@@ -64,6 +65,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Verifies and exports the decision log, and erases names beside it
     Log(log::LogArgs),
+    /// Brings a PostgreSQL database to the schema of this version
+    Migrate(migrate::MigrateArgs),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
     /// Takes over the assignments that a CSV file names, with an owner, a reason and an end
@@ -107,6 +110,7 @@ pub async fn run() -> ExitCode {
         Command::Check(args) => check::run(args).await.map(done),
         Command::Audit(args) => audit::run(*args).await,
         Command::Policy(args) => policy::run(&args).await.map(done),
+        Command::Migrate(args) => migrate::run(&args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
         Command::Adopt(args) => adopt::run(*args).await,
         Command::Budget(args) => budget::run(*args).await.map(done),

@@ -12,6 +12,7 @@ use super::service::{ServiceOptions, start};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crash_points::{self, Crash};
+use crate::store::PostgresOptions;
 use crate::telemetry::{self, LogFormat};
 
 /// Arguments of `usher serve`.
@@ -55,6 +56,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
+    config.postgres = PostgresOptions::chosen(config.postgres.as_ref());
     if args.metrics_address.is_some() {
         config.metrics.address = args.metrics_address;
     }

@@ -24,7 +24,7 @@ use crate::directory::Directory;
 use crate::grpc::{RefusedInbound, Server};
 use crate::identity_center::{AwsMetrics, IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::reconciler::Reconciler;
-use crate::store::{SqliteStore, Store};
+use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
 
 /// How often old request ids are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3600);
@@ -64,7 +64,7 @@ pub struct RunningService {
     pub may_write: bool,
     /// How many calls the inbound limits refused.
     pub refused_inbound: RefusedInbound,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     /// The server alone: it stops first, so that callers that wait for the reconciler get it.
     serving: Part,
     /// Ends the waiting of calls with the state reached, before the drain would cut them.
@@ -115,8 +115,7 @@ impl Part {
 pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError> {
     check_address(options.mode, options.listen, options.config.tls.is_some())?;
     check_policy(options.mode, &options.config)?;
-    let opened = SqliteStore::open(&options.data_directory, options.config.store.clone()).await;
-    let store = Arc::new(opened.map_err(|error| StartError(error.to_string()))?);
+    let store = open_store(&options).await.map_err(not_started)?;
     let started = start_on_store(&store, options).await;
     if started.is_err() {
         store.close().await;
@@ -124,13 +123,21 @@ pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError
     started
 }
 
+/// The store that is configured: a SQLite file in the data directory, unless PostgreSQL is asked for.
+async fn open_store(options: &ServiceOptions) -> Result<Arc<dyn Store>, StoreError> {
+    if let Some(postgres) = &options.config.postgres {
+        return Ok(Arc::new(PostgresStore::open(postgres).await?));
+    }
+    let store = SqliteStore::open(&options.data_directory, options.config.store.clone());
+    Ok(Arc::new(store.await?))
+}
+
 async fn start_on_store(
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
     let (authenticator, tls) = prepare(&options).await?;
-    let dyn_store: Arc<dyn Store> = store.clone();
-    let policies = PolicyKeeper::load(&options, dyn_store.clone()).await?;
+    let policies = PolicyKeeper::load(&options, store.clone()).await?;
     let (keeper, aws_metrics) = reach_aws(&options).await?;
     let (config, listen, clock) = (options.config, options.listen, options.clock);
     let (port, instances) = (keeper.router(), keeper.instances());
@@ -138,7 +145,7 @@ async fn start_on_store(
     let stopping = CancellationToken::new();
     let patience = Duration::from_secs(config.limits.drain_seconds_max) / 2;
     let reconciler = Reconciler::new(
-        dyn_store.clone(),
+        store.clone(),
         port.clone(),
         clock.clone(),
         config.reconciler,
@@ -147,10 +154,10 @@ async fn start_on_store(
     );
     let (kept, external) = (config.service.request_id_kept(), config.external_rules());
     let (refused_calls, refused_calls_writer) =
-        RefusedCalls::new(dyn_store.clone(), clock.clone(), config.refused_calls);
+        RefusedCalls::new(store.clone(), clock.clone(), config.refused_calls);
     let app = App::new(Parts {
-        store: dyn_store.clone(),
-        directory: Directory::new(port.clone(), dyn_store, clock.clone(), config.directory),
+        store: store.clone(),
+        directory: Directory::new(port.clone(), store.clone(), clock.clone(), config.directory),
         port,
         policy: policies.in_force(),
         refused_calls,
@@ -270,7 +277,7 @@ impl RunningService {
             beneficiaries,
             telling,
         } = house;
-        let store: Arc<dyn Store> = self.store.clone();
+        let store = self.store.clone();
         let stop = self.serving.stop.clone();
         let serve = async move { server.serve(stop).await.map_err(|error| error.to_string()) };
         self.serving.tasks.spawn(serve);

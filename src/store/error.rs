@@ -9,6 +9,10 @@ pub enum StoreError {
     /// Another holder has the claim: stop without a further step.
     #[error("the lease is somebody else's")]
     LeaseLost,
+    /// Others wrote the same at the same time, or the connection was lost, before a commit: nothing was written. The
+    /// store carries a write out again, so that only a read ends so; its caller does as for `Unavailable`.
+    #[error("the transaction was cut short: {0}")]
+    Raced(String),
     /// The store does not answer. The text is for the log, never for a caller.
     #[error("the store does not answer: {0}")]
     Unavailable(String),

@@ -9,8 +9,10 @@ mod brake;
 mod error;
 mod facts;
 mod log;
+mod postgres;
 mod readings;
 mod signals;
+mod sql;
 mod sqlite;
 mod types;
 mod work;
@@ -25,6 +27,7 @@ pub use facts::{
     Finishing, Forgotten, KeptFact, ListedAssignments, Taking,
 };
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
+pub use postgres::{Migrated, PostgresOptions, PostgresStore, prepare as prepare_postgres};
 pub use readings::{
     KeptPage, KeptReading, READING_PAGES_PER_BATCH_MAX, ReadBy, ReadPage, ReadingKey, ReadingRun,
     ReadingStore, WantedReadings,

@@ -12,7 +12,6 @@ use crate::common::{
     Shelf, activation, at, caller, claim_one, grant, grant_id, instance, key, limit, principal,
     record,
 };
-use crate::store_rows::bodies;
 
 fn order(second: i64) -> Order {
     Order {
@@ -118,7 +117,7 @@ pub(crate) async fn freezing_what_is_frozen_changes_nothing(shelf: Shelf) {
         .unfreeze(&instance(), &Frozen::ALL, &order(11))
         .await
         .unwrap();
-    let events = bodies(&shelf.directory.path().join("usher.sqlite3")).await;
+    let events = shelf.bodies().await;
     let told: Vec<String> = events
         .iter()
         .map(|event| format!("{} {}", event["kind"], event["scope"]).replace('"', ""))
@@ -301,7 +300,7 @@ pub(crate) async fn every_state_of_a_mass_change_is_an_event(shelf: Shelf) {
         .close_mass_change(&next.id, from, to, at(600))
         .await
         .unwrap();
-    let events = bodies(&shelf.directory.path().join("usher.sqlite3")).await;
+    let events = shelf.bodies().await;
     let kinds = events.iter().filter_map(|event| event["kind"].as_str());
     let kinds: Vec<&str> = kinds.filter(|kind| kind.starts_with("mass_")).collect();
     let expected = [

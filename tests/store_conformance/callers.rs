@@ -2,9 +2,10 @@
 
 use std::future::Future as _;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
-use usher::domain::{EventKind, GrantState, Standing};
+use usher::domain::{AssignmentRecord, EventKind, GrantState, Standing};
 use usher::store::{GrantRequest, GrantScope, RequestOutcome, RevokeOutcome, StoreError};
 
 use super::common::*;
@@ -243,13 +244,7 @@ pub(crate) async fn a_dropped_write_happens_wholly_or_not_at_all(shelf: Shelf) {
             tokio::task::yield_now().await;
         }
     }
-    // A write that is queued behind all of them: they are settled when it is answered.
-    shelf.store.remember_names(&[]).await.unwrap();
-    let records = shelf
-        .store
-        .assignment_records(&instance(), &GrantScope::All)
-        .await
-        .unwrap();
+    let records = settled(&shelf, CALLS as usize / 4 * 3).await;
     let mut happened = 0;
     for number in 1..=CALLS {
         let id = grant_id(number.into());
@@ -269,6 +264,25 @@ pub(crate) async fn a_dropped_write_happens_wholly_or_not_at_all(shelf: Shelf) {
         happened += u32::from(stored);
     }
     assert_eq!(happened, CALLS / 4 * 3);
+}
+
+/// Every record, when there are so many.
+async fn settled(shelf: &Shelf, count: usize) -> Vec<AssignmentRecord> {
+    let settling = async {
+        loop {
+            let store = &shelf.store;
+            let instance = instance();
+            let records = store.assignment_records(&instance, &GrantScope::All).await;
+            let records = records.unwrap();
+            if records.len() >= count {
+                return records;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), settling)
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn everything_is_found_again_after_a_restart(mut shelf: Shelf) {

@@ -12,35 +12,84 @@ use usher::domain::{
     Target, Transition,
 };
 use usher::store::{
-    Claim, ClaimLimit, GrantRequest, Holder, OfEachKind, RequestKey, RequestOutcome, RequestUse,
-    SqliteOptions, SqliteStore, Store,
+    Claim, ClaimLimit, GrantRequest, Holder, OfEachKind, PostgresStore, RequestKey, RequestOutcome,
+    RequestUse, SqliteOptions, SqliteStore, Store,
 };
+
+use crate::postgresql::Database;
 
 /// A place that holds one store, which can be closed and opened again.
 pub(crate) struct Shelf {
-    pub(crate) directory: TempDir,
+    place: Place,
     pub(crate) store: Arc<dyn Store>,
+}
+
+enum Place {
+    Directory(TempDir),
+    Database(Database),
 }
 
 impl Shelf {
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = open(&directory).await;
-        Self { directory, store }
+        Self::on(Place::Directory(tempfile::tempdir().unwrap())).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        Self::on(Place::Database(Database::new().await)).await
+    }
+
+    async fn on(place: Place) -> Self {
+        let store = place.open().await;
+        Self { place, store }
+    }
+
+    /// The bodies of all events, oldest first.
+    pub(crate) async fn bodies(&self) -> Vec<serde_json::Value> {
+        match &self.place {
+            Place::Directory(directory) => {
+                crate::store_rows::bodies(&directory.path().join("usher.sqlite3")).await
+            }
+            Place::Database(database) => {
+                let bodies = database
+                    .texts("SELECT body FROM events ORDER BY sequence")
+                    .await;
+                let bodies = bodies
+                    .iter()
+                    .map(|body| serde_json::from_str(body).unwrap());
+                bodies.collect()
+            }
+        }
+    }
+
+    /// The one number that a question answers.
+    pub(crate) async fn count(&self, question: &'static str) -> i64 {
+        match &self.place {
+            Place::Directory(directory) => {
+                crate::store_rows::count(&directory.path().join("usher.sqlite3"), question).await
+            }
+            Place::Database(database) => database.count(question).await,
+        }
     }
 
     /// Closes the store and opens it again.
     pub(crate) async fn restart(&mut self) {
         self.store.close().await;
-        self.store = open(&self.directory).await;
+        self.store = self.place.open().await;
     }
 }
 
-async fn open(directory: &TempDir) -> Arc<dyn Store> {
-    let store = SqliteStore::open(directory.path(), SqliteOptions::default())
-        .await
-        .unwrap();
-    Arc::new(store)
+impl Place {
+    async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Directory(directory) => {
+                let store = SqliteStore::open(directory.path(), SqliteOptions::default());
+                Arc::new(store.await.unwrap())
+            }
+            Self::Database(database) => {
+                Arc::new(PostgresStore::open(&database.options).await.unwrap())
+            }
+        }
+    }
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {

@@ -89,7 +89,7 @@ pub(crate) async fn events_are_chained_in_their_order_and_nothing_else_is_read(m
     shelf.restart().await;
     let store = shelf.store.clone();
     assert!(store.log_state().await.unwrap().is_behind);
-    let held = lease(&*store, "b", 0).await.unwrap();
+    let held = lease(&*store, "b", 1000).await.unwrap();
     assert_eq!(store.chain_events(&held, 2).await.unwrap().count, 1);
     assert_eq!(store.chain_events(&held, 2).await.unwrap().count, 0);
     let state = store.log_state().await.unwrap();

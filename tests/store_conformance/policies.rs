@@ -7,7 +7,6 @@ use usher::domain::{
 };
 
 use super::common::*;
-use crate::store_rows::bodies;
 
 fn load(text: &str, table: &str, second: i64, loaded_by: LoadedBy) -> PolicyLoad {
     let files = [("all.cedar", text), ("tests.toml", table)];
@@ -31,8 +30,7 @@ fn refusal(content: &str, second: i64) -> PolicyRefusal {
 
 /// The kinds of all events, with the hash of texts where they have one.
 async fn kinds(shelf: &Shelf) -> Vec<String> {
-    let file = shelf.directory.path().join("usher.sqlite3");
-    let bodies = bodies(&file).await;
+    let bodies = shelf.bodies().await;
     let told = bodies.iter().map(|body| {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         format!("{} {}", text("kind"), text("content_hash"))
@@ -67,8 +65,7 @@ pub(crate) async fn a_policy_set_is_kept_once_and_every_load_is_known(mut shelf:
     let (first, other) = (hash(&loads[0]), hash(&loads[2]));
     let changes = [&first, &other, &first, &first].map(|hash| format!("policy_loaded {hash}"));
     assert_eq!(kinds(&shelf).await, changes);
-    let file = shelf.directory.path().join("usher.sqlite3");
-    let count = |table| crate::store_rows::count(&file, table);
+    let count = |table| shelf.count(table);
     assert_eq!(count("SELECT COUNT(*) FROM policy_sets").await, 2);
     assert_eq!(count("SELECT COUNT(*) FROM policy_loads").await, 5);
 }
@@ -131,8 +128,7 @@ pub(crate) async fn refused_calls_stand_in_the_one_log_and_in_no_timeline(shelf:
         .map(|event| event.to_canonical_json().unwrap())
         .collect();
     shelf.store.record_service_events(events).await.unwrap();
-    let file = shelf.directory.path().join("usher.sqlite3");
-    let written: Vec<_> = bodies(&file).await;
+    let written: Vec<_> = shelf.bodies().await;
     let written: Vec<_> = written.iter().map(ToString::to_string).collect();
     assert_eq!(written.len(), 3);
     assert_eq!(written[1..], texts);

@@ -8,17 +8,31 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::SqliteStore;
-use super::brake;
 use super::directory::{APPLICATION_ID, DATABASE_FILE, DataDirectory, unusable};
-use super::reads;
 use super::schema::{is_of_this_version, pragma};
-use crate::domain::{AssignmentRecord, Brake, Grant};
+use crate::domain::{AssignmentRecord, Brake, Grant, PolicyLoad};
 use crate::store::StoreError;
+use crate::store::sql::{Connection, brake, policies, reads};
 
 /// How long a look waits for a service that writes.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 
 impl SqliteStore {
+    /// The last policy set that was loaded, read beside the service that has the directory.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt`: it is not a database of this version, or does not answer.
+    pub async fn read_last_policy_load(directory: &Path) -> Result<Option<PolicyLoad>, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(directory.join(DATABASE_FILE))
+            .busy_timeout(WAIT_MAX)
+            .read_only(true);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let load = policies::last_load(&mut Connection::Sqlite(&mut connection)).await;
+        connection.close().await?;
+        load
+    }
+
     /// The brakes of every instance on which something is stopped, read beside the service that has
     /// the directory.
     ///
@@ -26,7 +40,7 @@ impl SqliteStore {
     /// `Unusable`: it is not a database of this version. `Unavailable` or `Corrupt`.
     pub async fn read_brakes(directory: &Path) -> Result<Vec<Brake>, StoreError> {
         let mut connection = look_into(directory).await?;
-        let brakes = brake::brakes(&mut connection).await;
+        let brakes = brake::brakes(&mut Connection::Sqlite(&mut connection)).await;
         connection.close().await?;
         brakes
     }
@@ -42,7 +56,7 @@ impl SqliteStore {
         let mut connection = look_into(directory).await?;
         let open = async {
             let mut transaction = connection.begin().await?;
-            reads::all_open(&mut transaction).await
+            reads::all_open(&mut Connection::Sqlite(&mut transaction)).await
         };
         let open = open.await;
         connection.close().await?;

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::directory::{DATABASE_FILE, DataDirectory, SQLITE_MAGIC, unusable};
-use super::log_chain::head_from_row;
-use super::log_reads::{hash_from_column, record_from_row};
-use super::reads;
-use super::rows::{count, count_to_column};
 use super::schema::look_options;
 use crate::domain::log::{Link, LogRecord};
 use crate::domain::log_head::LogHead;
 use crate::store::StoreError;
+use crate::store::sql::log_chain::head_from_row;
+use crate::store::sql::log_reads::{hash_from_column, record_from_row};
+use crate::store::sql::rows::{count, count_to_column};
+use crate::store::sql::{Connection, query, reads};
 
 /// How long a look waits for a service beside it.
 const WAIT_MAX: Duration = Duration::from_secs(3);
@@ -79,8 +79,8 @@ impl LogCopy {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn end(&mut self) -> Result<Link, StoreError> {
-        let row = sqlx::query("SELECT position, hash FROM log_chain WHERE id = 1")
-            .fetch_one(&mut self.connection)
+        let row = query("SELECT position, hash FROM log_chain WHERE id = 1")
+            .fetch_one(&mut self.lent())
             .await?;
         Ok(Link {
             position: count(&row, "position")?,
@@ -93,8 +93,8 @@ impl LogCopy {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn count_unchained(&mut self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS count FROM events WHERE position IS NULL")
-            .fetch_one(&mut self.connection)
+        let row = query("SELECT COUNT(*) AS count FROM events WHERE position IS NULL")
+            .fetch_one(&mut self.lent())
             .await?;
         count(&row, "count")
     }
@@ -104,8 +104,8 @@ impl LogCopy {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn heads(&mut self) -> Result<Vec<LogHead>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM log_heads ORDER BY position, kind")
-            .fetch_all(&mut self.connection)
+        let rows = query("SELECT * FROM log_heads ORDER BY position, kind")
+            .fetch_all(&mut self.lent())
             .await?;
         rows.iter().map(head_from_row).collect()
     }
@@ -115,7 +115,7 @@ impl LogCopy {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn secret(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        reads::secret(&mut self.connection, name).await
+        reads::secret(&mut self.lent(), name).await
     }
 
     /// Records after a place, in the order of their places, at most `limit`.
@@ -123,22 +123,26 @@ impl LogCopy {
     /// # Errors
     /// `Unavailable`, `Corrupt`.
     pub async fn records(&mut self, after: u64, limit: usize) -> Result<Vec<Looked>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT position, previous_hash, hash, body FROM events WHERE position > $1 \
              ORDER BY position LIMIT $2",
         )
         .bind(count_to_column(after))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut self.connection)
+        .fetch_all(&mut self.lent())
         .await?;
         rows.iter()
             .map(|row| match record_from_row(row) {
                 Ok(record) => Ok(Ok(record)),
                 Err(_) => Ok(Err(
-                    u64::try_from(row.try_get::<i64, _>("position")?).unwrap_or(after + 1)
+                    u64::try_from(row.try_get::<i64>("position")?).unwrap_or(after + 1)
                 )),
             })
             .collect()
+    }
+
+    fn lent(&mut self) -> Connection<'_> {
+        Connection::Sqlite(&mut self.connection)
     }
 
     /// Lets it go.

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+#[cfg(test)]
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{SqliteConnection, pool::PoolConnection};
 use tokio::sync::mpsc;
 
 use super::directory::DataDirectory;
-use super::failure::closed;
-use super::readings::HeldRuns;
-use super::writer::{Call, Writer, Written};
-use super::{SqliteOptions, SqliteStore, claims, policies, schema};
+use super::writer::{Call, Writer};
+use super::{SqliteOptions, SqliteStore, schema};
 use crate::crash_points::StoreCommit;
-use crate::domain::PolicyLoad;
+use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, claims, closed};
 use crate::store::{Signals, StoreError};
 
 impl SqliteStore {
@@ -23,14 +23,6 @@ impl SqliteStore {
     #[must_use]
     pub fn is_in_use(directory: &Path) -> bool {
         DataDirectory::is_in_use(directory)
-    }
-
-    /// The last policy set that was loaded, read beside the service that has the directory.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt`: it is not a database of this version, or does not answer.
-    pub async fn read_last_policy_load(directory: &Path) -> Result<Option<PolicyLoad>, StoreError> {
-        policies::last_load_beside(directory).await
     }
 
     /// Opens the store in a data directory, which is made if it is missing (mode 0700, the
@@ -48,7 +40,7 @@ impl SqliteStore {
         let wait = options.wait();
         let directory = DataDirectory::lock(directory)?;
         let mut connection = schema::open_database(&directory, wait).await?;
-        claims::clear_leases(&mut connection).await?;
+        claims::clear_leases(&mut Connection::Sqlite(&mut connection)).await?;
         let connect = schema::connect_options(&directory.database(), wait);
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers)
@@ -70,14 +62,14 @@ impl SqliteStore {
             queue: Mutex::new(Some(sender)),
             writer: tokio::sync::Mutex::new(Some(writer.start())),
             signals,
-            held_runs: HeldRuns::default(),
+            held_runs: HeldRuns::new(),
             wait,
         })
     }
 
     /// Queues a call and waits for its answer. Dropped before it is queued, nothing happens;
     /// dropped later, it happens wholly.
-    pub(super) async fn write<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         commit: StoreCommit,
         body: impl for<'c> FnOnce(
@@ -106,12 +98,42 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    pub(super) async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
+    #[cfg(test)]
+    pub(super) async fn sqlite_reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
+    }
+}
+
+impl Ways for SqliteStore {
+    async fn write<T, F>(&self, commit: StoreCommit, body: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c, 'd> FnOnce(&'c mut Connection<'d>) -> Outcome<'c, T> + Clone + Send + 'static,
+    {
+        self.call(commit, move |connection| {
+            Box::pin(async move { body(&mut Connection::Sqlite(connection)).await })
+        })
+        .await
+    }
+
+    async fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader::Sqlite(self.readers.acquire().await?))
+    }
+
+    fn wakes(&self) -> &Signals {
+        &self.signals
+    }
+
+    fn counted_commits(&self) -> Option<u64> {
+        Some(self.signals.commits())
+    }
+
+    fn held_runs(&self) -> &HeldRuns {
+        &self.held_runs
     }
 
     /// Ends both ways. What is queued is still written.
-    pub(super) async fn end(&self) {
+    async fn end(&self) {
         // The readers first: the writer's connection has to be the last one, since only that moves
         // the log into the file. A copy of the file is then whole.
         self.readers.close().await;

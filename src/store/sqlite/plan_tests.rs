@@ -2,21 +2,16 @@
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::brake;
-use super::counts;
-use super::due::{self, Due};
-use super::facts_compare;
-use super::facts_lookup;
-use super::facts_read;
-use super::facts_write::key_behind;
-use super::log_reads;
-use super::mass_changes;
-use super::readings_rows::readings_query;
-use super::reads;
-use super::slots;
 use super::tests::open;
 use crate::domain::grant::tests::grant;
 use crate::domain::{Grant, GrantState, Operation, PrincipalRef};
+use crate::store::sql::due::{self, Due};
+use crate::store::sql::facts_write::key_behind;
+use crate::store::sql::readings_rows::{Held, readings_query};
+use crate::store::sql::{
+    Sql, brake, counts, facts_compare, facts_lookup, facts_read, log_reads, mass_changes, reads,
+    slots,
+};
 use crate::store::{
     GrantFilter, GrantScope, LogRange, OfSubject, ReadBy, ReadingKey, Store as _, WantedReadings,
     WorkKind,
@@ -27,7 +22,7 @@ use jiff::Timestamp;
 async fn ways(statements: &[String]) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
-    let mut reader = store.reader().await.unwrap();
+    let mut reader = store.sqlite_reader().await.unwrap();
     let mut ways = Vec::new();
     for statement in statements {
         let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
@@ -60,11 +55,7 @@ async fn scopes_use_indexes() {
     let scope = GrantScope::Principal(principal());
     let grants = reads::open_grants_query(&sample.instance_arn, &scope);
     let records = reads::records_query(&sample.instance_arn, &scope);
-    let ways = ways(&[
-        grants.sql().as_str().to_owned(),
-        records.sql().as_str().to_owned(),
-    ])
-    .await;
+    let ways = ways(&[grants.sql(), records.sql()]).await;
     assert_way(&ways[0], "grants_open_of_principal");
     assert_way(&ways[1], "assignments_of_principal");
 }
@@ -176,12 +167,7 @@ async fn lists_use_indexes_and_never_sort_a_whole_state() {
     for after in [None, Some(&sample.id)] {
         let queries: Vec<_> = filters
             .iter()
-            .map(|(filter, _)| {
-                reads::grants_query(filter, after, 10)
-                    .sql()
-                    .as_str()
-                    .to_owned()
-            })
+            .map(|(filter, _)| reads::grants_query(filter, after, 10).sql())
             .collect();
         for (way, (_, index)) in ways(&queries).await.iter().zip(&filters) {
             assert_way(way, index);
@@ -201,19 +187,14 @@ async fn due_work_and_events_use_indexes() {
     let sample = grant(1, GrantState::Active);
     let instances = [sample.instance_arn];
     let now = Timestamp::UNIX_EPOCH;
-    let due_of = |kind, due| {
-        due::due_query(&instances[0], true, now, 8, kind, due)
-            .sql()
-            .as_str()
-            .to_owned()
-    };
+    let due_of = |kind, due| due::due_query(&instances[0], true, now, 8, kind, due).sql();
     let ways = ways(&[
         due_of(WorkKind::Rest, Due::Ends),
         due_of(WorkKind::Rest, Due::All),
         due::NEXT_DUE.to_owned(),
         due::DUE_COUNT.to_owned(),
         reads::EVENTS_OF_GRANT.to_owned(),
-        slots::full_query(&instances, 9).sql().as_str().to_owned(),
+        slots::full_query(&instances, 9).sql(),
         slots::PENDING.to_owned(),
         brake::UNDER_WAY.to_owned(),
         brake::WAITING.to_owned(),
@@ -241,7 +222,10 @@ async fn due_work_and_events_use_indexes() {
 #[tokio::test]
 async fn grants_are_counted_from_indexes_without_those_that_are_over() {
     let statements = [
-        (counts::BEGINNING, "COVERING INDEX grants_beginning"),
+        (
+            Sql::both(counts::BEGINNING),
+            "COVERING INDEX grants_beginning",
+        ),
         (counts::ACTIVE, "COVERING INDEX grants_ends"),
         (counts::REVOKING, "COVERING INDEX grants_endings"),
         (
@@ -255,7 +239,7 @@ async fn grants_are_counted_from_indexes_without_those_that_are_over() {
         // A few grants at any time, each looked up.
         (counts::WISHES, "INDEX grants_wishes"),
     ];
-    let ways = ways(&statements.map(|(sql, _)| sql.to_owned())).await;
+    let ways = ways(&statements.map(|(sql, _)| sql.sqlite.to_owned())).await;
     for (way, (_, index)) in ways.iter().zip(statements) {
         assert!(way.contains(index), "{index}:\n{way}");
         assert!(!way.contains("TEMP B-TREE"), "{way}");
@@ -264,12 +248,7 @@ async fn grants_are_counted_from_indexes_without_those_that_are_over() {
 
 #[tokio::test]
 async fn the_log_is_read_by_its_places_times_and_grants() {
-    let sql = |range: &LogRange| {
-        log_reads::records_query(range, 10)
-            .sql()
-            .as_str()
-            .to_owned()
-    };
+    let sql = |range: &LogRange| log_reads::records_query(range, 10).sql();
     let by_time = LogRange {
         after: 5,
         from: Some(Timestamp::UNIX_EPOCH),
@@ -283,7 +262,7 @@ async fn the_log_is_read_by_its_places_times_and_grants() {
         sql(&LogRange::default()),
         sql(&by_time),
         sql(&by_grant),
-        log_reads::BEFORE.to_owned(),
+        log_reads::BEFORE.sqlite.to_owned(),
     ])
     .await;
     assert_way(&ways[0], "events_chained");
@@ -298,18 +277,15 @@ async fn the_log_is_read_by_its_places_times_and_grants() {
 #[tokio::test]
 async fn facts_are_read_in_the_order_of_an_index() {
     let ways = ways(&[
-        facts_read::FACTS_OF_KIND.to_owned(),
-        facts_read::FACTS_OF.to_owned(),
-        facts_read::FACTS_WITH.to_owned(),
-        facts_compare::CHANGES.to_owned(),
-        facts_compare::INTERVALS.to_owned(),
-        facts_compare::SPANS.to_owned(),
-        facts_lookup::GRANTS_OF_IDS.to_owned(),
-        facts_lookup::FACTS_OF_KEYS.to_owned(),
-        key_behind(1, &Default::default(), None, 9)
-            .sql()
-            .as_str()
-            .to_owned(),
+        facts_read::FACTS_OF_KIND.sqlite.to_owned(),
+        facts_read::FACTS_OF.sqlite.to_owned(),
+        facts_read::FACTS_WITH.sqlite.to_owned(),
+        facts_compare::CHANGES.sqlite.to_owned(),
+        facts_compare::INTERVALS.sqlite.to_owned(),
+        facts_compare::SPANS.sqlite.to_owned(),
+        facts_lookup::GRANTS_OF_IDS.sqlite.to_owned(),
+        facts_lookup::FACTS_OF_KEYS.sqlite.to_owned(),
+        key_behind(1, &Default::default(), None, 9).sql(),
     ])
     .await;
     let keys = [
@@ -336,11 +312,15 @@ async fn which_readings_there_are_is_told_without_their_contents() {
         operation: Operation::ListUsers,
         about: String::new(),
     };
+    let held = Held {
+        process: "this".to_owned(),
+        runs: Vec::new(),
+    };
     let question = |by, after| {
         let since = Timestamp::UNIX_EPOCH;
         let wanted = WantedReadings { since, by };
-        let question = readings_query(&instance, wanted, "[]".to_owned(), after, 9);
-        question.sql().as_str().to_owned()
+        let question = readings_query(&instance, wanted, &held, after, 9).unwrap();
+        question.sql()
     };
     let ways = ways(&[
         question(ReadBy::Anybody, None),

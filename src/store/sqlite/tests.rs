@@ -1,10 +1,15 @@
 //! Tests of what only the inside of the SQLite store can reach.
 
+use std::path::Path;
+
+use tokio::sync::oneshot;
+
 use super::*;
+use crate::crash_points::StoreCommit;
 use crate::domain::GrantState;
 use crate::domain::grant::tests::grant;
-use std::path::Path;
-use tokio::sync::oneshot;
+use crate::store::sql::{Connection, Written, tables};
+use crate::store::{GrantRequest, Store as _, StoreError};
 
 fn request(number: u128) -> GrantRequest {
     GrantRequest {
@@ -22,7 +27,7 @@ pub(super) async fn open(directory: &Path) -> SqliteStore {
 /// Runs one statement on the writing connection.
 async fn on_writer(store: &SqliteStore, sql: &'static str) -> Result<(), StoreError> {
     store
-        .write(StoreCommit::RememberNames, move |connection| {
+        .call(StoreCommit::RememberNames, move |connection| {
             Box::pin(async move {
                 sqlx::raw_sql(sql).execute(connection).await?;
                 Ok(Written::unchanged(()))
@@ -40,7 +45,7 @@ fn holding_the_writer(
     oneshot::Receiver<()>,
 ) {
     let (started, has_started) = oneshot::channel::<()>();
-    let held = store.write(StoreCommit::RememberNames, move |_| {
+    let held = store.call(StoreCommit::RememberNames, move |_| {
         Box::pin(async move {
             started.send(()).unwrap();
             wait.await.unwrap();
@@ -130,10 +135,12 @@ async fn a_failing_call_rolls_back_alone() {
     assert!(second.is_err());
     third.unwrap();
     let key = grant(1, GrantState::Provisioning).assignment_key();
-    let record = tables::record(&mut store.reader().await.unwrap(), &key)
+    let mut reader = store.sqlite_reader().await.unwrap();
+    let record = tables::record(&mut Connection::Sqlite(&mut reader), &key)
         .await
         .unwrap()
         .unwrap();
+    drop(reader);
     assert_eq!(record.version, 2, "the refused write left nothing");
     let events = store
         .grant_events(&grant(1, GrantState::Provisioning).id, 10)

@@ -21,43 +21,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::failure::closed;
 use crate::crash_points::{self, CrashPoint, StoreCommit};
-use crate::domain::GrantId;
+use crate::store::sql::{Written, closed};
 use crate::store::{Signals, StoreError};
 
 /// How long an answer of the database is watched for: the longest that one statement in memory takes.
 const WATCHED_TIME: Duration = Duration::from_micros(100);
-
-/// What a call wrote, and whom to wake once it is committed.
-pub(super) struct Written<T> {
-    /// The answer.
-    pub(super) value: T,
-    /// Whether something became due, or free to be claimed.
-    pub(super) makes_work: bool,
-    /// The grants that changed.
-    pub(super) changed: Vec<GrantId>,
-}
-
-impl<T> Written<T> {
-    /// An answer that nobody needs to be woken for.
-    pub(super) fn unchanged(value: T) -> Self {
-        Self {
-            value,
-            makes_work: false,
-            changed: Vec::new(),
-        }
-    }
-
-    /// The same writes with another answer.
-    pub(super) fn map<U>(self, value: impl FnOnce(T) -> U) -> Written<U> {
-        Written {
-            value: value(self.value),
-            makes_work: self.makes_work,
-            changed: self.changed,
-        }
-    }
-}
 
 /// The body of one call: it runs inside its own savepoint.
 pub(super) type Body<T> = Box<
@@ -132,15 +101,7 @@ impl<T: Send + 'static> Queued for Call<T> {
 
     fn finish(self: Box<Self>, signals: &Signals) {
         let outcome = self.outcome.unwrap_or_else(|| Err(closed()));
-        let answer = outcome.map(|written| {
-            for id in &written.changed {
-                signals.announce_change(id);
-            }
-            if written.makes_work {
-                signals.announce_work();
-            }
-            written.value
-        });
+        let answer = outcome.map(|written| written.announce(signals));
         // The caller may have hung up: what it asked for is done all the same.
         drop(self.answer.send(answer));
     }

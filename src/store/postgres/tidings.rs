@@ -1,0 +1,158 @@
+//! Wake-ups between replicas: what one announces the others hear, by NOTIFY, a batch at a time. Hints only:
+//! one that is lost costs a moment, since whoever waits also looks at the clock.
+//!
+//! Never inside the transactions that they tell of: a commit with a NOTIFY waits for every other one.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::GrantId;
+use crate::store::Signals;
+use crate::store::signals::Tiding;
+
+const CHANNEL: &str = "usher";
+/// How long tidings are gathered: 64 grants a batch at the fastest rate, and nobody sees the delay.
+const GATHERED: Duration = Duration::from_millis(10);
+/// The most grants of one message: PostgreSQL takes 8,000 bytes, and an id has 38.
+const CHANGES_MAX: usize = 150;
+/// The pause before a listener that was cut off is opened again.
+const REOPENED_AFTER: Duration = Duration::from_millis(500);
+
+/// One message.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Message {
+    from: String,
+    work: bool,
+    changed: Vec<String>,
+    chained: Option<u64>,
+}
+
+/// What tells and hears.
+#[derive(Clone)]
+pub(super) struct Tidings {
+    pool: PgPool,
+    signals: Signals,
+    process: String,
+}
+
+impl Tidings {
+    pub(super) fn new(pool: PgPool, signals: Signals, process: &str) -> Self {
+        Self {
+            pool,
+            signals,
+            process: process.to_owned(),
+        }
+    }
+}
+
+/// Begins to tell and to hear.
+pub(super) fn start(
+    tidings: Tidings,
+    connect: PgConnectOptions,
+    outward: mpsc::Receiver<Tiding>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let (telling, hearing) = (tidings.clone(), tidings);
+    let (tell_until, hear_until) = (stop.clone(), stop.clone());
+    vec![
+        tokio::spawn(async move {
+            tell_until.run_until_cancelled(telling.tell(outward)).await;
+        }),
+        tokio::spawn(async move {
+            hear_until.run_until_cancelled(hearing.hear(connect)).await;
+        }),
+    ]
+}
+
+impl Tidings {
+    async fn tell(self, mut outward: mpsc::Receiver<Tiding>) {
+        let mut gathered = Vec::new();
+        while outward.recv_many(&mut gathered, CHANGES_MAX).await > 0 {
+            tokio::time::sleep(GATHERED).await;
+            while let Ok(tiding) = outward.try_recv() {
+                gathered.push(tiding);
+            }
+            let message = self.message(gathered.drain(..));
+            let Ok(text) = serde_json::to_string(&message) else {
+                continue;
+            };
+            let told = sqlx::query("SELECT pg_notify($1, $2)")
+                .bind(CHANNEL)
+                .bind(text)
+                .execute(&self.pool)
+                .await;
+            if let Err(error) = told {
+                tracing::debug!(error = %error, "other replicas were not told; they look by themselves");
+            }
+        }
+    }
+
+    fn message(&self, tidings: impl Iterator<Item = Tiding>) -> Message {
+        let mut message = Message {
+            from: self.process.clone(),
+            ..Message::default()
+        };
+        for tiding in tidings {
+            match tiding {
+                Tiding::Work => message.work = true,
+                Tiding::Changed(id) => message.changed.push(id.as_str().to_owned()),
+                Tiding::Chained(position) => {
+                    message.chained = message.chained.max(Some(position));
+                }
+            }
+        }
+        message.changed.sort();
+        message.changed.dedup();
+        message.changed.truncate(CHANGES_MAX);
+        message
+    }
+
+    async fn hear(self, connect: PgConnectOptions) {
+        loop {
+            if let Err(error) = self.hear_until_cut(connect.clone()).await {
+                tracing::warn!(error = %error, "wake-ups of other replicas are not heard; each looks by itself until they are");
+            }
+            tokio::time::sleep(REOPENED_AFTER).await;
+        }
+    }
+
+    async fn hear_until_cut(&self, connect: PgConnectOptions) -> Result<(), sqlx::Error> {
+        // A connection of its own: it is held for as long as the store is open.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(super::WAIT_MAX)
+            .connect_lazy_with(connect);
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(CHANNEL).await?;
+        // Whatever was told until now was told to nobody here.
+        self.signals.hear(Tiding::Work);
+        while let Some(notification) = listener.try_recv().await? {
+            if let Ok(message) = serde_json::from_str::<Message>(notification.payload()) {
+                self.pass_on(message);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on(&self, message: Message) {
+        if message.from == self.process {
+            return;
+        }
+        for id in &message.changed {
+            if let Ok(id) = GrantId::parse(id) {
+                self.signals.hear(Tiding::Changed(id));
+            }
+        }
+        if message.work {
+            self.signals.hear(Tiding::Work);
+        }
+        if let Some(position) = message.chained {
+            self.signals.hear(Tiding::Chained(position));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The ways into a database, which are all that the two stores do differently: how a transaction is carried
+//! out, and how one reads beside it. What happens inside is the same for both.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Acquire as _, Postgres, Sqlite, Transaction};
+
+use futures_util::future::BoxFuture;
+
+use super::connection::Connection;
+use super::readings::HeldRuns;
+use crate::crash_points::StoreCommit;
+use crate::domain::GrantId;
+use crate::store::{Signals, StoreError};
+
+/// What a call wrote, and whom to wake once it is committed.
+pub(in crate::store) struct Written<T> {
+    /// The answer.
+    pub(in crate::store) value: T,
+    /// Whether something became due, or free to be claimed.
+    pub(in crate::store) makes_work: bool,
+    /// The grants that changed.
+    pub(in crate::store) changed: Vec<GrantId>,
+}
+
+impl<T> Written<T> {
+    /// An answer that nobody needs to be woken for.
+    pub(in crate::store) fn unchanged(value: T) -> Self {
+        Self {
+            value,
+            makes_work: false,
+            changed: Vec::new(),
+        }
+    }
+
+    /// The same writes with another answer.
+    pub(in crate::store) fn map<U>(self, value: impl FnOnce(T) -> U) -> Written<U> {
+        Written {
+            value: value(self.value),
+            makes_work: self.makes_work,
+            changed: self.changed,
+        }
+    }
+
+    /// Wakes whoever waits for what was written.
+    pub(in crate::store) fn announce(self, signals: &Signals) -> T {
+        for id in &self.changed {
+            signals.announce_change(id);
+        }
+        if self.makes_work {
+            signals.announce_work();
+        }
+        self.value
+    }
+}
+
+/// What is to be done inside one transaction.
+pub(in crate::store) type Outcome<'c, T> = BoxFuture<'c, Result<Written<T>, StoreError>>;
+
+/// The ways into one database.
+pub(in crate::store) trait Ways: Send + Sync + 'static {
+    /// Carries a body out in a transaction, whole or not at all, also where nobody listens any more. Where
+    /// others write beside, it may be carried out again from its beginning, after all of it was undone.
+    fn write<T, F>(
+        &self,
+        commit: StoreCommit,
+        body: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send
+    where
+        T: Send + 'static,
+        F: for<'c, 'd> FnOnce(&'c mut Connection<'d>) -> Outcome<'c, T> + Clone + Send + 'static;
+
+    /// A connection to read with.
+    fn reader(&self) -> impl Future<Output = Result<Reader, StoreError>> + Send;
+
+    /// What wakes whoever waits.
+    fn wakes(&self) -> &Signals;
+
+    /// `Store::commits`.
+    fn counted_commits(&self) -> Option<u64>;
+
+    /// The runs of readings that this process holds.
+    fn held_runs(&self) -> &HeldRuns;
+
+    /// `Store::close`.
+    fn end(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A connection to read with, which goes back when it is dropped.
+pub(in crate::store) enum Reader {
+    /// To a SQLite file.
+    Sqlite(PoolConnection<Sqlite>),
+    /// To a PostgreSQL server.
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// What is read in it is of one moment.
+pub(in crate::store) enum Snapshot<'c> {
+    /// Of a SQLite file.
+    Sqlite(Transaction<'c, Sqlite>),
+    /// Of a PostgreSQL server.
+    Postgres(Transaction<'c, Postgres>),
+}
+
+impl Reader {
+    /// For one statement.
+    pub(in crate::store) fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Sqlite(connection) => Connection::Sqlite(connection),
+            Self::Postgres(connection) => Connection::Postgres(connection),
+        }
+    }
+
+    /// For several that belong together.
+    pub(in crate::store) async fn begin(&mut self) -> Result<Snapshot<'_>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(connection) => Snapshot::Sqlite(connection.begin().await?),
+            Self::Postgres(connection) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Snapshot::Postgres(sqlx::Connection::begin_with(&mut **connection, begin).await?)
+            }
+        })
+    }
+}
+
+impl Snapshot<'_> {
+    /// For the statements.
+    pub(in crate::store) fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Sqlite(transaction) => Connection::Sqlite(transaction),
+            Self::Postgres(transaction) => Connection::Postgres(transaction),
+        }
+    }
+}
