@@ -16,7 +16,7 @@ use crate::domain::Operation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     missing_docs,
-    reason = "but for the first three the variants are methods of `Store`"
+    reason = "but for the first four the variants are methods of `Store`"
 )]
 pub enum StoreCommit {
     /// Opening: a new database gets its name.
@@ -25,6 +25,8 @@ pub enum StoreCommit {
     Migrate,
     /// Opening: the leases of the dead holder go.
     ClearLeases,
+    /// `usher copy`: all of a store.
+    Copy,
     RecordGrant,
     DecideGrant,
     RememberRemoval,
@@ -49,6 +51,7 @@ pub enum StoreCommit {
     CommitIntent,
     Freeze,
     Unfreeze,
+    MarkRestored,
     RetryNow,
     EndForBeneficiary,
     HoldMassChange,
@@ -67,10 +70,11 @@ pub enum StoreCommit {
 
 impl StoreCommit {
     /// Every commit, those of opening first.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::FinishDatabase,
         Self::Migrate,
         Self::ClearLeases,
+        Self::Copy,
         Self::RecordGrant,
         Self::DecideGrant,
         Self::RememberRemoval,
@@ -95,6 +99,7 @@ impl StoreCommit {
         Self::CommitIntent,
         Self::Freeze,
         Self::Unfreeze,
+        Self::MarkRestored,
         Self::RetryNow,
         Self::EndForBeneficiary,
         Self::HoldMassChange,
@@ -134,6 +139,7 @@ impl StoreCommit {
             Self::FinishDatabase => "finish_database",
             Self::Migrate => "migrate",
             Self::ClearLeases => "clear_leases",
+            Self::Copy => "copy",
             Self::RecordGrant => "record_grant",
             Self::DecideGrant => "decide_grant",
             Self::RememberRemoval => "remember_removal",
@@ -158,6 +164,7 @@ impl StoreCommit {
             Self::CommitIntent => "commit_intent",
             Self::Freeze => "freeze",
             Self::Unfreeze => "unfreeze",
+            Self::MarkRestored => "mark_restored",
             Self::RetryNow => "retry_now",
             Self::EndForBeneficiary => "end_for_beneficiary",
             Self::HoldMassChange => "hold_mass_change",

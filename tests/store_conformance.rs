@@ -41,6 +41,8 @@ mod postgresql;
 mod readings;
 #[path = "store_conformance/reads.rs"]
 mod reads;
+#[path = "store_conformance/shared.rs"]
+mod shared;
 #[path = "store_conformance/slots.rs"]
 mod slots;
 #[path = "store_conformance/sqlite.rs"]
@@ -108,6 +110,7 @@ check! {
     approvals::what_waits_is_found_by_its_scope_and_in_its_time,
     approvals::a_wish_for_more_time_comes_back_and_has_words_of_its_own,
     brake::an_intent_that_is_frozen_is_parked_until_unfreeze,
+    brake::a_restored_store_is_frozen_until_each_instance_is_let_go,
     brake::what_may_be_on_its_way_is_counted_until_it_is_answered,
     brake::freezing_what_is_frozen_changes_nothing,
     brake::a_retry_makes_a_waiting_grant_due,

@@ -23,12 +23,14 @@ use crate::domain::{
     Gone, Instance, MassChange, MassChangeId, MassChangeState, PrincipalRef, PrincipalStatus,
 };
 use crate::identity_center::{Call, Class, Demand};
-use crate::store::{GoneBeneficiary, MassChangeFound};
+use crate::store::{Duty, GoneBeneficiary, MassChangeFound};
 
 /// How long after a start the first look waits at most: calls and ends that are due come first.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(30);
 /// How long one Describe may take with its wait for the budget.
 const DESCRIBE_MAX: Duration = Duration::from_secs(30);
+/// How long after its time another replica takes a look over.
+const OVERDUE_AFTER: Duration = Duration::from_secs(10);
 /// Failures in a row after which a look is given up: AWS does not answer now, the next look will.
 const FAILURES_MAX: u32 = 5;
 
@@ -63,16 +65,29 @@ impl App {
                 () = sleep(pause) => {}
                 () = self.look_at_beneficiaries.notified() => {}
             }
-            for instance in self.parts.instances.all() {
-                if let Err(error) = self.look_at_instance(&instance, &config).await {
-                    tracing::warn!(
-                        instance.arn = %instance.arn,
-                        error = %error,
-                        "beneficiaries could not be looked at; the next look tries again"
-                    );
+            let every = config.look_every();
+            let look = self.look_at_instances(&config);
+            // One replica looks for all, until its next look is overdue.
+            pause = match self.duties.run(Duty::Beneficiaries, look).await {
+                Some(()) => {
+                    let until = every + OVERDUE_AFTER;
+                    self.duties.keep(Duty::Beneficiaries, until).await;
+                    every
                 }
+                None => every.min(OVERDUE_AFTER),
+            };
+        }
+    }
+
+    async fn look_at_instances(&self, config: &BeneficiariesConfig) {
+        for instance in self.parts.instances.all() {
+            if let Err(error) = self.look_at_instance(&instance, config).await {
+                tracing::warn!(
+                    instance.arn = %instance.arn,
+                    error = %error,
+                    "beneficiaries could not be looked at; the next look tries again"
+                );
             }
-            pause = config.look_every();
         }
     }
 

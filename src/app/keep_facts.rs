@@ -12,6 +12,7 @@ use crate::audit::{ReportRequest, Scope};
 use crate::domain::report::{Format, View};
 use crate::domain::{Instance, InstanceArn};
 use crate::identity_center::{Class, Demand};
+use crate::store::Duty;
 
 /// After so many looks in a row at which something was due, each doubling the pause, it stays: two hours.
 const IN_VAIN_MAX: u32 = 7;
@@ -27,7 +28,9 @@ impl App {
         let mut in_vain: u32 = 0;
         loop {
             // Where nothing could be kept it is due again at once, and costs thousands of operations.
-            in_vain = match self.collect_due().await {
+            let collected = self.duties.run(Duty::Collections, self.collect_due());
+            // Where another replica collects, nothing is due here.
+            in_vain = match collected.await.unwrap_or(Ok(false)) {
                 Ok(true) => in_vain.saturating_add(1).min(IN_VAIN_MAX),
                 Ok(false) => 0,
                 Err(error) => {

@@ -105,7 +105,7 @@ use crate::domain::log_head::LogKey;
 use crate::domain::{Authenticated, CallerName, Instance, InstanceArn};
 use crate::identity_center::{Call, Demand, IdentityCenter, Instances};
 use crate::policy::{Action, PolicyInForce, PolicySet};
-use crate::store::Store;
+use crate::store::{Duties, NameKind, Store};
 
 /// What the use cases work with.
 pub struct Parts {
@@ -150,6 +150,8 @@ pub struct App {
     counts: Arc<Mutex<BTreeMap<InstanceArn, KnownCounts>>>,
     kept_views: KeptViews,
     under_way: UnderWay,
+    /// What one replica does for all.
+    duties: Duties,
     /// Wakes the watch over beneficiaries: somebody confirmed a mass change.
     look_at_beneficiaries: Arc<Notify>,
     /// Wakes the collection of facts: somebody asked for what is not there.
@@ -252,6 +254,7 @@ impl App {
         let signer = decision_log::signer(parts.store.as_ref()).await;
         let log_key = signer?.key().clone();
         Ok(Self {
+            duties: Duties::new(parts.store.clone()),
             parts: Arc::new(parts),
             page_tokens,
             log_key,
@@ -293,6 +296,13 @@ impl App {
             return Err(error);
         }
         Ok(seen)
+    }
+
+    /// Whether the store answers.
+    pub async fn store_answers(&self) -> bool {
+        // One row by its key, which need not be there.
+        let look = self.parts.store.name(NameKind::User, "");
+        look.await.is_ok()
     }
 
     /// Whether Usher may change AWS where it runs.

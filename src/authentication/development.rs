@@ -2,7 +2,7 @@
 //! that directory can make one. They are accepted with `--dev` only.
 
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::errors::ErrorKind;
@@ -145,6 +145,12 @@ fn read_or_make_key(path: &Path) -> Result<Vec<u8>, String> {
 /// Makes the key beside its place and links it there, so that of two makers one wins and nobody
 /// ever reads half a key.
 fn make_key(path: &Path) -> Result<(), String> {
+    // Where the store lies elsewhere nobody has made the directory yet.
+    if let Some(directory) = path.parent() {
+        let mut builder = std::fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| error.to_string())?;
+    }
     let mut key = [0_u8; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut key).map_err(|_| "no random bytes are to be had".to_owned())?;
     let beside = path.with_extension(format!("new-{}", uuid::Uuid::new_v4().simple()));

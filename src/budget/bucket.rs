@@ -13,10 +13,14 @@ use super::pace::Pace;
 use super::queue::{Class, Demand, Queue, Ticket};
 use super::rate::{Rate, RateRules};
 use super::retries::Retries;
+use super::shared::Asking;
 use super::uses::Uses;
 
 /// How often a bucket that gives nothing is looked at.
 const LOOK_AGAIN_NANOSECONDS: u64 = 1_000_000_000;
+
+/// What is asked for at a rate of nothing: one permit in a day.
+const NO_RATE: (Duration, Duration) = (Duration::from_secs(24 * 60 * 60), Duration::ZERO);
 
 /// What there is to hand out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +188,47 @@ impl Bucket {
     pub(super) fn remove(&mut self, ticket: &Ticket) {
         self.doors.remove(&ticket.id);
         self.queue.remove(ticket);
+    }
+
+    /// What to ask for where the bucket is shared, in its name there; none where nobody waits.
+    pub(super) fn asking(&mut self, name: &str, now: u64) -> Option<Asking> {
+        let pace = self.pace(now);
+        let (class, is_owed) = self.queue.next_of(&pace.shares, now)?;
+        // At a rate of nothing the bucket is looked at again, and gives nothing.
+        let (interval, tolerance) = pace.limits.as_durations().unwrap_or(NO_RATE);
+        let is_loan = class == Class::BreakGlass
+            && self.paused_until <= now
+            && self.loans.take(&pace.loans, now);
+        let sixteenths = match class {
+            Class::Read | Class::Audit if !is_owed => 4,
+            Class::Expiry if !is_owed => 2,
+            _ => 0,
+        };
+        Some(Asking {
+            bucket: name.to_owned(),
+            interval,
+            tolerance,
+            is_loan,
+            lets_others_first: interval * sixteenths / 16,
+        })
+    }
+
+    /// Gives a permit that was taken where the bucket is shared to whom it is for; to nobody, where nobody waits any
+    /// more.
+    pub(super) fn give(&mut self, now: u64) {
+        let pace = self.pace(now);
+        self.state = gcra::note_taken(self.state, &pace.limits, now);
+        if let Some(ticket) = self.queue.next(&pace.shares, now) {
+            let waited = Duration::from_nanos(now.saturating_sub(ticket.since));
+            self.gave(ticket.demand.class, waited, now);
+            self.doors.remove(&ticket.id).map(|door| door.send(()));
+        }
+    }
+
+    /// Takes note that the next permit is due so much later where the bucket is shared.
+    pub(super) fn put_off(&mut self, wait: u64, now: u64) {
+        let pace = self.pace(now);
+        self.state = gcra::put_off(self.state, &pace.limits, now, wait);
     }
 
     /// Hands out what is due. Answers when to look again; none when nobody waits.

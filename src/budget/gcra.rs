@@ -3,6 +3,8 @@
 //! Pure functions of (state, cost, now), in the shape of one conditional update of one row, so that
 //! a shared store can run the same arithmetic. No clock, no waiting, no floating point.
 
+use std::time::Duration;
+
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
 /// The rate and the burst of a bucket.
@@ -58,6 +60,12 @@ impl Limits {
             tolerance: self.tolerance.saturating_add(self.half_interval()),
             ..self
         }
+    }
+
+    /// The time between two permits, and how far before its time one may come; none: no permit ever.
+    pub(super) fn as_durations(&self) -> Option<(Duration, Duration)> {
+        let interval = Duration::from_nanos(self.interval?);
+        Some((interval, Duration::from_nanos(self.tolerance)))
     }
 
     /// Half of the time between two permits.
@@ -150,6 +158,19 @@ pub(super) fn penalize(state: State, limits: &Limits, now: u64, pause: u64) -> S
     State {
         full_at: state.full_at.max(resumed),
         ..state
+    }
+}
+
+/// Where others take from the same bucket too: their permits are known by when the next one is due.
+pub(super) fn put_off(state: State, limits: &Limits, now: u64, wait: u64) -> State {
+    penalize(state, limits, now, wait)
+}
+
+/// Takes a permit that was given elsewhere, whether or not it is due here.
+pub(super) fn note_taken(state: State, limits: &Limits, now: u64) -> State {
+    match reserve(state, limits, 1, now, u64::MAX) {
+        Reservation::Granted { state, .. } => state,
+        Reservation::Refused { .. } => state,
     }
 }
 

@@ -19,6 +19,7 @@ use super::bucket::Bucket;
 use super::config::{BudgetConfig, THROTTLE_PAUSE_MILLISECONDS_MAX};
 use super::queue::{Class, Demand, Ticket};
 use super::report::{BucketUse, use_of};
+use super::shared::{Asking, SharedBudget};
 use crate::domain::{InvalidValue, QuotaBucket};
 
 /// What `retry_after` and `estimate` say instead of "never".
@@ -28,6 +29,9 @@ const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 const LATE_MAX: Duration = Duration::from_millis(250);
 /// The longest pause that an answer can ask for.
 const THROTTLE_PAUSE_MAX: Duration = Duration::from_millis(THROTTLE_PAUSE_MILLISECONDS_MAX);
+
+/// The name of the budget of the region and account that a service is at home in.
+const HOME: &str = "home";
 
 /// How many budgets this process has made: they are told apart by it.
 static BUDGETS: AtomicU64 = AtomicU64::new(0);
@@ -53,6 +57,8 @@ struct Inner {
     config: BudgetConfig,
     started_at: Instant,
     buckets: Mutex<HashMap<QuotaBucket, Bucket>>,
+    /// Where replicas share it, with the region and account that it is of; none: this process has it alone.
+    shared: Option<(Arc<dyn SharedBudget>, String)>,
 }
 
 /// An answer to who asks for a permit.
@@ -78,7 +84,7 @@ impl Drop for Place {
 }
 
 /// The task that hands permits of a bucket out. However it ends, the next who waits may start another.
-struct Serving {
+pub(super) struct Serving {
     inner: Arc<Inner>,
     bucket: QuotaBucket,
     /// Nobody waits any more, and another task may serve by now.
@@ -96,8 +102,40 @@ impl Drop for Serving {
 }
 
 impl Serving {
+    /// What to ask for next where the bucket is shared; none where nobody waits: the serving has ended then.
+    pub(super) fn asking(&mut self) -> Option<Asking> {
+        let scope = self.inner.shared.as_ref().map(|(_, scope)| scope.as_str());
+        let name = format!("{} {}", scope.unwrap_or_default(), self.bucket);
+        let asking = self.inner.with(self.bucket, |entry, now| {
+            let asking = entry.asking(&name, now);
+            entry.is_served = asking.is_some();
+            asking
+        });
+        self.has_ended = asking.is_none();
+        asking
+    }
+
+    /// Gives a permit to whom it is for.
+    pub(super) fn give(&self) {
+        self.inner.with(self.bucket, |entry, now| entry.give(now));
+    }
+
+    /// The next permit is so far away.
+    pub(super) fn put_off(&self, wait: Duration) {
+        let wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.inner
+            .with(self.bucket, |entry, now| entry.put_off(wait, now));
+    }
+
+    async fn run(self) {
+        match self.inner.shared.clone() {
+            Some((shared, _)) => self.run_shared(shared.as_ref()).await,
+            None => self.run_alone().await,
+        }
+    }
+
     /// Until nobody waits.
-    async fn run(mut self) {
+    async fn run_alone(mut self) {
         while !self.has_ended {
             let next = self.inner.with(self.bucket, |entry, now| {
                 let next = entry.hand_out(now);
@@ -151,23 +189,38 @@ impl Budget {
     /// What `BudgetConfig::validate` says.
     pub fn new(config: BudgetConfig) -> Result<Self, InvalidValue> {
         config.validate()?;
-        Ok(Self::of(config))
+        Ok(Self::of(config, None))
+    }
+
+    /// A budget that replicas share, for the region and account that they are at home in.
+    ///
+    /// # Errors
+    /// What `BudgetConfig::validate` says.
+    pub fn shared(
+        config: BudgetConfig,
+        shared: Arc<dyn SharedBudget>,
+    ) -> Result<Self, InvalidValue> {
+        config.validate()?;
+        Ok(Self::of(config, Some((shared, HOME.to_owned()))))
     }
 
     /// A budget of the same numbers with buckets of its own, empty from now: for another region or
-    /// account, which AWS counts apart (aws-api.md §4).
+    /// account, which AWS counts apart (aws-api.md §4). All replicas give it the same name.
     #[must_use]
-    pub fn another(&self) -> Self {
-        Self::of(self.inner.config)
+    pub fn another(&self, name: &str) -> Self {
+        let shared = self.inner.shared.as_ref();
+        let shared = shared.map(|(shared, _)| (Arc::clone(shared), name.to_owned()));
+        Self::of(self.inner.config, shared)
     }
 
-    fn of(config: BudgetConfig) -> Self {
+    fn of(config: BudgetConfig, shared: Option<(Arc<dyn SharedBudget>, String)>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 number: BUDGETS.fetch_add(1, Ordering::Relaxed),
                 config,
                 started_at: Instant::now(),
                 buckets: Mutex::new(HashMap::new()),
+                shared,
             }),
         }
     }
@@ -222,7 +275,7 @@ impl Budget {
     ) -> Result<Asked, BudgetExhausted> {
         let latest = self.inner.nanoseconds(deadline);
         let asked = self.inner.with(bucket, |entry, now| {
-            if entry.take_at_once(demand.class, now) {
+            if self.inner.shared.is_none() && entry.take_at_once(demand.class, now) {
                 return Ok(None);
             }
             match entry.wait_of(demand, 1, now) {
@@ -263,8 +316,22 @@ impl Budget {
         if let Some((bucket, _)) = self.inner.config.counted(bucket) {
             let nanoseconds = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
             (self.inner).with(bucket, |entry, now| entry.throttled(now, nanoseconds));
+            self.tell_others(bucket, pause);
         }
         pause
+    }
+
+    /// Where the bucket is shared, nobody else sends either. Who cannot be told hears of it from AWS.
+    fn tell_others(&self, bucket: QuotaBucket, pause: Duration) {
+        let Some((shared, scope)) = self.inner.shared.clone() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let name = format!("{scope} {bucket}");
+            if let Err(error) = shared.pause(&name, pause).await {
+                tracing::debug!(bucket = name, error = %error, "other replicas were not told of a throttle");
+            }
+        });
     }
 
     /// Takes the right to repeat an operation of this bucket that failed. Repetitions are a part of what is

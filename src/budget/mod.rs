@@ -19,6 +19,7 @@ mod queue;
 mod rate;
 mod report;
 mod retries;
+mod shared;
 mod uses;
 
 pub use callers::CallerKey;
@@ -26,4 +27,5 @@ pub use config::{BudgetConfig, IdentityStoreQuota};
 pub use handle::{Budget, BudgetExhausted};
 pub use queue::{Class, Demand};
 pub use report::{BucketUse, CallerUse, ClassUse};
+pub use shared::{Answer, Asking, SharedBudget, Unreachable};
 pub use uses::{Served, WAIT_BOUNDS};

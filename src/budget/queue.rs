@@ -199,6 +199,13 @@ impl Queue {
         Some(ticket)
     }
 
+    /// Of what class the next permit is for, and whether that class has had less than its floor.
+    pub(super) fn next_of(&self, shares: &Shares, now: u64) -> Option<(Class, bool)> {
+        let class = self.next_class(shares, now)?;
+        let is_owed = class.has_floor() && self.is_owed(class, shares, now);
+        Some((class, is_owed))
+    }
+
     fn next_class(&self, shares: &Shares, now: u64) -> Option<Class> {
         if self.waits(Class::BreakGlass) {
             return Some(Class::BreakGlass);

@@ -263,7 +263,7 @@ async fn write_of_aws(
     config: Config,
     mut writing: Writing,
 ) -> Result<(), CommandError> {
-    let home = connect(&config, None, WriteMode::Never)
+    let home = connect(&config, None, WriteMode::Never, None)
         .await
         .map_err(CommandError)?;
     let keeper = InstanceKeeper::find(home, &config)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Findings;
-use crate::domain::{Brake, Freeze, Frozen, MassChangeState};
+use crate::domain::{Brake, Freeze, Freezes, Frozen, MassChangeState};
 use crate::identity_center::Instances;
 use crate::store::{Store, StoreError};
 
@@ -49,16 +49,31 @@ fn frozen(brake: &Brake) -> impl Iterator<Item = (Frozen, &Freeze, u64)> {
     grants.into_iter().chain(revocations)
 }
 
-/// Tells what is stopped, of every instance.
-pub(super) fn tell_brakes(findings: &mut Findings, brakes: Result<Vec<Brake>, StoreError>) {
-    let brakes = match brakes {
-        Ok(brakes) => brakes,
-        Err(problem) => {
+/// Tells what is stopped, of every instance, and what has been since the store was restored.
+pub(super) fn tell_brakes(
+    findings: &mut Findings,
+    brakes: Result<Vec<Brake>, StoreError>,
+    everywhere: Result<Freezes, StoreError>,
+) {
+    let (brakes, everywhere) = match (brakes, everywhere) {
+        (Ok(brakes), Ok(everywhere)) => (brakes, everywhere),
+        (Err(problem), _) | (_, Err(problem)) => {
             findings.not_tried("brake", &problem.to_string());
             return;
         }
     };
-    if brakes.is_empty() {
+    let restored = everywhere.grants.or(everywhere.revocations);
+    if let Some(freeze) = &restored {
+        findings.warn(
+            "brake: the store was restored from a backup",
+            &format!(
+                "since {} every instance is frozen until Unfreeze there, also one that is found later{}",
+                freeze.since,
+                in_brackets(freeze.reason.as_str())
+            ),
+        );
+    }
+    if brakes.is_empty() && restored.is_none() {
         findings.good("brake: nothing is frozen or held");
     }
     for brake in &brakes {

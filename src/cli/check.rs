@@ -102,7 +102,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), CommandError> {
     }
     let set = policies.and_then(|(set, _)| set);
     check_callers::run(&mut findings, &config).await;
-    match connect(&config, None, WriteMode::Never).await {
+    match connect(&config, None, WriteMode::Never, None).await {
         Ok(home) => check_aws(&mut findings, &config, &home, set.as_ref()).await,
         Err(problem) => findings.bad("AWS", &problem),
     }
@@ -152,7 +152,9 @@ async fn check_data(
         Ok(last) => tell_last_load(findings, config, last.as_ref(), policies),
         Err(problem) => findings.bad("policies in force", &problem.to_string()),
     }
-    tell_brakes(findings, SqliteStore::read_brakes(directory).await);
+    let brakes = SqliteStore::read_brakes(directory).await;
+    let everywhere = SqliteStore::read_frozen_everywhere(directory).await;
+    tell_brakes(findings, brakes, everywhere);
 }
 
 /// Checks who Usher is, what it finds, each instance that it found, and who is to approve there.

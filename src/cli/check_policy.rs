@@ -105,7 +105,7 @@ pub(super) async fn approvers_in_aws(
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
-    let home = connect(&config, None, WriteMode::Never).await;
+    let home = connect(&config, None, WriteMode::Never, None).await;
     let home = home.map_err(CommandError)?;
     let look = look_call(look_call_time(&config));
     let found = discoverer(home, &config).discover(look).await;

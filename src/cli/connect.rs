@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, SharedBudget};
 use crate::config::Config;
 use crate::domain::{ErrorKind, Failure};
 use crate::identity_center::{
@@ -29,14 +29,20 @@ pub(super) fn look_call(time: Duration) -> Call {
     }
 }
 
-/// Prepares AWS by the configuration, with the ambient credentials or with given ones.
+/// Prepares AWS by the configuration, with the ambient credentials or with given ones, and with the budget that
+/// replicas share, if they share one.
 pub(super) async fn connect(
     config: &Config,
     credentials: Option<&StaticCredentials>,
     write_mode: WriteMode,
+    shared: Option<Arc<dyn SharedBudget>>,
 ) -> Result<Arc<SdkIdentityCenter>, String> {
     check_endpoint_variables()?;
-    let budget = Budget::new(config.budget).map_err(|error| error.to_string())?;
+    let budget = match shared {
+        Some(shared) => Budget::shared(config.budget, shared),
+        None => Budget::new(config.budget),
+    };
+    let budget = budget.map_err(|error| error.to_string())?;
     let connected = match credentials {
         Some(credentials) => SdkIdentityCenter::connect_with_credentials(
             &config.aws,

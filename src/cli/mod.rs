@@ -9,6 +9,7 @@ mod adopt_quotes;
 mod audit;
 mod audit_output;
 mod audit_parts;
+mod backup;
 mod brakes;
 mod budget;
 mod budget_metrics;
@@ -17,6 +18,7 @@ mod check_callers;
 mod check_instance;
 mod check_policy;
 mod connect;
+mod copy;
 mod demo;
 mod demo_approvals;
 mod demo_log;
@@ -26,9 +28,13 @@ mod instances;
 mod log;
 mod metrics;
 mod migrate;
+mod opened_store;
 mod policy;
 mod policy_files;
 mod policy_keeper;
+mod restore;
+mod restore_plan;
+mod restore_rows;
 mod serve;
 mod server_args;
 mod service;
@@ -67,6 +73,12 @@ enum Command {
     Log(log::LogArgs),
     /// Brings a PostgreSQL database to the schema of this version
     Migrate(migrate::MigrateArgs),
+    /// Copies a SQLite store into an empty PostgreSQL database, and verifies what is there
+    Copy(copy::CopyArgs),
+    /// Copies the SQLite store of a service, which may run meanwhile, into one file, and verifies the copy
+    Backup(backup::BackupArgs),
+    /// Puts a backup into an empty data directory, with everything frozen, and tells what the service would do
+    Restore(Box<restore::RestoreArgs>),
     /// Serves the gRPC services
     Serve(serve::ServeArgs),
     /// Takes over the assignments that a CSV file names, with an owner, a reason and an end
@@ -111,6 +123,9 @@ pub async fn run() -> ExitCode {
         Command::Audit(args) => audit::run(*args).await,
         Command::Policy(args) => policy::run(&args).await.map(done),
         Command::Migrate(args) => migrate::run(&args).await.map(done),
+        Command::Copy(args) => copy::run(&args).await.map(done),
+        Command::Backup(args) => backup::run(&args).await.map(done),
+        Command::Restore(args) => restore::run(*args).await.map(done),
         Command::Serve(args) => serve::run(args).await.map(done),
         Command::Adopt(args) => adopt::run(*args).await,
         Command::Budget(args) => budget::run(*args).await.map(done),

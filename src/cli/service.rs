@@ -15,8 +15,10 @@ use super::brakes::warn_of_brakes;
 use super::connect::connect;
 use super::instances::{InstanceKeeper, warn_of_other_instances};
 use super::metrics::Telling;
+use super::opened_store::OpenedStore;
 use super::policy_keeper::PolicyKeeper;
 use crate::app::{App, BeneficiariesConfig, Parts, RefusedCalls, RefusedCallsWriter};
+use crate::budget::SharedBudget;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decision_log::{LogConfig, LogKeeper};
@@ -24,7 +26,7 @@ use crate::directory::Directory;
 use crate::grpc::{RefusedInbound, Server};
 use crate::identity_center::{AwsMetrics, IdentityCenter, Instances, StaticCredentials, WriteMode};
 use crate::reconciler::Reconciler;
-use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
+use crate::store::Store;
 
 /// How often old request ids are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3600);
@@ -115,30 +117,24 @@ impl Part {
 pub async fn start(options: ServiceOptions) -> Result<RunningService, StartError> {
     check_address(options.mode, options.listen, options.config.tls.is_some())?;
     check_policy(options.mode, &options.config)?;
-    let store = open_store(&options).await.map_err(not_started)?;
-    let started = start_on_store(&store, options).await;
-    if started.is_err() {
-        store.close().await;
+    let opened = OpenedStore::open(&options).await?;
+    let clock = options.clock.clone();
+    let mut started = start_on_store(&opened, options).await;
+    match &mut started {
+        Ok(service) => service.background.spawn(opened.keep_clock(clock)),
+        Err(_) => opened.store.close().await,
     }
     started
 }
 
-/// The store that is configured: a SQLite file in the data directory, unless PostgreSQL is asked for.
-async fn open_store(options: &ServiceOptions) -> Result<Arc<dyn Store>, StoreError> {
-    if let Some(postgres) = &options.config.postgres {
-        return Ok(Arc::new(PostgresStore::open(postgres).await?));
-    }
-    let store = SqliteStore::open(&options.data_directory, options.config.store.clone());
-    Ok(Arc::new(store.await?))
-}
-
 async fn start_on_store(
-    store: &Arc<dyn Store>,
+    opened: &OpenedStore,
     options: ServiceOptions,
 ) -> Result<RunningService, StartError> {
+    let store = &opened.store;
     let (authenticator, tls) = prepare(&options).await?;
     let policies = PolicyKeeper::load(&options, store.clone()).await?;
-    let (keeper, aws_metrics) = reach_aws(&options).await?;
+    let (keeper, aws_metrics) = reach_aws(&options, opened.shared_budget()).await?;
     let (config, listen, clock) = (options.config, options.listen, options.clock);
     let (port, instances) = (keeper.router(), keeper.instances());
     warn_of_other_instances(store.as_ref(), &instances).await;
@@ -238,6 +234,7 @@ struct HouseKeeping {
 /// Finds AWS and the instances, and reads of each what shows whether they can be served.
 async fn reach_aws(
     options: &ServiceOptions,
+    shared: Option<Arc<dyn SharedBudget>>,
 ) -> Result<(InstanceKeeper, Arc<AwsMetrics>), StartError> {
     let is_development = options.mode == ServiceMode::Development;
     let write_mode = if options.allow_writes && !is_development {
@@ -245,7 +242,8 @@ async fn reach_aws(
     } else {
         WriteMode::LoopbackOnly
     };
-    let home = connect(&options.config, options.credentials.as_ref(), write_mode)
+    let credentials = options.credentials.as_ref();
+    let home = connect(&options.config, credentials, write_mode, shared)
         .await
         .map_err(StartError)?;
     let metrics = home.metrics();

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::continuation::NoContinuation;
 use super::{KEY_SECRET, heads_file};
 use crate::domain::log::{Link, LogHash, LogRecord};
 use crate::domain::log_head::{HeadKind, LogHead, LogKey, LogSigner};
@@ -101,6 +102,9 @@ pub enum LookError {
     /// No service has made the key yet.
     #[error("no service has used this database yet, so that it has no key")]
     NoKey,
+    /// An export that does not tell how the log of a backup went on.
+    #[error(transparent)]
+    NoContinuation(#[from] NoContinuation),
 }
 
 /// Reads a file of heads, as `log.heads_file` names one.
@@ -120,6 +124,17 @@ pub fn read_heads(path: &Path) -> Result<Vec<LogHead>, LookError> {
         path: path.to_owned(),
         line,
     })
+}
+
+/// Where the log of a database ends, by its own word.
+///
+/// # Errors
+/// `Store`.
+pub async fn database_end(place: &Path) -> Result<Link, LookError> {
+    let mut copy = LogCopy::open(place).await?;
+    let end = copy.end().await?;
+    copy.close().await?;
+    Ok(end)
 }
 
 /// The public key of a database.
@@ -199,23 +214,32 @@ async fn verify_database(path: &Path, known: &Known) -> Result<Looked, LookError
     })
 }
 
-fn verify_file(path: &Path, after: u64, known: &Known) -> Result<Looked, LookError> {
+/// Tells the records of an export one after the other; none for a line that is no record.
+pub(super) fn each_record(
+    path: &Path,
+    mut tell: impl FnMut(Option<LogRecord>),
+) -> Result<(), LookError> {
     let refuse = |source| LookError::Read {
         path: path.to_owned(),
         source,
     };
     let mut lines = BufReader::new(File::open(path).map_err(refuse)?);
-    let mut verifier: Option<Verifier> = None;
-    let mut begins_after = after;
     loop {
         let mut line = Vec::new();
         let mut bounded = lines.by_ref().take(LINE_BYTES_MAX);
         if bounded.read_until(b'\n', &mut line).map_err(refuse)? == 0 {
-            break;
+            return Ok(());
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = std::str::from_utf8(text).ok();
-        let record = text.and_then(|text| LogRecord::from_line(text).ok());
+        tell(text.and_then(|text| LogRecord::from_line(text).ok()));
+    }
+}
+
+fn verify_file(path: &Path, after: u64, known: &Known) -> Result<Looked, LookError> {
+    let mut verifier: Option<Verifier> = None;
+    let mut begins_after = after;
+    each_record(path, |record| {
         let verifier = verifier.get_or_insert_with(|| {
             let begin = beginning_of_file(after, record.as_ref(), known);
             begins_after = begin.0;
@@ -225,7 +249,7 @@ fn verify_file(path: &Path, after: u64, known: &Known) -> Result<Looked, LookErr
             Some(record) => verifier.take(&record),
             None => verifier.take_unreadable(),
         }
-    }
+    })?;
     let empty = || {
         let begin = beginning_of_file(after, None, known);
         Verifier::new(begin.0, begin.1, &links(&known.heads))

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::brake::{Frozen, MassChange, MassChangeState};
 use super::ids::InstanceArn;
+use super::log::Link;
 use super::service_event::put;
 use super::text::CallerName;
 
@@ -14,6 +15,8 @@ pub enum BrakeFact {
     Frozen(FreezeFact),
     /// Somebody let it go on.
     Unfrozen(FreezeFact),
+    /// The store was restored from a backup whose log ended here: everything is frozen.
+    Restored(Link),
     /// A mass change came into this state.
     MassChange {
         /// The mass change, in its new state.
@@ -43,6 +46,7 @@ impl BrakeFact {
         match self {
             Self::Frozen(_) => "frozen",
             Self::Unfrozen(_) => "unfrozen",
+            Self::Restored(_) => "restored",
             Self::MassChange { change, .. } => match change.state {
                 MassChangeState::Held => "mass_change_held",
                 MassChangeState::Confirmed => "mass_change_confirmed",
@@ -55,7 +59,7 @@ impl BrakeFact {
     pub(super) fn actor(&self) -> &'static str {
         match self {
             Self::Frozen(_) | Self::Unfrozen(_) | Self::MassChange { by: Some(_), .. } => "caller",
-            Self::MassChange { by: None, .. } => "usher",
+            Self::Restored(_) | Self::MassChange { by: None, .. } => "usher",
         }
     }
 
@@ -66,6 +70,10 @@ impl BrakeFact {
                 put(body, "subject", fact.subject.as_str());
                 put(body, "instance_arn", fact.instance_arn.as_str());
                 put(body, "scope", fact.what.as_str());
+            }
+            Self::Restored(end) => {
+                put(body, "backup_position", end.position);
+                put(body, "backup_hash", end.hash.to_string());
             }
             Self::MassChange { change, by } => {
                 if let Some((caller, subject)) = by {

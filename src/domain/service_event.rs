@@ -97,13 +97,14 @@ pub struct Unauthenticated {
 
 impl ServiceFact {
     /// The words of all of them.
-    pub const KINDS: [&'static str; 12] = [
+    pub const KINDS: [&'static str; 13] = [
         "policy_loaded",
         "policy_refused",
         "access_denied",
         "unauthenticated",
         "frozen",
         "unfrozen",
+        "restored",
         "mass_change_held",
         "mass_change_confirmed",
         "mass_change_carried_out",

@@ -26,6 +26,7 @@ mod draining;
 mod events;
 mod gate;
 mod grants;
+mod health;
 mod inbound;
 mod limits;
 mod methods;

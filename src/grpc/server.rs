@@ -20,6 +20,7 @@ use super::directory::DirectoryService;
 use super::events::EventService;
 use super::gate::{Gate, GateRules};
 use super::grants::GrantService;
+use super::health::Health;
 use super::inbound::{Inbound, RefusedInbound};
 use super::limits::LimitsConfig;
 use super::observed::Observed;
@@ -31,17 +32,6 @@ use super::written_grants::WrittenGrants;
 use crate::app::App;
 use crate::authentication::Authenticator;
 use crate::metrics::Source;
-
-/// The services whose health is told by name; the empty name is the whole server.
-const HEALTH_NAMES: [&str; 7] = [
-    "",
-    "usher.v1.AccessService",
-    "usher.v1.GrantService",
-    "usher.v1.DirectoryService",
-    "usher.v1.EventService",
-    "usher.v1.OperationsService",
-    "usher.v1.BudgetService",
-];
 
 /// Why a server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -130,12 +120,10 @@ impl Server {
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ServeError> {
         let limits = self.limits;
         let draining = CancellationToken::new();
-        let (health, health_service) = tonic_health::server::health_reporter();
-        for name in HEALTH_NAMES {
-            health
-                .set_service_status(name, tonic_health::ServingStatus::Serving)
-                .await;
-        }
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        let health = Health::new(reporter);
+        health.serves().await;
+        let app = self.app.clone();
         let authenticator = Arc::new(self.authenticator);
         let tls = self.tls.map(Arc::new);
         let rules = GateRules {
@@ -164,11 +152,7 @@ impl Server {
         );
         let stopping = async {
             stop.cancelled().await;
-            for name in HEALTH_NAMES {
-                health
-                    .set_service_status(name, tonic_health::ServingStatus::NotServing)
-                    .await;
-            }
+            health.ends().await;
             draining.cancel();
             closing.cancel();
             tokio::time::sleep(Duration::from_secs(limits.drain_seconds_max)).await;
@@ -180,6 +164,11 @@ impl Server {
                 tracing::warn!("some calls did not end in time and are cut");
                 Ok(())
             }
+            // Ends with `stop`, and keeps the others from ending before.
+            () = async {
+                health.follow(&app, &stop).await;
+                std::future::pending::<()>().await;
+            } => Ok(()),
             // Calls that drain may still need new keys; this ends with the server, not with `stop`.
             () = keep_credentials(&authenticator, tls, &ended) => Ok(()),
         }

@@ -368,7 +368,7 @@ impl Discoverer {
         } else {
             let budget = budgets.entry((region.to_owned(), account.to_owned()));
             budget
-                .or_insert_with(|| self.home.budget().another())
+                .or_insert_with(|| self.home.budget().another(&format!("{account} {region}")))
                 .clone()
         };
         // Another region of a role that is assumed already uses the same credentials.

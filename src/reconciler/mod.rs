@@ -10,9 +10,10 @@
 //! ```
 //! An asynchronous change is let go as soon as its id is on record; one poller for the process reads
 //! AWS's lists of them and makes due what is no longer under way.
-//! Reading order: `worker`, `requests`, `poller`.
+//! Reading order: `worker`, `requests`, `poller`; `forecast` says beforehand what `worker` would do.
 
 mod config;
+mod forecast;
 mod poller;
 mod requests;
 mod worker;
@@ -26,12 +27,13 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use config::ReconcilerConfig;
+pub use forecast::{Forecast, Foreseen};
 use workers::Workers;
 
 use crate::clock::Clock;
 use crate::domain::plan::Bounds;
 use crate::identity_center::{IdentityCenter, Instances};
-use crate::store::{ClaimLimit, Holder, OfEachKind, Store, StoreError};
+use crate::store::{ClaimLimit, Duties, Holder, OfEachKind, Store, StoreError};
 
 /// The shortest sleep between two looks at the store.
 const POLL_FLOOR: Duration = Duration::from_millis(20);
@@ -47,6 +49,8 @@ pub struct Reconciler {
     instances: Instances,
     /// Wakes the poller: AWS took a change.
     request_accepted: Arc<Notify>,
+    /// What one replica does for all.
+    duties: Duties,
 }
 
 impl Reconciler {
@@ -61,6 +65,7 @@ impl Reconciler {
         attempt_timeout: Duration,
     ) -> Self {
         let bounds = config.bounds(attempt_timeout);
+        let duties = Duties::new(store.clone());
         Self {
             store,
             port,
@@ -69,6 +74,7 @@ impl Reconciler {
             config,
             instances,
             request_accepted: Arc::new(Notify::new()),
+            duties,
         }
     }
 

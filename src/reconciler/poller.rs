@@ -18,7 +18,7 @@ use super::Reconciler;
 use crate::domain::plan::Write;
 use crate::domain::{AssignmentRequestId, Failure, InstanceArn};
 use crate::identity_center::{Call, Class, Demand};
-use crate::store::StoreError;
+use crate::store::{Duty, StoreError};
 
 /// Why a look at an instance failed.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +139,10 @@ impl Reconciler {
                     let (this, of) = (self.clone(), instance.clone());
                     let mut remembered = mem::take(&mut looks.remembered);
                     let look = polling.running.spawn(async move {
-                        let found = this.look_at(&of, &mut remembered).await;
+                        let look = this.look_at(&of, &mut remembered);
+                        // Where another replica looks, it makes due what it finds.
+                        let found = this.duties.run(Duty::StatusLists, look).await;
+                        let found = found.unwrap_or(Ok(false));
                         (found, remembered)
                     });
                     polling.running_of.insert(look.id(), instance);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Reconciler;
 use super::worker::{Progress, assignment_of, log_failure};
 use crate::domain::plan::{RequestEnd, Run, Write};
-use crate::domain::{AssignmentRequestId, Failure};
-use crate::identity_center::{AssignmentRequest, Call, RequestState};
+use crate::domain::{AssignmentKey, AssignmentRequestId, Failure};
+use crate::identity_center::{AssignmentRequest, Call, IdentityCenter, RequestState};
 use crate::store::{Claim, StoreError};
 
 impl Reconciler {
@@ -61,40 +61,39 @@ impl Reconciler {
             .into_iter()
             .filter_map(|(_, pending)| pending.request_id)
             .collect();
-        let found = self.search(&claim, write, &known, call).await;
+        let found = search(&*self.port, &claim.record.key, write, &known, call).await;
         log_failure(&claim, found.as_ref().err());
         run.observe_search(&mut claim.record, found);
         Ok(Progress::Again(Box::new(claim)))
     }
-
-    async fn search(
-        &self,
-        claim: &Claim,
-        write: Write,
-        known: &BTreeSet<AssignmentRequestId>,
-        call: Call,
-    ) -> Result<Option<AssignmentRequestId>, Failure> {
-        let key = &claim.record.key;
-        let wanted = assignment_of(key);
-        let under_way = self
-            .port
-            .requests_in_progress(&key.instance_arn, write, call)
-            .await?;
-        for id in under_way.into_iter().filter(|id| !known.contains(id)) {
-            let request = self
-                .port
-                .assignment_request(&key.instance_arn, write, &id, call)
-                .await?;
-            // One that others asked for at the same time is the same change: its end is as good.
-            if request.and_then(|request| request.assignment).as_ref() == Some(&wanted) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    }
 }
 
-fn end_of(request: Option<AssignmentRequest>) -> RequestEnd {
+/// The one of the changes under way that is of this assignment and that no record knows.
+pub(super) async fn search(
+    port: &dyn IdentityCenter,
+    key: &AssignmentKey,
+    write: Write,
+    known: &BTreeSet<AssignmentRequestId>,
+    call: Call,
+) -> Result<Option<AssignmentRequestId>, Failure> {
+    let wanted = assignment_of(key);
+    let under_way = port
+        .requests_in_progress(&key.instance_arn, write, call)
+        .await?;
+    for id in under_way.into_iter().filter(|id| !known.contains(id)) {
+        let request = port
+            .assignment_request(&key.instance_arn, write, &id, call)
+            .await?;
+        // One that others asked for at the same time is the same change: its end is as good.
+        if request.and_then(|request| request.assignment).as_ref() == Some(&wanted) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// AWS's word about a change in the words of the plan.
+pub(super) fn end_of(request: Option<AssignmentRequest>) -> RequestEnd {
     match request {
         None => RequestEnd::Unknown,
         Some(request) => match request.state {

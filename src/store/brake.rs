@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Claim, StoreError};
+use crate::domain::log::Link;
 use crate::domain::plan::{Changes, Write};
 use crate::domain::{
     Brake, Freezes, Frozen, Gone, Grant, GrantId, InstanceArn, MassChange, MassChangeId,
@@ -89,6 +90,14 @@ pub trait BrakeStore: Send + Sync + 'static {
         what: &[Frozen],
         order: &Order,
     ) -> Result<Brake, StoreError>;
+
+    /// Freezes everything on every instance, known or not, until it is unfrozen there; what was let go after
+    /// an earlier restore is frozen again. Writes the event, and answers where the log ended. For a store that
+    /// was restored from a backup and that no service has.
+    ///
+    /// # Errors
+    /// As for `freeze`.
+    async fn mark_restored(&self, now: Timestamp) -> Result<Link, StoreError>;
 
     /// What is frozen on an instance.
     async fn freezes(&self, instance: &InstanceArn) -> Result<Freezes, StoreError>;

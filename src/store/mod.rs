@@ -6,6 +6,8 @@
 //! The store never calls AWS and decides nothing that `domain` can decide.
 
 mod brake;
+mod copy;
+mod duties;
 mod error;
 mod facts;
 mod log;
@@ -17,27 +19,33 @@ mod sqlite;
 mod types;
 mod work;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use brake::{BrakeStore, GoneBeneficiary, Intent, MassChangeFound};
+pub use copy::{CopiedStore, copy_to_postgres};
+pub use duties::{Duties, Duty};
 pub use error::StoreError;
 pub use facts::{
     FACTS_PER_BATCH_MAX, FactChange, FactInterval, FactRange, FactStore, FinishedCollection,
     Finishing, Forgotten, KeptFact, ListedAssignments, Taking,
 };
 pub use log::{Chained, LogLease, LogRange, LogState, LogStore};
-pub use postgres::{Migrated, PostgresOptions, PostgresStore, prepare as prepare_postgres};
+pub use postgres::{
+    Migrated, PostgresOptions, PostgresStore, SharedPermits, prepare as prepare_postgres,
+};
 pub use readings::{
     KeptPage, KeptReading, READING_PAGES_PER_BATCH_MAX, ReadBy, ReadPage, ReadingKey, ReadingRun,
     ReadingStore, WantedReadings,
 };
 pub use signals::Signals;
-pub use sqlite::{LogCopy, Looked, SqliteOptions, SqliteStore};
+pub use sqlite::{CopyFacts, LogCopy, Looked, SqliteOptions, SqliteStore};
 pub use types::{
     Claim, ClaimLimit, GrantCounts, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder,
-    NameEntry, NameKind, OfSubject, RequestKey, RequestOutcome, RequestUse, RevokeOutcome,
-    StoredEvent,
+    NameEntry, NameKind, OfSubject, OpenWork, RequestKey, RequestOutcome, RequestUse,
+    RevokeOutcome, StoredEvent,
 };
 pub use work::{OfEachKind, WorkKind};
 
@@ -298,6 +306,18 @@ pub trait Store: LogStore + BrakeStore + FactStore + ReadingStore + Send + Sync 
 
     /// Writes events that are about no assignment, all or none, in their order.
     async fn record_service_events(&self, events: Vec<ServiceEvent>) -> Result<(), StoreError>;
+
+    /// Takes or prolongs what one process does for all, by the store's own clock. Answers whether it is the holder's
+    /// now; where nobody else can be there it always is.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Raced`: nobody knows; the holder has it until the time of its last lease.
+    async fn hold_duty(
+        &self,
+        duty: Duty,
+        holder: &Holder,
+        lease: Duration,
+    ) -> Result<bool, StoreError>;
 
     /// What wakes the reconciler and those who wait for a grant.
     fn signals(&self) -> &Signals;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{OfEachKind, WorkKind};
 use crate::domain::{
-    AssignmentRecord, CallerName, Event, Grant, GrantId, GrantState, InstanceArn, PrincipalRef,
-    RequestId, Review, Target, UserId,
+    AssignmentRecord, Brake, CallerName, Event, Freezes, Grant, GrantId, GrantState, InstanceArn,
+    PrincipalRef, RequestId, Review, Target, UserId,
 };
 
 /// Whose request id it is: an id counts per caller and subject.
@@ -85,6 +85,21 @@ pub struct GrantCounts {
     pub overdue_ends: u64,
     /// Since when the oldest of these should be gone.
     pub oldest_overdue_since: Option<Timestamp>,
+}
+
+/// What is open in a store, with what stops it; from one state of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWork {
+    /// The grants that have begun and are not over.
+    pub grants: Vec<Grant>,
+    /// The records of all assignments that something is known of.
+    pub records: Vec<AssignmentRecord>,
+    /// Grants that wait for people or for their start: nothing of them is in AWS.
+    pub waiting_count: u64,
+    /// What was frozen on every instance when the store was restored.
+    pub frozen_everywhere: Freezes,
+    /// The brakes of every instance on which something is stopped.
+    pub brakes: Vec<Brake>,
 }
 
 /// What became of a revocation.

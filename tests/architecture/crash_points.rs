@@ -9,8 +9,8 @@ use usher::domain::Operation;
 use crate::tokens::{Kind, Token, tokens};
 use crate::tree::{File, expect_none, files};
 
-/// The commits of opening, which are no methods of `Store`.
-const OF_OPENING: [&str; 3] = ["finish_database", "migrate", "clear_leases"];
+/// The commits of opening and of copying, which are no methods of `Store`.
+const OF_OPENING: [&str; 4] = ["finish_database", "migrate", "clear_leases", "copy"];
 
 /// Functions of a file with their tokens, from `fn` to the next `fn` or the end.
 fn functions(text: &str) -> Vec<(String, Vec<Token>)> {

@@ -71,9 +71,9 @@ impl Database {
 
 fn url(database: &str) -> String {
     let place = std::env::var_os("USHER_TEST_POSTGRES").map(PathBuf::from);
-    let place = place.expect(
-        "there is no PostgreSQL server: run the tests with cargo nextest, which starts one",
-    );
+    let place = place.unwrap_or_else(|| {
+        panic!("there is no PostgreSQL server: run the tests with cargo nextest, which starts one")
+    });
     format!(
         "postgres://usher@localhost/{database}?host={}",
         place.display()

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use usher::domain::plan::{Changes, Write};
 use usher::domain::{
-    EventKind, Frozen, Gone, GrantState, Justification, MassChange, MassChangeId, MassChangeState,
-    Order, PrincipalKind, PrincipalRef,
+    EventKind, Frozen, Gone, GrantState, InstanceArn, Justification, MassChange, MassChangeId,
+    MassChangeState, Order, PrincipalKind, PrincipalRef,
 };
 use usher::store::{Claim, GoneBeneficiary, Intent, MassChangeFound, Store};
 
@@ -69,6 +69,49 @@ pub(crate) async fn an_intent_that_is_frozen_is_parked_until_unfreeze(mut shelf:
     let claim = claim_one(&*store, "b", 20).await;
     let intent = intend(&*store, &claim, Write::Create).await;
     assert!(matches!(intent, Intent::Recorded(_)));
+}
+
+pub(crate) async fn a_restored_store_is_frozen_until_each_instance_is_let_go(mut shelf: Shelf) {
+    let store = shelf.store.clone();
+    record(&*store, grant(1, &key(1, 1))).await;
+    let unknown = InstanceArn::parse("arn:aws:sso:::instance/ssoins-fffffffffffffff0").unwrap();
+    store.mark_restored(at(2)).await.unwrap();
+    shelf.restart().await;
+    let store = shelf.store.clone();
+    let frozen = async |instance: &InstanceArn| {
+        let freezes = store.freezes(instance).await.unwrap();
+        let by = |freeze: Option<usher::domain::Freeze>| freeze.map(|it| it.by);
+        (by(freezes.grants), by(freezes.revocations))
+    };
+    let (restored, alice) = (Some(caller("usher restore")), Some(caller("alice")));
+    for instance in [&instance(), &unknown] {
+        assert_eq!(frozen(instance).await, (restored.clone(), restored.clone()));
+    }
+    // A Freeze of what is frozen changes nothing, and no intent passes.
+    let again = store.freeze(&instance(), &Frozen::ALL, &order(3)).await;
+    assert_eq!(again.unwrap().freezes.grants.unwrap().since, at(2));
+    let claim = claim_one(&*store, "a", 4).await;
+    assert_eq!(intend(&*store, &claim, Write::Create).await, Intent::Frozen);
+    // One thing on one instance is let go, and nothing else.
+    let grants = [Frozen::Grants];
+    let brake = store.unfreeze(&instance(), &grants, &order(20)).await;
+    assert_eq!(brake.unwrap().grants_waiting, 0);
+    assert_eq!(frozen(&instance()).await, (None, restored.clone()));
+    assert_eq!(frozen(&unknown).await, (restored.clone(), restored.clone()));
+    let claim = claim_one(&*store, "b", 20).await;
+    let intent = intend(&*store, &claim, Write::Delete).await;
+    assert_eq!(intent, Intent::Frozen);
+    let claim = claim_one(&*store, "c", 9001).await;
+    let intent = intend(&*store, &claim, Write::Create).await;
+    assert!(matches!(intent, Intent::Recorded(_)));
+    // It can be frozen by somebody again, and another restore freezes everything.
+    let brake = store.freeze(&instance(), &grants, &order(30)).await;
+    brake.unwrap();
+    assert_eq!(frozen(&instance()).await, (alice, restored.clone()));
+    store.mark_restored(at(40)).await.unwrap();
+    assert_eq!(frozen(&instance()).await, (restored.clone(), restored));
+    let brake = store.unfreeze(&instance(), &Frozen::ALL, &order(50)).await;
+    assert_eq!(brake.unwrap().freezes, usher::domain::Freezes::default());
 }
 
 pub(crate) async fn what_may_be_on_its_way_is_counted_until_it_is_answered(shelf: Shelf) {

@@ -149,7 +149,7 @@ async fn a_later_version_is_refused_and_left() {
     with_sqlite(&path, "PRAGMA user_version = 99").await;
     let sentence = refusal(directory.path()).await;
     assert!(sentence.contains("later version"), "{sentence}");
-    with_sqlite(&path, "PRAGMA user_version = 18").await;
+    with_sqlite(&path, "PRAGMA user_version = 19").await;
     let store = open(directory.path()).await.unwrap();
     assert!(store.grant(&grant_id(1)).await.unwrap().is_some());
     store.close().await;

@@ -22,6 +22,7 @@ use crate::domain::{
     Actor, EventKind, Grant, GrantState, Instance, Justification, Path, Review, Transition,
 };
 use crate::identity_center::{Call, Class, Demand};
+use crate::store::Duty;
 
 const NOBODY_IN_TIME: &str = "nobody agreed in time";
 const FROZEN_TOO_LONG: &str =
@@ -54,7 +55,9 @@ impl App {
                 if looked_at.insert(instance.arn.clone()) {
                     let stop = &stop;
                     looking.push(async move {
-                        if !self.look_at_due(&instance, stop).await {
+                        let look = self.look_at_due(&instance, stop);
+                        let is_more = self.duties.run(Duty::Wishes, look).await;
+                        if !is_more.unwrap_or(false) {
                             rest(pause, stop).await;
                         }
                         instance.arn.clone()

@@ -7,30 +7,38 @@
 //! Nobody here is the only one: whatever is read to be written is locked, and the database's clock is the
 //! one that counts.
 
+mod alone;
+mod duties;
 mod open;
+mod open_work;
 mod options;
+mod permits;
+mod places;
 mod schema;
 mod tidings;
 mod transactions;
 
 use std::time::Duration;
 
-use sqlx::postgres::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use alone::connect_alone;
 pub use options::PostgresOptions;
+pub use permits::SharedPermits;
 pub use schema::{Migrated, prepare};
 
+use self::places::Places;
 use super::Signals;
 use super::sql::HeldRuns;
 
 /// The store in a PostgreSQL database.
 pub struct PostgresStore {
-    pool: PgPool,
     signals: Signals,
     held_runs: HeldRuns,
     attempts_max: u32,
+    permits: SharedPermits,
+    places: Places,
     /// What tells others, and hears of them; awaited by `close`.
     telling: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,

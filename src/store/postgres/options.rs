@@ -21,8 +21,8 @@ pub struct PostgresOptions {
     pub url: String,
     /// The CA of the server's certificate, in PEM; without it the system's.
     pub ca_file: Option<PathBuf>,
-    /// Connections of one replica. 16: a server takes 100 unless it is told otherwise, which is enough for
-    /// five replicas, and more of them than the server has processors only wait there.
+    /// Connections of one replica, beside three for the budget and one that listens. 12: a server takes 97 unless it is
+    /// told otherwise, which is enough for six replicas, and more of them than the server has processors only wait there.
     pub connections_max: u32,
     /// How long a call waits for a connection. At most 3000: a call has to answer while its caller still waits.
     pub wait_milliseconds: u64,
@@ -39,7 +39,7 @@ impl Default for PostgresOptions {
         Self {
             url: String::new(),
             ca_file: None,
-            connections_max: 16,
+            connections_max: 12,
             wait_milliseconds: 3000,
             statement_seconds_max: 10,
             attempts_max: 8,
@@ -83,6 +83,11 @@ impl PostgresOptions {
         Duration::from_millis(self.wait_milliseconds).min(WAIT_MAX)
     }
 
+    /// How long an answer is waited for: the server gives a statement up before.
+    pub(super) fn answer_max(&self) -> Duration {
+        Duration::from_secs(self.statement_seconds_max.saturating_add(2))
+    }
+
     /// How a connection is opened: encrypted, with the server's name checked, unless it stays on this machine.
     ///
     /// # Errors
@@ -110,8 +115,9 @@ impl PostgresOptions {
             .statement_cache_capacity(STATEMENTS_MAX)
             .options([
                 ("statement_timeout", statement_timeout.as_str()),
-                // Who is stopped in the middle of a transaction, as by SIGSTOP, keeps nobody from its rows.
-                ("idle_in_transaction_session_timeout", "10s"),
+                // Who is stopped in the middle of a transaction, as by SIGSTOP, or vanishes, keeps the others from their
+                // work for no longer: due ends are acted on within 5 s after a crash (DESIGN.md §4.6).
+                ("idle_in_transaction_session_timeout", "3s"),
                 // A peer that is gone without a word is noticed: its transaction holds locks.
                 ("tcp_keepalives_idle", "5"),
                 ("tcp_keepalives_interval", "5"),

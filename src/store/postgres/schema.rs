@@ -9,7 +9,10 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_store.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_store.sql"),
+    include_str!("migrations/0002_restored.sql"),
+];
 
 /// The number of the advisory lock under which migrations are carried out: the letters USHER.
 const MIGRATION_LOCK: i64 = 0x55_53_48_45_52;

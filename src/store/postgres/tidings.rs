@@ -3,7 +3,7 @@
 //!
 //! Never inside the transactions that they tell of: a commit with a NOTIFY waits for every other one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -113,10 +113,16 @@ impl Tidings {
     }
 
     async fn hear(self, connect: PgConnectOptions) {
+        let mut is_told = false;
         loop {
-            if let Err(error) = self.hear_until_cut(connect.clone()).await {
+            let opened_at = Instant::now();
+            if let Err(error) = self.hear_until_cut(connect.clone()).await
+                && !is_told
+            {
                 tracing::warn!(error = %error, "wake-ups of other replicas are not heard; each looks by itself until they are");
             }
+            // Told once for each time that it worked in between.
+            is_told = opened_at.elapsed() < super::WAIT_MAX * 2;
             tokio::time::sleep(REOPENED_AFTER).await;
         }
     }

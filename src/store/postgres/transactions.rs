@@ -11,9 +11,10 @@ use std::time::Duration;
 use sqlx::Connection as _;
 
 use super::PostgresStore;
+use super::places::Places;
 use crate::crash_points::{self, CrashPoint, StoreCommit};
-use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, closed};
-use crate::store::{Signals, StoreError};
+use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, closed, unanswered};
+use crate::store::{Duty, Holder, Signals, StoreError};
 
 /// The first pause after a collision; the next ones are longer, up to sixteen times.
 const PAUSE_MICROSECONDS: u64 = 2_000;
@@ -24,14 +25,14 @@ impl Ways for PostgresStore {
         T: Send + 'static,
         F: for<'c, 'd> FnOnce(&'c mut Connection<'d>) -> Outcome<'c, T> + Clone + Send + 'static,
     {
-        let (pool, signals, attempts_max) =
-            (self.pool.clone(), self.signals.clone(), self.attempts_max);
+        let (places, signals) = (self.places.clone(), self.signals.clone());
+        let attempts_max = self.attempts_max;
         // A task of its own: what is begun comes to its end, and whoever waits is woken, also when nobody
         // listens any more.
         let carried_out = tokio::spawn(async move {
             let mut attempt = 1;
             loop {
-                match try_once(&pool, commit, body.clone()).await {
+                match try_once(&places, commit, body.clone()).await {
                     Ok(written) => {
                         if commit.is_seen() {
                             signals.count_commit();
@@ -53,7 +54,7 @@ impl Ways for PostgresStore {
     }
 
     async fn reader(&self) -> Result<Reader, StoreError> {
-        Ok(Reader::Postgres(self.pool.acquire().await?))
+        Ok(Reader::Postgres(self.places.lend().await?))
     }
 
     fn wakes(&self) -> &Signals {
@@ -62,6 +63,15 @@ impl Ways for PostgresStore {
 
     fn counted_commits(&self) -> Option<u64> {
         None
+    }
+
+    async fn hold_duty_of(
+        &self,
+        duty: Duty,
+        holder: &Holder,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        self.hold(duty, holder, lease).await
     }
 
     fn held_runs(&self) -> &HeldRuns {
@@ -74,18 +84,21 @@ impl Ways for PostgresStore {
 }
 
 async fn try_once<T, F>(
-    pool: &sqlx::PgPool,
+    places: &Places,
     commit: StoreCommit,
     body: F,
 ) -> Result<Written<T>, StoreError>
 where
     F: for<'c, 'd> FnOnce(&'c mut Connection<'d>) -> Outcome<'c, T>,
 {
-    let mut connection = pool.acquire().await?;
-    let mut transaction = connection.begin().await?;
-    let written = body(&mut Connection::Postgres(&mut transaction)).await?;
+    let (mut lent, answer_max) = (places.lend().await?, places.answer_max());
+    let begun = tokio::time::timeout(answer_max, lent.connection.begin()).await;
+    let mut transaction = begun.unwrap_or_else(|_| Err(unanswered()))?;
+    let written = body(&mut Connection::Postgres(&mut transaction, answer_max)).await?;
     crash_points::reach(CrashPoint::BeforeCommit(commit));
-    transaction.commit().await.map_err(|error| match error {
+    let committed = tokio::time::timeout(answer_max, transaction.commit()).await;
+    let committed = committed.unwrap_or_else(|_| Err(unanswered()));
+    committed.map_err(|error| match error {
         // The server's own word that nothing of it counts.
         sqlx::Error::Database(_) => StoreError::from(error),
         _ => StoreError::Unavailable(format!("the connection was lost in a commit: {error}")),

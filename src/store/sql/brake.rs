@@ -1,25 +1,26 @@
-//! The brake: freezes, what waits for them, and the intents that meet them. What is held
-//! as a mass change is in `mass_changes`.
+//! The brake: what waits for freezes, and the intents that meet them. What is frozen is in `freezes`, what
+//! is held as a mass change in `mass_changes`.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::claims;
-use super::connection::{Connection, Row, query};
+use super::connection::{Connection, query};
 use super::event_rows::insert_service_event;
-use super::failure::{invalid, unreadable};
+use super::failure::invalid;
+use super::freezes::{freeze, freezes, is_frozen, mark_restored, unfreeze};
 use super::locks::{Hold, lock_brake};
 use super::mass_changes;
-use super::rows::{bind_key, count, microseconds, time};
+use super::rows::{bind_key, count, microseconds};
 use super::tables::{self, where_key, write_changes};
 use super::ways::{Ways, Written};
 use crate::crash_points::StoreCommit;
 use crate::domain::intent;
+use crate::domain::log::Link;
 use crate::domain::plan::{Changes, Write};
 use crate::domain::{
-    AssignmentRecord, Brake, BrakeFact, CallerName, Freeze, FreezeFact, Freezes, Frozen, Grant,
-    GrantId, InstanceArn, Justification, MassChange, MassChangeId, MassChangeState, Order,
-    PrincipalRef, ServiceEvent, ServiceFact,
+    AssignmentRecord, Brake, BrakeFact, Freezes, Frozen, Grant, GrantId, InstanceArn, MassChange,
+    MassChangeId, MassChangeState, Order, PrincipalRef, ServiceEvent, ServiceFact,
 };
 use crate::store::{BrakeStore, Claim, GoneBeneficiary, Intent, MassChangeFound, StoreError};
 
@@ -61,6 +62,13 @@ impl<W: Ways> BrakeStore for W {
         let (instance, what, order) = (instance.clone(), what.to_vec(), order.clone());
         self.write(StoreCommit::Unfreeze, move |connection| {
             Box::pin(async move { unfreeze(connection, &instance, &what, &order).await })
+        })
+        .await
+    }
+
+    async fn mark_restored(&self, now: Timestamp) -> Result<Link, StoreError> {
+        self.write(StoreCommit::MarkRestored, move |connection| {
+            Box::pin(async move { mark_restored(connection, now).await })
         })
         .await
     }
@@ -172,13 +180,8 @@ async fn commit_intent(
 ) -> Result<Written<Intent>, StoreError> {
     let key = &claim.record.key;
     lock_brake(connection, &key.instance_arn, Hold::Shared).await?;
-    let frozen = query("SELECT 1 FROM freezes WHERE instance_arn = $1 AND what = $2")
-        .bind(key.instance_arn.as_str().to_owned())
-        .bind(Frozen::of(write).as_str())
-        .fetch_optional(connection)
-        .await?;
     // Either mark goes with the next step on the assignment.
-    if frozen.is_some() {
+    if is_frozen(connection, &key.instance_arn, Frozen::of(write)).await? {
         let written = claims::commit_and_release(connection, claim, parked).await?;
         let query = query(concat!(
             "UPDATE assignments SET frozen_write = $6",
@@ -198,100 +201,6 @@ async fn commit_intent(
     Ok(written.map(|claim| Intent::Recorded(Box::new(claim))))
 }
 
-async fn freeze(
-    connection: &mut Connection<'_>,
-    instance: &InstanceArn,
-    what: &[Frozen],
-    order: &Order,
-) -> Result<Written<Brake>, StoreError> {
-    lock_brake(connection, instance, Hold::Alone).await?;
-    for what in what.iter().copied() {
-        let done = query(
-            "INSERT INTO freezes (instance_arn, what, frozen_by, reason, frozen_at) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-        )
-        .bind(instance.as_str().to_owned())
-        .bind(what.as_str())
-        .bind(order.subject.as_str().to_owned())
-        .bind(order.reason.as_str().to_owned())
-        .bind(microseconds(order.now))
-        .execute(connection)
-        .await?;
-        if done.rows_affected() == 1 {
-            let fact = BrakeFact::Frozen(fact(instance, what, order));
-            tell(connection, fact, order.now).await?;
-        }
-    }
-    Ok(Written::unchanged(brake(connection, instance).await?))
-}
-
-async fn unfreeze(
-    connection: &mut Connection<'_>,
-    instance: &InstanceArn,
-    what: &[Frozen],
-    order: &Order,
-) -> Result<Written<Brake>, StoreError> {
-    lock_brake(connection, instance, Hold::Alone).await?;
-    for what in what.iter().copied() {
-        let done = query("DELETE FROM freezes WHERE instance_arn = $1 AND what = $2")
-            .bind(instance.as_str().to_owned())
-            .bind(what.as_str())
-            .execute(connection)
-            .await?;
-        if done.rows_affected() == 0 {
-            continue;
-        }
-        let fact = BrakeFact::Unfrozen(fact(instance, what, order));
-        tell(connection, fact, order.now).await?;
-        // The versions stay: nothing that a holder has read is wrong now.
-        query(
-            "UPDATE assignments SET frozen_write = NULL, next_attempt_at = \
-             CASE WHEN next_attempt_at < $3 THEN next_attempt_at ELSE $3 END \
-             WHERE instance_arn = $1 AND frozen_write IS NOT NULL AND frozen_write = $2",
-        )
-        .bind(instance.as_str().to_owned())
-        .bind(what.write().as_str())
-        .bind(microseconds(order.now))
-        .execute(connection)
-        .await?;
-        if what == Frozen::Grants {
-            wake_wishes(connection, instance, order.now).await?;
-        }
-    }
-    Ok(Written {
-        value: brake(connection, instance).await?,
-        makes_work: true,
-        changed: Vec::new(),
-    })
-}
-
-/// Has what a freeze kept back, and nothing in AWS stands for, looked at now: it may lapse soon. Whoever
-/// has read the freeze and decides by it now hears that the grant has changed.
-async fn wake_wishes(
-    connection: &mut Connection<'_>,
-    instance: &InstanceArn,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    query(
-        "UPDATE grants SET look_at = $2, version = version + 1 WHERE instance_arn = $1 AND look_at > $2 \
-         AND state <> 'SCHEDULED' AND (extension IS NOT NULL OR adopted_from IS NOT NULL)",
-    )
-    .bind(instance.as_str().to_owned())
-    .bind(microseconds(now))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn fact(instance: &InstanceArn, what: Frozen, order: &Order) -> FreezeFact {
-    FreezeFact {
-        caller: order.caller.clone(),
-        subject: order.subject.clone(),
-        instance_arn: instance.clone(),
-        what,
-    }
-}
-
 /// Writes an event of the brake.
 pub(in crate::store) async fn tell(
     connection: &mut Connection<'_>,
@@ -300,35 +209,6 @@ pub(in crate::store) async fn tell(
 ) -> Result<(), StoreError> {
     let what = ServiceFact::Brake(fact);
     insert_service_event(connection, &ServiceEvent { at, what }).await
-}
-
-pub(in crate::store) async fn freezes(
-    connection: &mut Connection<'_>,
-    instance: &InstanceArn,
-) -> Result<Freezes, StoreError> {
-    let rows = query("SELECT * FROM freezes WHERE instance_arn = $1")
-        .bind(instance.as_str().to_owned())
-        .fetch_all(connection)
-        .await?;
-    let mut freezes = Freezes::default();
-    for row in &rows {
-        let word: &str = row.try_get("what")?;
-        let place = match Frozen::ALL.into_iter().find(|it| it.as_str() == word) {
-            Some(Frozen::Grants) => &mut freezes.grants,
-            Some(Frozen::Revocations) => &mut freezes.revocations,
-            None => return Err(unreadable("what", word)),
-        };
-        *place = Some(freeze_from_row(row)?);
-    }
-    Ok(freezes)
-}
-
-fn freeze_from_row(row: &Row) -> Result<Freeze, StoreError> {
-    Ok(Freeze {
-        by: CallerName::parse(row.try_get("frozen_by")?).map_err(invalid("frozen_by"))?,
-        reason: Justification::parse(row.try_get("reason")?).map_err(invalid("reason"))?,
-        since: time("frozen_at", row.try_get("frozen_at")?)?,
-    })
 }
 
 /// `BrakeStore::brake`.
@@ -358,8 +238,10 @@ pub(in crate::store) async fn brakes(
     connection: &mut Connection<'_>,
 ) -> Result<Vec<Brake>, StoreError> {
     let rows = query(
-        "SELECT instance_arn FROM freezes UNION SELECT instance_arn FROM mass_changes \
-         WHERE state IN ('HELD', 'CONFIRMED') ORDER BY instance_arn",
+        "SELECT instance_arn FROM freezes WHERE instance_arn <> '*' UNION \
+         SELECT instance_arn FROM mass_changes WHERE state IN ('HELD', 'CONFIRMED') UNION \
+         SELECT instance_arn FROM assignments WHERE EXISTS \
+         (SELECT 1 FROM freezes WHERE instance_arn = '*') ORDER BY instance_arn",
     )
     .fetch_all(connection)
     .await?;
@@ -367,7 +249,10 @@ pub(in crate::store) async fn brakes(
     for row in &rows {
         let instance = InstanceArn::parse(row.try_get("instance_arn")?);
         let instance = instance.map_err(invalid("instance_arn"))?;
-        brakes.push(brake(connection, &instance).await?);
+        let brake = brake(connection, &instance).await?;
+        if brake.freezes != Freezes::default() || !brake.mass_changes.is_empty() {
+            brakes.push(brake);
+        }
     }
     Ok(brakes)
 }

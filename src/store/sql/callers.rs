@@ -29,12 +29,11 @@ pub(in crate::store) async fn record_grant(
 ) -> Result<Written<RequestOutcome<Grant>>, StoreError> {
     let GrantRequest { grant, request } = request;
     let key = grant.assignment_key();
-    if let Some(request) = &request {
-        if !take_request(connection, request, &key).await? {
-            let outcome = earlier_grant(connection, request).await?;
-            return Ok(Written::unchanged(outcome));
-        }
-        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
+    if let Some(request) = &request
+        && !take_request(connection, request, &key, &[&grant.id]).await?
+    {
+        let outcome = earlier_grant(connection, request).await?;
+        return Ok(Written::unchanged(outcome));
     }
     if grant.adoption.is_some() {
         adoption::check_not_frozen(connection, &key).await?;
@@ -60,13 +59,11 @@ pub(in crate::store) async fn decide_grant(
         now,
     } = decision;
     let key = grant.assignment_key();
-    if let Some(request) = request {
-        if !take_request(connection, request, &key).await? {
-            return Ok(Written::unchanged(
-                earlier_grant(connection, request).await?,
-            ));
-        }
-        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
+    if let Some(request) = request
+        && !take_request(connection, request, &key, &[&grant.id]).await?
+    {
+        let outcome = earlier_grant(connection, request).await?;
+        return Ok(Written::unchanged(outcome));
     }
     if let Some(review) = &review
         && !insert_review(connection, &grant.id, review).await?
@@ -163,7 +160,7 @@ pub(in crate::store) async fn remember_removal(
     key: &AssignmentKey,
     request: &RequestUse,
 ) -> Result<Written<RevokeOutcome>, StoreError> {
-    if let Some(earlier) = take_or_repeat(connection, Some(request), key).await? {
+    if let Some(earlier) = take_or_repeat(connection, Some(request), key, &[]).await? {
         return Ok(Written::unchanged(earlier));
     }
     Ok(Written::unchanged(RevokeOutcome::Ended {
@@ -184,11 +181,8 @@ pub(in crate::store) async fn revoke_grant(
         return Ok(Written::unchanged(RevokeOutcome::NotFound));
     };
     let key = grant.assignment_key();
-    if let Some(earlier) = take_or_repeat(connection, request, &key).await? {
+    if let Some(earlier) = take_or_repeat(connection, request, &key, &[id]).await? {
         return Ok(Written::unchanged(earlier));
-    }
-    if let Some(request) = request {
-        name_grants(connection, request, std::slice::from_ref(&grant)).await?;
     }
     let record = locked_or_new(connection, &key).await?;
     let ended = match tables::grant(connection, id).await? {
@@ -212,7 +206,7 @@ pub(in crate::store) async fn remove_assignment(
     request: Option<&RequestUse>,
     end: &EndRequest,
 ) -> Result<Written<RevokeOutcome>, StoreError> {
-    if let Some(earlier) = take_or_repeat(connection, request, key).await? {
+    if let Some(earlier) = take_or_repeat(connection, request, key, &[]).await? {
         return Ok(Written::unchanged(earlier));
     }
     let record = locked_or_new(connection, key).await?;
@@ -259,22 +253,25 @@ async fn locked_or_new(
     Ok(record.unwrap_or_else(|| AssignmentRecord::new(key.clone())))
 }
 
-/// Takes a request id. Answers whether it was free.
+/// Takes a request id for these grants, as far as they are known. Answers whether it was free.
 async fn take_request(
     connection: &mut Connection<'_>,
     request: &RequestUse,
     key: &AssignmentKey,
+    grants: &[&GrantId],
 ) -> Result<bool, StoreError> {
+    let ids: Vec<&str> = grants.iter().map(|id| id.as_str()).collect();
     let query = query(
         "INSERT INTO requests (instance_arn, target_kind, target, principal_type, principal_id, \
          caller, subject, request_id, content_hash, grant_ids, used_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '[]', $10) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     );
     let done = bind_key(query, key)
         .bind(request.key.caller.as_str().to_owned())
         .bind(request.key.subject.as_str().to_owned())
         .bind(request.key.request_id.as_str().to_owned())
         .bind(request.content_hash.clone())
+        .bind(to_json(&ids)?)
         .bind(microseconds(request.at))
         .execute(connection)
         .await?;
@@ -286,11 +283,12 @@ async fn take_or_repeat(
     connection: &mut Connection<'_>,
     request: Option<&RequestUse>,
     key: &AssignmentKey,
+    grants: &[&GrantId],
 ) -> Result<Option<RevokeOutcome>, StoreError> {
     let Some(request) = request else {
         return Ok(None);
     };
-    if take_request(connection, request, key).await? {
+    if take_request(connection, request, key, grants).await? {
         return Ok(None);
     }
     earlier_revocation(connection, request).await.map(Some)

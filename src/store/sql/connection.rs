@@ -4,6 +4,7 @@
 //! Nothing here begins or ends a transaction, and no value is ever put into a statement's text.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -16,14 +17,15 @@ use super::values::{Column, Value};
 pub(in crate::store) enum Connection<'c> {
     /// To a SQLite file.
     Sqlite(&'c mut SqliteConnection),
-    /// To a PostgreSQL server.
-    Postgres(&'c mut PgConnection),
+    /// To a PostgreSQL server, and how long it may take over one statement: a server that is gone without a word
+    /// never answers.
+    Postgres(&'c mut PgConnection, Duration),
 }
 
 impl Connection<'_> {
     /// Whether others may write at the same time: then what is read to be written must be locked.
     pub(in crate::store) fn is_shared(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self, Self::Postgres(..))
     }
 }
 
@@ -103,7 +105,7 @@ macro_rules! on {
                 }
                 Either::Sqlite(query.$run(&mut **connection).await?)
             }
-            Connection::Postgres(connection) => {
+            Connection::Postgres(connection, answer_max) => {
                 let mut query = sqlx::query::<sqlx::Postgres>(text).persistent(is_prepared);
                 for value in values {
                     query = match value {
@@ -113,10 +115,16 @@ macro_rules! on {
                         Value::Bytes(value) => query.bind(value),
                     };
                 }
-                Either::Postgres(query.$run(&mut **connection).await?)
+                let answer = tokio::time::timeout(*answer_max, query.$run(&mut **connection));
+                Either::Postgres(answer.await.unwrap_or_else(|_| Err(unanswered()))?)
             }
         }
     }};
+}
+
+/// What is said of a server that does not answer in time.
+pub(in crate::store) fn unanswered() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
 enum Either<S, P> {

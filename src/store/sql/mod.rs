@@ -21,12 +21,14 @@ pub(super) mod facts_read;
 mod facts_remove;
 pub(super) mod facts_write;
 mod failure;
+pub(super) mod freezes;
 mod grant_rows;
 mod locks;
 mod log;
 pub(super) mod log_chain;
 pub(super) mod log_reads;
 pub(super) mod mass_changes;
+pub(super) mod open_work;
 pub(super) mod policies;
 mod readings;
 pub(super) mod readings_rows;
@@ -40,7 +42,7 @@ mod ways;
 
 #[cfg(test)]
 pub(super) use connection::Sql;
-pub(super) use connection::{Connection, query};
+pub(super) use connection::{Connection, query, unanswered};
 pub(super) use failure::closed;
 pub(super) use readings::HeldRuns;
-pub(super) use ways::{Outcome, Reader, Ways, Written};
+pub(super) use ways::{Lent, Outcome, Reader, Ways, Written};

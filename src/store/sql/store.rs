@@ -1,6 +1,8 @@
 //! `Store` over either database: which transaction each method is. The statements are in the modules
 //! beside.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -14,9 +16,9 @@ use crate::domain::{
     PolicyRefusal, Review, ServiceEvent,
 };
 use crate::store::{
-    Claim, ClaimLimit, GrantCounts, GrantDecision, GrantFilter, GrantRequest, GrantScope, Holder,
-    NameEntry, NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store, StoreError,
-    StoredEvent, WorkKind,
+    Claim, ClaimLimit, Duty, GrantCounts, GrantDecision, GrantFilter, GrantRequest, GrantScope,
+    Holder, NameEntry, NameKind, RequestOutcome, RequestUse, RevokeOutcome, Signals, Store,
+    StoreError, StoredEvent, WorkKind,
 };
 
 #[async_trait]
@@ -326,6 +328,15 @@ impl<W: Ways> Store for W {
             })
         })
         .await
+    }
+
+    async fn hold_duty(
+        &self,
+        duty: Duty,
+        holder: &Holder,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        self.hold_duty_of(duty, holder, lease).await
     }
 
     fn signals(&self) -> &Signals {

@@ -1,16 +1,18 @@
 //! The ways into a database, which are all that the two stores do differently: how a transaction is carried
 //! out, and how one reads beside it. What happens inside is the same for both.
 
+use std::time::Duration;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{Acquire as _, Postgres, Sqlite, Transaction};
 
 use futures_util::future::BoxFuture;
 
-use super::connection::Connection;
+use super::connection::{Connection, unanswered};
 use super::readings::HeldRuns;
 use crate::crash_points::StoreCommit;
 use crate::domain::GrantId;
-use crate::store::{Signals, StoreError};
+use crate::store::{Duty, Holder, Signals, StoreError};
 
 /// What a call wrote, and whom to wake once it is committed.
 pub(in crate::store) struct Written<T> {
@@ -78,6 +80,14 @@ pub(in crate::store) trait Ways: Send + Sync + 'static {
     /// `Store::commits`.
     fn counted_commits(&self) -> Option<u64>;
 
+    /// `Store::hold_duty`.
+    fn hold_duty_of(
+        &self,
+        duty: Duty,
+        holder: &Holder,
+        lease: Duration,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// The runs of readings that this process holds.
     fn held_runs(&self) -> &HeldRuns;
 
@@ -90,7 +100,25 @@ pub(in crate::store) enum Reader {
     /// To a SQLite file.
     Sqlite(PoolConnection<Sqlite>),
     /// To a PostgreSQL server.
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
+}
+
+/// A connection of the pool of a PostgreSQL server, with how long that may take over one statement. A server that is
+/// gone without a word would keep its place in the pool for as long as the system waits for it.
+pub(in crate::store) struct Lent {
+    /// The connection.
+    pub(in crate::store) connection: PoolConnection<Postgres>,
+    /// How long.
+    pub(in crate::store) answer_max: Duration,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // The pool asks whether it is well before it takes it back.
+        let returning = self.connection.return_to_pool();
+        let answer_max = self.answer_max;
+        tokio::spawn(async move { drop(tokio::time::timeout(answer_max, returning).await) });
+    }
 }
 
 /// What is read in it is of one moment.
@@ -98,7 +126,7 @@ pub(in crate::store) enum Snapshot<'c> {
     /// Of a SQLite file.
     Sqlite(Transaction<'c, Sqlite>),
     /// Of a PostgreSQL server.
-    Postgres(Transaction<'c, Postgres>),
+    Postgres(Transaction<'c, Postgres>, Duration),
 }
 
 impl Reader {
@@ -106,7 +134,7 @@ impl Reader {
     pub(in crate::store) fn connection(&mut self) -> Connection<'_> {
         match self {
             Self::Sqlite(connection) => Connection::Sqlite(connection),
-            Self::Postgres(connection) => Connection::Postgres(connection),
+            Self::Postgres(lent) => Connection::Postgres(&mut lent.connection, lent.answer_max),
         }
     }
 
@@ -114,9 +142,12 @@ impl Reader {
     pub(in crate::store) async fn begin(&mut self) -> Result<Snapshot<'_>, StoreError> {
         Ok(match self {
             Self::Sqlite(connection) => Snapshot::Sqlite(connection.begin().await?),
-            Self::Postgres(connection) => {
+            Self::Postgres(lent) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Snapshot::Postgres(sqlx::Connection::begin_with(&mut **connection, begin).await?)
+                let answer_max = lent.answer_max;
+                let begun = sqlx::Connection::begin_with(&mut *lent.connection, begin);
+                let begun = tokio::time::timeout(answer_max, begun).await;
+                Snapshot::Postgres(begun.unwrap_or_else(|_| Err(unanswered()))?, answer_max)
             }
         })
     }
@@ -127,7 +158,9 @@ impl Snapshot<'_> {
     pub(in crate::store) fn connection(&mut self) -> Connection<'_> {
         match self {
             Self::Sqlite(transaction) => Connection::Sqlite(transaction),
-            Self::Postgres(transaction) => Connection::Postgres(transaction),
+            Self::Postgres(transaction, answer_max) => {
+                Connection::Postgres(transaction, *answer_max)
+            }
         }
     }
 }

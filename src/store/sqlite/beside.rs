@@ -10,9 +10,9 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::SqliteStore;
 use super::directory::{APPLICATION_ID, DATABASE_FILE, DataDirectory, unusable};
 use super::schema::{is_of_this_version, pragma};
-use crate::domain::{AssignmentRecord, Brake, Grant, PolicyLoad};
-use crate::store::StoreError;
-use crate::store::sql::{Connection, brake, policies, reads};
+use crate::domain::{AssignmentRecord, Brake, Freezes, Grant, PolicyLoad};
+use crate::store::sql::{Connection, brake, freezes, open_work, policies, reads};
+use crate::store::{OpenWork, StoreError};
 
 /// How long a look waits for a service that writes.
 const WAIT_MAX: Duration = Duration::from_secs(3);
@@ -43,6 +43,33 @@ impl SqliteStore {
         let brakes = brake::brakes(&mut Connection::Sqlite(&mut connection)).await;
         connection.close().await?;
         brakes
+    }
+
+    /// What was frozen on every instance when the store was restored, read beside the service that has the
+    /// directory.
+    ///
+    /// # Errors
+    /// As for `read_brakes`.
+    pub async fn read_frozen_everywhere(directory: &Path) -> Result<Freezes, StoreError> {
+        let mut connection = look_into(directory).await?;
+        let frozen = freezes::everywhere(&mut Connection::Sqlite(&mut connection)).await;
+        connection.close().await?;
+        frozen
+    }
+
+    /// What is open in the store, read beside the service that has the directory.
+    ///
+    /// # Errors
+    /// As for `read_brakes`.
+    pub async fn read_open_work(directory: &Path) -> Result<OpenWork, StoreError> {
+        let mut connection = look_into(directory).await?;
+        let read = async {
+            let mut transaction = connection.begin().await?;
+            open_work::open_work(&mut Connection::Sqlite(&mut transaction)).await
+        };
+        let read = read.await;
+        connection.close().await?;
+        read
     }
 
     /// Every grant that is not over, with the records of all assignments that something is known

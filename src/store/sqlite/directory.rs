@@ -36,6 +36,14 @@ pub(super) struct DataDirectory {
     pub(super) lock: File,
 }
 
+/// Who has a directory that is only read.
+pub(super) enum Held {
+    /// A service.
+    Served,
+    /// Nobody, as long as this is kept.
+    Free(#[expect(dead_code, reason = "it holds the lock until it is dropped")] Option<File>),
+}
+
 impl DataDirectory {
     /// Makes the directory if it is missing, and locks it.
     pub(super) fn lock(directory: &Path) -> Result<Self, StoreError> {
@@ -69,6 +77,22 @@ impl DataDirectory {
             return false;
         };
         matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Keeps services out while the directory is only read; none where a service has it, and its own lock
+    /// keeps others out. Nothing is made: where there is no lock yet, nothing is held.
+    pub(super) fn hold(directory: &Path) -> Result<Held, StoreError> {
+        let path = directory.join(LOCK_FILE);
+        let lock = match File::open(&path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Held::Free(None)),
+            Err(error) => return Err(access_problem("read", &path, &error)),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(Held::Free(Some(lock))),
+            Err(TryLockError::WouldBlock) => Ok(Held::Served),
+            Err(TryLockError::Error(error)) => Err(access_problem("lock", &path, &error)),
+        }
     }
 
     /// The database.
@@ -148,6 +172,13 @@ impl DataDirectory {
             .open(&path)
             .map_err(|error| access_problem("write", &path, &error))?;
         Ok(path)
+    }
+
+    /// Syncs what was written to a database that has no name yet.
+    pub(super) fn sync_database(&self, unfinished: &Path) -> Result<(), StoreError> {
+        File::open(unfinished)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| access_problem("write", &self.path, &error))
     }
 
     /// Gives the finished database its name, for good: a name survives power loss when the

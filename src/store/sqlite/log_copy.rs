@@ -99,6 +99,45 @@ impl LogCopy {
         count(&row, "count")
     }
 
+    /// The bodies of the events behind a place, and of those that are not chained yet.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn bodies_behind(&mut self, place: u64) -> Result<Vec<String>, StoreError> {
+        let rows = query("SELECT body FROM events WHERE position IS NULL OR position > $1")
+            .bind(count_to_column(place))
+            .fetch_all(&mut self.lent())
+            .await?;
+        let bodies = rows.iter().map(|row| Ok(row.try_get("body")?));
+        bodies.collect()
+    }
+
+    /// The body of the newest event that tells of a restore; none where there is none.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn last_restore(&mut self) -> Result<Option<String>, StoreError> {
+        let row = query(
+            "SELECT body FROM events WHERE body LIKE '%\"kind\":\"restored\"%' \
+             ORDER BY sequence DESC LIMIT 1",
+        )
+        .fetch_optional(&mut self.lent())
+        .await?;
+        Ok(row.map(|row| row.try_get("body")).transpose()?)
+    }
+
+    /// The state of a grant; none where there is no such grant.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    pub async fn grant_state(&mut self, id: &str) -> Result<Option<String>, StoreError> {
+        let row = query("SELECT state FROM grants WHERE id = $1")
+            .bind(id.to_owned())
+            .fetch_optional(&mut self.lent())
+            .await?;
+        Ok(row.map(|row| row.try_get("state")).transpose()?)
+    }
+
     /// Every head and checkpoint that is kept there, oldest first.
     ///
     /// # Errors

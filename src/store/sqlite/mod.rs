@@ -6,8 +6,10 @@
 //! What has been answered is on the disk (synchronous=FULL). The data directory is locked: no other
 //! process is there, so that opening may clear every lease, whose holder is dead.
 
+mod backup;
 mod beside;
 mod directory;
+mod held;
 mod log_copy;
 mod open;
 mod options;
@@ -25,6 +27,8 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use backup::CopyFacts;
+pub(super) use held::HeldDatabase;
 pub use log_copy::{LogCopy, Looked};
 pub use options::SqliteOptions;
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -16,7 +17,7 @@ use super::writer::{Call, Writer};
 use super::{SqliteOptions, SqliteStore, schema};
 use crate::crash_points::StoreCommit;
 use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, claims, closed};
-use crate::store::{Signals, StoreError};
+use crate::store::{Duty, Holder, Signals, StoreError};
 
 impl SqliteStore {
     /// Whether a running service has this data directory.
@@ -126,6 +127,10 @@ impl Ways for SqliteStore {
 
     fn counted_commits(&self) -> Option<u64> {
         Some(self.signals.commits())
+    }
+
+    async fn hold_duty_of(&self, _: Duty, _: &Holder, _: Duration) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
     fn held_runs(&self) -> &HeldRuns {

@@ -15,7 +15,7 @@ use crate::crash_points::{self, CrashPoint, StoreCommit};
 use crate::store::StoreError;
 
 /// The migrations in order. The first makes version 1, and so on; none is ever changed.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0001_grants.sql"),
     include_str!("migrations/0002_asynchronous_changes.sql"),
     include_str!("migrations/0003_own_before.sql"),
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_readings.sql"),
     include_str!("migrations/0017_facts_by_key.sql"),
     include_str!("migrations/0018_gone_at.sql"),
+    include_str!("migrations/0019_restored.sql"),
 ];
 
 /// How a connection that writes is opened.
@@ -115,7 +116,10 @@ pub(super) fn look_options(path: &Path, wait: Duration) -> SqliteConnectOptions 
 }
 
 /// Reads the version and walks the database once, before anything may write to it.
-async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(), StoreError> {
+pub(super) async fn check_database(
+    directory: &DataDirectory,
+    wait: Duration,
+) -> Result<(), StoreError> {
     let path = directory.database();
     let name = path.display();
     let damaged = |problem: String| {
@@ -128,15 +132,9 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
     let had_index = directory.companion("-shm").exists();
     let check = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
-        let version = user_version(&mut connection).await?;
-        // quick_check reads every page but not every index entry: it takes about a second for
-        // each gigabyte, and finds what a torn or foreign write leaves.
-        let verdict: String = sqlx::query("PRAGMA quick_check(1)")
-            .fetch_one(&mut connection)
-            .await?
-            .try_get(0)?;
+        let found = version_and_verdict(&mut connection).await?;
         connection.close().await?;
-        Ok::<_, sqlx::Error>((version, verdict))
+        Ok::<_, sqlx::Error>(found)
     };
     let checked = check.await;
     if !had_index {
@@ -163,7 +161,27 @@ async fn check_database(directory: &DataDirectory, wait: Duration) -> Result<(),
     Ok(())
 }
 
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+/// The version of a database, and what a walk through it finds: `ok`, or what is damaged.
+pub(super) async fn version_and_verdict(
+    connection: &mut SqliteConnection,
+) -> Result<(usize, String), sqlx::Error> {
+    let version = user_version(&mut *connection).await?;
+    // quick_check reads every page but not every index entry: it takes about a second for
+    // each gigabyte, and finds what a torn or foreign write leaves.
+    let verdict = sqlx::query("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    Ok((version, verdict))
+}
+
+/// The version that this program writes.
+pub(super) const fn known_version() -> usize {
+    MIGRATIONS.len()
+}
+
+/// Brings a database that is open to the present version.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let present = user_version(connection).await?;
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(present) {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;

@@ -180,7 +180,7 @@ CREATE TABLE policy_loads (
     loaded_at    BIGINT NOT NULL
 ,
     directory TEXT COLLATE "C",
-    version TEXT);
+    version TEXT COLLATE "C");
 
 CREATE TABLE policy_refusals (
     last_load     BIGINT NOT NULL,
@@ -362,6 +362,9 @@ CREATE TABLE log_heads (
 
 -- Old events go as their owner lets them, behind a checkpoint that stands at that place: the service itself may
 -- be kept from deleting any.
+-- Its path ends with the session's own tables, which otherwise come before all others: triggers on them would run with
+-- the owner's rights.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 CREATE FUNCTION forget_events(upto BIGINT) RETURNS BIGINT LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT AS $$
 DECLARE
@@ -377,3 +380,19 @@ BEGIN
     RETURN COALESCE(array_length(gone, 1), 0);
 END $$;
 REVOKE ALL ON FUNCTION forget_events(BIGINT) FROM PUBLIC;
+
+-- The budget that replicas share: of each quota bucket, when it would be full again if nothing more were taken, and
+-- until when AWS wants nothing. Not written ahead: after a crash of the server it is gone, and every bucket begins
+-- empty. Half of each page stays free, so that an update finds its place on the same one.
+CREATE UNLOGGED TABLE budget_buckets (
+    name         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    full_at      BIGINT NOT NULL,
+    paused_until BIGINT NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+-- What one replica does for all, and until when it is that one's.
+CREATE TABLE duties (
+    name       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    holder     TEXT COLLATE "C" NOT NULL,
+    held_until BIGINT NOT NULL
+);

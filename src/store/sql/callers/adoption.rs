@@ -4,7 +4,7 @@
 use super::super::approvals::waiting_grants_on;
 use super::super::connection::Connection;
 use super::super::locks::{Hold, lock_brake};
-use super::super::{brake, tables};
+use super::super::{freezes, tables};
 use crate::domain::{AssignmentKey, AssignmentRecord, Grant, GrantState, intent};
 use crate::store::StoreError;
 
@@ -33,7 +33,10 @@ pub(super) async fn check_not_frozen(
     key: &AssignmentKey,
 ) -> Result<(), StoreError> {
     lock_brake(connection, &key.instance_arn, Hold::Shared).await?;
-    match brake::freezes(connection, &key.instance_arn).await?.grants {
+    match freezes::freezes(connection, &key.instance_arn)
+        .await?
+        .grants
+    {
         None => Ok(()),
         Some(_) => Err(StoreError::Stale),
     }
