@@ -17,6 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Clock {
     ahead_microseconds: Arc<AtomicI64>,
     anchor: Arc<ArcSwapOption<Anchor>>,
+    /// By how much the system's clock is believed to be off, for tests of that.
+    off: SignedDuration,
 }
 
 /// What another clock said, and when.
@@ -33,12 +35,23 @@ impl Clock {
         Self::default()
     }
 
+    /// The system's clock as on a machine that is off by so much.
+    #[must_use]
+    pub fn system_off_by(off: SignedDuration) -> Self {
+        Self {
+            off,
+            ..Self::default()
+        }
+    }
+
     /// Now, in the precision the store keeps: microseconds.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let ahead = SignedDuration::from_micros(self.ahead_microseconds.load(Ordering::Relaxed));
         let now = match self.anchor.load().as_deref() {
-            None => Timestamp::now(),
+            None => Timestamp::now()
+                .checked_add(self.off)
+                .unwrap_or(Timestamp::MAX),
             Some(anchor) => later(anchor.time, anchor.at.elapsed()),
         };
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);

@@ -32,7 +32,7 @@ pub(crate) async fn statements(options: &PostgresOptions) {
                 bucket: "bench statements".to_owned(),
                 interval: Duration::from_millis(1),
                 tolerance: Duration::from_millis(2),
-                is_loan: false,
+                ahead: Duration::ZERO,
                 lets_others_first: Duration::ZERO,
             };
             let mut times = Vec::with_capacity(STATEMENTS);

@@ -195,10 +195,10 @@ impl Bucket {
         let pace = self.pace(now);
         let (class, is_owed) = self.queue.next_of(&pace.shares, now)?;
         // At a rate of nothing the bucket is looked at again, and gives nothing.
-        let (interval, tolerance) = pace.limits.as_durations().unwrap_or(NO_RATE);
-        let is_loan = class == Class::BreakGlass
-            && self.paused_until <= now
-            && self.loans.take(&pace.loans, now);
+        let (interval, _) = pace.limits.as_durations().unwrap_or(NO_RATE);
+        // The same for all, also for those that have not heard of a throttle: what one takes early counts for all.
+        let full = self.config.pace(self.rules.ceiling).limits;
+        let (_, tolerance) = full.as_durations().unwrap_or(NO_RATE);
         let sixteenths = match class {
             Class::Read | Class::Audit if !is_owed => 4,
             Class::Expiry if !is_owed => 2,
@@ -208,9 +208,22 @@ impl Bucket {
             bucket: name.to_owned(),
             interval,
             tolerance,
-            is_loan,
+            ahead: Duration::ZERO,
             lets_others_first: interval * sixteenths / 16,
         })
+    }
+
+    /// How far before its time break-glass may take a permit now where the bucket is shared. The bound is of all replicas
+    /// together: nobody takes one that lies further ahead.
+    pub(super) fn borrow_shared(&mut self, now: u64) -> Option<Duration> {
+        let pace = self.pace(now);
+        let (class, _) = self.queue.next_of(&pace.shares, now)?;
+        let (interval, _) = pace.limits.as_durations()?;
+        let may = class == Class::BreakGlass
+            && self.paused_until <= now
+            && self.loans.take(&pace.loans, now);
+        let most = u32::try_from(pace.loans.most).unwrap_or(u32::MAX);
+        may.then(|| interval.saturating_mul(most))
     }
 
     /// Gives a permit that was taken where the bucket is shared to whom it is for; to nobody, where nobody waits any

@@ -115,6 +115,12 @@ impl Serving {
         asking
     }
 
+    /// How far before its time a permit may be taken now, since break-glass waits; none where it may not.
+    pub(super) fn borrow(&self) -> Option<Duration> {
+        self.inner
+            .with(self.bucket, |entry, now| entry.borrow_shared(now))
+    }
+
     /// Gives a permit to whom it is for.
     pub(super) fn give(&self) {
         self.inner.with(self.bucket, |entry, now| entry.give(now));
@@ -256,7 +262,10 @@ impl Budget {
         }
         let wait = self.inner.with(bucket, |entry, now| {
             // What fell due by now is handed out, also where its task is late to do it.
-            entry.hand_out(now);
+            // Where the bucket is shared nothing falls due here.
+            if self.inner.shared.is_none() {
+                entry.hand_out(now);
+            }
             // It does not wait for itself.
             entry.remove(&place.ticket);
             entry.wait_of(demand, 1, now)

@@ -22,6 +22,9 @@ const LATE_MAX: Duration = Duration::from_millis(250);
 /// The pause after no answer: four questions a second of each bucket tell soon enough that there is one again.
 const UNREACHABLE_PAUSE: Duration = Duration::from_millis(250);
 
+/// The longest sleep without another question.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking {
@@ -31,8 +34,8 @@ pub struct Asking {
     pub interval: Duration,
     /// How far before its time a permit may come.
     pub tolerance: Duration,
-    /// Whether it is taken before its time, as break-glass may: the others wait for it then.
-    pub is_loan: bool,
+    /// How far before its time it may be taken besides, as break-glass may: the others wait for it then.
+    pub ahead: Duration,
     /// How long after a permit falls due this replica asks for it: who waits for a report lets those of other replicas
     /// go first that somebody waits for. Below the tolerance of half an interval, so that it costs no rate.
     pub lets_others_first: Duration,
@@ -77,7 +80,18 @@ impl Serving {
                 return;
             };
             let asked_at = Instant::now();
-            match shared.take(&asking).await {
+            let mut answer = shared.take(&asking).await;
+            if let Ok(Answer::Later(_)) = answer
+                && let Some(ahead) = self.borrow()
+            {
+                answer = shared
+                    .take(&Asking {
+                        ahead,
+                        ..asking.clone()
+                    })
+                    .await;
+            }
+            match answer {
                 Ok(Answer::Taken) if asked_at.elapsed() <= LATE_MAX => self.give(),
                 // As if it had been sent.
                 Ok(Answer::Taken) => {}
@@ -85,6 +99,8 @@ impl Serving {
                     self.put_off(wait);
                     // Of several replicas none is always the first.
                     let apart = asking.interval.mul_f64(fastrand::f64() / 16.0);
+                    // Who is more urgent may come meanwhile.
+                    let wait = wait.min(LOOK_AGAIN);
                     sleep(wait + asking.lets_others_first + apart).await;
                 }
                 Err(error) => {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CommandError;
@@ -41,6 +42,15 @@ pub(super) struct ServeArgs {
     /// How logs are written to standard error
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
+    /// For tests: as on a machine whose clock is off by so many seconds
+    #[arg(
+        long,
+        hide = true,
+        requires = "dev",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    clock_off_seconds: i32,
     /// For tests: dies as by kill -9 at a crash point, NAME:COUNT, the COUNT-th time
     #[arg(long, hide = true, requires = "dev", value_name = "NAME:COUNT")]
     crash_at: Option<Crash>,
@@ -75,7 +85,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         },
         allow_writes: args.allow_writes,
         credentials: None,
-        clock: Clock::system(),
+        clock: Clock::system_off_by(SignedDuration::from_secs(args.clock_off_seconds.into())),
     };
     // Signals are caught from before the start, so that one during it ends in order too.
     let end = end_signal()?;

@@ -181,6 +181,10 @@ impl Reconciler {
         run: &mut Run,
     ) -> Result<Claim, StoreError> {
         let now = self.clock.now();
+        // Whoever waits for what is under way has taken this for over: nothing is sent under it any more.
+        if claim.lease_until <= now {
+            return Err(StoreError::LeaseLost);
+        }
         let enough =
             self.bounds.attempt_timeout + (self.bounds.lease - self.bounds.attempt_timeout) / 2;
         if claim.lease_until.duration_since(now) >= enough {

@@ -59,17 +59,21 @@ impl Duties {
         if self.hold(duty).await != Some(true) {
             return None;
         }
+        // Beside each other: work that stood still would be given permits that it sends all at once.
+        tokio::select! {
+            done = work => Some(done),
+            () = self.keep_until_lost(duty) => None,
+        }
+    }
+
+    async fn keep_until_lost(&self, duty: Duty) {
         let mut held_at = Instant::now();
-        tokio::pin!(work);
         loop {
-            tokio::select! {
-                done = &mut work => return Some(done),
-                () = sleep(LEASE / 3) => {}
-            }
+            sleep(LEASE / 3).await;
             match self.hold(duty).await {
                 Some(true) => held_at = Instant::now(),
                 None if held_at.elapsed() < LEASE => {}
-                Some(false) | None => return None,
+                Some(false) | None => return,
             }
         }
     }

@@ -90,8 +90,14 @@ pub(crate) struct Replica {
 impl Replica {
     /// Starts it; from then on the roster names its new address.
     pub(crate) async fn begin(&mut self) {
+        self.begin_with(&[]).await;
+    }
+
+    /// Starts it with more arguments.
+    pub(crate) async fn begin_with(&mut self, more: &[&str]) {
         assert!(self.server.is_none(), "it runs");
-        let server = self.place.serve().await;
+        let begun = self.place.begin(more).await;
+        let server = begun.unwrap_or_else(|end| panic!("{end:?}: {}", self.place.last_log_lines()));
         let token = token(&self.place.data(), "tester");
         self.roster.set(self.number, server.address, token);
         self.server = Some(server);

@@ -11,6 +11,7 @@
 )]
 
 mod callers;
+mod clocks;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,6 +20,7 @@ mod failover;
 mod fleet;
 mod forwarder;
 mod freezing;
+mod health;
 mod history;
 #[path = "../kill_nine/judge.rs"]
 mod judge;

@@ -28,7 +28,7 @@ fn asking(per_second: u32, burst: u32) -> Asking {
         bucket: "home sso-admin".to_owned(),
         interval,
         tolerance: interval * (burst - 1),
-        is_loan: false,
+        ahead: Duration::ZERO,
         lets_others_first: Duration::ZERO,
     }
 }
@@ -86,7 +86,7 @@ async fn a_bucket_begins_empty_and_a_throttle_is_everybodys() {
     assert!(wait > Duration::from_secs(50), "{wait:?}");
     // What break-glass takes before its time keeps to a pause that AWS asked for.
     let loan = Asking {
-        is_loan: true,
+        ahead: asking.interval * 5,
         ..asking
     };
     assert!(matches!(other.take(&loan).await.unwrap(), Answer::Later(_)));

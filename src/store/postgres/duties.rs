@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::PostgresStore;
+use crate::store::sql::unanswered;
 use crate::store::{Duty, Holder, StoreError};
 
 const HOLD: &str = "INSERT INTO duties AS d (name, holder, held_until) \
@@ -19,12 +20,14 @@ impl PostgresStore {
         holder: &Holder,
         lease: Duration,
     ) -> Result<bool, StoreError> {
+        let mut lent = self.places.lend().await?;
         let done = sqlx::query(HOLD)
             .bind(duty.as_str())
             .bind(holder.0.clone())
             .bind(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX))
-            .execute(&mut *self.places.lend().await?.connection)
-            .await?;
+            .execute(&mut *lent.connection);
+        let done = tokio::time::timeout(self.places.answer_max(), done).await;
+        let done = done.unwrap_or_else(|_| Err(unanswered()))?;
         Ok(done.rows_affected() == 1)
     }
 }

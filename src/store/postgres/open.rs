@@ -14,7 +14,7 @@ use super::schema::{self, unreachable};
 use super::tidings::{self, Tidings};
 use super::{PostgresOptions, PostgresStore};
 use crate::budget::SharedBudget;
-use crate::store::sql::{HeldRuns, closed};
+use crate::store::sql::{HeldRuns, closed, unanswered};
 use crate::store::{Signals, StoreError};
 
 /// For how long a connection that nobody used is taken as good. One that was used a moment ago is; to ask each
@@ -55,10 +55,11 @@ impl PostgresStore {
         let (signals, outward) = Signals::shared();
         let stop = CancellationToken::new();
         let permits = SharedPermits::new(connect.clone());
-        let tidings = Tidings::new(pool.clone(), signals.clone(), held_runs.process());
+        let places = Places::new(pool, options.answer_max());
+        let tidings = Tidings::new(places.clone(), signals.clone(), held_runs.process());
         let telling = tidings::start(tidings, connect, outward, &stop);
         Ok(Self {
-            places: Places::new(pool, options.answer_max()),
+            places,
             signals,
             held_runs,
             attempts_max: options.attempts_max,
@@ -83,9 +84,10 @@ impl PostgresStore {
         let mut best: Option<(Duration, Timestamp, Instant)> = None;
         for _ in 0..CLOCK_LOOKS {
             let asked_at = Instant::now();
-            let row = sqlx::query("SELECT now_microseconds() AS now")
-                .fetch_one(&mut *lent.connection)
-                .await?;
+            let row =
+                sqlx::query("SELECT now_microseconds() AS now").fetch_one(&mut *lent.connection);
+            let row = tokio::time::timeout(self.places.answer_max(), row).await;
+            let row = row.unwrap_or_else(|_| Err(unanswered()))?;
             let (took, now) = (asked_at.elapsed(), row.try_get("now")?);
             let now = Timestamp::from_microsecond(now)
                 .map_err(|problem| StoreError::Corrupt(problem.to_string()))?;

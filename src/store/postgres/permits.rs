@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use super::places::Places;
 use crate::budget::{Answer, Asking, SharedBudget, Unreachable};
+use crate::store::StoreError;
+use crate::store::sql::unanswered;
 
 /// Connections for permits alone, so that no permit waits behind other transactions. 3: a replica asks for one
 /// permit of a bucket at a time, and seldom of more than three buckets at once.
@@ -15,14 +18,20 @@ const CONNECTIONS: u32 = 3;
 /// How long a permit waits for one of them: longer, and it would come too late.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// Further ahead than this lies nothing that is written: the longest pause that AWS can ask for is a minute.
+const AHEAD_MAX: Duration = Duration::from_secs(120);
 /// How long a permit is waited for in all.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// GCRA (`budget::gcra`) in one update: a permit is due a tolerance before the bucket is full, and each moves that on by
 /// an interval. The condition is looked at again by whoever waited for another's update.
-const TAKE: &str = "UPDATE budget_buckets SET full_at = GREATEST(full_at, now_microseconds()) + $2 \
-     WHERE name = $1 AND paused_until <= now_microseconds() \
-     AND ($4 OR full_at - $3 <= now_microseconds())";
+///
+/// What lies further ahead than anything that is ever written ($5) was written before the clock was set back: no time has
+/// passed then, and the bucket is empty.
+const TAKE: &str = "UPDATE budget_buckets SET full_at = CASE WHEN full_at > now_microseconds() + $5 \
+     THEN now_microseconds() + $3 ELSE GREATEST(full_at, now_microseconds()) END + $2 \
+     WHERE name = $1 AND (paused_until <= now_microseconds() OR paused_until > now_microseconds() + $5) \
+     AND (full_at - $3 <= now_microseconds() + $4 OR full_at > now_microseconds() + $5)";
 /// How long until the next one.
 const WAIT_FOR: &str = "SELECT GREATEST(full_at - $2, paused_until) - now_microseconds() AS wait \
      FROM budget_buckets WHERE name = $1";
@@ -35,7 +44,7 @@ const PAUSE: &str = "UPDATE budget_buckets SET paused_until = GREATEST(paused_un
 /// The shared budget in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct SharedPermits {
-    pool: PgPool,
+    places: Places,
 }
 
 impl SharedPermits {
@@ -47,11 +56,13 @@ impl SharedPermits {
             // Idle ones may have died with the server.
             .idle_timeout(Duration::from_secs(60))
             .connect_lazy_with(connect);
-        Self { pool }
+        Self {
+            places: Places::new(pool, ANSWER_MAX),
+        }
     }
 
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        self.places.pool().close().await;
     }
 }
 
@@ -59,34 +70,37 @@ impl SharedPermits {
 impl SharedBudget for SharedPermits {
     async fn take(&self, asking: &Asking) -> Result<Answer, Unreachable> {
         let taken = tokio::time::timeout(ANSWER_MAX, self.try_take(asking)).await;
-        let unanswered = |_| Err(Unreachable("it does not answer in time".to_owned()));
-        taken.map_or_else(unanswered, |taken| taken.map_err(unreachable))
+        let taken = taken.unwrap_or_else(|_| Err(unanswered().into()));
+        taken.map_err(unreachable)
     }
 
     async fn pause(&self, bucket: &str, pause: Duration) -> Result<(), Unreachable> {
+        let mut lent = self.places.lend().await.map_err(unreachable)?;
         let paused = sqlx::query(PAUSE)
             .bind(bucket.to_owned())
             .bind(microseconds(pause))
-            .execute(&self.pool)
-            .await;
-        paused.map(drop).map_err(unreachable)
+            .execute(&mut *lent.connection);
+        let paused = tokio::time::timeout(ANSWER_MAX, paused).await;
+        let paused = paused.unwrap_or_else(|_| Err(unanswered()));
+        paused.map(drop).map_err(|error| unreachable(error.into()))
     }
 }
 
 impl SharedPermits {
-    async fn try_take(&self, asking: &Asking) -> Result<Answer, sqlx::Error> {
+    async fn try_take(&self, asking: &Asking) -> Result<Answer, StoreError> {
         let (interval, tolerance) = (
             // Rounded up, so that the rate is never exceeded.
             microseconds(asking.interval + Duration::from_nanos(999)),
             microseconds(asking.tolerance),
         );
-        let mut connection = self.pool.acquire().await?;
+        let mut lent = self.places.lend().await?;
         let taken = sqlx::query(TAKE)
             .bind(asking.bucket.clone())
             .bind(interval)
             .bind(tolerance)
-            .bind(asking.is_loan)
-            .execute(&mut *connection)
+            .bind(microseconds(asking.ahead))
+            .bind(microseconds(AHEAD_MAX) + tolerance)
+            .execute(&mut *lent.connection)
             .await?;
         if taken.rows_affected() == 1 {
             return Ok(Answer::Taken);
@@ -94,7 +108,7 @@ impl SharedPermits {
         let wait = sqlx::query(WAIT_FOR)
             .bind(asking.bucket.clone())
             .bind(tolerance)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut *lent.connection)
             .await?;
         if let Some(row) = wait {
             let wait: i64 = row.try_get("wait")?;
@@ -105,7 +119,7 @@ impl SharedPermits {
             .bind(asking.bucket.clone())
             .bind(interval)
             .bind(tolerance)
-            .execute(&mut *connection)
+            .execute(&mut *lent.connection)
             .await?;
         Ok(Answer::Later(asking.interval))
     }
@@ -115,6 +129,6 @@ fn microseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn unreachable(error: sqlx::Error) -> Unreachable {
+fn unreachable(error: StoreError) -> Unreachable {
     Unreachable(error.to_string())
 }

@@ -14,7 +14,7 @@ use crate::store::sql::Lent;
 const WAIT_AWAY: Duration = Duration::from_millis(250);
 
 /// Where connections come from.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Places {
     pool: PgPool,
     /// How long the server may take over one statement, by the clock of this side.
@@ -54,7 +54,10 @@ impl Places {
         } else {
             self.pool.acquire().await
         };
-        self.is_away.store(acquired.is_err(), Ordering::Relaxed);
+        // Where every connection is lent the database is busy, not away.
+        let is_full = self.pool.size() >= self.pool.options().get_max_connections();
+        let is_away = acquired.is_err() && !is_full;
+        self.is_away.store(is_away, Ordering::Relaxed);
         Ok(Lent {
             connection: acquired?,
             answer_max: self.answer_max,

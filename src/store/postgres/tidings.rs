@@ -5,21 +5,24 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Places;
 use crate::domain::GrantId;
-use crate::store::Signals;
 use crate::store::signals::Tiding;
+use crate::store::sql::unanswered;
+use crate::store::{Signals, StoreError};
 
 const CHANNEL: &str = "usher";
 /// How long tidings are gathered: 64 grants a batch at the fastest rate, and nobody sees the delay.
 const GATHERED: Duration = Duration::from_millis(10);
 /// The most grants of one message: PostgreSQL takes 8,000 bytes, and an id has 38.
 const CHANGES_MAX: usize = 150;
+/// After so long a silence the listener is opened again. Where replicas work, one is told of something every second.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The pause before a listener that was cut off is opened again.
 const REOPENED_AFTER: Duration = Duration::from_millis(500);
 
@@ -35,15 +38,15 @@ struct Message {
 /// What tells and hears.
 #[derive(Clone)]
 pub(super) struct Tidings {
-    pool: PgPool,
+    places: Places,
     signals: Signals,
     process: String,
 }
 
 impl Tidings {
-    pub(super) fn new(pool: PgPool, signals: Signals, process: &str) -> Self {
+    pub(super) fn new(places: Places, signals: Signals, process: &str) -> Self {
         Self {
-            pool,
+            places,
             signals,
             process: process.to_owned(),
         }
@@ -77,39 +80,56 @@ impl Tidings {
             while let Ok(tiding) = outward.try_recv() {
                 gathered.push(tiding);
             }
-            let message = self.message(gathered.drain(..));
-            let Ok(text) = serde_json::to_string(&message) else {
-                continue;
-            };
-            let told = sqlx::query("SELECT pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(text)
-                .execute(&self.pool)
-                .await;
-            if let Err(error) = told {
-                tracing::debug!(error = %error, "other replicas were not told; they look by themselves");
+            for message in self.messages(gathered.drain(..)) {
+                if let Err(error) = self.notify(&message).await {
+                    tracing::debug!(error = %error, "other replicas were not told; they look by themselves");
+                }
             }
         }
     }
 
-    fn message(&self, tidings: impl Iterator<Item = Tiding>) -> Message {
-        let mut message = Message {
+    async fn notify(&self, message: &Message) -> Result<(), StoreError> {
+        let text = serde_json::to_string(message)
+            .map_err(|problem| StoreError::Corrupt(problem.to_string()))?;
+        let mut lent = self.places.lend().await?;
+        let told = sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(text)
+            .execute(&mut *lent.connection);
+        let told = tokio::time::timeout(self.places.answer_max(), told).await;
+        told.unwrap_or_else(|_| Err(unanswered()))?;
+        Ok(())
+    }
+
+    /// As many as it takes: each holds so much.
+    fn messages(&self, tidings: impl Iterator<Item = Tiding>) -> Vec<Message> {
+        let mut first = Message {
             from: self.process.clone(),
             ..Message::default()
         };
+        let mut changed = Vec::new();
         for tiding in tidings {
             match tiding {
-                Tiding::Work => message.work = true,
-                Tiding::Changed(id) => message.changed.push(id.as_str().to_owned()),
-                Tiding::Chained(position) => {
-                    message.chained = message.chained.max(Some(position));
-                }
+                Tiding::Work => first.work = true,
+                Tiding::Changed(id) => changed.push(id.as_str().to_owned()),
+                Tiding::Chained(position) => first.chained = first.chained.max(Some(position)),
             }
         }
-        message.changed.sort();
-        message.changed.dedup();
-        message.changed.truncate(CHANGES_MAX);
-        message
+        changed.sort();
+        changed.dedup();
+        let mut messages = vec![first];
+        for (place, changed) in changed.chunks(CHANGES_MAX).enumerate() {
+            if place > 0 {
+                messages.push(Message {
+                    from: self.process.clone(),
+                    ..Message::default()
+                });
+            }
+            if let Some(message) = messages.last_mut() {
+                message.changed = changed.to_vec();
+            }
+        }
+        messages
     }
 
     async fn hear(self, connect: PgConnectOptions) {
@@ -123,7 +143,9 @@ impl Tidings {
             }
             // Told once for each time that it worked in between.
             is_told = opened_at.elapsed() < super::WAIT_MAX * 2;
-            tokio::time::sleep(REOPENED_AFTER).await;
+            if is_told {
+                tokio::time::sleep(REOPENED_AFTER).await;
+            }
         }
     }
 
@@ -137,7 +159,11 @@ impl Tidings {
         listener.listen(CHANNEL).await?;
         // Whatever was told until now was told to nobody here.
         self.signals.hear(Tiding::Work);
-        while let Some(notification) = listener.try_recv().await? {
+        // A connection that was lost without a word is as silent as one on which nothing is told.
+        while let Ok(heard) = tokio::time::timeout(SILENCE_MAX, listener.try_recv()).await {
+            let Some(notification) = heard? else {
+                return Ok(());
+            };
             if let Ok(message) = serde_json::from_str::<Message>(notification.payload()) {
                 self.pass_on(message);
             }

@@ -99,8 +99,14 @@ where
     let committed = tokio::time::timeout(answer_max, transaction.commit()).await;
     let committed = committed.unwrap_or_else(|_| Err(unanswered()));
     committed.map_err(|error| match error {
-        // The server's own word that nothing of it counts.
-        sqlx::Error::Database(_) => StoreError::from(error),
+        // The server's own word that nothing of it counts: a collision, or a constraint.
+        sqlx::Error::Database(ref inner)
+            if inner.code().is_some_and(|code| {
+                ["40001", "40P01"].contains(&&*code) || code.starts_with("23")
+            }) =>
+        {
+            StoreError::from(error)
+        }
         _ => StoreError::Unavailable(format!("the connection was lost in a commit: {error}")),
     })?;
     crash_points::reach(CrashPoint::AfterCommit(commit));

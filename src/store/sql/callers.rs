@@ -190,7 +190,7 @@ pub(in crate::store) async fn revoke_grant(
         None => None,
     };
     let written = match ended {
-        Some(changes) => write(connection, &changes).await?,
+        Some(changes) => write_again(write(connection, &changes).await)?,
         // Over or ending already: that is the answer.
         None => Written::unchanged(Vec::new()),
     };
@@ -216,7 +216,7 @@ pub(in crate::store) async fn remove_assignment(
     if let Some(request) = request {
         name_grants(connection, request, &changes.grants).await?;
     }
-    let written = write(connection, &changes).await?;
+    let written = write_again(write(connection, &changes).await)?;
     let record = record_or_new(connection, key).await?;
     Ok(written.map(|grants| RevokeOutcome::Ended { grants, record }))
 }
@@ -242,6 +242,17 @@ async fn record_or_new(
 ) -> Result<AssignmentRecord, StoreError> {
     let record = tables::record(connection, key).await?;
     Ok(record.unwrap_or_else(|| AssignmentRecord::new(key.clone())))
+}
+
+/// What was decided here, from what was read here, is decided again where somebody changed a grant beside its record, as
+/// an Unfreeze does.
+fn write_again(
+    written: Result<Written<Vec<Grant>>, StoreError>,
+) -> Result<Written<Vec<Grant>>, StoreError> {
+    written.map_err(|error| match error {
+        StoreError::Stale => tables::overtaken(),
+        other => other,
+    })
 }
 
 /// The record of an assignment that is to be written.
@@ -339,8 +350,10 @@ async fn earlier_use(
             .bind(request.key.caller.as_str().to_owned())
             .bind(request.key.subject.as_str().to_owned())
             .bind(request.key.request_id.as_str().to_owned())
-            .fetch_one(connection)
+            .fetch_optional(connection)
             .await?;
+    // It may have been forgotten since it was found to be taken.
+    let row = row.ok_or_else(tables::overtaken)?;
     if row.try_get::<&str>("content_hash")? != request.content_hash {
         return Ok(RequestOutcome::Reused);
     }

@@ -183,6 +183,12 @@ pub(in crate::store) async fn erase_names(
     connection: &mut Connection<'_>,
     ids: &[String],
 ) -> Result<u64, StoreError> {
+    // Whoever takes a collection has read facts with these names, and would write them again.
+    query(for_update!(
+        "SELECT id FROM collections WHERE state <> 'FINISHED' ORDER BY id"
+    ))
+    .fetch_all(connection)
+    .await?;
     let mut erased = 0;
     for id in ids {
         for kind in FactKind::ALL {

@@ -313,6 +313,9 @@ pub(in crate::store) async fn remember_names(
     connection: &mut Connection<'_>,
     names: &[NameEntry],
 ) -> Result<(), StoreError> {
+    let mut names: Vec<&NameEntry> = names.iter().collect();
+    // Of two that remember the same ones none waits for the other.
+    names.sort_by_key(|entry| (name_word(entry.kind), entry.id.as_str()));
     for entry in names {
         query(
             "INSERT INTO names (kind, id, name, seen_at) VALUES ($1, $2, $3, $4) \
