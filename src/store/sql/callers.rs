@@ -37,6 +37,13 @@ pub(in crate::store) async fn record_grant(
     }
     if grant.adoption.is_some() {
         adoption::check_not_frozen(connection, &key).await?;
+    } else if connection.is_shared() {
+        // Most are the first on their assignment: then there is nothing to lock, and a question less to ask.
+        let new = AssignmentRecord::new(key.clone());
+        let changes = intent::request_grant(new, grant.clone());
+        if let Some(grants) = write_changes(connection, &changes).await? {
+            return recorded(written(grants));
+        }
     }
     let record = locked_or_new(connection, &key).await?;
     if grant.adoption.is_some() {
@@ -228,12 +235,15 @@ async fn write(
     changes: &Changes,
 ) -> Result<Written<Vec<Grant>>, StoreError> {
     let written = write_changes(connection, changes).await?;
-    let grants = written.ok_or_else(tables::overtaken)?;
-    Ok(Written {
+    Ok(self::written(written.ok_or_else(tables::overtaken)?))
+}
+
+fn written(grants: Vec<Grant>) -> Written<Vec<Grant>> {
+    Written {
         makes_work: true,
         changed: grants.iter().map(|grant| grant.id.clone()).collect(),
         value: grants,
-    })
+    }
 }
 
 async fn record_or_new(
