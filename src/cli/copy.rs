@@ -21,7 +21,7 @@ pub(super) struct CopyArgs {
     /// The data directory of a service that is stopped
     #[arg(long, env = "USHER_DATA_DIR", default_value = "usher-data")]
     data_dir: PathBuf,
-    /// The configuration file, with the section [postgres]; without one the variable USHER_POSTGRES_URL counts
+    /// The configuration file, with the section `[postgres]`; without one the variable USHER_POSTGRES_URL counts
     #[arg(long, env = "USHER_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use crate::store::{PostgresOptions, prepare_postgres};
 /// Arguments of `usher migrate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct MigrateArgs {
-    /// The configuration file, with the section [postgres]; without one the variable USHER_POSTGRES_URL counts
+    /// The configuration file, with the section `[postgres]`; without one the variable USHER_POSTGRES_URL counts
     #[arg(long, env = "USHER_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -40,7 +40,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// An error of PostgreSQL's (https://www.postgresql.org/docs/15/errcodes-appendix.html). Its classes that tell of a
+/// An error of PostgreSQL's (<https://www.postgresql.org/docs/15/errcodes-appendix.html>). Its classes that tell of a
 /// transaction that may be carried out again: 40, rolled back for a collision; 57P, the server ends the connection;
 /// 53300, it has no connection left; 08, the connection failed; 23505, somebody else wrote the same key first; 25P03, this side was stopped for too long in the middle of it; 25006, it is
 /// a standby that does not write (any more).
