@@ -241,7 +241,7 @@ impl Bucket {
     /// Takes note that the next permit is due so much later where the bucket is shared.
     pub(super) fn put_off(&mut self, wait: u64, now: u64) {
         let pace = self.pace(now);
-        self.state = gcra::put_off(self.state, &pace.limits, now, wait);
+        self.state = gcra::penalize(self.state, &pace.limits, now, wait);
     }
 
     /// Hands out what is due. Answers when to look again; none when nobody waits.

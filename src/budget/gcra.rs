@@ -161,11 +161,6 @@ pub(super) fn penalize(state: State, limits: &Limits, now: u64, pause: u64) -> S
     }
 }
 
-/// Where others take from the same bucket too: their permits are known by when the next one is due.
-pub(super) fn put_off(state: State, limits: &Limits, now: u64, wait: u64) -> State {
-    penalize(state, limits, now, wait)
-}
-
 /// Takes a permit that was given elsewhere, whether or not it is due here.
 pub(super) fn note_taken(state: State, limits: &Limits, now: u64) -> State {
     match reserve(state, limits, 1, now, u64::MAX) {

@@ -19,7 +19,7 @@ use super::bucket::Bucket;
 use super::config::{BudgetConfig, THROTTLE_PAUSE_MILLISECONDS_MAX};
 use super::queue::{Class, Demand, Ticket};
 use super::report::{BucketUse, use_of};
-use super::shared::{Asking, SharedBudget};
+use super::shared::{Asking, SharedBudget, shared_name};
 use crate::domain::{InvalidValue, QuotaBucket};
 
 /// What `retry_after` and `estimate` say instead of "never".
@@ -104,8 +104,8 @@ impl Drop for Serving {
 impl Serving {
     /// What to ask for next where the bucket is shared; none where nobody waits: the serving has ended then.
     pub(super) fn asking(&mut self) -> Option<Asking> {
-        let scope = self.inner.shared.as_ref().map(|(_, scope)| scope.as_str());
-        let name = format!("{} {}", scope.unwrap_or_default(), self.bucket);
+        let (_, scope) = self.inner.shared.as_ref()?;
+        let name = shared_name(scope, self.bucket);
         let asking = self.inner.with(self.bucket, |entry, now| {
             let asking = entry.asking(&name, now);
             entry.is_served = asking.is_some();
@@ -336,7 +336,7 @@ impl Budget {
             return;
         };
         tokio::spawn(async move {
-            let name = format!("{scope} {bucket}");
+            let name = shared_name(&scope, bucket);
             if let Err(error) = shared.pause(&name, pause).await {
                 tracing::debug!(bucket = name, error = %error, "other replicas were not told of a throttle");
             }

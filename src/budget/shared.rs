@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::handle::Serving;
+use crate::domain::QuotaBucket;
 
 /// How late a permit may come from where it is shared. A process that was stopped in between wakes up with one of
 /// long ago, which is lost.
@@ -70,6 +71,11 @@ pub trait SharedBudget: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Unreachable`: the others have not heard of it; AWS tells them itself.
     async fn pause(&self, bucket: &str, pause: Duration) -> Result<(), Unreachable>;
+}
+
+/// What all replicas call a bucket of a region and account.
+pub(super) fn shared_name(scope: &str, bucket: QuotaBucket) -> String {
+    format!("{scope} {bucket}")
 }
 
 impl Serving {

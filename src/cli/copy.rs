@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::CommandError;
+use super::migrate::named_postgres;
 use super::serve::print_line;
 use crate::config::Config;
 use crate::store::{CopiedStore, PostgresOptions, copy_to_postgres};
@@ -40,13 +41,7 @@ pub(super) async fn run(args: &CopyArgs) -> Result<(), CommandError> {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
-    let options = PostgresOptions::chosen(config.postgres.as_ref()).ok_or_else(|| {
-        CommandError(
-            "no PostgreSQL database is named: write [postgres] into the configuration file, or put its URL into \
-             USHER_POSTGRES_URL"
-                .to_owned(),
-        )
-    })?;
+    let options = named_postgres(PostgresOptions::chosen(config.postgres.as_ref()), "")?;
     let copied = copy_to_postgres(&args.data_dir, &options).await;
     let copied = copied.map_err(|error| CommandError::from_error(&error))?;
     for line in told(&copied) {

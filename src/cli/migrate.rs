@@ -16,19 +16,29 @@ pub(super) struct MigrateArgs {
     config: Option<PathBuf>,
 }
 
+/// The PostgreSQL database that a command is for; where none is named, what to do, and this besides.
+pub(super) fn named_postgres(
+    options: Option<PostgresOptions>,
+    besides: &str,
+) -> Result<PostgresOptions, CommandError> {
+    options.ok_or_else(|| {
+        CommandError(format!(
+            "no PostgreSQL database is named: write [postgres] into the configuration file, or put \
+             its URL into USHER_POSTGRES_URL{besides}"
+        ))
+    })
+}
+
 /// Migrates, and says from where to where.
 pub(super) async fn run(args: &MigrateArgs) -> Result<(), CommandError> {
     let config = match &args.config {
         Some(path) => Config::read(path).map_err(|error| CommandError::from_error(&error))?,
         None => Config::default(),
     };
-    let options = PostgresOptions::chosen(config.postgres.as_ref()).ok_or_else(|| {
-        CommandError(
-            "no PostgreSQL database is named: write [postgres] into the configuration file, or put \
-             its URL into USHER_POSTGRES_URL. A SQLite store migrates itself when it is opened"
-                .to_owned(),
-        )
-    })?;
+    let options = named_postgres(
+        PostgresOptions::chosen(config.postgres.as_ref()),
+        ". A SQLite store migrates itself when it is opened",
+    )?;
     let migrated = prepare_postgres(&options).await;
     let migrated = migrated.map_err(|error| CommandError::from_error(&error))?;
     print_line(&match migrated.from == migrated.to {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::CommandError;
 use super::backup::look_at;
 use super::log::told;
+use super::migrate::named_postgres;
 use super::restore_plan;
 use super::serve::print_line;
 use crate::clock::Clock;
@@ -137,14 +138,11 @@ fn failed(error: LookError) -> CommandError {
 
 /// Freezes what PostgreSQL restored.
 async fn mark(config: &Config) -> Result<(), CommandError> {
-    let options = config.postgres.as_ref().ok_or_else(|| {
-        CommandError(
-            "no PostgreSQL database is named: write [postgres] into the configuration file, or put its URL into \
-             USHER_POSTGRES_URL. A SQLite backup is restored with --from, which marks it"
-                .to_owned(),
-        )
-    })?;
-    let store = PostgresStore::open(options).await;
+    let options = named_postgres(
+        config.postgres.clone(),
+        ". A SQLite backup is restored with --from, which marks it",
+    )?;
+    let store = PostgresStore::open(&options).await;
     let store = store.map_err(|error| CommandError::from_error(&error))?;
     let marked = store.mark_restored(Clock::system().now()).await;
     store.close().await;

@@ -265,9 +265,22 @@ impl Asked {
     /// Sends it and keeps what was told.
     pub async fn send(
         mut self,
-        mut client: AccessServiceClient<TokenChannel>,
+        client: AccessServiceClient<TokenChannel>,
         journal: Journal,
     ) -> Self {
+        self.send_within(client, CALL_TIME, &BEFORE_THE_COMMIT, &journal)
+            .await;
+        self
+    }
+
+    /// Sends it with so much time and keeps what was told, which may be a refusal for these reasons.
+    pub async fn send_within(
+        &mut self,
+        mut client: AccessServiceClient<TokenChannel>,
+        call_time: Duration,
+        lawful: &[&str],
+        journal: &Journal,
+    ) {
         let began_at = epoch_seconds();
         let answer = match &self.wish {
             Wish::Give { .. } | Wish::GiveLater { .. } => {
@@ -281,10 +294,12 @@ impl Asked {
                     request_id: self.request_id(),
                     ..AssignRequest::default()
                 };
-                let answer = client.assign(within(request, CALL_TIME)).await;
+                let answer = client.assign(within(request, call_time)).await;
                 answer.map(|answer| answer.into_inner().grant.map(|grant| grant.id))
             }
-            Wish::EndGrant { grant_id } => self.end(&mut client, revoke_of(grant_id)).await,
+            Wish::EndGrant { grant_id } => {
+                self.end(&mut client, revoke_of(grant_id), call_time).await
+            }
             Wish::EndAssignment => {
                 let assignment = AssignmentReference {
                     principal: Some(self.goal.principal.clone()),
@@ -295,7 +310,7 @@ impl Asked {
                     reason: "a test".to_owned(),
                     ..RevokeRequest::default()
                 };
-                self.end(&mut client, request).await
+                self.end(&mut client, request, call_time).await
             }
         };
         self.ended = Instant::now();
@@ -309,23 +324,23 @@ impl Asked {
                 self.told = Told::NothingThere;
             }
             Err(status) => assert!(
-                BEFORE_THE_COMMIT.contains(&reason(&status).as_str()),
+                lawful.contains(&reason(&status).as_str()),
                 "{self:#?}: {status:?}"
             ),
         }
-        self
     }
 
     async fn end(
         &self,
         client: &mut AccessServiceClient<TokenChannel>,
         request: RevokeRequest,
+        call_time: Duration,
     ) -> Result<Option<String>, tonic::Status> {
         let request = RevokeRequest {
             request_id: self.request_id(),
             ..request
         };
-        let answer = client.revoke(within(request, CALL_TIME)).await;
+        let answer = client.revoke(within(request, call_time)).await;
         answer.map(|_| None)
     }
 

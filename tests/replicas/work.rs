@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::common::asked::{Asked, Goal, Told};
+use super::common::asked::{Asked, Goal, Journal, Told};
 use super::common::load::Load;
-use super::dispatch::{Answers, send};
+use super::dispatch::send;
 use super::fleet::Roster;
 
 const CLIENTS: usize = 16;
@@ -23,7 +23,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// What the clients share.
 struct Shared {
     load: Mutex<Load>,
-    answers: Answers,
+    answers: Journal,
     roster: Roster,
     stop: CancellationToken,
 }
@@ -39,7 +39,7 @@ impl Work {
     pub(crate) fn begin(seed: u64, goals: Vec<Goal>, roster: Roster) -> Self {
         let shared = Arc::new(Shared {
             load: Mutex::new(Load::new(seed, goals)),
-            answers: Answers::default(),
+            answers: Journal::default(),
             roster,
             stop: CancellationToken::new(),
         });
@@ -69,7 +69,7 @@ impl Work {
 /// Everything that was asked, and what was told.
 pub(crate) struct Done {
     pub(crate) asked: Vec<Asked>,
-    pub(crate) answers: Answers,
+    pub(crate) answers: Journal,
 }
 
 impl Done {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::PostgresStore;
-use crate::store::sql::unanswered;
+use crate::store::sql::answered;
 use crate::store::{Duty, Holder, StoreError};
 
 const HOLD: &str = "INSERT INTO duties AS d (name, holder, held_until) \
@@ -26,8 +26,7 @@ impl PostgresStore {
             .bind(holder.0.clone())
             .bind(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX))
             .execute(&mut *lent.connection);
-        let done = tokio::time::timeout(self.places.answer_max(), done).await;
-        let done = done.unwrap_or_else(|_| Err(unanswered()))?;
+        let done = answered(self.places.answer_max(), done).await?;
         Ok(done.rows_affected() == 1)
     }
 }

@@ -14,7 +14,7 @@ use super::schema::{self, unreachable};
 use super::tidings::{self, Tidings};
 use super::{PostgresOptions, PostgresStore};
 use crate::budget::SharedBudget;
-use crate::store::sql::{HeldRuns, closed, unanswered};
+use crate::store::sql::{HeldRuns, answered, closed};
 use crate::store::{Signals, StoreError};
 
 /// For how long a connection that nobody used is taken as good. One that was used a moment ago is; to ask each
@@ -86,8 +86,7 @@ impl PostgresStore {
             let asked_at = Instant::now();
             let row =
                 sqlx::query("SELECT now_microseconds() AS now").fetch_one(&mut *lent.connection);
-            let row = tokio::time::timeout(self.places.answer_max(), row).await;
-            let row = row.unwrap_or_else(|_| Err(unanswered()))?;
+            let row = answered(self.places.answer_max(), row).await?;
             let (took, now) = (asked_at.elapsed(), row.try_get("now")?);
             let now = Timestamp::from_microsecond(now)
                 .map_err(|problem| StoreError::Corrupt(problem.to_string()))?;

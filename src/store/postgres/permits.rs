@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::places::Places;
 use crate::budget::{Answer, Asking, SharedBudget, Unreachable};
 use crate::store::StoreError;
-use crate::store::sql::unanswered;
+use crate::store::sql::answered;
 
 /// Connections for permits alone, so that no permit waits behind other transactions. 3: a replica asks for one
 /// permit of a bucket at a time, and seldom of more than three buckets at once.
@@ -70,8 +70,10 @@ impl SharedPermits {
 impl SharedBudget for SharedPermits {
     async fn take(&self, asking: &Asking) -> Result<Answer, Unreachable> {
         let taken = tokio::time::timeout(ANSWER_MAX, self.try_take(asking)).await;
-        let taken = taken.unwrap_or_else(|_| Err(unanswered().into()));
-        taken.map_err(unreachable)
+        match taken {
+            Ok(taken) => taken.map_err(unreachable),
+            Err(_) => Err(Unreachable("it does not answer in time".to_owned())),
+        }
     }
 
     async fn pause(&self, bucket: &str, pause: Duration) -> Result<(), Unreachable> {
@@ -80,8 +82,7 @@ impl SharedBudget for SharedPermits {
             .bind(bucket.to_owned())
             .bind(microseconds(pause))
             .execute(&mut *lent.connection);
-        let paused = tokio::time::timeout(ANSWER_MAX, paused).await;
-        let paused = paused.unwrap_or_else(|_| Err(unanswered()));
+        let paused = answered(ANSWER_MAX, paused).await;
         paused.map(drop).map_err(|error| unreachable(error.into()))
     }
 }

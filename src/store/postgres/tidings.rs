@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::places::Places;
 use crate::domain::GrantId;
 use crate::store::signals::Tiding;
-use crate::store::sql::unanswered;
+use crate::store::sql::answered;
 use crate::store::{Signals, StoreError};
 
 const CHANNEL: &str = "usher";
@@ -96,8 +96,7 @@ impl Tidings {
             .bind(CHANNEL)
             .bind(text)
             .execute(&mut *lent.connection);
-        let told = tokio::time::timeout(self.places.answer_max(), told).await;
-        told.unwrap_or_else(|_| Err(unanswered()))?;
+        answered(self.places.answer_max(), told).await?;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use sqlx::Connection as _;
 use super::PostgresStore;
 use super::places::Places;
 use crate::crash_points::{self, CrashPoint, StoreCommit};
-use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, closed, unanswered};
+use crate::store::sql::{Connection, HeldRuns, Outcome, Reader, Ways, Written, answered, closed};
 use crate::store::{Duty, Holder, Signals, StoreError};
 
 /// The first pause after a collision; the next ones are longer, up to sixteen times.
@@ -92,12 +92,10 @@ where
     F: for<'c, 'd> FnOnce(&'c mut Connection<'d>) -> Outcome<'c, T>,
 {
     let (mut lent, answer_max) = (places.lend().await?, places.answer_max());
-    let begun = tokio::time::timeout(answer_max, lent.connection.begin()).await;
-    let mut transaction = begun.unwrap_or_else(|_| Err(unanswered()))?;
+    let mut transaction = answered(answer_max, lent.connection.begin()).await?;
     let written = body(&mut Connection::Postgres(&mut transaction, answer_max)).await?;
     crash_points::reach(CrashPoint::BeforeCommit(commit));
-    let committed = tokio::time::timeout(answer_max, transaction.commit()).await;
-    let committed = committed.unwrap_or_else(|_| Err(unanswered()));
+    let committed = answered(answer_max, transaction.commit()).await;
     committed.map_err(|error| match error {
         // The server's own word that nothing of it counts: a collision, or a constraint.
         sqlx::Error::Database(ref inner)

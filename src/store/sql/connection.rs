@@ -115,16 +115,23 @@ macro_rules! on {
                         Value::Bytes(value) => query.bind(value),
                     };
                 }
-                let answer = tokio::time::timeout(*answer_max, query.$run(&mut **connection));
-                Either::Postgres(answer.await.unwrap_or_else(|_| Err(unanswered()))?)
+                let answer = answered(*answer_max, query.$run(&mut **connection));
+                Either::Postgres(answer.await?)
             }
         }
     }};
 }
 
-/// What is said of a server that does not answer in time.
-pub(in crate::store) fn unanswered() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+/// Waits for a server's answer for so long. One that is gone without a word never answers.
+///
+/// # Errors
+/// Those of the answer; `Io` where there is none in time. What was asked may have been done.
+pub(in crate::store) async fn answered<T>(
+    answer_max: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let answer = tokio::time::timeout(answer_max, answer).await;
+    answer.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 enum Either<S, P> {

@@ -42,7 +42,7 @@ mod ways;
 
 #[cfg(test)]
 pub(super) use connection::Sql;
-pub(super) use connection::{Connection, query, unanswered};
+pub(super) use connection::{Connection, answered, query};
 pub(super) use failure::closed;
 pub(super) use readings::HeldRuns;
 pub(super) use ways::{Lent, Outcome, Reader, Ways, Written};

@@ -8,7 +8,7 @@ use sqlx::{Acquire as _, Postgres, Sqlite, Transaction};
 
 use futures_util::future::BoxFuture;
 
-use super::connection::{Connection, unanswered};
+use super::connection::{Connection, answered};
 use super::readings::HeldRuns;
 use crate::crash_points::StoreCommit;
 use crate::domain::GrantId;
@@ -146,8 +146,7 @@ impl Reader {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 let answer_max = lent.answer_max;
                 let begun = sqlx::Connection::begin_with(&mut *lent.connection, begin);
-                let begun = tokio::time::timeout(answer_max, begun).await;
-                Snapshot::Postgres(begun.unwrap_or_else(|_| Err(unanswered()))?, answer_max)
+                Snapshot::Postgres(answered(answer_max, begun).await?, answer_max)
             }
         })
     }
